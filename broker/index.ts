@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { z } from 'zod'
+import { encodePayload } from '#bus/topic.ts'
+import { topics } from '#bus/topics.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import type { Logger } from '#lib/logger.ts'
+import { BusSection } from '#lib/sections.ts'
+import { defineUnit } from '#lib/service.ts'
+import { VERSION } from '#lib/version.ts'
+import { type Broker, createBroker, STREAM_HIGH_WATER_MARK } from './broker.ts'
+import { BrokerSection } from './config.ts'
+
+const config = { broker: BrokerSection, bus: BusSection }
+
+export const broker = defineUnit({ name: 'broker', config, start: startBroker })
+
+interface BrokerDeps {
+  config: { broker: BrokerSection; bus: z.infer<typeof BusSection> }
+  log: Logger
+}
+
+/** A running broker that listens. */
+export interface RunningBroker extends AsyncDisposable {
+  /** TCP port; useful where the config says 0. */
+  readonly port: number
+}
+
+/** Listens for MQTT clients. Throws {@link ConfigError} when the address cannot be had. */
+export async function startBroker({ config, log }: BrokerDeps): Promise<RunningBroker> {
+  await using stack = new AsyncDisposableStack()
+  const sockets = new Set<Socket>()
+  stack.defer(() => destroyAll(sockets))
+  const mqtt = stack.use(await createBroker({ log }))
+  const server = await listen(mqtt, config.broker, sockets)
+  stack.defer(() => void server.close())
+  const since = Date.now()
+  const say = (state: 'online' | 'offline') => announce(mqtt, config.bus.prefix, { state, since })
+  await say('online')
+  stack.defer(() => say('offline'))
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : config.broker.port
+  log.info({ host: config.broker.host, port }, 'broker listens')
+  const owned = stack.move()
+  return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+async function listen(mqtt: Broker, { host, port }: BrokerSection, sockets: Set<Socket>): Promise<Server> {
+  const server = createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    mqtt.aedes.handle(socket)
+  })
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException
+    const hint =
+      code === 'EADDRINUSE' ? 'another broker is there: set broker.port and bus.url to a free port' : code
+    throw new ConfigError(`broker: cannot listen on ${host}:${port}: ${hint}`, { cause: err })
+  }
+  return server
+}
+
+/** The broker speaks for itself: nobody else could say that it stops. */
+function announce(mqtt: Broker, prefix: string, state: { state: 'online' | 'offline'; since: number }) {
+  const payload = encodePayload(topics.serviceState, { ...state, version: VERSION })
+  const topic = `${prefix}/${topics.serviceState.name({ service: 'broker' })}`
+  return new Promise<void>((resolve) => {
+    mqtt.aedes.publish({ cmd: 'publish', topic, payload, qos: 1, retain: true, dup: false }, () => resolve())
+  })
+}
+
+/** Also those that never said CONNECT, which Aedes does not know. */
+function destroyAll(sockets: Set<Socket>): void {
+  for (const socket of sockets) socket.destroy()
+}

@@ -1,0 +1,69 @@
+import type { Duplex } from 'node:stream'
+import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
+import { topics } from './topics.ts'
+
+/** The part of a logger that the bus needs. */
+export interface BusLog {
+  warn(fields: object, message: string): void
+  info(fields: object, message: string): void
+  debug(fields: object, message: string): void
+}
+
+export interface BusOptions {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://` address of the broker. */
+  url: string
+  username?: string | undefined
+  password?: string | undefined
+  /** First level of every topic name. */
+  prefix: string
+  /** Name of the service: its client id, and the `<service>` of its state. */
+  service: string
+  version: string
+  log: BusLog
+  /** False for a mere observer: it has no `<service>/state` and no last will. */
+  announce?: boolean
+  /** A stream to the broker instead of `url`. */
+  stream?: () => Duplex
+}
+
+const MQTT_OPTIONS: IClientOptions = {
+  clean: true,
+  keepalive: 10,
+  connectTimeout: 5_000,
+  // MQTT.js gives up after refused credentials unless told otherwise; ours may be mended while we wait
+  reconnectOnConnackError: true,
+  // video and readings of a minute ago help nobody
+  queueQoSZero: false,
+  resubscribe: true,
+}
+
+/** Upper bounds of the waits between tries: a service is back within 3 s of its broker. */
+const FIRST_WAIT = 100
+const LONGEST_WAIT = 1_500
+
+/** Sets the wait before the next try. Full jitter, so that services do not come back in step. */
+export function backOff(client: MqttClient, attempts: number): void {
+  client.options.reconnectPeriod = 50 + Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts)
+}
+
+/** An MQTT client set up against MQTT.js's defaults, with `will` as the last word on `<service>/state`. */
+export function createClient(options: BusOptions, will: object): MqttClient {
+  const mqttOptions: IClientOptions = {
+    ...MQTT_OPTIONS,
+    clientId: options.announce === false ? `${options.service}-${crypto.randomUUID()}` : options.service,
+    reconnectPeriod: 100,
+    ...(options.username === undefined ? {} : { username: options.username }),
+    ...(options.password === undefined ? {} : { password: options.password }),
+  }
+  if (options.announce !== false) {
+    mqttOptions.will = {
+      topic: `${options.prefix}/${topics.serviceState.name({ service: options.service })}`,
+      payload: Buffer.from(JSON.stringify(will)),
+      qos: 1,
+      retain: true,
+    }
+  }
+  const { stream } = options
+  if (!stream) return mqtt.connect(options.url, mqttOptions)
+  return new MqttClient(() => stream() as unknown as ReturnType<MqttClient['streamBuilder']>, mqttOptions)
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+
+/** Time in milliseconds since the epoch. */
+const time = z.number()
+/** Id of one viewer's session as the relay gives it: opaque, and reused (API_CONTRACT 3.5). */
+const sessionId = z.string().min(1).max(256)
+
+/** `<service>/state`: is a service there, and how is it? */
+export const ServiceState = z.looseObject({
+  state: z.enum(['online', 'offline']),
+  version: z.string(),
+  since: time.describe(
+    'ms since the epoch when this state began; in a last will, when the connection that broke had begun',
+  ),
+})
+
+/** `relay-bridge/link`: the WebSocket to the cloud relay. */
+export const Link = z.looseObject({
+  state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting']),
+  connected: z.boolean().describe('registered: the relay has answered on this socket'),
+  url: z.string().nullable(),
+  since: time,
+  attempts: z.int().describe('dials since the link was last online'),
+  last_close: z.object({ code: z.int().nullable(), reason: z.string(), at: time }).nullable(),
+  next_retry_ms: z.number().nullable(),
+  app_present: z.boolean().nullable().describe('null: the relay has not said'),
+  outbox: z.object({ depth: z.int(), dropped: z.int() }),
+})
+export type Link = z.infer<typeof Link>
+
+/** `signaling/request`: somebody wants video. `ice_servers` as the relay sent it, in any of its shapes. */
+export const Request = z.object({ session_id: sessionId, ice_servers: z.unknown().optional() })
+
+const Description = <T extends 'offer' | 'answer'>(type: T) =>
+  z.object({ session_id: sessionId, sdp: z.object({ type: z.literal(type), sdp: z.string().min(1) }) })
+export const Offer = Description('offer')
+export const Answer = Description('answer')
+
+/** A candidate of ours. RFC 8838, RTCIceCandidateInit. */
+export const LocalCandidate = z.object({
+  session_id: sessionId,
+  candidate: z.object({
+    candidate: z.string().min(1),
+    sdpMid: z.string().nullable(),
+    sdpMLineIndex: z.int().nullable(),
+  }),
+})
+/** A candidate of the viewer's; `''` or null in place of one means end of candidates. */
+export const RemoteCandidate = z.object({
+  session_id: sessionId,
+  candidate: z
+    .object({
+      candidate: z.string().nullish(),
+      sdpMid: z.string().nullish(),
+      sdpMLineIndex: z.int().nullish(),
+      usernameFragment: z.string().nullish(),
+    })
+    .nullable(),
+})
+
+export const Close = z.object({ session_id: sessionId, reason: z.string() })
+export const Closed = z.object({
+  session_id: sessionId,
+  reason: z.string(),
+  by: z.enum(['viewer', 'robot']),
+})
+export const SignalingError = z.object({ session_id: sessionId, code: z.string(), error: z.string() })
+
+/** One viewer, as shown on `webrtc/sessions`. */
+export const SessionSummary = z.object({
+  session_id: sessionId,
+  state: z.enum(['new', 'offered', 'answered', 'connected', 'closed']),
+  since: time,
+  codec: z.string().nullable(),
+  layer: z.string().nullable(),
+  bitrate: z.number().describe('bit/s, measured'),
+  rtt_ms: z.number().nullable(),
+  loss: z.number().nullable().describe('fraction lost, 0..1'),
+  candidate_pair: z.string().nullable(),
+  connection_type: z.enum(['LAN', 'WAN']).nullable(),
+})
+export type SessionSummary = z.infer<typeof SessionSummary>
+
+export const LAYERS = ['high', 'medium', 'low'] as const
+export type Layer = (typeof LAYERS)[number]
+
+/** `video/demand/<who>`: which layers somebody watches. An empty payload takes the demand back. */
+export const Demand = z
+  .object({
+    codec: z.enum(['h264', 'vp8']).default('h264'),
+    layers: z.partialRecord(z.enum(LAYERS), z.object({ bitrate: z.number().positive().describe('bit/s') })),
+    until: time.optional().describe('counts until then, at most 10 minutes ahead'),
+  })
+  .nullable()
+export type Demand = z.infer<typeof Demand>
+
+export const Detections = z.object({
+  frame: z.int(),
+  captured_at: time,
+  inference_ms: z.number(),
+  objects: z.array(
+    z.object({
+      label: z.string(),
+      score: z.number(),
+      box: z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('x, y, width, height: 0..1'),
+      track_id: z.int().nullable(),
+    }),
+  ),
+})
+export type Detections = z.infer<typeof Detections>
+
+/** `command/<name>`: somebody at an app wants the robot to do something. */
+export const Command = z.object({
+  id: z.string(),
+  name: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  source: z.enum(['relay', 'datachannel']),
+  session_id: sessionId.optional(),
+  issued_at: time.optional().describe('by the app’s clock'),
+  received_at: time,
+})
+export const CommandResult = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  success: z.boolean(),
+  error: z.string().optional(),
+})
+
+/** Any JSON object. */
+export const Free = z.record(z.string(), z.unknown())
+/** `{}`: the topic itself says all. */
+export const Empty = z.object({})

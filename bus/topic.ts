@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { ContractError } from './contract-error.ts'
+
+/** Name of a parameter of a topic pattern: `layer` in `video/{layer}`. */
+type ParamOf<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParamOf<Rest>
+  : never
+
+/** Arguments that fill the parameters of a topic; none for a topic without parameters. */
+export type Params<P extends string> = [P] extends [never] ? [] : [Record<P, string>]
+
+/** What a topic says about itself: everything but its pattern. */
+interface TopicSpec<T> {
+  /** Schema of a JSON payload; `'binary'` for raw bytes. */
+  payload: z.ZodType<T> | 'binary'
+  qos: 0 | 1
+  retain?: boolean
+  /** Largest payload in bytes that is published or accepted. */
+  maxBytes?: number
+  from: string
+  to: string
+  about: string
+}
+
+/** A kind of message on the bus: its name pattern (without prefix), payload, QoS and retain flag. */
+export interface Topic<T, P extends string = never> extends Required<Omit<TopicSpec<T>, 'payload'>> {
+  payload: z.ZodType<T> | 'binary'
+  pattern: string
+  /** Topic name for these parameters; throws on one that is empty or holds `/`, `+`, `#` or NUL. */
+  name(...params: Params<P>): string
+  /** Subscription filter; parameters left out become `+`. */
+  filter(params?: Partial<Record<P, string>>): string
+  /** Parameters of a topic name, or undefined when the name is not of this topic. */
+  match(name: string): Record<P, string> | undefined
+}
+
+const DEFAULT_MAX_BYTES = 256 * 1024
+
+/** Declares a topic with a JSON payload. */
+export function json<Pattern extends string, T>(
+  pattern: Pattern,
+  spec: TopicSpec<T> & { payload: z.ZodType<T> },
+): Topic<T, ParamOf<Pattern>> {
+  return declare(pattern, spec)
+}
+
+/** Declares a topic whose payload is bytes. */
+export function binary<Pattern extends string>(
+  pattern: Pattern,
+  spec: Omit<TopicSpec<Buffer>, 'payload'>,
+): Topic<Buffer, ParamOf<Pattern>> {
+  return declare<Pattern, Buffer>(pattern, { ...spec, payload: 'binary' })
+}
+
+function declare<Pattern extends string, T>(
+  pattern: Pattern,
+  spec: TopicSpec<T>,
+): Topic<T, ParamOf<Pattern>> {
+  type P = ParamOf<Pattern>
+  const levels = pattern.split('/').map((level) => /^\{(.+)\}$/.exec(level)?.[1] ?? { fixed: level })
+  return {
+    retain: false,
+    maxBytes: DEFAULT_MAX_BYTES,
+    ...spec,
+    pattern,
+    name: (...[params]) => levels.map((level) => fill(level, params)).join('/'),
+    filter: (params = {}) => levels.map((level) => fill(level, params, '+')).join('/'),
+    match(name) {
+      const parts = name.split('/')
+      if (parts.length !== levels.length) return undefined
+      const found: Record<string, string> = {}
+      for (const [i, level] of levels.entries()) {
+        const part = parts[i] ?? ''
+        if (typeof level === 'string') found[level] = part
+        else if (level.fixed !== part) return undefined
+      }
+      return found as Record<P, string>
+    },
+  }
+}
+
+function fill(
+  level: string | { fixed: string },
+  params: Partial<Record<string, string>> | undefined,
+  otherwise?: string,
+): string {
+  if (typeof level !== 'string') return level.fixed
+  const value = params?.[level] ?? otherwise
+  // [MQTT-3.3.2-2] a topic name holds no wildcard; a level of ours holds no separator either
+  if (!value || (value !== otherwise && /[/+#\0]/.test(value))) {
+    throw new ContractError(`${JSON.stringify(value ?? '')} cannot be the {${level}} of a topic`)
+  }
+  return value
+}
+
+/** Bytes of a payload, ready to be published. Throws {@link ContractError} when it does not fit the topic. */
+export function encodePayload<T, P extends string>(topic: Topic<T, P>, payload: T): Buffer {
+  let bytes: Buffer
+  if (payload === null) bytes = Buffer.alloc(0)
+  else if (topic.payload === 'binary') bytes = payload as Buffer
+  else bytes = Buffer.from(JSON.stringify(parse(topic, topic.payload, payload)))
+  if (bytes.length > topic.maxBytes) throw tooLarge(topic, bytes.length)
+  return bytes
+}
+
+/** The payload that these bytes are. Throws {@link ContractError} when they do not fit the topic. */
+export function decodePayload<T, P extends string>(topic: Topic<T, P>, bytes: Buffer): T {
+  if (bytes.length > topic.maxBytes) throw tooLarge(topic, bytes.length)
+  if (topic.payload === 'binary') return bytes as T
+  return parse(topic, topic.payload, bytes.length === 0 ? null : parseJson(bytes))
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (err) {
+    throw new ContractError('not JSON', { cause: err })
+  }
+}
+
+function parse<T, P extends string>(topic: Topic<T, P>, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new ContractError(`${topic.pattern}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`)
+}
+
+function tooLarge(topic: { pattern: string; maxBytes: number }, size: number): ContractError {
+  return new ContractError(`${topic.pattern}: ${size} bytes, more than the ${topic.maxBytes} allowed`)
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod'
+
+/** Every section that a config file may have. */
+export const SECTION_NAMES = [
+  'cloud',
+  'webrtc',
+  'vision',
+  'bus',
+  'broker',
+  'local_relay',
+  'data_dir',
+] as const
+
+/** A number, also from `${NAME}`, which always yields text. */
+const number = z.coerce.number<number | string>()
+
+/** `bus`: how a service finds the broker. */
+export const BusSection = z
+  .strictObject({
+    url: z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ }).default('mqtt://127.0.0.1:1883'),
+    username: z.string().optional(),
+    password: z.string().optional(),
+    prefix: z
+      .string()
+      .regex(/^[^/+#$][^/+#]*$/, 'one topic level, without / + #')
+      .default('wimz'),
+  })
+  .prefault({})
+
+const Video = z
+  .strictObject({
+    width: number.pipe(z.int().min(160).max(3840)).default(1280),
+    height: number.pipe(z.int().min(120).max(2160)).default(720),
+    fps: number.pipe(z.number().min(1).max(60)).default(15),
+    bitrate_kbps: number.pipe(z.number().min(100).max(20_000)).default(1500),
+    /** bit/s, or kbit/s when below 100 000: the older robot's key (API_CONTRACT 5.4). */
+    bitrate: number.pipe(z.number().positive()).optional(),
+    codec: z
+      .string()
+      .transform((name) => name.toUpperCase())
+      .pipe(z.enum(['H264', 'VP8']))
+      .default('H264'),
+  })
+  .transform(({ bitrate, ...video }) =>
+    bitrate === undefined ? video : { ...video, bitrate_kbps: bitrate < 100_000 ? bitrate : bitrate / 1000 },
+  )
+
+const Ice = z.strictObject({
+  policy: z.enum(['all', 'relay']).default('all'),
+  port_range: z
+    .tuple([number.pipe(z.int().min(1).max(65_535)), number.pipe(z.int().min(1).max(65_535))])
+    .refine(([from, to]) => from < to, 'the first port must be below the second')
+    .nullable()
+    .default(null),
+  additional_host_addresses: z.array(z.string()).default([]),
+  tls_insecure: z.boolean().default(false),
+})
+
+/** `webrtc`: the viewers' side, and the size and rate of the video, which `vision` needs as well. */
+export const WebrtcSection = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    video: Video.prefault({}),
+    max_connections: number.pipe(z.int().min(1).max(16)).default(2),
+    ice: Ice.prefault({}),
+    stun_servers: z.array(z.string()).default(['stun:stun.l.google.com:19302']),
+  })
+  .prefault({})
+export type WebrtcSection = z.infer<typeof WebrtcSection>
+
+/** `data_dir`: what must survive a restart lives here. */
+export const DataDir = z.string().min(1).default('./data')

@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The folder that holds package.json; paths in a config file start here. */
+export const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Version of the stack, from package.json. */
+export const VERSION: string = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+).version

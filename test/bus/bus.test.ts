@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ContractError } from '#bus/contract-error.ts'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+
+const close = { session_id: 's1', reason: 'viewer-left' }
+
+test('a message reaches a subscriber with its parameters', async (t) => {
+  const memory = await memoryBus(t)
+  const [alice, bob] = [await memory.connect('alice'), await memory.connect('bob')]
+  const events = await collect(bob, topics.event)
+  await alice.publish(topics.event, { loudness_db: -12 }, { name: 'bark' })
+  const { payload, params, retained } = await events.next()
+  assert.deepStrictEqual(payload, { loudness_db: -12 })
+  assert.deepStrictEqual(params, { name: 'bark' })
+  assert.strictEqual(retained, false)
+})
+
+test('a subscription with a parameter gets no other messages', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  const barks = await collect(bus, topics.event, { name: 'bark' })
+  await bus.publish(topics.event, {}, { name: 'alert' })
+  await bus.publish(topics.event, { n: 1 }, { name: 'bark' })
+  assert.deepStrictEqual((await barks.next()).payload, { n: 1 })
+  assert.strictEqual(barks.all.length, 1)
+})
+
+test('bad payloads are dropped with one log line and the next good one arrives', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  const closes = await collect(bus, topics.close)
+  const raw = (payload: string | Buffer) =>
+    new Promise<void>((resolve) =>
+      memory.broker.aedes.publish(
+        { cmd: 'publish', topic: 'wimz/signaling/close', payload, qos: 1, retain: false, dup: false },
+        () => resolve(),
+      ),
+    )
+  for (const bad of ['{', '[]', '', 'null', '{"session_id":1}', Buffer.alloc(1024 * 1024, 'x')])
+    await raw(bad)
+  await bus.publish(topics.close, close)
+  assert.deepStrictEqual((await closes.next()).payload, close)
+  assert.strictEqual(closes.all.length, 1)
+  assert.strictEqual(memory.logged.filter(({ msg }) => msg === 'bad message dropped').length, 1)
+})
+
+test('a handler that throws or rejects hurts nobody else', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  await bus.subscribe(topics.close, () => {
+    throw new Error('thrown')
+  })
+  await bus.subscribe(topics.close, () => Promise.reject(new Error('rejected')))
+  const closes = await collect(bus, topics.close)
+  await bus.publish(topics.close, close)
+  await closes.next()
+  assert.ok(memory.logged.some(({ msg }) => msg === 'message handler failed'))
+})
+
+test('a payload that does not fit its topic is refused before it is sent', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  await assert.rejects(bus.publish(topics.close, { session_id: '', reason: 'x' }), ContractError)
+  await assert.rejects(bus.publish(topics.event, {}, { name: 'a/b' }), ContractError)
+  await assert.rejects(
+    bus.publish(topics.close, { session_id: 's', reason: 'x'.repeat(300_000) }),
+    ContractError,
+  )
+})
+
+test('the state is retained, says online, and offline after a clean stop', async (t) => {
+  const memory = await memoryBus(t)
+  const service = await memory.connect('vision')
+  service.setState({ camera_ok: true })
+  const observer = await memory.connect('observer', { announce: false })
+  const states = await collect(observer, topics.serviceState, { service: 'vision' })
+  const { payload } = await states.next({ where: ({ camera_ok }) => camera_ok === true })
+  assert.strictEqual(payload.state, 'online')
+  await service[Symbol.asyncDispose]()
+  assert.strictEqual((await states.next()).payload.state, 'offline')
+})
+
+test('the last will says offline for a client that dies, and it says online again when it is back', async (t) => {
+  const memory = await memoryBus(t)
+  const observer = await memory.connect('observer', { announce: false })
+  const states = await collect(observer, topics.serviceState, { service: 'vision' })
+  await memory.connect('vision')
+  await states.next({ where: ({ state }) => state === 'online' })
+  memory.cut('vision')
+  await states.next({ where: ({ state }) => state === 'offline' })
+  await states.next({ where: ({ state }) => state === 'online', within: 5_000 })
+})
+
+test('after a lost connection subscriptions work again, once each', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  const closes = await collect(bus, topics.close)
+  for (let round = 1; round <= 3; round++) {
+    const back = Promise.withResolvers<void>()
+    using _ = bus.onConnect(() => back.resolve())
+    memory.cut()
+    await back.promise
+    const settled = await collect(bus, topics.event, { name: `round-${round}` })
+    await bus.publish(topics.close, { session_id: `s${round}`, reason: 'x' })
+    await bus.publish(topics.event, {}, { name: `round-${round}` })
+    await settled.next()
+    assert.strictEqual(closes.all.length, round)
+  }
+})
+
+test('retained messages are said again to a broker that came back', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('webrtc')
+  await bus.publish(topics.demand, { codec: 'h264', layers: { high: { bitrate: 1e6 } } }, { who: 'webrtc' })
+  const observer = await memory.connect('observer', { announce: false })
+  const demands = await collect(observer, topics.demand)
+  await demands.next()
+  const back = Promise.withResolvers<void>()
+  using _ = bus.onConnect(() => back.resolve())
+  memory.cut()
+  await back.promise
+  const { payload } = await demands.next({ within: 5_000 })
+  assert.strictEqual(payload?.layers.high?.bitrate, 1e6)
+})
+
+test('an empty payload takes a retained demand back', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('webrtc')
+  const demands = await collect(bus, topics.demand)
+  await bus.publish(topics.demand, { codec: 'h264', layers: {} }, { who: 'debug' })
+  await bus.publish(topics.demand, null, { who: 'debug' })
+  assert.notStrictEqual((await demands.next()).payload, null)
+  assert.strictEqual((await demands.next()).payload, null)
+})

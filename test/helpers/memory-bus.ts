@@ -1,0 +1,57 @@
+import { type Duplex, duplexPair } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { type Broker, createBroker } from '#broker/broker.ts'
+import { type Bus, connectBus } from '#bus/bus.ts'
+import { createLogger, type Logger } from '#lib/logger.ts'
+
+/** A real broker and real clients over in-memory streams: real packets, no port. Closed after the test. */
+export interface MemoryBus {
+  broker: Broker
+  log: Logger
+  /** Lines that were logged, parsed. */
+  logged: Record<string, unknown>[]
+  /** A client with this service name. It is closed after the test; a test may also dispose it earlier. */
+  connect(service: string, options?: { announce?: boolean }): Promise<Bus>
+  /** Cuts the connection of this client, or of all, without a DISCONNECT; they come back by themselves. */
+  cut(service?: string): void
+}
+
+export async function memoryBus(t: TestContext): Promise<MemoryBus> {
+  const logged: Record<string, unknown>[] = []
+  const log = createLogger('test', { write: (line) => void logged.push(JSON.parse(line)) })
+  const broker = await createBroker({ log })
+  t.after(() => broker[Symbol.asyncDispose]())
+  const streams = new Map<string, Duplex>()
+  const openStream = (service: string) => {
+    const [near, far] = duplexPair()
+    // each side's end must end the other, or MQTT.js's endAsync() never resolves
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+    near.on('error', () => {})
+    far.on('error', () => {})
+    streams.set(service, near)
+    broker.aedes.handle(far)
+    return near
+  }
+  return {
+    broker,
+    log,
+    logged,
+    async connect(service, { announce = true } = {}) {
+      const bus = await connectBus({
+        url: 'mqtt://memory',
+        prefix: 'wimz',
+        service,
+        version: '0.0.0',
+        log,
+        announce,
+        stream: () => openStream(service),
+      })
+      t.after(() => bus[Symbol.asyncDispose]())
+      return bus
+    },
+    cut(service) {
+      for (const [name, one] of streams) if (service === undefined || name === service) one.destroy()
+    },
+  }
+}
