@@ -25,16 +25,14 @@ export async function collect<T, P extends string>(
 ): Promise<Collector<T, P>> {
   const all: Collected<T, P>[] = []
   let waiting: Collected<T, P>[] = []
-  let wake = Promise.withResolvers<void>()
+  const waiters = new Set<() => void>()
   await bus.subscribe(
     topic,
     (payload, meta) => {
       const one = { payload, params: meta.params, retained: meta.retained }
       all.push(one)
       waiting.push(one)
-      const awake = wake
-      wake = Promise.withResolvers()
-      awake.resolve()
+      for (const wake of waiters) wake()
     },
     params,
   )
@@ -51,9 +49,12 @@ export async function collect<T, P extends string>(
         const left = until - performance.now()
         if (left <= 0)
           throw new Error(`nothing on ${topic.pattern} within ${within} ms (of ${all.length} seen)`)
-        const timer = setTimeout(() => wake.resolve(), left)
-        await wake.promise
+        const { promise, resolve } = Promise.withResolvers<void>()
+        waiters.add(resolve)
+        const timer = setTimeout(resolve, left)
+        await promise
         clearTimeout(timer)
+        waiters.delete(resolve)
       }
     },
   }

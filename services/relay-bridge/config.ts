@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { DataDir } from '#lib/sections.ts'
+
+const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
+
+/** `cloud`: the relay that we dial out to. Key names as the robot's owner already uses them (API_CONTRACT 5). */
+export const CloudSection = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    relay_url: z.string().trim().default('wss://api.wimzai.com/ws/device'),
+    device_id: z.string().trim().default(''),
+    device_secret: z.string().trim().default(''),
+    reconnect_delay: seconds.default(5),
+    heartbeat_interval: seconds.default(30),
+  })
+  .prefault({})
+
+export const config = { cloud: CloudSection, data_dir: DataDir }
+
+export type BridgeConfig = z.infer<z.ZodObject<typeof config>>

@@ -1,0 +1,146 @@
+import WebSocket, { type RawData } from 'ws'
+import type { Ending } from './ending.ts'
+
+/** Times of one connection, in milliseconds. */
+export interface SocketTimes {
+  /** Until the upgrade is answered. */
+  connect: number
+  /** Between our WebSocket pings, and until the pong is due. */
+  ping: number
+  pong: number
+  /** An open socket may stay silent for 20 s while the relay waits for our predecessor (API_CONTRACT 8). */
+  register: number
+}
+
+export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 15_000, pong: 10_000, register: 35_000 }
+
+/** Accepted by `ws`; larger frames would end the link, so the limit lies above what we read (API_CONTRACT 6, 38). */
+const FRAME_LIMIT = 32 * 1024 * 1024
+const TEXT_LIMIT = 8 * 1024 * 1024
+/** Bytes that may wait in our own socket; more means that the relay has stopped reading. */
+const WAITING_LIMIT = 8 * 1024 * 1024
+
+export interface RelaySocketOptions {
+  url: URL
+  headers: Record<string, string>
+  times: SocketTimes
+  /** The upgrade was accepted, which is not yet a registration. */
+  onOpen(): void
+  /** A text frame; the first one proves the registration (API_CONTRACT 1.6). */
+  onText(text: string): void
+  /** A frame that is binary or too large. */
+  onUnreadable(kind: 'binary' | 'too-large'): void
+}
+
+/** One connection to the relay, from the dial to its end. Whatever happens, `ended` resolves exactly once. */
+export class RelaySocket {
+  readonly ended: Promise<Ending>
+  readonly #options: RelaySocketOptions
+  readonly #socket: WebSocket
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #resolve: (ending: Ending) => void
+  #openedAt: number | undefined
+  #usefulAt: number | undefined
+
+  /** Dials at once. */
+  constructor(options: RelaySocketOptions) {
+    this.#options = options
+    const { promise, resolve } = Promise.withResolvers<Ending>()
+    this.ended = promise
+    this.#resolve = resolve
+    this.#socket = new WebSocket(options.url, {
+      headers: options.headers,
+      handshakeTimeout: options.times.connect,
+      maxPayload: FRAME_LIMIT,
+      perMessageDeflate: false,
+    })
+    this.#socket.on('open', () => this.#opened())
+    this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
+    this.#socket.on('unexpected-response', (_request, { statusCode }) =>
+      this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`),
+    )
+    this.#socket.on('error', (err) => this.#end(null, err.message))
+    this.#socket.on('close', (code, reason) => this.#end(code, reason.toString('utf8')))
+  }
+
+  /** Sends a text frame; false when there is no open socket. A failure ends the connection at once. */
+  send(text: string): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false
+    if (this.#socket.bufferedAmount > WAITING_LIMIT) {
+      this.#end(1006, 'the relay does not read')
+      return false
+    }
+    this.#socket.send(text, (err) => {
+      if (err) this.#end(1006, `send failed: ${err.message}`)
+    })
+    return true
+  }
+
+  /** Ends the connection with a close frame; its answer is waited for `grace` ms at most. */
+  close(code: number, reason: string, grace = 1_000): void {
+    if (this.#socket.readyState === WebSocket.CONNECTING) {
+      this.#end(null, reason)
+    } else {
+      this.#socket.close(code, reason)
+      this.#after(grace, () => this.#end(code, reason))
+    }
+  }
+
+  #opened(): void {
+    this.#openedAt = performance.now()
+    this.#keepAlive()
+    this.#after(this.#options.times.register, () => {
+      if (this.#usefulAt === undefined) this.#end(1006, 'open, but not registered in time')
+    })
+    this.#options.onOpen()
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    const bytes = data as Buffer // `ws` gives a Buffer unless binaryType says otherwise
+    if (isBinary || bytes.length > TEXT_LIMIT) {
+      this.#options.onUnreadable(isBinary ? 'binary' : 'too-large')
+      return
+    }
+    this.#usefulAt ??= performance.now()
+    this.#options.onText(bytes.toString('utf8'))
+  }
+
+  /** Pings on the WebSocket level: a late JSON pong only means that the relay is busy (API_CONTRACT 8). */
+  #keepAlive(): void {
+    const { ping, pong } = this.#options.times
+    let deadline: NodeJS.Timeout | undefined
+    const sendPing = () => {
+      if (this.#socket.readyState !== WebSocket.OPEN) return
+      this.#socket.ping()
+      deadline = this.#after(pong, () => this.#end(1006, 'no pong in time'))
+    }
+    this.#socket.on('pong', () => {
+      if (deadline === undefined) return // an unsolicited pong (RFC 6455 §5.5.3) must not start a second series
+      clearTimeout(deadline)
+      this.#timers.delete(deadline)
+      deadline = undefined
+      this.#after(ping, sendPing)
+    })
+    this.#after(ping, sendPing)
+  }
+
+  #after(ms: number, then: () => void): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      then()
+    }, ms)
+    this.#timers.add(timer)
+    return timer
+  }
+
+  #end(code: number | null, reason: string): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    this.#resolve({ code, reason, openFor: since(this.#openedAt), usefulFor: since(this.#usefulAt) })
+    this.#socket.terminate()
+  }
+}
+
+function since(start: number | undefined): number {
+  return start === undefined ? 0 : performance.now() - start
+}
