@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { type WebSocket, WebSocketServer } from 'ws'
+
+/** One connection of the robot, as the relay sees it. */
+export interface RobotSocket {
+  headers: IncomingMessage['headers']
+  socket: WebSocket
+  /** Every text frame, parsed. */
+  frames: Record<string, unknown>[]
+  /** The next frame that satisfies `where` and was not taken yet. */
+  next(where: (frame: Record<string, unknown>) => boolean, within?: number): Promise<Record<string, unknown>>
+  send(frame: unknown): void
+}
+
+/** A relay that records and does only what the test says. */
+export interface FakeRelay {
+  url: string
+  /** Waits for the robot's next connection. */
+  robot(within?: number): Promise<RobotSocket>
+  /** Upgrades are refused with this HTTP status from now on; undefined accepts again. */
+  refuse(status: number | undefined): void
+  /** Upgrade requests so far, refused ones too. */
+  readonly attempts: { headers: IncomingMessage['headers']; at: number }[]
+  close(): Promise<void>
+}
+
+/** Starts one; `port` 0 takes a free one. Answers `{"type":"ping"}` unless `silent`. */
+export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {}): Promise<FakeRelay> {
+  const server = createServer()
+  const sockets = new WebSocketServer({ noServer: true })
+  const attempts: FakeRelay['attempts'] = []
+  const arrived: RobotSocket[] = []
+  const wakers = new Set<() => void>()
+  let refused: number | undefined
+  server.on('upgrade', (request, socket, head) => {
+    attempts.push({ headers: request.headers, at: performance.now() })
+    if (refused !== undefined) {
+      socket.end(`HTTP/1.1 ${refused} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+      return
+    }
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      arrived.push(record(webSocket, request, silent))
+      for (const wake of wakers) wake()
+    })
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    for (const client of sockets.clients) client.terminate()
+    server.closeAllConnections()
+    if (server.listening) await new Promise((resolve) => server.close(resolve))
+  }
+  t.after(close)
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/device`,
+    attempts,
+    refuse(status) {
+      refused = status
+    },
+    async robot(within = 5_000) {
+      await until(() => arrived.length > 0, wakers, within, 'no robot came')
+      const [robot] = arrived.splice(0, 1)
+      if (!robot) throw new Error('no robot came')
+      return robot
+    },
+    close,
+  }
+}
+
+function record(socket: WebSocket, request: IncomingMessage, silent: boolean): RobotSocket {
+  const frames: Record<string, unknown>[] = []
+  const taken = new Set<Record<string, unknown>>()
+  const wakers = new Set<() => void>()
+  socket.on('message', (data) => {
+    const frame = JSON.parse(data.toString()) as Record<string, unknown>
+    frames.push(frame)
+    if (frame.type === 'ping' && !silent) socket.send('{"type":"pong"}')
+    for (const wake of wakers) wake()
+  })
+  return {
+    headers: request.headers,
+    socket,
+    frames,
+    send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
+    async next(where, within = 2_000) {
+      const find = () => frames.find((frame) => !taken.has(frame) && where(frame))
+      await until(() => find() !== undefined, wakers, within, `no such frame among ${frames.length}`)
+      const found = find()
+      if (!found) throw new Error('gone')
+      taken.add(found)
+      return found
+    },
+  }
+}
+
+async function until(
+  done: () => boolean,
+  wakers: Set<() => void>,
+  within: number,
+  otherwise: string,
+): Promise<void> {
+  const deadline = performance.now() + within
+  while (!done()) {
+    const left = deadline - performance.now()
+    if (left <= 0) throw new Error(`${otherwise} within ${within} ms`)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    wakers.add(resolve)
+    const timer = setTimeout(resolve, left)
+    await promise
+    clearTimeout(timer)
+    wakers.delete(resolve)
+  }
+}
