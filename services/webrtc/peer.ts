@@ -1,0 +1,236 @@
+import {
+  type Connection,
+  getHostAddresses,
+  MediaStream,
+  MediaStreamTrack,
+  type PeerConfig,
+  type RTCDtlsTransport,
+  RTCPeerConnection,
+} from 'werift'
+import { parseCandidate, userFragments } from './candidate.ts'
+import { type Channel, type OnText, wrapChannel } from './channel.ts'
+import { offeredCodecs } from './codecs.ts'
+import { markUnordered } from './dcep.ts'
+import { createGathering } from './gathering.ts'
+import type { IceServers } from './ice-servers.ts'
+import { pairLateCandidates } from './late-candidates.ts'
+import { wantsKeyframe } from './rtcp-in.ts'
+import { RtpOut } from './rtp-out.ts'
+
+export interface LocalCandidate {
+  candidate: string
+  sdpMid: string | null
+  sdpMLineIndex: number | null
+}
+
+export interface PeerOptions {
+  iceServers: IceServers
+  policy: 'all' | 'relay'
+  portRange: [number, number] | null
+  additionalHostAddresses: string[]
+  /** Accept any certificate of a TURN server. */
+  tlsInsecure: boolean
+}
+
+export interface PeerEvents {
+  /** One of our candidates; those that the offer holds come as well. */
+  candidate(candidate: LocalCandidate): void
+  /** DTLS is up: media may flow. */
+  connected(): void
+  failed(): void
+  /** PLI or FIR. */
+  keyframeWanted(): void
+  /** A message on `control`, or on any channel that the viewer made. */
+  message: OnText
+}
+
+/** The way that media takes. */
+export interface Path {
+  local: { type: string; address: string }
+  remote: { type: string; address: string }
+  /** Milliseconds, of the last check. */
+  rtt: number | undefined
+}
+
+/** How long the offer waits for host candidates, which take a millisecond or two. */
+const HOST_BUDGET = 250
+const CLOSE_BUDGET = 1_000
+
+/** Our end of one viewer's connection. Only this file and what it imports know werift. */
+export class Peer {
+  readonly video: RtpOut
+  readonly audio: RtpOut
+  readonly control: Channel
+  readonly #options: PeerOptions
+  readonly #events: PeerEvents
+  readonly #pc: RTCPeerConnection
+  readonly #gathering = createGathering()
+  #gathered: Promise<unknown> = Promise.resolve()
+  #remoteFragments: string[] = []
+  #closed = false
+  #closing: Promise<void> | undefined
+
+  constructor(options: PeerOptions, events: PeerEvents) {
+    this.#options = options
+    this.#events = events
+    this.#pc = new RTCPeerConnection(configuration(options))
+    const stream = new MediaStream()
+    const send = (kind: 'video' | 'audio') =>
+      this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
+        .sender
+    this.video = new RtpOut(send('video'), stream.id)
+    this.audio = new RtpOut(send('audio'), stream.id)
+    const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
+    markUnordered(this.#pc, control)
+    this.control = wrapChannel(control, events.message)
+    // without a STUN server of ours, werift would ask one of Google's
+    if (!options.iceServers.stun) delete this.#ice.stunServer
+    this.#listen()
+  }
+
+  /** Starts to gather, and returns the offer as soon as the host candidates are in; the others come by event. */
+  async offer(): Promise<string> {
+    const bare = await this.#pc.createOffer()
+    const hosts = this.#hostCandidates()
+    this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
+    await hosts
+    return (await this.#pc.createOffer()).sdp // the same offer, now with candidates
+  }
+
+  /** Resolves when gathering has ended, however it ended. */
+  get gathered(): Promise<unknown> {
+    return this.#gathered
+  }
+
+  /** Applies the answer, which starts the checks. Rejects when it is none that we can use. */
+  async accept(sdp: string): Promise<void> {
+    const lines = sdp.split(/\r?\n/)
+    const isCandidate = (line: string) => /^a=(candidate:|end-of-candidates)/.test(line)
+    // checks go on until the session's own deadline, whatever the viewer thinks that it has sent already
+    const bare = lines.filter((line) => !isCandidate(line)).join('\r\n')
+    this.#remoteFragments = userFragments(sdp)
+    await this.#pc.setRemoteDescription({ type: 'answer', sdp: bare })
+    if (!this.video.codec) throw new Error('the answer takes none of our video codecs')
+    for (const line of lines.filter(isCandidate)) this.addCandidate(line, undefined)
+  }
+
+  /** Adds a candidate of the viewer's; only after the answer. False when it is of no use. */
+  addCandidate(text: unknown, usernameFragment: unknown): boolean {
+    const usable = parseCandidate(text, usernameFragment)
+    if (!usable || this.#closed) return false
+    if (usable.ufrag !== undefined && !this.#remoteFragments.includes(usable.ufrag)) return false
+    // all m-lines share the first one's transport (BUNDLE)
+    this.#pc.addIceCandidate({ candidate: usable.candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
+    return true
+  }
+
+  /** Counts everything that arrives from the viewer: it is alive as long as this grows. */
+  get heard(): number {
+    const pair = this.#ice.nominated
+    return pair ? pair.packetsReceived + pair.requestsReceived + pair.responsesReceived : 0
+  }
+
+  get path(): Path | undefined {
+    const pair = this.#ice.nominated
+    if (!pair) return undefined
+    const { localCandidate: local, remoteCandidate: remote } = pair
+    return {
+      local: { type: local.type, address: `${local.host}:${local.port}` },
+      remote: { type: remote.type, address: `${remote.host}:${remote.port}` },
+      rtt: pair.rtt === undefined ? undefined : pair.rtt * 1000,
+    }
+  }
+
+  /** Bytes that wait in this process for the network. */
+  get backlog(): number {
+    return this.#gathering.backlog()
+  }
+
+  /** Ends everything at once; resolves when sockets and timers are gone, within a second. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  get #dtls(): RTCDtlsTransport {
+    const [transport] = this.#pc.dtlsTransports
+    if (!transport) throw new Error('no transport')
+    return transport
+  }
+
+  get #ice(): Connection {
+    return this.#dtls.iceTransport.connection as Connection
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    const budget = AbortSignal.timeout(CLOSE_BUDGET)
+    const expired = new Promise((resolve) => budget.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([this.#pc.close().catch(() => undefined), expired]) // nothing left to save
+    this.#gathering.close()
+  }
+
+  #listen(): void {
+    const pc = this.#pc
+    pc.onIceCandidate.subscribe((candidate) => {
+      if (this.#closed || !candidate?.candidate) return
+      const { sdpMid, sdpMLineIndex } = candidate
+      this.#events.candidate({
+        candidate: candidate.candidate,
+        sdpMid: sdpMid ?? null,
+        sdpMLineIndex: sdpMLineIndex ?? null,
+      })
+    })
+    pairLateCandidates(this.#ice)
+    this.#dtls.onStateChange.subscribe((state) => {
+      if (this.#closed) return
+      if (state === 'connected') this.#events.connected()
+      if (state === 'failed') this.#events.failed()
+    })
+    pc.connectionStateChange.subscribe((state) => {
+      if (state === 'failed' && !this.#closed) this.#events.failed()
+    })
+    this.#dtls.onRtcp.subscribe((packet) => {
+      if (this.#closed) return
+      if (wantsKeyframe(packet, this.video.ssrc)) this.#events.keyframeWanted()
+      for (const track of [this.video, this.audio]) track.receive(packet)
+    })
+    pc.onDataChannel.subscribe((channel) => {
+      wrapChannel(channel, this.#events.message)
+    })
+  }
+
+  /** Resolves when every address of this machine has its candidate, or the budget is spent. */
+  #hostCandidates(): Promise<void> {
+    const { policy, additionalHostAddresses } = this.#options
+    const { promise, resolve } = Promise.withResolvers<void>()
+    if (policy === 'relay') return Promise.resolve()
+    const expected = new Set([...getHostAddresses(true, true), ...additionalHostAddresses]).size
+    let found = 0
+    const timer = setTimeout(resolve, HOST_BUDGET)
+    const counting = this.#ice.onIceCandidate.subscribe(({ type }) => {
+      if (type === 'host' && ++found >= expected) resolve()
+    })
+    return promise.finally(() => {
+      clearTimeout(timer)
+      counting.unSubscribe()
+    })
+  }
+}
+
+function configuration(options: PeerOptions): Partial<PeerConfig> {
+  const { stun, turn } = options.iceServers
+  return {
+    ...offeredCodecs(),
+    bundlePolicy: 'max-bundle',
+    iceServers: [
+      ...(stun ? [{ urls: stun }] : []),
+      ...(turn ? [{ urls: turn.url, username: turn.username, credential: turn.credential }] : []),
+    ],
+    iceTransportPolicy: options.policy,
+    icePortRange: options.portRange ?? undefined,
+    iceAdditionalHostAddresses: options.additionalHostAddresses,
+    iceStunGatherTimeout: 1,
+    turnTlsOptions: options.tlsInsecure ? { rejectUnauthorized: false } : {},
+  }
+}

@@ -1,0 +1,104 @@
+import { type AccessUnit, decodeAccessUnit } from '#bus/access-unit.ts'
+import type { Bus } from '#bus/bus.ts'
+import type { Layer } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Tally } from '#lib/tally.ts'
+import { createFreshness } from './freshness.ts'
+import { packetizeH264 } from './h264-packetizer.ts'
+import { createKeyframeRequests, type KeyframeRequests } from './keyframe-requests.ts'
+import { createTimeline } from './timeline.ts'
+
+/** One picture, ready to be sent to every viewer of its layer. */
+export interface Picture {
+  layer: Layer
+  keyframe: boolean
+  /** RTP payloads, in order. */
+  payloads: Buffer[]
+  /** 90 kHz, continuous over restarts of the source. */
+  timestamp: number
+  /** ms since the epoch. */
+  capturedAt: number
+}
+
+export interface PictureSink {
+  picture(picture: Picture): void
+  /** Pictures were lost: what follows makes no sense before the next keyframe. */
+  interrupted(): void
+}
+
+interface FeedDeps {
+  bus: Bus
+  log: Logger
+  tally: Tally
+}
+
+/** One layer of the video, as long as somebody watches it. Each picture is packetised once, however many viewers there are. */
+export class LayerFeed implements Disposable {
+  readonly sinks = new Set<PictureSink>()
+  readonly #tally: Tally
+  readonly #freshness = createFreshness()
+  readonly #timeline = createTimeline()
+  readonly #keyframes: KeyframeRequests
+  readonly #subscribed: Promise<Disposable>
+  readonly #layer: Layer
+  #last: number | undefined
+  /** Pictures are missing, and no keyframe has come since. */
+  #broken = false
+  #closed = false
+
+  constructor(layer: Layer, { bus, log, tally }: FeedDeps) {
+    this.#layer = layer
+    this.#tally = tally
+    this.#keyframes = createKeyframeRequests(() => {
+      bus
+        .publish(topics.keyframe, {}, { layer })
+        .catch((err: unknown) => log.warn({ err }, 'keyframe not requested'))
+    })
+    this.#subscribed = bus.subscribe(topics.video, (bytes) => this.#take(decodeAccessUnit(bytes)), { layer })
+    this.#subscribed.catch((err: unknown) => log.error({ err, layer }, 'cannot subscribe to the video'))
+  }
+
+  requestKeyframe(): void {
+    this.#keyframes.request()
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    this.#keyframes[Symbol.dispose]()
+    this.#subscribed.then(
+      (subscription) => subscription[Symbol.dispose](),
+      () => undefined, // logged above
+    )
+  }
+
+  #take(unit: AccessUnit): void {
+    if (this.#closed) return
+    const capturedAt = Number(unit.capturedAt) / 1000
+    const gap = this.#last !== undefined && unit.frame !== (this.#last + 1) >>> 0
+    this.#last = unit.frame
+    if (!this.#freshness.isFresh(capturedAt)) return this.#interrupt('too old')
+    if (unit.keyframe) {
+      this.#broken = false
+      this.#keyframes.arrived()
+    } else if (gap) this.#interrupt('gap')
+    if (this.#broken) return
+    const picture = {
+      layer: this.#layer,
+      keyframe: unit.keyframe,
+      payloads: packetizeH264(unit.data),
+      timestamp: this.#timeline.place(unit.rtpTimestamp, capturedAt),
+      capturedAt,
+    }
+    for (const sink of this.sinks) sink.picture(picture)
+  }
+
+  /** Spoils every picture up to the next keyframe. */
+  #interrupt(cause: string): void {
+    this.#tally.count(cause)
+    this.#keyframes.request()
+    if (this.#broken) return
+    this.#broken = true
+    for (const sink of this.sinks) sink.interrupted()
+  }
+}
