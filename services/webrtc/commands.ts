@@ -57,15 +57,18 @@ export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<C
     asked.channel.send(JSON.stringify({ ...result, ...echo, type: 'command_ack', command: name }))
   })
 
+  const handle = (sessionId: string, text: string | undefined, channel: Channel) => {
+    const message = text === undefined ? undefined : parseControlMessage(text)
+    if (!message) tally.count('control: not understood')
+    else if (message.kind === 'ping') channel.send(JSON.stringify({ ...message.fields, type: 'pong' }))
+    else forward(sessionId, message, channel)
+  }
   return {
     handlerFor(sessionId) {
       const allow = createRateLimit(MAX_RATE)
       return (text, channel) => {
-        if (!allow()) return tally.count('control: too many')
-        const message = text === undefined ? undefined : parseControlMessage(text)
-        if (!message) tally.count('control: not understood')
-        else if (message.kind === 'ping') channel.send(JSON.stringify({ ...message.fields, type: 'pong' }))
-        else forward(sessionId, message, channel)
+        if (allow()) handle(sessionId, text, channel)
+        else tally.count('control: too many')
       }
     },
     [Symbol.dispose]: () => results[Symbol.dispose](),

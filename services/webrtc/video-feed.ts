@@ -77,11 +77,9 @@ export class LayerFeed implements Disposable {
     const capturedAt = Number(unit.capturedAt) / 1000
     const gap = this.#last !== undefined && unit.frame !== (this.#last + 1) >>> 0
     this.#last = unit.frame
-    if (!this.#freshness.isFresh(capturedAt)) return this.#interrupt('too old')
-    if (unit.keyframe) {
-      this.#broken = false
-      this.#keyframes.arrived()
-    } else if (gap) this.#interrupt('gap')
+    if (!this.#freshness.isFresh(capturedAt)) this.#interrupt('too old')
+    else if (unit.keyframe) this.#mend()
+    else if (gap) this.#interrupt('gap')
     if (this.#broken) return
     const picture = {
       layer: this.#layer,
@@ -91,6 +89,11 @@ export class LayerFeed implements Disposable {
       capturedAt,
     }
     for (const sink of this.sinks) sink.picture(picture)
+  }
+
+  #mend(): void {
+    this.#broken = false
+    this.#keyframes.arrived()
   }
 
   /** Spoils every picture up to the next keyframe. */

@@ -1,0 +1,63 @@
+import { topics } from '#bus/topics.ts'
+import { WebrtcSection } from '#lib/sections.ts'
+import { type Deps, defineService } from '#lib/service.ts'
+import { createTally } from '#lib/tally.ts'
+import { openCommands } from './commands.ts'
+import { REASON } from './endings.ts'
+import { createReport } from './report.ts'
+import { Sessions } from './sessions.ts'
+import { createSilence } from './silence.ts'
+import { TIMINGS, type Timings } from './timings.ts'
+import { openVideoLayers } from './video-layers.ts'
+
+export const webrtc = defineService({
+  name: 'webrtc',
+  config: { webrtc: WebrtcSection },
+  start: (deps) => startWebrtc(deps),
+})
+
+/** Brings video, audio and the data channel `control` to every viewer that asks on `signaling/request`. */
+export async function startWebrtc(
+  { bus, config, log }: Deps<{ webrtc: WebrtcSection }>,
+  timings: Partial<Timings> = {},
+): Promise<AsyncDisposable> {
+  const { ice, max_connections, stun_servers, video } = config.webrtc
+  const times = { ...TIMINGS, ...timings }
+  await using stack = new AsyncDisposableStack()
+  const tally = stack.use(createTally(log, 'discarded'))
+  const silence = stack.use(createSilence())
+  const layers = stack.use(await openVideoLayers({ bus, log, tally }))
+  const commands = stack.use(await openCommands({ bus, log, tally }))
+  const report = createReport(bus, log, () => sessions.list, times.report)
+  const bitrate = video.bitrate_kbps * 1000
+  const sessions: Sessions = new Sessions({
+    maxConnections: max_connections,
+    stunServers: stun_servers,
+    peer: {
+      policy: ice.policy,
+      portRange: ice.port_range,
+      additionalHostAddresses: ice.additional_host_addresses,
+      tlsInsecure: ice.tls_insecure,
+    },
+    deps: { bus, log, tally, layers, silence, commands, timings: times, bitrate, changed: report.changed },
+  })
+  stack.use(report)
+  stack.use(sessions)
+
+  const on = async (subscribed: Promise<Disposable>) => stack.use(await subscribed)
+  await on(bus.subscribe(topics.answer, ({ session_id, sdp }) => sessions.get(session_id)?.answer(sdp.sdp)))
+  await on(
+    bus.subscribe(topics.remoteCandidate, ({ session_id, candidate }) =>
+      sessions.get(session_id)?.candidate(candidate),
+    ),
+  )
+  await on(
+    bus.subscribe(topics.close, ({ session_id }) =>
+      sessions.get(session_id)?.close(REASON.viewerLeft, { by: 'viewer' }),
+    ),
+  )
+  await on(
+    bus.subscribe(topics.request, ({ session_id, ice_servers }) => sessions.request(session_id, ice_servers)),
+  )
+  return stack.move()
+}

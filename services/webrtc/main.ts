@@ -1,0 +1,4 @@
+import { run } from '#lib/run.ts'
+import { webrtc } from './index.ts'
+
+await run(webrtc)

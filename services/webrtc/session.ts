@@ -1,0 +1,234 @@
+import type { Bus } from '#bus/bus.ts'
+import type { SessionSummary } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Tally } from '#lib/tally.ts'
+import type { Commands } from './commands.ts'
+import { ERRORS, REASON } from './endings.ts'
+import { createLiveness, type Liveness } from './liveness.ts'
+import { type LocalCandidate, Peer, type PeerOptions } from './peer.ts'
+import { createMeter, describePath } from './session-summary.ts'
+import type { AudioSink, Silence } from './silence.ts'
+import { createDeadlines, type Timings } from './timings.ts'
+import type { VideoLayers } from './video-layers.ts'
+import { ViewerVideo } from './viewer-video.ts'
+
+/** What every session shares. */
+export interface SessionDeps {
+  bus: Bus
+  log: Logger
+  tally: Tally
+  layers: VideoLayers
+  silence: Silence
+  commands: Commands
+  timings: Timings
+  /** Of the video, bit/s. */
+  bitrate: number
+  /** State, way or figures changed. */
+  changed: () => void
+  ended: (session: Session) => void
+}
+
+interface RemoteCandidate {
+  candidate?: unknown
+  usernameFragment?: unknown
+}
+
+/** Candidates of one viewer that are looked at, before the answer and after it. */
+const MAX_CANDIDATES = 64
+
+/**
+ * One viewer, from its request to its end: new → offered → answered → connected → closed. Whoever holds a session holds
+ * this instance; ids are used again (API_CONTRACT 3.5).
+ */
+export class Session implements AudioSink {
+  readonly id: string
+  state: SessionSummary['state'] = 'new'
+  readonly #deps: SessionDeps
+  readonly #log: Logger
+  readonly #peer: Peer
+  readonly #deadlines = createDeadlines()
+  readonly #meter = createMeter()
+  readonly #since = Date.now()
+  readonly #begun = performance.now()
+  #video: ViewerVideo | undefined
+  #listening: Disposable | undefined
+  #offer: string | undefined
+  /** Ours, until the offer is out. */
+  #localCandidates: LocalCandidate[] = []
+  /** The viewer's, until the answer is applied. */
+  #remoteCandidates: RemoteCandidate[] = []
+  #candidateCount = 0
+  #accepted = false
+  #answered = false
+  #liveness: Liveness | undefined
+  #closing: Promise<void> | undefined
+
+  /** Throws when the peer cannot be made. */
+  constructor(id: string, peer: PeerOptions, deps: SessionDeps) {
+    this.id = id
+    this.#deps = deps
+    this.#log = deps.log.child({ session_id: id })
+    this.#peer = new Peer(peer, {
+      candidate: (candidate) => this.#localCandidate(candidate),
+      connected: () => this.#connected(),
+      failed: () => this.close(REASON.iceFailed),
+      keyframeWanted: () => this.#video?.keyframeWanted(),
+      message: deps.commands.handlerFor(id),
+    })
+  }
+
+  /** Sends the offer. Never rejects: what goes wrong ends the session. */
+  async start(): Promise<void> {
+    try {
+      const sdp = await this.#peer.offer()
+      if (this.#over) return // closed while the offer was made: nothing is sent
+      this.#offer = sdp
+      this.#enter('offered', { candidates: sdp.match(/^a=candidate:/gm)?.length ?? 0 })
+      this.#sendOffer()
+      for (const waiting of this.#localCandidates.splice(0)) this.#localCandidate(waiting)
+    } catch (err) {
+      return this.close(REASON.offerFailed, { err })
+    }
+    const { resend, answer } = this.#deps.timings
+    for (const after of resend) this.#deadlines.set(`resend ${after}`, after, () => this.#resendOffer())
+    this.#deadlines.set('answer', answer, () => this.close(REASON.answerTimeout))
+  }
+
+  /** Applies the answer; one that comes twice, or to nothing, is left alone. Never rejects. */
+  async answer(sdp: string): Promise<void> {
+    if (this.state !== 'offered' || this.#answered) return
+    this.#answered = true
+    this.#deadlines.clear('answer')
+    this.#enter('answered')
+    const { layers, bitrate, tally, timings } = this.#deps
+    this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
+    // the encoder starts now, so that it is warm when the viewer is connected
+    const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
+    this.#video = new ViewerVideo({ peer: this.#peer, layers, bitrate, tally, firstSent })
+    try {
+      await this.#hold(timings.hold)
+      if (this.#over) return
+      await this.#peer.accept(sdp)
+      this.#accepted = true
+      for (const { candidate, usernameFragment } of this.#remoteCandidates.splice(0)) {
+        this.#peer.addCandidate(candidate, usernameFragment)
+      }
+    } catch (err) {
+      this.close(REASON.badAnswer, { err })
+    }
+  }
+
+  /** A candidate of the viewer's, at any time and of any shape; what is of no use is dropped. */
+  candidate(given: RemoteCandidate | null): void {
+    if (this.#over || !given || ++this.#candidateCount > MAX_CANDIDATES) return
+    if (this.#accepted) this.#peer.addCandidate(given.candidate, given.usernameFragment)
+    else this.#remoteCandidates.push(given)
+  }
+
+  audio(payload: Buffer, timestamp: number, capturedAt: number): void {
+    this.#peer.audio.send([payload], timestamp, capturedAt)
+  }
+
+  /** What `webrtc/sessions` shows. */
+  summary(): SessionSummary {
+    return {
+      session_id: this.id,
+      state: this.state,
+      since: this.#since,
+      layer: this.#video?.layer ?? null,
+      ...this.#meter.measure(this.#peer),
+    }
+  }
+
+  /** Every ending goes through here; the first reason counts. Media stops at once. */
+  close(reason: string, { by = 'robot', err }: { by?: 'viewer' | 'robot'; err?: unknown } = {}): void {
+    if (this.#over) return
+    const { bus } = this.#deps
+    const from = this.state
+    this.state = 'closed'
+    this.#deadlines[Symbol.dispose]()
+    this.#listening?.[Symbol.dispose]()
+    this.#video?.[Symbol.dispose]()
+    this.#closing = this.#peer.close()
+    const { packets } = this.#peer.video
+    this.#log.info({ reason, by, from, ms: this.#age(), packets, ...(err ? { err } : {}) }, 'session closed')
+    const error = ERRORS[reason]
+    if (error) this.#tell(bus.publish(topics.error, { session_id: this.id, code: reason, error }))
+    // the id of a superseded session belongs to its successor by now, which the relay would close instead
+    if (reason !== REASON.superseded) {
+      this.#tell(bus.publish(topics.closed, { session_id: this.id, reason, by }))
+    }
+    this.#deps.ended(this)
+  }
+
+  /** Resolves when a closed session has let go of its sockets. */
+  async released(): Promise<void> {
+    await this.#closing
+  }
+
+  #enter(state: SessionSummary['state'], fields: object = {}): void {
+    this.state = state
+    this.#log.info({ ms: this.#age(), ...fields }, `session ${state}`)
+    this.#deps.changed()
+  }
+
+  get #over(): boolean {
+    return this.state === 'closed'
+  }
+
+  #age(): number {
+    return Math.round(performance.now() - this.#begun)
+  }
+
+  #sendOffer(): void {
+    const sdp = { type: 'offer' as const, sdp: this.#offer ?? '' }
+    this.#tell(this.#deps.bus.publish(topics.offer, { session_id: this.id, sdp }))
+  }
+
+  #resendOffer(): void {
+    if (this.#answered || this.#candidateCount > 0) return
+    this.#log.info({ ms: this.#age() }, 'no answer yet, offer sent again')
+    this.#sendOffer()
+  }
+
+  /** Our candidates follow the offer, they never lead it (RFC 8838 §4), and those in it are not said twice. */
+  #localCandidate(candidate: LocalCandidate): void {
+    if (!this.#offer) this.#localCandidates.push(candidate)
+    else if (!this.#offer.includes(candidate.candidate)) {
+      this.#tell(this.#deps.bus.publish(topics.localCandidate, { session_id: this.id, candidate }))
+    }
+  }
+
+  #connected(): void {
+    this.#deadlines.clear('connect')
+    const { path } = this.#peer
+    this.#enter('connected', path ? { path: describePath(path) } : {})
+    this.#video?.start()
+    this.#listening = this.#deps.silence.listen(this)
+    this.#liveness = createLiveness(this.#deps.timings)
+    this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
+  }
+
+  #watch(): void {
+    this.#tell(this.#peer.video.sendReport())
+    const turn = this.#liveness?.check(this.#peer.heard)
+    if (turn === 'lost') this.close(REASON.connectionLost)
+    else if (turn)
+      this.#log.info({ ms: this.#age() }, turn === 'silent' ? 'viewer not heard' : 'viewer heard again')
+  }
+
+  /** Resolves when our candidates are complete, or after `budget` milliseconds. */
+  async #hold(budget: number): Promise<void> {
+    if (budget <= 0) return
+    const expired = Promise.withResolvers<void>()
+    this.#deadlines.set('hold', budget, expired.resolve)
+    await Promise.race([this.#peer.gathered, expired.promise])
+    this.#deadlines.clear('hold')
+  }
+
+  /** What nobody waits for: it fails only when the bus or the peer is closing, and is logged. */
+  #tell(sent: Promise<void>): void {
+    sent.catch((err: unknown) => this.#log.warn({ err }, 'not sent'))
+  }
+}

@@ -1,0 +1,74 @@
+import { REASON } from './endings.ts'
+import { chooseIceServers } from './ice-servers.ts'
+import type { PeerOptions } from './peer.ts'
+import { Session, type SessionDeps } from './session.ts'
+
+export interface SessionsOptions {
+  maxConnections: number
+  /** Used when the relay names no servers. */
+  stunServers: readonly string[]
+  peer: Omit<PeerOptions, 'iceServers'>
+  deps: Omit<SessionDeps, 'ended'>
+}
+
+/** Everybody who watches. The newest is always let in. */
+export class Sessions implements AsyncDisposable {
+  readonly #options: SessionsOptions
+  readonly #live = new Map<string, Session>()
+  /** Closed, but with sockets still open. */
+  readonly #leaving = new Set<Promise<void>>()
+  #stopping = false
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+  }
+
+  /** Oldest first. */
+  get list(): Session[] {
+    return [...this.#live.values()]
+  }
+
+  get(id: string): Session | undefined {
+    return this.#live.get(id)
+  }
+
+  /** Begins a session. The same id again is a restart: what was there ends without a word (API_CONTRACT 3.5). */
+  async request(id: string, iceServers: unknown): Promise<void> {
+    if (this.#stopping) return
+    const { deps, peer, stunServers } = this.#options
+    this.#live.get(id)?.close(REASON.superseded)
+    this.#makeRoom()
+    const servers = chooseIceServers(iceServers, stunServers)
+    deps.log.info({ session_id: id, stun: servers.stun, turn: servers.turn?.url }, 'video requested')
+    const session = new Session(
+      id,
+      { ...peer, iceServers: servers },
+      { ...deps, ended: (one) => this.#forget(one) },
+    )
+    this.#live.set(id, session)
+    deps.changed()
+    await session.start()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true
+    for (const session of this.list) session.close(REASON.serviceStopping)
+    await Promise.all(this.#leaving)
+  }
+
+  /** Lets the oldest go that never connected, else the oldest. */
+  #makeRoom(): void {
+    while (this.#live.size >= this.#options.maxConnections) {
+      const leaving = this.list.find(({ state }) => state !== 'connected') ?? this.list[0]
+      leaving?.close(REASON.evicted)
+    }
+  }
+
+  #forget(session: Session): void {
+    if (this.#live.get(session.id) === session) this.#live.delete(session.id)
+    const released = session.released()
+    this.#leaving.add(released)
+    released.finally(() => this.#leaving.delete(released))
+    this.#options.deps.changed()
+  }
+}
