@@ -10,6 +10,7 @@ import { defineUnit } from '#lib/service.ts'
 import { VERSION } from '#lib/version.ts'
 import { type Broker, createBroker, STREAM_HIGH_WATER_MARK } from './broker.ts'
 import { BrokerSection } from './config.ts'
+import type { WaitingBounds } from './waiting.ts'
 
 const config = { broker: BrokerSection, bus: BusSection }
 
@@ -18,20 +19,23 @@ export const broker = defineUnit({ name: 'broker', config, start: startBroker })
 interface BrokerDeps {
   config: { broker: BrokerSection; bus: z.infer<typeof BusSection> }
   log: Logger
+  bounds?: WaitingBounds
 }
 
 /** A running broker that listens. */
 export interface RunningBroker extends AsyncDisposable {
   /** TCP port; useful where the config says 0. */
   readonly port: number
+  /** Mishaps since the start, by kind. */
+  readonly totals: Broker['totals']
 }
 
 /** Listens for MQTT clients. Throws {@link ConfigError} when the address cannot be had. */
-export async function startBroker({ config, log }: BrokerDeps): Promise<RunningBroker> {
+export async function startBroker({ config, log, bounds }: BrokerDeps): Promise<RunningBroker> {
   await using stack = new AsyncDisposableStack()
   const sockets = new Set<Socket>()
   stack.defer(() => destroyAll(sockets))
-  const mqtt = stack.use(await createBroker({ log }))
+  const mqtt = stack.use(await createBroker({ log, ...(bounds ? { bounds } : {}) }))
   const server = await listen(mqtt, config.broker, sockets)
   stack.defer(() => void server.close())
   const since = Date.now()
@@ -42,7 +46,7 @@ export async function startBroker({ config, log }: BrokerDeps): Promise<RunningB
   const port = typeof address === 'object' && address ? address.port : config.broker.port
   log.info({ host: config.broker.host, port }, 'broker listens')
   const owned = stack.move()
-  return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { port, totals: mqtt.totals, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 async function listen(mqtt: Broker, { host, port }: BrokerSection, sockets: Set<Socket>): Promise<Server> {

@@ -48,6 +48,7 @@ async function live(name: string, start: Start): Promise<void> {
     process.chdir(PROJECT_ROOT)
     await start(stack, log, readConfigFile(path))
     log.info({ version: VERSION, pid: process.pid }, 'started')
+    process.send?.('ready')
   }
   begin().catch((err: unknown) => ending.resolve({ code: 1, err }))
   const { code, err, reason } = await ending.promise

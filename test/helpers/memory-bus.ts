@@ -12,6 +12,8 @@ export interface MemoryBus {
   logged: Record<string, unknown>[]
   /** A client with this service name. It is closed after the test; a test may also dispose it earlier. */
   connect(service: string, options?: { announce?: boolean }): Promise<Bus>
+  /** Disposes this after the test, before the clients that it was given. */
+  use<T extends AsyncDisposable | Disposable>(thing: T): T
   /** Cuts the connection of this client, or of all, without a DISCONNECT; they come back by themselves. */
   cut(service?: string): void
 }
@@ -19,8 +21,9 @@ export interface MemoryBus {
 export async function memoryBus(t: TestContext): Promise<MemoryBus> {
   const logged: Record<string, unknown>[] = []
   const log = createLogger('test', { write: (line) => void logged.push(JSON.parse(line)) })
-  const broker = await createBroker({ log })
-  t.after(() => broker[Symbol.asyncDispose]())
+  const stack = new AsyncDisposableStack()
+  t.after(() => stack.disposeAsync())
+  const broker = stack.use(await createBroker({ log }))
   const streams = new Map<string, Duplex>()
   const openStream = (service: string) => {
     const [near, far] = duplexPair()
@@ -47,9 +50,9 @@ export async function memoryBus(t: TestContext): Promise<MemoryBus> {
         announce,
         stream: () => openStream(service),
       })
-      t.after(() => bus[Symbol.asyncDispose]())
-      return bus
+      return stack.use(bus)
     },
+    use: (thing) => stack.use(thing),
     cut(service) {
       for (const [name, one] of streams) if (service === undefined || name === service) one.destroy()
     },

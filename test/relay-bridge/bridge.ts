@@ -20,8 +20,7 @@ export async function startBridge(t: TestContext, relay: FakeRelay, times = {}) 
     }),
     data_dir: './data',
   }
-  const bridge = await startRelayBridge({ bus, config, log: memory.log, env: {}, times })
-  t.after(() => bridge[Symbol.asyncDispose]())
+  const bridge = memory.use(await startRelayBridge({ bus, config, log: memory.log, env: {}, times }))
   return { memory, robot, link, bridge }
 }
 

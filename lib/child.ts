@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { createBackoff } from './backoff.ts'
+import { ConfigError } from './config-error.ts'
+import type { Logger } from './logger.ts'
+
+export interface ChildOptions {
+  name: string
+  /** Script and its arguments for Node. */
+  args: string[]
+  log: Logger
+  /** Takes each line that the child writes. */
+  onLine(line: string): void
+  /** It will not be started again: its configuration is bad. */
+  onBadConfig(): void
+}
+
+/** A process that lived this long was well; its next restart is a first one. */
+const WELL_AFTER = 30_000
+
+/** A child process that is started again whenever it dies, until it is stopped. */
+export class Child {
+  readonly name: string
+  readonly #options: ChildOptions
+  readonly #backoff = createBackoff({ first: 500, cap: 10_000, least: 200 })
+  readonly #ready = Promise.withResolvers<void>()
+  #process: ChildProcess | undefined
+  #restart: NodeJS.Timeout | undefined
+  #stopping = false
+
+  constructor(options: ChildOptions) {
+    this.name = options.name
+    this.#options = options
+    this.#start()
+  }
+
+  /** Resolves when the child has said, for the first time, that it works. */
+  get ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  /** SIGTERM, and SIGKILL after `deadline` ms. Resolves true when it exited by itself with 0. */
+  async stop(deadline: number): Promise<boolean> {
+    this.#stopping = true
+    clearTimeout(this.#restart)
+    const child = this.#process
+    if (!child || child.exitCode !== null || child.signalCode !== null) return true
+    const exited = new Promise<boolean>((resolve) => child.once('exit', (code) => resolve(code === 0)))
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), deadline)
+    const clean = await exited
+    clearTimeout(timer)
+    return clean
+  }
+
+  #start(): void {
+    const { name, args, log, onLine } = this.#options
+    const startedAt = performance.now()
+    // a process group of its own: Ctrl-C must reach it through us, in our order; the channel tells it when we die
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
+    this.#process = child
+    if (child.stdout) createInterface(child.stdout).on('line', onLine)
+    if (child.stderr) {
+      createInterface(child.stderr).on('line', (line) =>
+        log.warn({ service: name, stderr: line.slice(0, 2_000) }, 'said'),
+      )
+    }
+    child.on('message', (message) => {
+      if (message === 'ready') this.#ready.resolve()
+    })
+    child.on('error', (err) => log.error({ service: name, err }, 'cannot be started'))
+    child.on('exit', (code, signal) => this.#exited(code, signal, performance.now() - startedAt))
+    log.debug({ service: name, pid: child.pid }, 'child started')
+  }
+
+  #exited(code: number | null, signal: NodeJS.Signals | null, lived: number): void {
+    if (this.#stopping) return
+    if (code === ConfigError.exitCode) {
+      this.#stopping = true
+      this.#options.onBadConfig()
+      return
+    }
+    if (lived > WELL_AFTER) this.#backoff.reset()
+    const wait = Math.round(this.#backoff.next())
+    this.#options.log.error(
+      { service: this.name, code, signal, restart_in_ms: wait },
+      'died, will be restarted',
+    )
+    this.#restart = setTimeout(() => this.#start(), wait)
+  }
+}

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util'
+import { connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { configPath, parseSections, readConfigFile } from './config.ts'
+import { BusSection } from './sections.ts'
+import { PROJECT_ROOT, VERSION } from './version.ts'
+
+/** The retained state must be there at once; a broker under load gets some grace. */
+const DEADLINE = 3_000
+
+/** `node lib/health.ts <service>`: exits 0 when the service's retained state says online, else 1 with the reason. */
+async function main(): Promise<string | undefined> {
+  const { positionals } = parseArgs({ allowPositionals: true, strict: false })
+  const [service] = positionals
+  if (!service) return 'usage: node lib/health.ts <service> [--config file]'
+  const path = configPath('configs/robot.yaml')
+  process.chdir(PROJECT_ROOT)
+  const { bus: config } = parseSections(readConfigFile(path), { bus: BusSection })
+  const silent = { warn() {}, info() {}, debug() {} }
+  const options = { ...config, service: 'health', version: VERSION, announce: false, log: silent }
+  await using bus = await connectBus(options)
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  await bus.subscribe(
+    topics.serviceState,
+    ({ state }) => resolve(state === 'online' ? undefined : `${service} is ${state}`),
+    { service },
+  )
+  return promise
+}
+
+function print(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+const deadline = setTimeout(() => {
+  print(`no state within ${DEADLINE} ms: the broker is away, or the service never came up`)
+  process.exit(1)
+}, DEADLINE)
+
+try {
+  const problem = await main()
+  if (problem) print(problem)
+  process.exitCode = problem ? 1 : 0
+} catch (err) {
+  print((err as Error).message)
+  process.exitCode = 1
+}
+clearTimeout(deadline)

@@ -1,0 +1,127 @@
+import { BrokerSection } from '#broker/config.ts'
+import { LocalRelaySection } from '#dev/relay/config.ts'
+import { Child } from '#lib/child.ts'
+import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { openConsole } from '#lib/console.ts'
+import { createLogger } from '#lib/logger.ts'
+import { BusSection, DataDir, WebrtcSection } from '#lib/sections.ts'
+import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
+import { CloudSection } from '#services/relay-bridge/config.ts'
+import { VisionSection } from '#services/vision/config.ts'
+
+/** The processes of the stack in the order in which they start, and how long each may take to stop, ms. */
+const PROCESSES = {
+  broker: { script: 'broker/main.ts', deadline: 700 },
+  'local-relay': { script: 'dev/relay/main.ts', deadline: 700 },
+  'relay-bridge': { script: 'services/relay-bridge/main.ts', deadline: 1_300 },
+  vision: { script: 'services/vision/main.ts', deadline: 1_800 },
+  webrtc: { script: 'services/webrtc/main.ts', deadline: 1_800 },
+} as const
+type ProcessName = keyof typeof PROCESSES
+
+/** Stops in this order: sessions say goodbye while the bridge still stands, everybody while the broker does. */
+const STOP_ORDER: ProcessName[][] = [['webrtc', 'vision'], ['relay-bridge'], ['local-relay', 'broker']]
+
+const SECTIONS = {
+  cloud: CloudSection,
+  webrtc: WebrtcSection,
+  vision: VisionSection,
+  bus: BusSection,
+  broker: BrokerSection,
+  local_relay: LocalRelaySection,
+  data_dir: DataDir,
+}
+
+const console = openConsole()
+const log = createLogger('supervisor', console)
+const ending = Promise.withResolvers<number>()
+
+function loadConfig(path: string) {
+  process.chdir(PROJECT_ROOT)
+  return parseSections(readConfigFile(path), SECTIONS, ['cloud.device_id', 'cloud.device_secret'])
+}
+
+function wanted(config: ReturnType<typeof loadConfig>): ProcessName[] {
+  const enabled: Record<ProcessName, boolean> = {
+    broker: config.broker.enabled,
+    'local-relay': config.local_relay.enabled,
+    'relay-bridge': config.cloud.enabled,
+    vision: true,
+    webrtc: config.webrtc.enabled,
+  }
+  return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
+}
+
+function startChild(name: ProcessName, path: string): Child {
+  return new Child({
+    name,
+    args: [PROCESSES[name].script, '--config', path],
+    log,
+    onLine: (line) => console.write(`${line}\n`),
+    onBadConfig: () => ending.resolve(ConfigError.exitCode),
+  })
+}
+
+async function stopAll(children: ReadonlyMap<ProcessName, Child>): Promise<boolean> {
+  let clean = true
+  for (const stage of STOP_ORDER) {
+    const stopped = await Promise.all(stage.map((name) => children.get(name)?.stop(PROCESSES[name].deadline)))
+    clean &&= stopped.every((one) => one !== false)
+  }
+  return clean
+}
+
+/** Starts the broker first, so that nobody has to try twice, then the rest at once. */
+async function startAll(
+  names: ProcessName[],
+  path: string,
+  children: Map<ProcessName, Child>,
+): Promise<void> {
+  for (const first of names.filter((name) => name === 'broker')) {
+    const broker = startChild(first, path)
+    children.set(first, broker)
+    await broker.ready
+  }
+  for (const name of names.filter((other) => other !== 'broker')) children.set(name, startChild(name, path))
+  await Promise.all([...children.values()].map(({ ready }) => ready))
+}
+
+async function main(): Promise<number> {
+  const path = configPath('configs/demo.yaml')
+  const config = loadConfig(path)
+  const children = new Map<ProcessName, Child>()
+  let signals = 0
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (++signals > 1) process.exit(1)
+      ending.resolve(0)
+    })
+  }
+  log.info({ version: VERSION, config: path }, 'starting')
+  const started = startAll(wanted(config), path, children).then(() => {
+    if (!config.local_relay.enabled) log.info('everything runs')
+    else log.info(`everything runs: open ${pageAddress(config.local_relay)} to watch`)
+  })
+  started.catch((err: unknown) => {
+    log.fatal({ err }, 'cannot start')
+    ending.resolve(1)
+  })
+  const code = await ending.promise
+  const clean = await stopAll(children)
+  log.info({ clean }, 'stopped')
+  return code === 0 && !clean ? 1 : code
+}
+
+/** The page's address for a person on this machine. */
+function pageAddress({ host, port }: { host: string; port: number }): string {
+  return `http://${host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}/`
+}
+
+try {
+  process.exitCode = await main()
+} catch (err) {
+  if (err instanceof ConfigError) log.fatal(`bad configuration: ${err.message}`)
+  else log.fatal({ err }, 'unforeseen error')
+  process.exitCode = err instanceof ConfigError ? ConfigError.exitCode : 1
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { BrokerSection } from '#broker/config.ts'
+import { startBroker } from '#broker/index.ts'
+import { WAITING_BOUNDS } from '#broker/waiting.ts'
+import { connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { createLogger } from '#lib/logger.ts'
+import { BusSection } from '#lib/sections.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { without } from '#test/helpers/tools.ts'
+
+async function listening(t: TestContext, port = 0, bounds = WAITING_BOUNDS) {
+  const log = createLogger('broker', { write() {} })
+  const config = { broker: BrokerSection.parse({ port }), bus: BusSection.parse({}) }
+  const stack = new AsyncDisposableStack()
+  t.after(() => stack.disposeAsync())
+  const broker = stack.use(await startBroker({ config, log, bounds }))
+  const join = async (service: string) => {
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    return stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0', log }))
+  }
+  return { broker, join }
+}
+
+test('clients talk over TCP, and the broker’s own state is retained', async (t) => {
+  const { join } = await listening(t)
+  const bus = await join('alice')
+  const states = await collect(bus, topics.serviceState, { service: 'broker' })
+  assert.equal((await states.next()).payload.state, 'online')
+})
+
+test('it says offline before it stops', async (t) => {
+  const { broker, join } = await listening(t)
+  const states = await collect(await join('alice'), topics.serviceState, { service: 'broker' })
+  await states.next({ where: ({ state }) => state === 'online' })
+  await broker[Symbol.asyncDispose]()
+  await states.next({ where: ({ state }) => state === 'offline' })
+})
+
+test('a port that is taken is a configuration error that says what to do', async (t) => {
+  const { broker } = await listening(t)
+  await assert.rejects(
+    listening(t, broker.port),
+    (err) => err instanceof ConfigError && /another broker is there/.test(err.message),
+  )
+})
+
+test('strangers who send rubbish, or nothing, hurt nobody', async (t) => {
+  const { broker, join } = await listening(t)
+  const bus = await join('alice')
+  const events = await collect(bus, topics.event)
+  const silent = connect(broker.port, '127.0.0.1')
+  const rude = connect(broker.port, '127.0.0.1')
+  for (const socket of [silent, rude]) socket.on('error', () => {})
+  await once(rude, 'connect')
+  rude.write(Buffer.alloc(100_000, 0xff))
+  await new Promise((resolve) => rude.on('close', resolve))
+  await bus.publish(topics.event, {}, { name: 'bark' })
+  await events.next()
+  silent.destroy()
+})
+
+test('a stopped subscriber holds up nobody', {
+  skip: without('mosquitto_sub'),
+  timeout: 60_000,
+}, async (t) => {
+  const { broker, join } = await listening(t, 0, { ...WAITING_BOUNDS, closeAfter: 1_000 })
+  const args = ['-p', String(broker.port), '-t', 'wimz/#', '-N']
+  const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => frozen.kill('SIGKILL'))
+  await once(frozen.stdout, 'data') // it has the retained state of the broker, so it is subscribed
+  frozen.stdout.resume()
+  frozen.kill('SIGSTOP')
+  const [vision, webrtc] = [await join('vision'), await join('webrtc')]
+  const units = await collect(webrtc, topics.video, { layer: 'high' })
+  const sent = 600
+  const frame = Buffer.alloc(60_000, 1)
+  let worst = 0
+  for (let i = 0; i < sent; i++) {
+    const before = performance.now()
+    await vision.publish(topics.video, frame, { layer: 'high' })
+    await units.next({ within: 10_000 })
+    worst = Math.max(worst, performance.now() - before)
+  }
+  assert.equal(units.all.length, sent)
+  // the default settings of Aedes stop everybody here for a minute
+  assert.ok(worst < 3_000, `longest wait of a healthy subscriber: ${worst} ms`)
+  await waitFor(() => broker.totals.clients_closed === 1)
+  assert.ok((broker.totals.messages_dropped ?? 0) > 0)
+})
+
+async function waitFor(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 20))
+}

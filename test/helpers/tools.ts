@@ -1,0 +1,39 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Programs that some tests need, and the Debian package that brings each. */
+const PACKAGES = {
+  chromium: 'chromium',
+  mosquitto: 'mosquitto',
+  mosquitto_sub: 'mosquitto-clients',
+  mosquitto_pub: 'mosquitto-clients',
+  turnserver: 'coturn',
+  ffmpeg: 'ffmpeg',
+  'docker-compose': 'docker-compose',
+} as const
+
+/**
+ * For `test(name, { skip: without('chromium') }, …)`: why the test cannot run here, or false. On CI nothing is skipped,
+ * so a missing tool fails its test.
+ */
+export function without(...tools: (keyof typeof PACKAGES)[]): string | false {
+  const missing = tools.filter((tool) => !find(tool))
+  if (missing.length === 0 || process.env.CI === 'true') return false
+  const packages = new Set(missing.map((tool) => PACKAGES[tool]))
+  return `needs ${missing.join(', ')}: apt-get install ${[...packages].join(' ')}`
+}
+
+function find(program: string): boolean {
+  // Debian puts mosquitto and turnserver where only root's PATH looks
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin']
+  return folders.some((folder) => isExecutable(join(folder, program)))
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

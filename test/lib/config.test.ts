@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { z } from 'zod'
+import { parseSections, readConfigFile } from '#lib/config.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { BusSection, WebrtcSection } from '#lib/sections.ts'
+
+function files(t: TestContext, contents: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'wimz-config-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  for (const [name, text] of Object.entries(contents)) writeFileSync(join(folder, name), text)
+  return join(folder, 'robot.yaml')
+}
+
+const Cloud = z.strictObject({ device_id: z.string(), device_secret: z.string().default('') })
+
+test('references are replaced from the environment, then from the .env file beside it', (t) => {
+  const path = files(t, {
+    'robot.yaml': 'cloud: { device_id: "${ID}", device_secret: "$${x} ${SECRET} ${NONE:-none}" }',
+    '.env': 'ID=from-file\nSECRET=s3',
+  })
+  const { cloud } = parseSections(readConfigFile(path, { ID: 'from-env' }), { cloud: Cloud })
+  assert.deepEqual(cloud, { device_id: 'from-env', device_secret: '${x} s3 none' })
+})
+
+test('a missing variable is named, with the key that wants it', (t) => {
+  const path = files(t, { 'robot.yaml': 'cloud: { device_id: "${DEVICE_ID}" }' })
+  const file = readConfigFile(path, {})
+  assert.throws(
+    () => parseSections(file, { cloud: Cloud }),
+    (err) => err instanceof ConfigError && /cloud\.device_id ✖ .*DEVICE_ID is not set/.test(err.message),
+  )
+  assert.equal(parseSections(file, { cloud: Cloud }, ['cloud.device_id']).cloud.device_id, '')
+})
+
+test('a section that is not asked for needs no variables', (t) => {
+  const path = files(t, { 'robot.yaml': 'cloud: { device_id: "${DEVICE_ID}" }\nbus: { prefix: dog }' })
+  assert.equal(parseSections(readConfigFile(path, {}), { bus: BusSection }).bus.prefix, 'dog')
+})
+
+test('unknown keys are refused with their path', (t) => {
+  const path = files(t, { 'robot.yaml': 'webrtc: { video: { widht: 640 } }' })
+  assert.throws(
+    () => parseSections(readConfigFile(path, {}), { webrtc: WebrtcSection }),
+    (err) =>
+      err instanceof ConfigError &&
+      /robot\.yaml: webrtc\.video ✖ Unrecognized key: "widht"/.test(err.message),
+  )
+})
+
+test('an unknown section is refused, and so is a file that is no YAML or not there', (t) => {
+  const refused = (text: string, pattern: RegExp) =>
+    assert.throws(
+      () => readConfigFile(files(t, { 'robot.yaml': text }), {}),
+      (err) => err instanceof ConfigError && pattern.test(err.message),
+    )
+  refused('visoin: {}', /Unrecognized key: "visoin"/)
+  refused('a: [', /robot\.yaml: /)
+  refused('- 1', /expected sections/)
+  assert.throws(() => readConfigFile('/nowhere/robot.yaml', {}), /cannot be read \(ENOENT\)/)
+})
+
+test('numbers may come from the environment, and both bitrate keys are understood', (t) => {
+  const path = files(t, {
+    'robot.yaml':
+      'webrtc: { video: { width: "${W}", bitrate: 900000 }, ice: { port_range: [5000, "${TO}"] } }',
+  })
+  const { webrtc } = parseSections(readConfigFile(path, { W: '640', TO: '5100' }), { webrtc: WebrtcSection })
+  assert.equal(webrtc.video.width, 640)
+  assert.equal(webrtc.video.bitrate_kbps, 900)
+  assert.deepEqual(webrtc.ice.port_range, [5000, 5100])
+  assert.equal(webrtc.max_connections, 2)
+})

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger } from '#lib/logger.ts'
+import { createTally } from '#lib/tally.ts'
+
+function recorded() {
+  const lines: string[] = []
+  return { lines, log: createLogger('test', { write: (line) => void lines.push(line) }) }
+}
+
+test('secrets never reach a line, at any depth where we carry them', () => {
+  const { lines, log } = recorded()
+  const server = { urls: 'turn:x', username: 'u', credential: 'hidden' }
+  log.info({ credential: 'hidden' }, 'a')
+  log.info({ cloud: { device_secret: 'hidden' } }, 'b')
+  log.info({ ice_servers: [server] }, 'c')
+  log.info({ request: { ice_servers: [server] } }, 'd')
+  log.info({ bus: { password: 'hidden' }, headers: { authorization: 'hidden' } }, 'e')
+  assert.equal(lines.length, 5)
+  for (const line of lines) assert.doesNotMatch(line, /hidden/)
+})
+
+test('a tally logs sums once an interval, and only if there are any', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { lines, log } = recorded()
+  const tally = createTally(log, 'frames dropped', { every: 1_000 })
+  for (let i = 0; i < 37; i++) tally.count('late')
+  t.mock.timers.tick(1_000)
+  t.mock.timers.tick(5_000)
+  assert.equal(lines.length, 1)
+  assert.equal(JSON.parse(lines[0] ?? '').late, 37)
+  tally.count('late', 3)
+  tally[Symbol.dispose]()
+  assert.equal(lines.length, 2)
+  assert.deepEqual(tally.totals, { late: 40 })
+})
