@@ -1,0 +1,132 @@
+import { availableParallelism } from 'node:os'
+import { Codec, CodecContext, Dictionary, type Frame, Packet, Rational } from 'node-av'
+import {
+  AV_PICTURE_TYPE_I,
+  AV_PICTURE_TYPE_NONE,
+  AV_PIX_FMT_YUV420P,
+  AVCOL_PRI_BT709,
+  AVCOL_PRI_SMPTE170M,
+  AVCOL_RANGE_MPEG,
+  AVCOL_SPC_BT709,
+  AVCOL_SPC_SMPTE170M,
+  AVCOL_TRC_BT709,
+  AVCOL_TRC_SMPTE170M,
+  FF_ENCODER_LIBX264,
+} from 'node-av/constants'
+import type { Matrix } from '../colour.ts'
+import type { Size } from '../fit.ts'
+import { check } from '../pixels.ts'
+
+export interface EncoderOptions extends Size {
+  fps: number
+  /** bit/s */
+  bitrate: number
+  matrix: Matrix
+}
+
+/** 90 kHz, as RTP counts. */
+const CLOCK = 90_000
+/** Seconds between keyframes that nobody asked for. */
+const GOP = 10
+/** Seconds of video that the rate control may be ahead: bounds the size of a keyframe. */
+const BUFFER = 0.4
+/** Slices are encoded in parallel; each costs a little quality and a packet. */
+const MAX_SLICES = 4
+
+/**
+ * libx264 as a viewer over WebRTC needs it: constrained baseline level 3.1 (profile-level-id 42c01f), no B-frames, no
+ * lookahead, SPS and PPS before each IDR picture, bitrate changed while it runs.
+ */
+export class Encoder implements Disposable {
+  readonly options: Readonly<EncoderOptions>
+  readonly #context: CodecContext
+  readonly #packet = new Packet()
+  /** bit/s, from the next picture on. */
+  bitrate: number
+  #appliedBitrate: number
+
+  /** Opens the encoder; rejects when libx264 will not have these options. */
+  static async open(options: EncoderOptions): Promise<Encoder> {
+    const context = new CodecContext()
+    try {
+      await openX264(context, options)
+    } catch (err) {
+      context.freeContext()
+      throw err
+    }
+    return new Encoder(context, options)
+  }
+
+  private constructor(context: CodecContext, options: EncoderOptions) {
+    this.#context = context
+    this.options = options
+    this.bitrate = options.bitrate
+    this.#appliedBitrate = options.bitrate
+    this.#packet.alloc()
+  }
+
+  /** Does this encoder fit pictures of that kind? */
+  fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
+    const { options } = this
+    return options.width === width && options.height === height && options.matrix === matrix
+  }
+
+  /**
+   * The access unit of one picture, Annex-B. `at` in milliseconds of a monotonic clock, larger than the last.
+   * Rejects when the encoder is broken; open another one then.
+   */
+  async encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
+    // never while the encoder is at work on its own thread
+    if (this.bitrate !== this.#appliedBitrate) setRate(this.#context, this.bitrate)
+    this.#appliedBitrate = this.bitrate
+    pixels.pts = BigInt(Math.round((at * CLOCK) / 1000))
+    pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+    check(await this.#context.sendFrame(pixels), 'encode')
+    check(await this.#context.receivePacket(this.#packet), 'encode')
+    // a copy: the packet's own memory goes back to the encoder
+    const data = Buffer.from(this.#packet.data ?? [])
+    this.#packet.unref()
+    return data
+  }
+
+  [Symbol.dispose](): void {
+    this.#packet.free()
+    this.#context.freeContext()
+  }
+}
+
+async function openX264(context: CodecContext, options: EncoderOptions): Promise<void> {
+  const codec = Codec.findEncoderByName(FF_ENCODER_LIBX264)
+  if (!codec) throw new Error('this FFmpeg has no libx264')
+  const hd = options.matrix === 'bt709'
+  context.allocContext3(codec)
+  context.width = options.width
+  context.height = options.height
+  context.pixelFormat = AV_PIX_FMT_YUV420P
+  context.timeBase = new Rational(1, CLOCK)
+  context.framerate = new Rational(Math.round(options.fps * 1000), 1000)
+  context.gopSize = Math.round(GOP * options.fps)
+  context.maxBFrames = 0
+  context.level = 31
+  context.threadCount = Math.min(MAX_SLICES, availableParallelism())
+  context.colorRange = AVCOL_RANGE_MPEG
+  context.colorSpace = hd ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M
+  context.colorPrimaries = hd ? AVCOL_PRI_BT709 : AVCOL_PRI_SMPTE170M
+  context.colorTrc = hd ? AVCOL_TRC_BT709 : AVCOL_TRC_SMPTE170M
+  setRate(context, options.bitrate)
+  using dictionary = Dictionary.fromObject({
+    preset: 'superfast',
+    tune: 'zerolatency',
+    profile: 'baseline',
+    'forced-idr': 1,
+    // a keyframe comes when asked for, never because the picture changed much
+    'x264-params': 'repeat-headers=1:scenecut=0',
+  })
+  check(await context.open2(codec, dictionary), 'open libx264')
+}
+
+function setRate(context: CodecContext, bitrate: number): void {
+  context.bitRate = BigInt(Math.round(bitrate))
+  context.rcMaxRate = BigInt(Math.round(bitrate))
+  context.rcBufferSize = Math.round(bitrate * BUFFER)
+}

@@ -1,0 +1,18 @@
+export interface Size {
+  width: number
+  height: number
+}
+
+/**
+ * The largest size with the aspect ratio of `source` that fits into `box`, never larger than the source itself. Both
+ * sides are even, as 4:2:0 video needs.
+ */
+export function fit(source: Size, box: Size): Size {
+  const scale = Math.min(1, box.width / source.width, box.height / source.height)
+  return { width: even(source.width * scale), height: even(source.height * scale) }
+}
+
+function even(length: number): number {
+  // a millionth of slack, or 1280 * (1 / 1280 * 640) might come out two pixels short
+  return Math.max(2, Math.floor(length / 2 + 1e-6) * 2)
+}
