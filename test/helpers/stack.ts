@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { stringify } from 'yaml'
+import { type Bus, connectBus } from '#bus/bus.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { freePorts } from './ports.ts'
+
+export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
+
+/** The whole stack as `npm start` runs it: the supervisor and its children, on ports of its own. */
+export interface Stack extends AsyncDisposable {
+  /** The viewer page. */
+  page: string
+  brokerPort: number
+  relayPort: number
+  supervisor: ChildProcess
+  lines: LogLine[]
+  /** Process id of each running service, by name. */
+  pids: Map<string, number>
+  /** The next log line that satisfies `where`. */
+  line(where: (line: LogLine) => boolean, within?: number): Promise<LogLine>
+  /** A client of its bus, `robot` unless named. */
+  join(service?: string): Promise<Bus>
+  /** Kills one service with SIGKILL and resolves when it runs again. */
+  kill(service: string, within?: number): Promise<void>
+}
+
+type Config = Record<string, unknown>
+
+/** Starts it and waits until everything runs. `config` is merged over a demo-like one, section by section. */
+export async function startStack(config: Config = {}, { within = 30_000 } = {}): Promise<Stack> {
+  const [brokerPort = 0, relayPort = 0] = await freePorts(2)
+  const folder = mkdtempSync(join(tmpdir(), 'wimz-stack-'))
+  const path = join(folder, 'stack.yaml')
+  writeFileSync(path, stringify({ ...baseConfig(brokerPort, relayPort, folder), ...config }))
+  const env = { ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
+  const supervisor = spawn(process.execPath, ['main.ts', '--config', path], {
+    cwd: PROJECT_ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const { lines, line, pids } = follow(supervisor)
+  const buses: Bus[] = []
+  const stack: Stack = {
+    page: `http://127.0.0.1:${relayPort}/`,
+    brokerPort,
+    relayPort,
+    supervisor,
+    lines,
+    pids,
+    line,
+    async join(service = 'robot') {
+      const url = `mqtt://127.0.0.1:${brokerPort}`
+      const log = { warn() {}, info() {}, debug() {} }
+      const bus = await connectBus({ url, prefix: 'wimz', service, version: '0', log, announce: false })
+      buses.push(bus)
+      return bus
+    },
+    async kill(service, killWithin = 15_000) {
+      const pid = pids.get(service)
+      if (pid === undefined) throw new Error(`${service} does not run`)
+      const again = line((one) => one.service === service && one.msg === 'started', killWithin)
+      process.kill(pid, 'SIGKILL')
+      await again
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(buses.map((bus) => bus[Symbol.asyncDispose]()))
+      if (supervisor.exitCode === null && supervisor.signalCode === null) {
+        const exited = new Promise((resolve) => supervisor.once('exit', resolve))
+        supervisor.kill('SIGTERM')
+        await exited
+      }
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  try {
+    await line(({ msg }) => msg?.startsWith('everything runs') ?? false, within)
+  } catch (err) {
+    await stack[Symbol.asyncDispose]()
+    throw new Error(`the stack did not start:\n${lines.map((one) => JSON.stringify(one)).join('\n')}`, {
+      cause: err,
+    })
+  }
+  return stack
+}
+
+function baseConfig(brokerPort: number, relayPort: number, folder: string): Config {
+  return {
+    cloud: {
+      relay_url: `ws://127.0.0.1:${relayPort}/ws/device`,
+      device_id: 'wimz_test',
+      device_secret: 'test-only',
+    },
+    webrtc: { stun_servers: [] },
+    vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true } },
+    bus: { url: `mqtt://127.0.0.1:${brokerPort}` },
+    broker: { port: brokerPort },
+    local_relay: { enabled: true, port: relayPort },
+    data_dir: folder,
+  }
+}
+
+function follow(child: ChildProcess) {
+  const lines: LogLine[] = []
+  const pids = new Map<string, number>()
+  const watchers = new Set<(line: LogLine) => void>()
+  if (!child.stdout) throw new Error('no stdout')
+  createInterface(child.stdout).on('line', (text) => {
+    const line = JSON.parse(text) as LogLine
+    lines.push(line)
+    if (line.msg === 'started' && line.service && line.pid) pids.set(line.service, line.pid)
+    for (const watch of watchers) watch(line)
+  })
+  const line = (where: (line: LogLine) => boolean, within = 10_000) => {
+    const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
+    const timer = setTimeout(() => reject(new Error(`no such log line within ${within} ms`)), within)
+    const watch = (one: LogLine) => {
+      if (where(one)) resolve(one)
+    }
+    watchers.add(watch)
+    const done = promise.finally(() => {
+      clearTimeout(timer)
+      watchers.delete(watch)
+    })
+    return done
+  }
+  return { lines, pids, line }
+}
