@@ -21,7 +21,7 @@ COPY dev dev
 COPY models models
 COPY demo demo
 COPY configs configs
-COPY main.ts ./
+COPY main.ts config-schema.ts ./
 RUN mkdir data && chown node:node data
 USER node
 VOLUME /app/data

@@ -1,14 +1,10 @@
-import { BrokerSection } from '#broker/config.ts'
-import { LocalRelaySection } from '#dev/relay/config.ts'
 import { Child } from '#lib/child.ts'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { openConsole } from '#lib/console.ts'
 import { createLogger } from '#lib/logger.ts'
-import { BusSection, DataDir, WebrtcSection } from '#lib/sections.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
-import { CloudSection } from '#services/relay-bridge/config.ts'
-import { VisionSection } from '#services/vision/config.ts'
+import { ALL_SECTIONS } from './config-schema.ts'
 
 /** The processes of the stack in the order in which they start, and how long each may take to stop, ms. */
 const PROCESSES = {
@@ -23,23 +19,13 @@ type ProcessName = keyof typeof PROCESSES
 /** Stops in this order: sessions say goodbye while the bridge still stands, everybody while the broker does. */
 const STOP_ORDER: ProcessName[][] = [['webrtc', 'vision'], ['relay-bridge'], ['local-relay', 'broker']]
 
-const SECTIONS = {
-  cloud: CloudSection,
-  webrtc: WebrtcSection,
-  vision: VisionSection,
-  bus: BusSection,
-  broker: BrokerSection,
-  local_relay: LocalRelaySection,
-  data_dir: DataDir,
-}
-
 const console = openConsole()
 const log = createLogger('supervisor', console)
 const ending = Promise.withResolvers<number>()
 
 function loadConfig(path: string) {
   process.chdir(PROJECT_ROOT)
-  return parseSections(readConfigFile(path), SECTIONS, ['cloud.device_id', 'cloud.device_secret'])
+  return parseSections(readConfigFile(path), ALL_SECTIONS, ['cloud.device_id', 'cloud.device_secret'])
 }
 
 function wanted(config: ReturnType<typeof loadConfig>): ProcessName[] {

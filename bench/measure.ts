@@ -1,0 +1,94 @@
+import { cpus } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Browser, Page } from 'playwright-core'
+import { topics } from '#bus/topics.ts'
+import { openViewer, read } from '#test/e2e/page.ts'
+import { launchBrowser } from '#test/helpers/browser.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { type Stack, startStack } from '#test/helpers/stack.ts'
+import { cpuOf, rss } from './process-usage.ts'
+import { percentile } from './statistics.ts'
+
+/** How long each state is watched, ms. */
+const WATCH = 20_000
+const FIRST_FRAMES = 15
+
+const say = (line = '') => void process.stdout.write(`${line}\n`)
+const fixed = (value: number | undefined, digits = 0) => (value ?? Number.NaN).toFixed(digits)
+
+/** Capture to screen, read from the clock that the synthetic source paints. */
+async function glassToGlass(browser: Browser): Promise<void> {
+  await using stack = await startStack({ vision: { source: { type: 'synthetic' } } })
+  const page = await openViewer(browser, `${stack.page}?latency`)
+  await sleep(3_000)
+  await sleep(WATCH)
+  const { p50, p95, n } = await page.evaluate(
+    () => globalThis.wimz.latency ?? { p50: Number.NaN, p95: Number.NaN, n: 0 },
+  )
+  say(
+    `| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} pictures) |`,
+  )
+  await page.close()
+}
+
+/** webrtc_request sent by the page to its first decoded picture, with nobody watching before. */
+async function firstFrame(browser: Browser, stack: Stack): Promise<void> {
+  const times: number[] = []
+  for (let i = 0; i < FIRST_FRAMES; i++) {
+    const page = await openViewer(browser, stack.page)
+    await page.waitForFunction(() => globalThis.wimz.firstFrameMs !== null)
+    times.push((await page.evaluate(() => globalThis.wimz.firstFrameMs)) ?? Number.NaN)
+    await page.close()
+    await sleep(1_500)
+  }
+  say(
+    `| request to first decoded picture | p50 ${fixed(percentile(times, 0.5))} ms, p95 ${fixed(percentile(times, 0.95))} ms (${times.length} pages, one after another) |`,
+  )
+}
+
+async function load(browser: Browser, stack: Stack): Promise<void> {
+  const bus = await stack.join('bench')
+  const detections = await collect(bus, topics.detections)
+  const pages: Page[] = []
+  const rows: Map<string, number>[] = []
+  const rates: string[] = []
+  for (let viewers = 0; viewers <= 2; viewers++) {
+    if (viewers > 0) pages.push(await openViewer(browser, stack.page))
+    await sleep(8_000)
+    const [before, seen] = [await Promise.all(pages.map(read)), detections.all.length]
+    rows.push(await cpuOf(stack.pids, () => sleep(WATCH)))
+    const after = await Promise.all(pages.map(read))
+    const fps = after.map((end, i) => {
+      const start = before[i]
+      return start ? ((end.framesDecoded - start.framesDecoded) * 1000) / (end.at - start.at) : Number.NaN
+    })
+    const perSecond = ((detections.all.length - seen) * 1000) / WATCH
+    rates.push(
+      `${viewers} viewers: ${fixed(perSecond, 1)} detections/s, ${fps.map((rate) => fixed(rate, 1)).join(' and ') || 'no'} pictures/s`,
+    )
+  }
+  say(`| detections while video plays | ${rates.join('; ')} |`)
+  say()
+  say('| process | CPU, 0 viewers | 1 viewer | 2 viewers | RSS with 2 |')
+  say('|---|---|---|---|---|')
+  for (const [name, pid] of stack.pids) {
+    const cells = rows.map((row) => `${fixed(row.get(name), 1)} %`)
+    say(`| ${name} | ${cells.join(' | ')} | ${fixed(rss(pid))} MiB |`)
+  }
+}
+
+say(
+  `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; the browser runs on the same machine`,
+)
+say()
+say('| what | figure |')
+say('|---|---|')
+const browser = await launchBrowser()
+try {
+  await glassToGlass(browser)
+  await using stack = await startStack()
+  await firstFrame(browser, stack)
+  await load(browser, stack)
+} finally {
+  await browser.close()
+}

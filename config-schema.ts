@@ -1,0 +1,16 @@
+import { BrokerSection } from '#broker/config.ts'
+import { LocalRelaySection } from '#dev/relay/config.ts'
+import { BusSection, DataDir, WebrtcSection } from '#lib/sections.ts'
+import { CloudSection } from '#services/relay-bridge/config.ts'
+import { VisionSection } from '#services/vision/config.ts'
+
+/** The schema of a whole config file; each process reads only the sections that it needs. */
+export const ALL_SECTIONS = {
+  cloud: CloudSection,
+  webrtc: WebrtcSection,
+  vision: VisionSection,
+  bus: BusSection,
+  broker: BrokerSection,
+  local_relay: LocalRelaySection,
+  data_dir: DataDir,
+}

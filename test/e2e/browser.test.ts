@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Page } from 'playwright-core'
+import type { Detections } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
+import { launchBrowser } from '#test/helpers/browser.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startStack } from '#test/helpers/stack.ts'
+import { without } from '#test/helpers/tools.ts'
+import { openViewer, read } from './page.ts'
+
+/** The overlay's colour for the label `dog`, as the browser shows it. */
+const NEAR = 60
+
+test('two pages watch a dog at once', { skip: without('chromium'), timeout: 120_000 }, async (t) => {
+  const stack = await startStack()
+  t.after(() => stack[Symbol.asyncDispose]())
+  const bus = await stack.join()
+  const detections = await collect(bus, topics.detections)
+  const browser = await launchBrowser()
+  t.after(() => browser.close())
+  const pages = [await openViewer(browser, stack.page), await openViewer(browser, stack.page)]
+
+  await t.test('each decodes at least 14 pictures a second for 20 s without a freeze', async () => {
+    const before = await Promise.all(pages.map(read))
+    await new Promise((resolve) => setTimeout(resolve, 20_000))
+    const after = await Promise.all(pages.map(read))
+    for (const [i, end] of after.entries()) {
+      const start = before[i]
+      assert.ok(start)
+      const rate = ((end.framesDecoded - start.framesDecoded) * 1000) / (end.at - start.at)
+      assert.ok(rate >= 14, `page ${i}: ${rate.toFixed(2)} pictures a second`)
+      assert.equal(end.freezes - start.freezes, 0, `page ${i}: freezes`)
+    }
+  })
+
+  await t.test('a box labelled dog is on the bus and in the picture', async () => {
+    const [page] = pages
+    assert.ok(page)
+    let seen = 0
+    for (let tries = 0; tries < 40 && seen === 0; tries++) {
+      const { payload } = await detections.next({ where: holdsDog, within: 30_000 })
+      const dog = payload.objects.find(({ label }) => label === 'dog')
+      if (dog && (await hasFrameAround(page, dog.box))) seen++
+    }
+    assert.ok(seen > 0, 'no outline where the bus says that the dog is')
+  })
+
+  await t.test('both tracks carry a stream, and control is unordered without retransmits', async () => {
+    for (const page of pages) {
+      await page.waitForFunction(() => globalThis.wimz.channel?.readyState === 'open', undefined, {
+        timeout: 5_000,
+      })
+      const facts = await page.evaluate(() => {
+        const { pc, channel } = globalThis.wimz
+        const video = document.querySelector('video')
+        return {
+          kinds:
+            ((video?.srcObject ?? null) as MediaStream | null)?.getTracks().map(({ kind }) => kind) ?? [],
+          sections: pc?.remoteDescription?.sdp.split(/^m=/m).slice(1) ?? [],
+          channel: {
+            label: channel?.label,
+            ordered: channel?.ordered,
+            maxRetransmits: channel?.maxRetransmits,
+          },
+        }
+      })
+      assert.deepEqual(facts.kinds.toSorted(), ['audio', 'video'])
+      assert.deepEqual(facts.channel, { label: 'control', ordered: false, maxRetransmits: 0 })
+      const [video, audio, application] = facts.sections
+      assert.match(video ?? '', /^video [\s\S]*a=msid:\S+ [\s\S]*/)
+      assert.match(audio ?? '', /^audio [\s\S]*a=msid:\S+ [\s\S]*/)
+      assert.match(application ?? '', /^application /)
+      assert.match(video ?? '', /profile-level-id=42e01f/)
+    }
+  })
+})
+
+function holdsDog({ objects }: Detections): boolean {
+  return objects.some(({ label, box: [x, y, width, height] }) => {
+    const inside = x > 0.02 && y > 0.1 && x + width < 0.98 && y + height < 0.98
+    return label === 'dog' && inside && width > 0.08
+  })
+}
+
+/** Whether two horizontal lines of one strong colour, none of it in the middle, lie near the box’s top and bottom. */
+function hasFrameAround(page: Page, box: readonly [number, number, number, number]): Promise<boolean> {
+  return page.evaluate(
+    ({ box: [x, y, width, height], near }) => {
+      const video = document.querySelector('video')
+      const canvas = document.createElement('canvas')
+      if (!video) return false
+      canvas.width = video.videoWidth
+      canvas.height = video.videoHeight
+      const context = canvas.getContext('2d')
+      if (!context) return false
+      context.drawImage(video, 0, 0)
+      const green = [90, 230, 120]
+      /** Share of a row inside the box that has the overlay's colour. */
+      const share = (row: number) => {
+        const left = Math.round((x + width * 0.25) * canvas.width)
+        const span = Math.round(width * 0.5 * canvas.width)
+        const { data } = context.getImageData(left, row, span, 1)
+        let hits = 0
+        for (let i = 0; i < data.length; i += 4) {
+          const off = green.map((value, channel) => Math.abs(value - (data[i + channel] ?? 0)))
+          if (Math.max(...off) < near) hits++
+        }
+        return hits / span
+      }
+      const best = (centre: number) => {
+        let most = 0
+        for (let row = Math.round(centre) - 24; row <= centre + 24; row++) {
+          if (row >= 0 && row < canvas.height) most = Math.max(most, share(row))
+        }
+        return most
+      }
+      const top = best(y * canvas.height)
+      const bottom = best((y + height) * canvas.height)
+      const middle = share(Math.round((y + height / 2) * canvas.height))
+      return top > 0.7 && bottom > 0.7 && middle < 0.3
+    },
+    { box, near: NEAR },
+  )
+}

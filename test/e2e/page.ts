@@ -1,0 +1,68 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import type { Browser, Page } from 'playwright-core'
+
+/** What a viewer page shows of itself, read from its peer connection and video element. */
+export interface Reading {
+  at: number
+  framesDecoded: number
+  freezes: number
+  bytes: number
+}
+
+/** The handles that the viewer page leaves for tests on `window.wimz`. */
+interface PageHandles {
+  pc: RTCPeerConnection | null
+  channel: RTCDataChannel | null
+  latency: { p50: number; p95: number; n: number } | null
+  firstFrameMs: number | null
+}
+
+declare global {
+  // the page's own global; only its fields that tests read
+  var wimz: PageHandles
+}
+
+/** Opens the viewer page and waits for the first decoded picture. */
+export async function openViewer(browser: Browser, url: string, within = 15_000): Promise<Page> {
+  const page = await browser.newPage()
+  await page.goto(url)
+  await waitForFrames(page, 1, within)
+  return page
+}
+
+/** Waits until the page has decoded this many more pictures than now; resolves to the time that took, ms. */
+export async function waitForFrames(page: Page, count: number, within: number): Promise<number> {
+  const start = performance.now()
+  const before = await shown(page)
+  // a new connection starts a new count, so a lower one means progress as well
+  let last = before
+  let more = 0
+  while (more < count) {
+    if (performance.now() - start > within)
+      throw new Error(`${more} of ${count} pictures within ${within} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    const now = await shown(page)
+    more += now >= last ? now - last : now
+    last = now
+  }
+  return performance.now() - start
+}
+
+function shown(page: Page): Promise<number> {
+  return page.evaluate(() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0)
+}
+
+/** Counters of the page's inbound video. */
+export function read(page: Page): Promise<Reading> {
+  return page.evaluate(async () => {
+    const reading = { at: performance.now(), framesDecoded: 0, freezes: 0, bytes: 0 }
+    for (const stat of (await globalThis.wimz.pc?.getStats())?.values() ?? []) {
+      if (stat.type !== 'inbound-rtp' || stat.kind !== 'video') continue
+      reading.framesDecoded = stat.framesDecoded
+      reading.freezes = stat.freezeCount
+      reading.bytes = stat.bytesReceived
+    }
+    return reading
+  })
+}

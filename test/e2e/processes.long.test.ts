@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { launchBrowser } from '#test/helpers/browser.ts'
+import { startStack } from '#test/helpers/stack.ts'
+import { without } from '#test/helpers/tools.ts'
+import { openViewer, waitForFrames } from './page.ts'
+
+test('each process may die while somebody watches', {
+  skip: without('chromium'),
+  timeout: 180_000,
+}, async (t) => {
+  const stack = await startStack()
+  t.after(() => stack[Symbol.asyncDispose]())
+  const browser = await launchBrowser()
+  t.after(() => browser.close())
+  const page = await openViewer(browser, stack.page)
+
+  for (const service of ['vision', 'broker']) {
+    await t.test(`${service} is back: the picture moves again within 5 s without a new offer`, async () => {
+      const peer = await page.evaluateHandle(() => globalThis.wimz.pc)
+      await stack.kill(service)
+      await waitForFrames(page, 15, 5_000)
+      assert.ok(await page.evaluate((before) => before === globalThis.wimz.pc, peer), 'the peer survived')
+    })
+  }
+
+  for (const service of ['webrtc', 'relay-bridge']) {
+    await t.test(`${service} is back: the page plays again within 10 s`, async () => {
+      await stack.kill(service)
+      await waitForFrames(page, 15, 10_000)
+    })
+  }
+
+  await t.test('a fresh page still gets a picture', async () => {
+    await openViewer(browser, stack.page, 10_000)
+  })
+})
+
+test('SIGTERM stops everything within 5 s and exits 0', { timeout: 60_000 }, async (t) => {
+  const stack = await startStack()
+  t.after(() => stack[Symbol.asyncDispose]())
+  const pids = [...stack.pids.values()]
+  assert.equal(pids.length, 5)
+  const exited = new Promise<number | null>((resolve) =>
+    stack.supervisor.once('exit', (code) => resolve(code)),
+  )
+  const start = performance.now()
+  stack.supervisor.kill('SIGTERM')
+  assert.equal(await exited, 0)
+  assert.ok(performance.now() - start < 5_000)
+  assert.deepEqual(pids.filter(isAlive), [])
+})
+
+test('a killed supervisor leaves no orphans behind', { timeout: 60_000 }, async (t) => {
+  const stack = await startStack()
+  t.after(() => stack[Symbol.asyncDispose]())
+  const pids = [...stack.pids.values()]
+  stack.supervisor.kill('SIGKILL')
+  const deadline = performance.now() + 6_000
+  while (pids.some(isAlive) && performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.deepEqual(pids.filter(isAlive), [])
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseSections, readConfigFile } from '#lib/config.ts'
+import { SECTION_NAMES } from '#lib/sections.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { ALL_SECTIONS } from '../../config-schema.ts'
+
+function start(script: string, args: string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [script, ...args],
+      { cwd: PROJECT_ROOT },
+      (_err, stdout, stderr) => {
+        resolve({ code: child.exitCode, output: stdout + stderr })
+      },
+    )
+  })
+}
+
+for (const script of [
+  'main.ts',
+  'broker/main.ts',
+  'services/vision/main.ts',
+  'services/webrtc/main.ts',
+  'services/relay-bridge/main.ts',
+]) {
+  test(`${script} exits 78 for a bad config and says where it is wrong, without a stack`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'wimz-bad-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'robot.yaml')
+    writeFileSync(path, 'visoin: {}\n')
+    const { code, output } = await start(script, ['--config', path])
+    assert.equal(code, 78)
+    assert.match(output, /robot\.yaml: ✖ Unrecognized key: \\"visoin\\"/)
+    assert.doesNotMatch(output, /\bat .*\.ts:\d+/)
+  })
+}
+
+test('the robot’s own config and the demo’s are valid, and the robot’s shows every section', () => {
+  for (const name of ['robot', 'demo']) {
+    const path = join(PROJECT_ROOT, `configs/${name}.yaml`)
+    const file = readConfigFile(path, { DEVICE_ID: 'x', DEVICE_SECRET: 'y' })
+    parseSections(file, ALL_SECTIONS)
+    if (name === 'robot')
+      assert.deepEqual(Object.keys(file.sections).toSorted(), [...SECTION_NAMES].toSorted())
+  }
+})
