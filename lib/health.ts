@@ -25,7 +25,7 @@ async function main(): Promise<string | undefined> {
     ({ state }) => resolve(state === 'online' ? undefined : `${service} is ${state}`),
     { service },
   )
-  return promise
+  return await promise // before the bus is disposed
 }
 
 function print(text: string): void {
