@@ -43,6 +43,7 @@ export async function startWebrtc(
   })
   stack.use(report)
   stack.use(sessions)
+  report.changed() // nobody, whatever an earlier life has left
 
   const on = async (subscribed: Promise<Disposable>) => stack.use(await subscribed)
   await on(bus.subscribe(topics.answer, ({ session_id, sdp }) => sessions.get(session_id)?.answer(sdp.sdp)))

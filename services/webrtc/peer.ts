@@ -11,6 +11,7 @@ import { parseCandidate, userFragments } from './candidate.ts'
 import { type Channel, type OnText, wrapChannel } from './channel.ts'
 import { offeredCodecs } from './codecs.ts'
 import { markUnordered } from './dcep.ts'
+import { keepEarlyDtls } from './early-dtls.ts'
 import { createGathering } from './gathering.ts'
 import type { IceServers } from './ice-servers.ts'
 import { pairLateCandidates } from './late-candidates.ts'
@@ -182,6 +183,7 @@ export class Peer {
       })
     })
     pairLateCandidates(this.#ice)
+    keepEarlyDtls(this.#dtls)
     this.#dtls.onStateChange.subscribe((state) => {
       if (this.#closed) return
       if (state === 'connected') this.#events.connected()

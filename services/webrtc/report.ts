@@ -20,7 +20,6 @@ export function createReport(bus: Bus, log: Logger, sessions: () => Session[], i
     bus.setState({ viewers: list.filter(({ state }) => state === 'connected').length, sessions: list.length })
     timer = list.length > 0 ? setTimeout(publish, interval) : undefined
   }
-  publish()
   return {
     /** Changes of one moment make one message. */
     changed() {

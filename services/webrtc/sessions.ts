@@ -66,9 +66,8 @@ export class Sessions implements AsyncDisposable {
 
   #forget(session: Session): void {
     if (this.#live.get(session.id) === session) this.#live.delete(session.id)
-    const released = session.released()
+    const released: Promise<void> = session.released().then(() => void this.#leaving.delete(released))
     this.#leaving.add(released)
-    released.finally(() => this.#leaving.delete(released))
     this.#options.deps.changed()
   }
 }
