@@ -1,26 +1,28 @@
-import { LAYERS, type Layer } from '#bus/messages.ts'
+import type { Frame } from 'node-av'
+import type { Bus } from '#bus/bus.ts'
+import { type Detections, LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
+import { type Boxes, createBoxes } from './boxes.ts'
 import { Camera } from './camera.ts'
+import type { CapturedFrame } from './captured-frame.ts'
 import { VisionSection } from './config.ts'
-import { DemandTable } from './encode/demand.ts'
-import { LayerStream } from './encode/layer.ts'
-import type { Size } from './fit.ts'
+import { Detector } from './detect/detector.ts'
+import type { Candidate } from './detect/nms.ts'
+import { createLayers } from './encode/layers.ts'
+import { Snapshots } from './encode/snapshots.ts'
+import { followDemand } from './follow-demand.ts'
 import { paintOverlay } from './overlay/overlay.ts'
+import { createReport } from './report.ts'
 import { captureFrom } from './sources/open.ts'
 import { toEpoch } from './wall-clock.ts'
 
-const BOXES: Record<Layer, Size> = {
-  high: { width: 1280, height: 720 },
-  medium: { width: 960, height: 540 },
-  low: { width: 640, height: 360 },
-}
-
-interface Config {
+interface VisionConfig {
   vision: VisionSection
-  webrtc: WebrtcSection
+  /** Size, rate and bitrate of the video are kept there. */
+  webrtc: Pick<WebrtcSection, 'video'>
 }
 
 export const vision = defineService({
@@ -29,55 +31,71 @@ export const vision = defineService({
   start: startVision,
 })
 
-/** Captures, detects, draws, and encodes what somebody watches. */
-export async function startVision({ bus, config, log }: Deps<Config>): Promise<AsyncDisposable> {
+/** Captures, detects, draws, and encodes what somebody watches. A missing camera or model is no error. */
+export async function startVision({ bus, config, log }: Deps<VisionConfig>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
+  const { source, detector: detectorConfig, overlay, snapshot_fps } = config.vision
   const { video } = config.webrtc
-  const drops = stack.use(createTally(log, 'video frames dropped'))
-  const layers = {} as Record<Layer, LayerStream>
-  for (const name of LAYERS) {
-    layers[name] = stack.use(
-      new LayerStream({
-        name,
-        box: BOXES[name],
-        fps: video.fps,
-        log,
-        drops,
-        paint: (pixels, captured) => {
-          if (config.vision.overlay) paintOverlay(pixels, [], toEpoch(captured.at))
-        },
-        publish: (unit) => bus.publish(topics.video, unit, { layer: name }),
-      }),
-    )
-  }
-  const table = new DemandTable()
-  const update = () => {
-    const wanted = table.wanted(Date.now())
-    for (const name of LAYERS) layers[name].bitrate = wanted[name]
-  }
-  stack.use(
-    await bus.subscribe(topics.demand, (demand, { params }) => {
-      table.set(params.who, demand)
-      update()
-    }),
-  )
-  stack.use(
-    await bus.subscribe(topics.serviceState, (state, { params }) => {
-      table.setOnline(params.service, state.state === 'online')
-      update()
-    }),
-  )
-  stack.use(
-    new Camera({
-      capture: captureFrom(config.vision.source),
-      size: video,
+  const drops = stack.use(createTally(log, 'frames dropped'))
+  const boxes = createBoxes()
+  const report = stack.use(createReport(() => sayState()))
+  const onChange = () => report.changed()
+  const paint = overlay ? painter(boxes) : () => {}
+  const layers = stack.use(
+    createLayers(video.bitrate_kbps * 1000, {
       fps: video.fps,
       log,
-      onFrame: (captured) => {
-        for (const name of LAYERS) layers[name].offer(captured)
-      },
-      onChange: () => {},
+      drops,
+      paint,
+      publish: (layer, accessUnit) => bus.publish(topics.video, accessUnit, { layer }),
     }),
   )
+  const snapshots = stack.use(
+    new Snapshots({ fps: snapshot_fps, drops, paint, publish: (jpeg) => bus.publish(topics.frame, jpeg) }),
+  )
+  const onDetected = announcer(bus, boxes)
+  const detector = stack.use(new Detector({ config: detectorConfig, log, drops, onDetected, onChange }))
+  const onFrame = (captured: CapturedFrame) => {
+    detector.offer(captured)
+    layers.offer(captured)
+    snapshots.offer(captured)
+  }
+  const capture = captureFrom(source)
+  const camera = stack.use(new Camera({ capture, size: video, fps: video.fps, log, onFrame, onChange }))
+  function sayState() {
+    const { summary } = layers
+    bus.setState({
+      source: source.type,
+      ...camera.summary,
+      detector: detector.summary,
+      layers: summary,
+      dropped: drops.totals,
+    })
+  }
+  stack.use(await followDemand(bus, (wanted) => layers.want(wanted)))
+  for (const layer of LAYERS) {
+    stack.use(await bus.subscribe(topics.keyframe, () => layers.requestKeyframe(layer), { layer }))
+  }
+  stack.use(await bus.subscribe(topics.frameRequest, () => snapshots.request()))
   return stack.move()
+}
+
+/** Draws the newest boxes and the time. */
+function painter(boxes: Boxes) {
+  return (pixels: Frame, captured: CapturedFrame) =>
+    paintOverlay(pixels, boxes.at(captured.at), toEpoch(captured.at))
+}
+
+/** Keeps what was seen for drawing, and says it on the bus. */
+function announcer(bus: Bus, boxes: Boxes) {
+  return (candidates: Candidate[], captured: CapturedFrame, inferenceMs: number) => {
+    const objects: Detections['objects'] = candidates.map((candidate) => ({ ...candidate, track_id: null }))
+    boxes.set(objects, captured.at)
+    void bus.publish(topics.detections, {
+      frame: captured.index,
+      captured_at: Math.round(toEpoch(captured.at)),
+      inference_ms: Math.round(inferenceMs * 10) / 10,
+      objects,
+    })
+  }
 }

@@ -1,0 +1,68 @@
+import { Codec, CodecContext, type Frame, Packet, Rational } from 'node-av'
+import {
+  AV_CODEC_FLAG_QSCALE,
+  AV_PIX_FMT_YUVJ420P,
+  AVCOL_RANGE_JPEG,
+  FF_ENCODER_MJPEG,
+} from 'node-av/constants'
+import type { Size } from '../fit.ts'
+import { allocate, check, Scaler } from '../pixels.ts'
+
+/** MJPEG's quantiser, 1 (best) to 31. */
+const QUALITY = 3
+const FF_QP2LAMBDA = 118
+
+/** Makes pictures of one size into JPEG files: full range, BT.601, as JFIF says. */
+export class JpegEncoder implements Disposable {
+  readonly #context: CodecContext
+  readonly #canvas: Frame
+  readonly #scaler = new Scaler()
+  readonly #packet = new Packet()
+
+  static async open(size: Size): Promise<JpegEncoder> {
+    const codec = Codec.findEncoderByName(FF_ENCODER_MJPEG)
+    if (!codec) throw new Error('this FFmpeg has no MJPEG encoder')
+    const context = new CodecContext()
+    context.allocContext3(codec)
+    context.width = size.width
+    context.height = size.height
+    context.pixelFormat = AV_PIX_FMT_YUVJ420P
+    context.colorRange = AVCOL_RANGE_JPEG
+    context.timeBase = new Rational(1, 1000)
+    context.setFlags(AV_CODEC_FLAG_QSCALE)
+    context.globalQuality = QUALITY * FF_QP2LAMBDA
+    context.threadCount = 1
+    check(await context.open2(codec), 'open MJPEG')
+    return new JpegEncoder(context, size)
+  }
+
+  private constructor(context: CodecContext, size: Size) {
+    this.#context = context
+    this.#canvas = allocate(size, 'bt601', { format: AV_PIX_FMT_YUVJ420P, fullRange: true })
+    this.#packet.alloc()
+  }
+
+  fits({ width, height }: Size): boolean {
+    return this.#canvas.width === width && this.#canvas.height === height
+  }
+
+  /** The bytes of a JPEG file. */
+  async encode(pixels: Frame, at: number): Promise<Buffer> {
+    check(this.#canvas.makeWritable(), 'canvas')
+    await this.#scaler.scale(this.#canvas, pixels)
+    this.#canvas.pts = BigInt(Math.round(at))
+    this.#canvas.quality = QUALITY * FF_QP2LAMBDA
+    check(await this.#context.sendFrame(this.#canvas), 'encode JPEG')
+    check(await this.#context.receivePacket(this.#packet), 'encode JPEG')
+    const data = Buffer.from(this.#packet.data ?? [])
+    this.#packet.unref()
+    return data
+  }
+
+  [Symbol.dispose](): void {
+    this.#packet.free()
+    this.#canvas.free()
+    this.#scaler[Symbol.dispose]()
+    this.#context.freeContext()
+  }
+}

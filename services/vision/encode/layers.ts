@@ -1,0 +1,62 @@
+import { LAYERS, type Layer } from '#bus/messages.ts'
+import type { CapturedFrame } from '../captured-frame.ts'
+import type { Size } from '../fit.ts'
+import type { Wanted } from './demand.ts'
+import { type LayerOptions, LayerStream } from './layer.ts'
+
+/** The largest picture of each layer (DESIGN §3.3). */
+const BOXES: Readonly<Record<Layer, Size>> = {
+  high: { width: 1280, height: 720 },
+  medium: { width: 960, height: 540 },
+  low: { width: 640, height: 360 },
+}
+/** bit/s; a demand beyond these is brought to the nearest. */
+const LEAST_BITRATE = 100_000
+const USUAL_BITRATE: Readonly<Record<Layer, number>> = { high: 1_500_000, medium: 900_000, low: 400_000 }
+const MOST_BY_USUAL = 2
+
+/** All layers of the video. */
+export interface Layers extends AsyncDisposable {
+  offer(captured: CapturedFrame): void
+  /** Encodes these layers and no others from now on. */
+  want(wanted: Wanted): void
+  requestKeyframe(layer: Layer): void
+  /** What `vision/state` says of each layer in demand. */
+  readonly summary: Partial<Record<Layer, LayerStream['summary']>>
+}
+
+/** `bitrate` in bit/s: the usual one of the high layer. */
+export function createLayers(
+  bitrate: number,
+  options: Omit<LayerOptions, 'name' | 'box' | 'publish'> & {
+    publish(layer: Layer, accessUnit: Buffer): Promise<void>
+  },
+): Layers {
+  const usual = { ...USUAL_BITRATE, high: bitrate }
+  const streams = new Map(
+    LAYERS.map((name) => {
+      const publish = (accessUnit: Buffer) => options.publish(name, accessUnit)
+      return [name, new LayerStream({ ...options, name, box: BOXES[name], publish })]
+    }),
+  )
+  return {
+    offer(captured) {
+      for (const stream of streams.values()) stream.offer(captured)
+    },
+    want(wanted) {
+      for (const [name, stream] of streams) {
+        const asked = wanted[name]
+        const most = usual[name] * MOST_BY_USUAL
+        stream.bitrate = asked && Math.round(Math.max(LEAST_BITRATE, Math.min(most, asked)))
+      }
+    },
+    requestKeyframe: (layer) => streams.get(layer)?.requestKeyframe(),
+    get summary() {
+      const wanted = [...streams].filter(([, stream]) => stream.wanted)
+      return Object.fromEntries(wanted.map(([name, stream]) => [name, stream.summary]))
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...streams.values()].map((stream) => stream[Symbol.asyncDispose]()))
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import type { Frame } from 'node-av'
+import type { Tally } from '#lib/tally.ts'
+import type { CapturedFrame } from '../captured-frame.ts'
+import { createLatest, type Latest } from '../latest.ts'
+import { allocate, matrixOf, Scaler } from '../pixels.ts'
+import { createThrottle } from '../throttle.ts'
+import { JpegEncoder } from './jpeg.ts'
+
+export interface SnapshotOptions {
+  /** Pictures a second; 0 for only those asked for. */
+  fps: number
+  drops: Tally
+  paint(pixels: Frame, captured: CapturedFrame): void
+  publish(jpeg: Buffer): Promise<void>
+}
+
+/** Publishes the picture as a JPEG now and then, and when somebody asks. */
+export class Snapshots implements AsyncDisposable {
+  readonly #options: SnapshotOptions
+  readonly #latest: Latest<CapturedFrame>
+  readonly #scaler = new Scaler()
+  readonly #isDue: (now: number) => boolean
+  #encoder: JpegEncoder | undefined
+  #asked = false
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options
+    this.#isDue = options.fps > 0 ? createThrottle(options.fps) : () => false
+    this.#latest = createLatest(
+      (captured) => this.#handle(captured),
+      () => {}, // the newer one is published instead
+    )
+  }
+
+  /** The next picture is published, whether one is due or not. */
+  request(): void {
+    this.#asked = true
+  }
+
+  offer(captured: CapturedFrame): void {
+    const due = this.#isDue(captured.at)
+    if (!due && !this.#asked) return
+    this.#asked = false
+    this.#latest.offer(captured.share())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#latest[Symbol.asyncDispose]()
+    this.#encoder?.[Symbol.dispose]()
+    this.#scaler[Symbol.dispose]()
+  }
+
+  async #handle(captured: CapturedFrame): Promise<void> {
+    try {
+      const { pixels } = captured
+      using canvas = allocate(pixels, matrixOf(pixels))
+      await this.#scaler.scale(canvas, pixels)
+      this.#options.paint(canvas, captured)
+      const encoder = await this.#encoderFor(canvas)
+      await this.#options.publish(await encoder.encode(canvas, captured.at))
+    } catch {
+      // counted, and done better next time with a new encoder
+      this.#options.drops.count('snapshot_failed')
+      this.#encoder?.[Symbol.dispose]()
+      this.#encoder = undefined
+    }
+  }
+
+  async #encoderFor(canvas: Frame): Promise<JpegEncoder> {
+    if (this.#encoder?.fits(canvas)) return this.#encoder
+    this.#encoder?.[Symbol.dispose]()
+    this.#encoder = undefined
+    this.#encoder = await JpegEncoder.open(canvas)
+    return this.#encoder
+  }
+}

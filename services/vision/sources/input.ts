@@ -1,0 +1,123 @@
+import {
+  AVERROR_EOF,
+  Dictionary,
+  FFmpegError,
+  FormatContext,
+  type Frame,
+  InputFormat,
+  Packet,
+  type Stream,
+} from 'node-av'
+import { AVMEDIA_TYPE_VIDEO, AVSEEK_FLAG_BACKWARD } from 'node-av/constants'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import { Decoder } from './decoder.ts'
+
+export interface InputOptions {
+  /** FFmpeg's name of the input format, where it is not to be guessed. */
+  format?: string
+  /** FFmpeg's options for protocol and format. */
+  options?: Record<string, string>
+  signal: AbortSignal
+}
+
+/** The video of a file, stream or device that FFmpeg can open. */
+export class Input implements AsyncDisposable {
+  readonly #context = new FormatContext()
+  readonly #packet = new Packet()
+  readonly #signal: AbortSignal
+  readonly #interrupt = () => this.#context.interrupt()
+  #stream: Stream | undefined
+  #decoder: Decoder | undefined
+
+  /** Rejects with {@link UnavailableError} when it cannot be opened, has no video, or the signal is aborted. */
+  static async open(url: string, options: InputOptions): Promise<Input> {
+    const input = new Input(options.signal)
+    try {
+      await input.#open(url, options)
+      return input
+    } catch (err) {
+      await input[Symbol.asyncDispose]()
+      throw err
+    }
+  }
+
+  private constructor(signal: AbortSignal) {
+    this.#signal = signal
+    this.#context.allocContext()
+    this.#packet.alloc()
+    // a read that waits for the network returns at once
+    signal.addEventListener('abort', this.#interrupt)
+  }
+
+  /** The next picture, which the caller frees, and its place in milliseconds; undefined at the end. */
+  async next(): Promise<{ pixels: Frame; position: number; duration: number } | undefined> {
+    const decoder = this.#decoder
+    const stream = this.#stream
+    if (!decoder || !stream) return undefined
+    let ended = false
+    while (!this.#signal.aborted) {
+      const pixels = await decoder.receive()
+      if (pixels) return { pixels, ...timing(pixels, stream) }
+      if (ended) return undefined
+      ended = !(await this.#read(decoder, stream))
+    }
+    return undefined
+  }
+
+  /** Goes back to the beginning. */
+  async rewind(): Promise<void> {
+    const start = this.#stream?.startTime ?? 0n
+    const index = this.#stream?.index ?? -1
+    unavailable(await this.#context.seekFrame(index, start > 0n ? start : 0n, AVSEEK_FLAG_BACKWARD), 'rewind')
+    this.#decoder?.flush()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#interrupt)
+    this.#decoder?.[Symbol.dispose]()
+    this.#packet.free()
+    await this.#context.closeInput()
+  }
+
+  async #open(url: string, { format, options = {} }: InputOptions): Promise<void> {
+    const inputFormat = format === undefined ? null : InputFormat.findInputFormat(format)
+    if (format !== undefined && !inputFormat) throw new UnavailableError(`FFmpeg has no input ${format}`)
+    using dictionary = Dictionary.fromObject(options)
+    unavailable(await this.#context.openInput(url, inputFormat, dictionary), 'cannot open')
+    unavailable(await this.#context.findStreamInfo(), 'cannot read')
+    const index = this.#context.findBestStream(AVMEDIA_TYPE_VIDEO)
+    const stream = this.#context.streams[index]
+    if (index < 0 || !stream) throw new UnavailableError('no video in it')
+    this.#stream = stream
+    this.#decoder = await Decoder.open(stream.codecpar.codecId, stream.codecpar)
+  }
+
+  /** Feeds the decoder; false at the end. */
+  async #read(decoder: Decoder, stream: Stream): Promise<boolean> {
+    const code = await this.#context.readFrame(this.#packet)
+    if (code === AVERROR_EOF) {
+      await decoder.send(null)
+      return false
+    }
+    if (this.#signal.aborted) return false
+    unavailable(code, 'cannot read')
+    if (this.#packet.streamIndex === stream.index) await decoder.send(this.#packet)
+    this.#packet.unref()
+    return true
+  }
+}
+
+function timing(pixels: Frame, stream: Stream) {
+  const { num, den } = stream.timeBase
+  const { num: rateNum, den: rateDen } = stream.avgFrameRate
+  const unit = (1000 * num) / den
+  const given = Number(pixels.duration) * unit
+  return {
+    position: Number(pixels.bestEffortTimestamp) * unit,
+    duration: given > 0 ? given : rateNum > 0 ? (1000 * rateDen) / rateNum : 40,
+  }
+}
+
+function unavailable(code: number, doing: string): void {
+  if (code < 0) throw new UnavailableError(`${doing}: ${FFmpegError.strerror(code)}`)
+}

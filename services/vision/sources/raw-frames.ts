@@ -1,0 +1,39 @@
+import type { Frame } from 'node-av'
+import type { Size } from '../fit.ts'
+import { allocate, planesOf } from '../pixels.ts'
+
+/**
+ * Cuts a byte stream of raw yuv420p pictures (all of Y, then U, then V, rows without padding) into pictures and gives
+ * each to `emit`, which frees it.
+ */
+export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<void>) {
+  const area = size.width * size.height
+  const bytes = Buffer.alloc((area * 3) / 2)
+  let filled = 0
+  return async (chunk: Buffer): Promise<void> => {
+    for (let at = 0; at < chunk.length; ) {
+      const taken = chunk.copy(bytes, filled, at)
+      at += taken
+      filled += taken
+      if (filled < bytes.length) continue
+      filled = 0
+      await emit(toFrame(bytes, size))
+    }
+  }
+}
+
+function toFrame(bytes: Buffer, size: Size): Frame {
+  const area = size.width * size.height
+  const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
+  const { y, u, v, strideY, strideUv } = planesOf(pixels)
+  copyRows(bytes.subarray(0, area), y, size.width, strideY)
+  copyRows(bytes.subarray(area, (area * 5) / 4), u, size.width / 2, strideUv)
+  copyRows(bytes.subarray((area * 5) / 4), v, size.width / 2, strideUv)
+  return pixels
+}
+
+function copyRows(from: Buffer, to: Buffer, width: number, stride: number): void {
+  for (let row = 0; row * width < from.length; row++) {
+    from.copy(to, row * stride, row * width, (row + 1) * width)
+  }
+}

@@ -1,0 +1,19 @@
+import { Input } from './input.ts'
+import type { Capture } from './source.ts'
+import { passOn } from './url.ts'
+
+/** A USB or other camera of Linux. `format` as its driver offers it; without one FFmpeg takes the first that works. */
+export function captureV4l2({ device, format }: { device: string; format?: string | undefined }): Capture {
+  return async (options) => {
+    await using input = await Input.open(device, {
+      format: 'video4linux2',
+      signal: options.signal,
+      options: {
+        video_size: `${options.width}x${options.height}`,
+        framerate: String(options.fps),
+        ...(format && { input_format: format }),
+      },
+    })
+    await passOn(input, options)
+  }
+}
