@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import test from 'node:test'
+import type { RTCDataChannel } from 'werift'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startRobot } from './robot.ts'
+import { openViewer } from './viewer.ts'
+
+async function answer(channel: RTCDataChannel): Promise<Record<string, unknown>> {
+  const [{ data }] = await once(channel, 'message', { signal: AbortSignal.timeout(2_000) })
+  return JSON.parse(data)
+}
+
+test('the control channel is unordered and sends nothing twice', async (t) => {
+  const { bus } = await startRobot(t)
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  assert.equal(channel.label, 'control')
+  assert.equal(channel.ordered, false)
+  assert.equal(channel.maxRetransmits, 0)
+  assert.equal(channel.protocol, '')
+})
+
+test('a ping comes back as a pong', async (t) => {
+  const { bus } = await startRobot(t)
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  channel.send('{"type":"ping","n":42}')
+  assert.deepEqual(await answer(channel), { type: 'pong', n: 42 })
+})
+
+test('a command goes to the bus, and its result back to who gave it', async (t) => {
+  const { bus } = await startRobot(t)
+  const commands = await collect(bus, topics.command)
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  channel.send('{"command":"treat","id":"mine","count":2}')
+  const { payload, params } = await commands.next()
+  assert.equal(params.name, 'treat')
+  assert.deepEqual(payload.params, { count: 2 })
+  assert.equal(payload.source, 'datachannel')
+  assert.equal(payload.session_id, 'one')
+  const answered = answer(channel)
+  await bus.publish(topics.commandResult, { id: payload.id, name: 'treat', success: true, left: 7 })
+  assert.deepEqual(await answered, {
+    type: 'command_ack',
+    command: 'treat',
+    id: 'mine',
+    success: true,
+    left: 7,
+  })
+})
+
+test('drive commands arrive, numbers that are none do not', async (t) => {
+  const { bus } = await startRobot(t)
+  const motor = await collect(bus, topics.motor)
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  for (const text of ['{"command":"motor","left":1e999,"right":0}', 'rubbish', '[1]', '{}'])
+    channel.send(text)
+  channel.send(Buffer.from([1, 2, 3]))
+  channel.send('{"type":"motor","left":0.5,"right":-0.5}')
+  const { payload } = await motor.next()
+  assert.deepEqual(payload.params, { left: 0.5, right: -0.5 })
+  assert.equal(motor.all.length, 1)
+})
+
+test('a channel that the viewer makes is as good as ours', async (t) => {
+  const { bus } = await startRobot(t)
+  const viewer = await openViewer(t, bus, 'one')
+  await viewer.connected
+  const own = viewer.pc.createDataChannel('data')
+  if (own.readyState !== 'open') await own.stateChange.watch((state) => state === 'open', 2_000)
+  own.send('{"type":"ping"}')
+  assert.deepEqual(await answer(own), { type: 'pong' })
+})

@@ -1,0 +1,21 @@
+import type { TestContext } from 'node:test'
+import { WebrtcSection } from '#lib/sections.ts'
+import { startWebrtc } from '#services/webrtc/index.ts'
+import type { Timings } from '#services/webrtc/timings.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { openCamera } from './camera.ts'
+
+/** The service on an in-memory bus, with a camera, and with `bus` as the rest of the robot. */
+export async function startRobot(t: TestContext, config: object = {}, timings: Partial<Timings> = {}) {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('relay-bridge', { announce: false })
+  const camera = await openCamera(await memory.connect('vision', { announce: false }))
+  t.after(() => camera[Symbol.dispose]())
+  const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
+  const service = await startWebrtc(
+    { bus: await memory.connect('webrtc'), config: { webrtc }, log: memory.log },
+    timings,
+  )
+  t.after(() => service[Symbol.asyncDispose]())
+  return { ...memory, bus, camera, service }
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { createTally } from '#lib/tally.ts'
+import { openCommands } from '#services/webrtc/commands.ts'
+import { Sessions } from '#services/webrtc/sessions.ts'
+import { createSilence } from '#services/webrtc/silence.ts'
+import { TIMINGS } from '#services/webrtc/timings.ts'
+import { openVideoLayers } from '#services/webrtc/video-layers.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+
+test('a close while the offer is being made wins: nothing is sent', async (t) => {
+  const { connect, log } = await memoryBus(t)
+  const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
+  using tally = createTally(log, 'discarded')
+  using silence = createSilence()
+  await using layers = await openVideoLayers({ bus, log, tally })
+  using commands = await openCommands({ bus, log, tally })
+  await using sessions = new Sessions({
+    maxConnections: 2,
+    stunServers: [],
+    peer: { policy: 'all', portRange: null, additionalHostAddresses: [], tlsInsecure: false },
+    deps: {
+      bus,
+      log,
+      tally,
+      layers,
+      silence,
+      commands,
+      timings: TIMINGS,
+      bitrate: 1,
+      changed: () => undefined,
+    },
+  })
+  const [offers, closed] = await Promise.all([
+    collect(observer, topics.offer),
+    collect(observer, topics.closed),
+  ])
+  const making = sessions.request('one', [])
+  sessions.get('one')?.close('viewer-left', { by: 'viewer' })
+  await making
+  assert.deepEqual((await closed.next()).payload, { session_id: 'one', reason: 'viewer-left', by: 'viewer' })
+  await sessions.request('two', [])
+  await offers.next({ where: ({ session_id }) => session_id === 'two' })
+  assert.equal(offers.all.length, 1)
+})

@@ -1,0 +1,133 @@
+import type { TestContext } from 'node:test'
+import {
+  type MediaStreamTrack,
+  type RTCDataChannel,
+  RTCPeerConnection,
+  RTCRtpCodecParameters,
+  type RtpPacket,
+  useNACK,
+  usePLI,
+} from 'werift'
+import type { Bus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+
+interface ViewerOptions {
+  /** As the relay would give them to the robot. */
+  iceServers?: unknown
+  /** What comes back is to be left unanswered. */
+  silent?: boolean
+}
+
+/** Somebody at an app: asks for video over the bus, answers the offer, and keeps what arrives. */
+export interface Viewer {
+  readonly id: string
+  readonly pc: RTCPeerConnection
+  readonly video: RtpPacket[]
+  readonly audio: RtpPacket[]
+  /** Stream ids of the tracks that came, by kind. */
+  readonly streams: Record<string, string[]>
+  readonly channel: Promise<RTCDataChannel>
+  readonly connected: Promise<void>
+  /** Resolves when `enough` holds of what has arrived; rejects after `within` ms. */
+  until(enough: (viewer: Viewer) => boolean, within?: number): Promise<void>
+  sendPli(): Promise<void>
+  close(): Promise<void>
+}
+
+const codecs = {
+  video: [
+    new RTCRtpCodecParameters({
+      mimeType: 'video/H264',
+      clockRate: 90_000,
+      payloadType: 102,
+      parameters: 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1',
+      rtcpFeedback: [useNACK(), usePLI()],
+    }),
+  ],
+  audio: [
+    new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2, payloadType: 111 }),
+  ],
+}
+
+/** Lets a viewer answer the next offer for `id`. It is closed after the test. */
+export async function openViewer(
+  t: TestContext,
+  bus: Bus,
+  id: string,
+  options: ViewerOptions = {},
+): Promise<Viewer> {
+  const pc = new RTCPeerConnection({ codecs, iceServers: [], bundlePolicy: 'max-bundle' })
+  const channel = Promise.withResolvers<RTCDataChannel>()
+  const connected = Promise.withResolvers<void>()
+  let wake = Promise.withResolvers<void>()
+  const viewer: Viewer = {
+    id,
+    pc,
+    video: [],
+    audio: [],
+    streams: {},
+    channel: channel.promise,
+    connected: connected.promise,
+    async until(enough, within = 5_000) {
+      const expired = Promise.withResolvers<void>()
+      const timer = setTimeout(expired.resolve, within)
+      const end = performance.now() + within
+      while (!enough(viewer) && performance.now() < end) await Promise.race([wake.promise, expired.promise])
+      clearTimeout(timer)
+      if (!enough(viewer)) throw new Error(`not so within ${within} ms (${viewer.video.length} packets)`)
+    },
+    async sendPli() {
+      const receiver = pc.getTransceivers().find(({ kind }) => kind === 'video')?.receiver
+      const ssrc = viewer.video[0]?.header.ssrc
+      if (ssrc !== undefined) await receiver?.sendRtcpPLI(ssrc)
+    },
+    close: () => pc.close(),
+  }
+  t.after(() => pc.close())
+  pc.ontrack = ({ track, streams }: { track: MediaStreamTrack; streams: { id: string }[] }) => {
+    viewer.streams[track.kind] = streams.map((stream) => stream.id)
+    track.onReceiveRtp.subscribe((packet) => {
+      viewer[track.kind as 'video' | 'audio'].push(packet)
+      wake.resolve()
+      wake = Promise.withResolvers()
+    })
+  }
+  pc.onDataChannel.subscribe((one) => channel.resolve(one))
+  pc.connectionStateChange.subscribe((state) => {
+    if (state === 'connected') connected.resolve()
+  })
+  if (!options.silent) await signal(bus, viewer)
+  await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
+  return viewer
+}
+
+/** Answers the first offer; candidates of both sides go as they come. */
+async function signal(bus: Bus, { id, pc }: Viewer): Promise<void> {
+  const early: object[] = []
+  let answered = false
+  pc.onIceCandidate.subscribe((candidate) => {
+    if (!candidate?.candidate || pc.signalingState === 'closed') return
+    const { candidate: line, sdpMid = null, sdpMLineIndex = null } = candidate
+    void bus.publish(topics.remoteCandidate, {
+      session_id: id,
+      candidate: { candidate: line, sdpMid, sdpMLineIndex },
+    })
+  })
+  await bus.subscribe(topics.localCandidate, async ({ session_id, candidate }) => {
+    if (session_id !== id) return
+    if (pc.remoteDescription) await pc.addIceCandidate(candidate as never)
+    else early.push(candidate)
+  })
+  await bus.subscribe(topics.offer, async ({ session_id, sdp }) => {
+    if (session_id !== id || answered || pc.signalingState === 'closed') return
+    answered = true
+    await pc.setRemoteDescription(sdp)
+    // without a server of ours, werift would ask one of Google's
+    for (const { connection } of pc.iceTransports) delete connection.stunServer
+    const answer = await pc.createAnswer()
+    const applied = pc.setLocalDescription(answer)
+    await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: answer.sdp } })
+    await applied
+    for (const candidate of early) await pc.addIceCandidate(candidate as never)
+  })
+}
