@@ -68,5 +68,10 @@ export const WebrtcSection = z
   .prefault({})
 export type WebrtcSection = z.infer<typeof WebrtcSection>
 
+/** The part of `cloud` that says who this robot is; the local relay wants to know it. */
+export const CloudIdentity = z
+  .looseObject({ device_id: z.string().trim().default(''), device_secret: z.string().trim().default('') })
+  .prefault({})
+
 /** `data_dir`: what must survive a restart lives here. */
 export const DataDir = z.string().min(1).default('./data')
