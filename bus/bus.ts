@@ -1,8 +1,10 @@
 import type { IPublishPacket, MqttClient } from 'mqtt'
-import { type BusOptions, backOff, createClient } from './client.ts'
+import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
+import { Reconnect } from './reconnect.ts'
 import { decodePayload, encodePayload, type Params, type Topic } from './topic.ts'
 import { topics } from './topics.ts'
+import { createWarnings, type Warn } from './warnings.ts'
 
 export interface Meta<P extends string> {
   params: Record<P, string>
@@ -35,8 +37,6 @@ export interface Bus extends AsyncDisposable {
 
 /** QoS 1 messages that wait for a broker or its PUBACK, at most. */
 const MAX_WAITING = 1000
-/** Warnings about bad payloads and full queues: one per topic in this time. */
-const WARN_EVERY = 10_000
 
 /**
  * Connects to the broker and resolves when connected; retries without end, so a broker that starts later is no error.
@@ -60,21 +60,25 @@ class MqttBus implements Bus {
   readonly #subscriptions = new Set<Subscription>()
   readonly #connectListeners = new Set<() => void>()
   readonly #retained = new Map<string, { bytes: Buffer; qos: 0 | 1 }>()
-  readonly #warned = new Map<string, number>()
+  readonly #warn: Warn
+  readonly #reconnect: Reconnect
   readonly #since = Date.now()
   #detail: Record<string, unknown> = {}
   #waiting = 0
-  #attempts = 0
   #closing: Promise<void> | undefined
 
   constructor(options: BusOptions) {
     this.#options = options
     this.#client = createClient(options, this.#state('offline'))
+    this.#warn = createWarnings(options.log)
+    this.#reconnect = new Reconnect(this.#client, { log: options.log, warn: this.#warn, url: options.url })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ready = promise
     this.#client.on('message', (name, _bytes, packet) => this.#dispatch(name, packet))
     this.#client.on('error', (err) => this.#warn('connection', { err }, 'bus error'))
-    this.#client.on('close', () => this.#lost())
+    this.#client.on('close', () => {
+      if (this.#closing === undefined) this.#reconnect.lost()
+    })
     this.#client.on('connect', () => {
       this.#connected()
       resolve()
@@ -159,20 +163,12 @@ class MqttBus implements Bus {
   }
 
   #connected(): void {
-    this.#attempts = 0
-    this.#options.log.info({ url: this.#options.url }, 'connected to the bus')
+    this.#reconnect.connected()
     for (const [name, { bytes, qos }] of this.#retained) {
       this.#publishQuietly(this.#send(name, bytes, qos, true))
     }
     if (this.#announces) this.#announce('online')
     for (const listener of this.#connectListeners) listener()
-  }
-
-  #lost(): void {
-    if (this.#attempts === 0 && !this.#closing) {
-      this.#options.log.warn({ url: this.#options.url }, 'no connection to the bus, trying again')
-    }
-    backOff(this.#client, this.#attempts++)
   }
 
   async #send(name: string, bytes: Buffer, qos: 0 | 1, retain: boolean): Promise<void> {
@@ -236,14 +232,6 @@ class MqttBus implements Bus {
     if (!this.#subscriptions.delete(subscription) || this.#closing !== undefined) return
     for (const other of this.#subscriptions) if (other.filter === subscription.filter) return
     this.#client.unsubscribe(subscription.filter)
-  }
-
-  #warn(key: string, fields: object, message: string): void {
-    const now = performance.now()
-    if (now - (this.#warned.get(key) ?? -WARN_EVERY) < WARN_EVERY) return
-    if (this.#warned.size > 100) this.#warned.clear()
-    this.#warned.set(key, now)
-    this.#options.log.warn(fields, message)
   }
 }
 

@@ -37,15 +37,6 @@ const MQTT_OPTIONS: IClientOptions = {
   resubscribe: true,
 }
 
-/** Upper bounds of the waits between tries: a service is back within 3 s of its broker. */
-const FIRST_WAIT = 100
-const LONGEST_WAIT = 1_500
-
-/** Sets the wait before the next try. Full jitter, so that services do not come back in step. */
-export function backOff(client: MqttClient, attempts: number): void {
-  client.options.reconnectPeriod = 50 + Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts)
-}
-
 /** An MQTT client set up against MQTT.js's defaults, with `will` as the last word on `<service>/state`. */
 export function createClient(options: BusOptions, will: object): MqttClient {
   const mqttOptions: IClientOptions = {
