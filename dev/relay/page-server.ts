@@ -21,10 +21,11 @@ type Answer = (query: URLSearchParams) => { type: string; body: string | Buffer 
 
 /** Answers HTTP: the page, `/health`, and the relay's two debug pages (API_CONTRACT 1.5, 8). */
 export function servePage(hub: Hub): (request: IncomingMessage, response: ServerResponse) => void {
+  const files = new Map(readdirSync(FOLDER).map((name) => [`/${name}`, file(name)]))
   const answers = new Map<string, Answer>([
-    // only what lies in the folder now can be asked for, by its plain name
-    ...readdirSync(FOLDER).map((name) => [`/${name}`, () => file(name)] as const),
-    ['/', () => file('index.html')],
+    // read once: only what lies in the folder now can be asked for, by its plain name
+    ...files,
+    ['/', files.get('/index.html') ?? notFound],
     ['/health', () => json({ status: 'ok' })],
     ['/debug/latency', (query) => json(latency(query.get('client_ts')))],
     [
@@ -36,10 +37,7 @@ export function servePage(hub: Hub): (request: IncomingMessage, response: Server
     const url = URL.parse(request.url ?? '/', 'http://relay')
     const find =
       request.method === 'GET' || request.method === 'HEAD' ? answers.get(url?.pathname ?? '') : undefined
-    const { type, body } = find?.(url?.searchParams ?? new URLSearchParams()) ?? {
-      type: 'text/plain',
-      body: 'not found\n',
-    }
+    const { type, body } = (find ?? notFound)(url?.searchParams ?? new URLSearchParams())
     response.writeHead(find ? 200 : 404, {
       ...HEADERS,
       'Content-Type': type,
