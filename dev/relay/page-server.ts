@@ -47,11 +47,14 @@ export function servePage(hub: Hub): (request: IncomingMessage, response: Server
   }
 }
 
-function file(name: string): ReturnType<Answer> {
-  return {
-    type: TYPES[extname(name)] ?? 'application/octet-stream',
-    body: readFileSync(new URL(name, FOLDER)),
-  }
+function file(name: string): Answer {
+  const type = TYPES[extname(name)] ?? 'application/octet-stream'
+  const body = readFileSync(new URL(name, FOLDER))
+  return () => ({ type, body })
+}
+
+function notFound(): ReturnType<Answer> {
+  return { type: 'text/plain', body: 'not found\n' }
 }
 
 function json(value: unknown): ReturnType<Answer> {
