@@ -66,7 +66,6 @@ export class Peer {
   readonly #events: PeerEvents
   readonly #pc: RTCPeerConnection
   readonly #gathering = createGathering()
-  #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
   #closed = false
   #closing: Promise<void> | undefined
@@ -93,17 +92,15 @@ export class Peer {
   async offer(): Promise<string> {
     const bare = await this.#pc.createOffer()
     const hosts = this.#hostCandidates()
-    this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
+    this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
     await hosts
     return (await this.#pc.createOffer()).sdp // the same offer, now with candidates
   }
 
-  /** Resolves when gathering has ended, however it ended. */
-  get gathered(): Promise<unknown> {
-    return this.#gathered
-  }
-
-  /** Applies the answer, which starts the checks. Rejects when it is none that we can use. */
+  /**
+   * Applies the answer, which starts the checks; candidates of ours that come later still take part in them. Rejects when
+   * the answer is none that we can use.
+   */
   async accept(sdp: string): Promise<void> {
     const lines = sdp.split(/\r?\n/)
     const isCandidate = (line: string) => /^a=(candidate:|end-of-candidates)/.test(line)

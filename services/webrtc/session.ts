@@ -107,8 +107,6 @@ export class Session implements AudioSink {
     const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
     this.#video = new ViewerVideo({ peer: this.#peer, layers, bitrate, tally, firstSent })
     try {
-      await this.#hold(timings.hold)
-      if (this.#over) return
       await this.#peer.accept(sdp)
       this.#accepted = true
       for (const { candidate, usernameFragment } of this.#remoteCandidates.splice(0)) {
@@ -216,15 +214,6 @@ export class Session implements AudioSink {
     if (turn === 'lost') this.close(REASON.connectionLost)
     else if (turn)
       this.#log.info({ ms: this.#age() }, turn === 'silent' ? 'viewer not heard' : 'viewer heard again')
-  }
-
-  /** Resolves when our candidates are complete, or after `budget` milliseconds. */
-  async #hold(budget: number): Promise<void> {
-    if (budget <= 0) return
-    const expired = Promise.withResolvers<void>()
-    this.#deadlines.set('hold', budget, expired.resolve)
-    await Promise.race([this.#peer.gathered, expired.promise])
-    this.#deadlines.clear('hold')
   }
 
   /** What nobody waits for: it fails only when the bus or the peer is closing, and is logged. */

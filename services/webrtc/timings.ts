@@ -6,8 +6,6 @@ export interface Timings {
   answer: number
   /** Answer to connection. */
   connect: number
-  /** The answer waits for our last candidates for so long. */
-  hold: number
   /** Nothing heard for this long: the viewer counts as disconnected. */
   silence: number
   /** A disconnected viewer may come back for so long. */
@@ -22,7 +20,6 @@ export const TIMINGS: Timings = {
   resend: [2_500, 5_000],
   answer: 10_000,
   connect: 20_000,
-  hold: 0,
   silence: 3_000,
   grace: 6_000,
   watch: 500,

@@ -1,4 +1,3 @@
-import type { TestContext } from 'node:test'
 import {
   type MediaStreamTrack,
   type RTCDataChannel,
@@ -51,12 +50,13 @@ const codecs = {
 
 /** Lets a viewer answer the next offer for `id`. It is closed after the test. */
 export async function openViewer(
-  t: TestContext,
+  t: { after(close: () => Promise<void>): void },
   bus: Bus,
   id: string,
   options: ViewerOptions = {},
 ): Promise<Viewer> {
   const pc = new RTCPeerConnection({ codecs, iceServers: [], bundlePolicy: 'max-bundle' })
+  const subscriptions: Disposable[] = []
   const channel = Promise.withResolvers<RTCDataChannel>()
   const connected = Promise.withResolvers<void>()
   let wake = Promise.withResolvers<void>()
@@ -81,9 +81,12 @@ export async function openViewer(
       const ssrc = viewer.video[0]?.header.ssrc
       if (ssrc !== undefined) await receiver?.sendRtcpPLI(ssrc)
     },
-    close: () => pc.close(),
+    async close() {
+      for (const subscription of subscriptions.splice(0)) subscription[Symbol.dispose]()
+      await pc.close()
+    },
   }
-  t.after(() => pc.close())
+  t.after(() => viewer.close())
   pc.ontrack = ({ track, streams }: { track: MediaStreamTrack; streams: { id: string }[] }) => {
     viewer.streams[track.kind] = streams.map((stream) => stream.id)
     track.onReceiveRtp.subscribe((packet) => {
@@ -96,13 +99,13 @@ export async function openViewer(
   pc.connectionStateChange.subscribe((state) => {
     if (state === 'connected') connected.resolve()
   })
-  if (!options.silent) await signal(bus, viewer)
+  if (!options.silent) subscriptions.push(...(await signal(bus, viewer)))
   await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
   return viewer
 }
 
 /** Answers the first offer; candidates of both sides go as they come. */
-async function signal(bus: Bus, { id, pc }: Viewer): Promise<void> {
+async function signal(bus: Bus, { id, pc }: Viewer): Promise<Disposable[]> {
   const early: object[] = []
   let answered = false
   pc.onIceCandidate.subscribe((candidate) => {
@@ -113,12 +116,12 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<void> {
       candidate: { candidate: line, sdpMid, sdpMLineIndex },
     })
   })
-  await bus.subscribe(topics.localCandidate, async ({ session_id, candidate }) => {
+  const candidates = await bus.subscribe(topics.localCandidate, async ({ session_id, candidate }) => {
     if (session_id !== id) return
     if (pc.remoteDescription) await pc.addIceCandidate(candidate as never)
     else early.push(candidate)
   })
-  await bus.subscribe(topics.offer, async ({ session_id, sdp }) => {
+  const offers = await bus.subscribe(topics.offer, async ({ session_id, sdp }) => {
     if (session_id !== id || answered || pc.signalingState === 'closed') return
     answered = true
     await pc.setRemoteDescription(sdp)
@@ -130,4 +133,5 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<void> {
     await applied
     for (const candidate of early) await pc.addIceCandidate(candidate as never)
   })
+  return [candidates, offers]
 }
