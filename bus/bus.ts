@@ -6,7 +6,7 @@ import { decodePayload, encodePayload, type Params, type Topic } from './topic.t
 import { topics } from './topics.ts'
 import { createWarnings, type Warn } from './warnings.ts'
 
-export interface Meta<P extends string> {
+interface Meta<P extends string> {
   params: Record<P, string>
   /** Sent because we subscribed, not because it happened just now. */
   retained: boolean

@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { without } from '#test/helpers/tools.ts'
+
+const execute = promisify(execFile)
+
+test('compose.yaml is accepted, and names only scripts that exist', { skip: without('docker-compose') }, async () => {
+  const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
+  const { stdout } = await execute('docker-compose', args)
+  const scripts = [...stdout.matchAll(/- (\S+\.ts)$/gm)].map(([, script]) => script ?? '')
+  assert.equal(scripts.length, 8) // four services, four health checks
+  for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
+})
