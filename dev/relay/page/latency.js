@@ -1,0 +1,63 @@
+const BLOCKS = 32
+/** Where the synthetic source paints its clock, as fractions of a 1280×720 picture. */
+const STRIP = { top: 8 / 720, width: 1024 / 1280, height: 32 / 720 }
+const CELL = 8
+const WINDOW = 300
+const WRAP = 2 ** 31
+
+/**
+ * Reads the wall clock out of the synthetic source's picture, and so tells how old it is on the screen.
+ * @returns {{ read: (video: HTMLVideoElement) => void, summary: () => { p50: number, p95: number, n: number } | null }}
+ */
+export function createLatencyReader() {
+  const canvas = document.createElement('canvas')
+  canvas.width = BLOCKS * CELL
+  canvas.height = CELL
+  const context = canvas.getContext('2d', { willReadFrequently: true })
+  /** @type {number[]} */
+  const samples = []
+  let total = 0
+  return {
+    read(video) {
+      if (!context) return
+      const { videoWidth: width, videoHeight: height } = video
+      const strip = [0, STRIP.top * height, STRIP.width * width, STRIP.height * height]
+      context.drawImage(
+        video,
+        strip[0] ?? 0,
+        strip[1] ?? 0,
+        strip[2] ?? 0,
+        strip[3] ?? 0,
+        0,
+        0,
+        canvas.width,
+        canvas.height,
+      )
+      const age = ageOf(context.getImageData(0, 0, canvas.width, canvas.height).data)
+      if (age === null) return
+      total++
+      samples.push(age)
+      if (samples.length > WINDOW) samples.shift()
+    },
+    summary() {
+      if (samples.length === 0) return null
+      const sorted = [...samples].sort((a, b) => a - b)
+      const rank = (/** @type {number} */ fraction) =>
+        sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? 0
+      return { p50: rank(0.5), p95: rank(0.95), n: total }
+    },
+  }
+}
+
+/** @param {Uint8ClampedArray} pixels @returns {number | null} ms, or null where no clock is painted */
+function ageOf(pixels) {
+  let code = 0
+  for (let block = 0; block < BLOCKS; block++) {
+    const at = ((CELL / 2) * BLOCKS * CELL + block * CELL + CELL / 2) * 4
+    const bright = (pixels[at + 1] ?? 0) > 128
+    if (block === BLOCKS - 1 && bright) return null // the last block is always dark
+    if (bright) code += 2 ** block
+  }
+  const age = ((Date.now() % WRAP) - code + WRAP) % WRAP
+  return age < 60_000 ? age : null
+}
