@@ -95,7 +95,7 @@ const handlers = {
     if (viewing?.sessionId === session_id) viewing.offer(sdp).catch((err) => lose(err.message))
   },
   webrtc_ice({ session_id, candidate }) {
-    if (viewing?.sessionId === session_id) viewing.candidate(candidate)
+    if (viewing?.sessionId === session_id) void viewing.candidate(candidate)
   },
   webrtc_close: ({ session_id, reason }) => {
     if (session_id === sessionId) lose(`closed: ${reason ?? 'by the robot'}`)
