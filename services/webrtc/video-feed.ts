@@ -80,7 +80,7 @@ export class LayerFeed implements Disposable {
     if (!this.#freshness.isFresh(capturedAt)) this.#interrupt('too old')
     else if (unit.keyframe) this.#mend()
     else if (gap) this.#interrupt('gap')
-    if (this.#broken) return
+    if (this.#broken || this.sinks.size === 0) return
     const picture = {
       layer: this.#layer,
       keyframe: unit.keyframe,

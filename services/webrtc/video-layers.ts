@@ -18,6 +18,8 @@ export interface VideoLayers extends AsyncDisposable {
 }
 
 const WHO = 'webrtc'
+/** A layer stays subscribed for so long after its last viewer: the next one often comes at once, as a restart. */
+const LINGER = 10_000
 
 interface LayersDeps {
   bus: Bus
@@ -29,6 +31,7 @@ interface LayersDeps {
 export async function openVideoLayers({ bus, log, tally }: LayersDeps): Promise<VideoLayers> {
   const feeds = new Map<Layer, LayerFeed>()
   const wanted = new Map<PictureSink, { layer: Layer; bitrate: number }>()
+  const leaving = new Map<Layer, NodeJS.Timeout>()
   let said = ''
 
   const say = async () => {
@@ -43,6 +46,12 @@ export async function openVideoLayers({ bus, log, tally }: LayersDeps): Promise<
   }
   const sayQuietly = () => {
     say().catch((err: unknown) => log.error({ err }, 'video demand not published'))
+  }
+
+  const leave = (layer: Layer, feed: LayerFeed) => {
+    if (feed.sinks.size > 0) return
+    feed[Symbol.dispose]()
+    feeds.delete(layer)
   }
 
   await say()
@@ -60,13 +69,13 @@ export async function openVideoLayers({ bus, log, tally }: LayersDeps): Promise<
           if (!feed.sinks.delete(sink)) return
           wanted.delete(sink)
           sayQuietly()
-          if (feed.sinks.size > 0) return
-          feed[Symbol.dispose]()
-          feeds.delete(layer)
+          clearTimeout(leaving.get(layer))
+          leaving.set(layer, setTimeout(leave, LINGER, layer, feed))
         },
       }
     },
     async [Symbol.asyncDispose]() {
+      for (const timer of leaving.values()) clearTimeout(timer)
       for (const feed of feeds.values()) feed[Symbol.dispose]()
       wanted.clear()
       await say()

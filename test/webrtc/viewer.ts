@@ -56,7 +56,7 @@ export async function openViewer(
   options: ViewerOptions = {},
 ): Promise<Viewer> {
   const pc = new RTCPeerConnection({ codecs, iceServers: [], bundlePolicy: 'max-bundle' })
-  const subscriptions: Disposable[] = []
+  let hangUp: (() => void) | undefined
   const channel = Promise.withResolvers<RTCDataChannel>()
   const connected = Promise.withResolvers<void>()
   let wake = Promise.withResolvers<void>()
@@ -82,7 +82,7 @@ export async function openViewer(
       if (ssrc !== undefined) await receiver?.sendRtcpPLI(ssrc)
     },
     async close() {
-      for (const subscription of subscriptions.splice(0)) subscription[Symbol.dispose]()
+      hangUp?.()
       await pc.close()
     },
   }
@@ -99,15 +99,34 @@ export async function openViewer(
   pc.connectionStateChange.subscribe((state) => {
     if (state === 'connected') connected.resolve()
   })
-  if (!options.silent) subscriptions.push(...(await signal(bus, viewer)))
+  if (!options.silent) hangUp = await signal(bus, viewer)
   await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
   return viewer
 }
 
-/** Answers the first offer; candidates of both sides go as they come. */
-async function signal(bus: Bus, { id, pc }: Viewer): Promise<Disposable[]> {
+/** What the relay sends to the viewers of one bus, by session. */
+interface Switchboard {
+  offer: Map<string, (sdp: { type: 'offer'; sdp: string }) => Promise<void>>
+  candidate: Map<string, (candidate: object) => Promise<void>>
+}
+
+const switchboards = new WeakMap<Bus, Promise<Switchboard>>()
+
+async function openSwitchboard(bus: Bus): Promise<Switchboard> {
+  const board: Switchboard = { offer: new Map(), candidate: new Map() }
+  await bus.subscribe(topics.offer, ({ session_id, sdp }) => board.offer.get(session_id)?.(sdp))
+  await bus.subscribe(topics.localCandidate, ({ session_id, candidate }) =>
+    board.candidate.get(session_id)?.(candidate),
+  )
+  return board
+}
+
+/** Answers the first offer; candidates of both sides go as they come. Returns what ends it. */
+async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
+  const opened = switchboards.get(bus) ?? openSwitchboard(bus)
+  switchboards.set(bus, opened)
+  const board = await opened
   const early: object[] = []
-  let answered = false
   pc.onIceCandidate.subscribe((candidate) => {
     if (!candidate?.candidate || pc.signalingState === 'closed') return
     const { candidate: line, sdpMid = null, sdpMLineIndex = null } = candidate
@@ -116,14 +135,12 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<Disposable[]> {
       candidate: { candidate: line, sdpMid, sdpMLineIndex },
     })
   })
-  const candidates = await bus.subscribe(topics.localCandidate, async ({ session_id, candidate }) => {
-    if (session_id !== id) return
+  board.candidate.set(id, async (candidate) => {
     if (pc.remoteDescription) await pc.addIceCandidate(candidate as never)
     else early.push(candidate)
   })
-  const offers = await bus.subscribe(topics.offer, async ({ session_id, sdp }) => {
-    if (session_id !== id || answered || pc.signalingState === 'closed') return
-    answered = true
+  board.offer.set(id, async (sdp) => {
+    board.offer.delete(id)
     await pc.setRemoteDescription(sdp)
     // without a server of ours, werift would ask one of Google's
     for (const { connection } of pc.iceTransports) delete connection.stunServer
@@ -133,5 +150,8 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<Disposable[]> {
     await applied
     for (const candidate of early) await pc.addIceCandidate(candidate as never)
   })
-  return [candidates, offers]
+  return () => {
+    board.offer.delete(id)
+    board.candidate.delete(id)
+  }
 }
