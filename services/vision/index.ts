@@ -11,6 +11,7 @@ import type { CapturedFrame } from './captured-frame.ts'
 import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import type { Candidate } from './detect/nms.ts'
+import { createDetectionEvents } from './detection-events.ts'
 import { createLayers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
@@ -83,14 +84,16 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
 /** Draws the newest boxes and the time. */
 function painter(boxes: Boxes) {
   return (pixels: Frame, captured: CapturedFrame) =>
-    paintOverlay(pixels, boxes.at(captured.at), toEpoch(captured.at))
+    paintOverlay(pixels, captured.live ? boxes.at(captured.at) : [], toEpoch(captured.at))
 }
 
 /** Keeps what was seen for drawing, and says it on the bus. */
 function announcer(bus: Bus, boxes: Boxes) {
+  const tellApps = createDetectionEvents(bus)
   return (candidates: Candidate[], captured: CapturedFrame, inferenceMs: number) => {
     const objects: Detections['objects'] = candidates.map((candidate) => ({ ...candidate, track_id: null }))
     boxes.set(objects, captured.at)
+    tellApps(objects)
     void bus.publish(topics.detections, {
       frame: captured.index,
       captured_at: Math.round(toEpoch(captured.at)),
