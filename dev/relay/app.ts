@@ -21,7 +21,7 @@ export class App {
     ['webrtc_request', (_frame, sessionId) => this.#request(sessionId)],
     ['webrtc_answer', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_ice', (frame, sessionId) => this.#signal(frame, sessionId)],
-    ['webrtc_close', ({ reason }, sessionId) => this.#hub.endSession(sessionId, this.deviceId, reason)],
+    ['webrtc_close', (frame, sessionId) => this.#close(frame, sessionId)],
     ['client_closing', () => this.#leave()],
   ])
 
@@ -65,6 +65,8 @@ export class App {
       const same = other.#sessionId === sessionId || singleApp
       if (other !== this && other.deviceId === this.deviceId && same) other.#supersede()
     }
+    // with an id used again, nothing of its earlier session passes until it asks for video (API_CONTRACT 8)
+    if (this.#hub.routes.get(sessionId)?.deviceId === this.deviceId) this.#hub.routes.delete(sessionId)
     this.#sessionId = sessionId
     this.#expectPing()
     this.send({ type: 'session_ack', session_id: sessionId, device_id: this.deviceId })
@@ -93,8 +95,12 @@ export class App {
 
   /** A missing id is stamped; another one than the socket's goes nowhere (API_CONTRACT 4.3, P11). */
   #signal(frame: Frame, sessionId: string): void {
-    if ((frame.session_id ?? sessionId) !== sessionId || !this.#hub.routes.has(sessionId)) return
-    this.#robot?.send({ ...frame, session_id: sessionId })
+    if (isOfSession(frame, sessionId) && this.#hub.routes.has(sessionId))
+      this.#robot?.send({ ...frame, session_id: sessionId })
+  }
+
+  #close(frame: Frame, sessionId: string): void {
+    if (isOfSession(frame, sessionId)) this.#hub.endSession(sessionId, this.deviceId, frame.reason)
   }
 
   #leave(): void {
@@ -148,13 +154,21 @@ export class App {
   #closed(): void {
     clearTimeout(this.#deadline)
     this.#hub.apps.delete(this)
-    const sessionId = this.#sessionId
-    if (this.#ended || sessionId === undefined) return
-    const grace = setTimeout(() => {
-      if (this.#hub.routes.get(sessionId) !== this) return
-      this.#hub.endSession(sessionId, this.deviceId, 'app gone')
-      this.#robot?.send({ type: 'user_disconnected', user_id: 'local' })
-    }, this.#hub.options.times.appGrace)
-    grace.unref()
+    if (this.#sessionId === undefined) return
+    this.#hub.latest(this.deviceId).left = this
+    setTimeout(() => this.#gone(), this.#hub.options.times.appGrace).unref()
   }
+
+  #gone(): void {
+    const { apps, routes } = this.#hub
+    const sessionId = this.#sessionId ?? ''
+    if (routes.get(sessionId) === this) this.#hub.endSession(sessionId, this.deviceId, 'app gone')
+    const present = [...apps].some((app) => app.ready && app.deviceId === this.deviceId)
+    if (present || this.#hub.latest(this.deviceId).left !== this) return
+    this.#robot?.send({ type: 'user_disconnected', user_id: 'local' })
+  }
+}
+
+function isOfSession({ session_id }: Frame, sessionId: string): boolean {
+  return (session_id ?? sessionId) === sessionId
 }

@@ -18,8 +18,9 @@ export function mayOpenApp(
   return page !== null && page.host === host && isOurName(page.hostname)
 }
 
+/** Names that nobody on the internet can make resolve to us: those of one label, of mDNS, and plain addresses. */
 function isOurName(name: string): boolean {
-  return name === 'localhost' || name.endsWith('.local') || isIP(name.replace(/^\[|\]$/g, '')) !== 0
+  return !name.includes('.') || name.endsWith('.local') || isIP(name.replace(/^\[|\]$/g, '')) !== 0
 }
 
 function sameText(given: string, expected: string): boolean {

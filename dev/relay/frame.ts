@@ -5,13 +5,22 @@ export function isObject(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Parsed JSON, or undefined for text that is none. */
+/** Levels of nesting at which the relay's parser gives up (API_CONTRACT 8). */
+const MAX_DEPTH = 1_000
+
+/** Parsed JSON, or undefined for text that is none. What is nested too deep to be passed on has the value undefined. */
 export function parseJson(text: string): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) }
+    const value: unknown = JSON.parse(text)
+    return { value: isDeeperThan(value, MAX_DEPTH) ? undefined : value }
   } catch {
     return undefined // the relay shrugs at it
   }
+}
+
+function isDeeperThan(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return limit === 0 || Object.values(value).some((entry) => isDeeperThan(entry, limit - 1))
 }
 
 /** The field, if it is text. */

@@ -15,11 +15,13 @@ export interface HubOptions {
   deviceIds: readonly string[]
 }
 
-/** What a connecting app is told of a robot at once. */
+/** What is known of a robot beyond its connection; a connecting app is told some of it at once. */
 interface Latest {
   networkState?: Frame
   battery?: Frame
   seq: number
+  /** The app that went last. */
+  left?: App
 }
 
 /** Who is connected, and which session goes where. */

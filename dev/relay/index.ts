@@ -106,6 +106,7 @@ function createAdmission({ hub, sockets, secrets, token }: Admission) {
     const path = url?.pathname ?? ''
     const accept = welcome(path, request, url?.searchParams ?? new URLSearchParams())
     if (!accept) {
+      socket.once('finish', () => socket.destroy())
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
       return path.slice(0, 40)
     }

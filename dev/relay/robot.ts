@@ -7,8 +7,8 @@ import { keepAlive, sendFrame } from './outlet.ts'
 const UNSEQUENCED = new Set(['pong', 'heartbeat', 'battery', 'network_state'])
 /** A `data` that is no object makes the relay drop the robot (API_CONTRACT 8). */
 const NEEDS_DATA_OBJECT = /^(status_update|mission_progress|schedule_)/
-/** Frames that a robot may send before it is registered. */
-const MAX_EARLY = 1_000
+/** Characters that a robot may send before it is registered. */
+const MAX_EARLY = 16 * 1024 * 1024
 
 /** One connection of a robot. */
 export class Robot {
@@ -18,6 +18,7 @@ export class Robot {
   readonly #closed: Promise<void>
   /** Frames that came before the registration; handled afterwards. */
   #early: string[] | undefined = []
+  #earlyLength = 0
 
   constructor(deviceId: string, socket: WebSocket, hub: Hub) {
     this.deviceId = deviceId
@@ -31,7 +32,11 @@ export class Robot {
 
   /** Registers once the predecessor is gone, which a half-open one takes its time for (API_CONTRACT 1.6). */
   async register(): Promise<void> {
-    await this.#hub.robots.get(this.deviceId)?.replace(this.#hub.options.times.replace)
+    const { robots, options } = this.#hub
+    // others may have waited for the same predecessor: the one that registers last stays, nobody becomes a ghost
+    for (let other = robots.get(this.deviceId); other; other = robots.get(this.deviceId)) {
+      await other.replace(options.times.replace)
+    }
     if (this.#socket.readyState !== WebSocket.OPEN) return
     this.#hub.robotCame(this)
     const early = this.#early ?? []
@@ -53,8 +58,14 @@ export class Robot {
 
   #received(data: RawData, isBinary: boolean): void {
     if (isBinary) this.#drop()
-    else if (!this.#early) this.#take(data.toString())
-    else if (this.#early.push(data.toString()) > MAX_EARLY) this.#drop()
+    else if (this.#early) this.#keep(this.#early, data.toString())
+    else this.#take(data.toString())
+  }
+
+  #keep(early: string[], line: string): void {
+    early.push(line)
+    this.#earlyLength += line.length
+    if (this.#earlyLength > MAX_EARLY) this.#drop()
   }
 
   /** What the relay does when a frame makes it stumble. */
