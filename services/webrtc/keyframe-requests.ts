@@ -1,5 +1,5 @@
-/** At most two keyframes a second: each is many times the size of another picture. */
-const MIN_INTERVAL = 500
+/** At most two keyframes a second, in milliseconds: each is many times the size of another picture. */
+export const MIN_INTERVAL = 500
 
 /** Asks for keyframes of one layer, at most two a second: what comes sooner is asked when its time has come. */
 export interface KeyframeRequests extends Disposable {

@@ -17,6 +17,7 @@ import type { IceServers } from './ice-servers.ts'
 import { pairLateCandidates } from './late-candidates.ts'
 import { wantsKeyframe } from './rtcp-in.ts'
 import { RtpOut } from './rtp-out.ts'
+import { guardMessages } from './sctp-guard.ts'
 
 export interface LocalCandidate {
   candidate: string
@@ -82,6 +83,7 @@ export class Peer {
     this.audio = new RtpOut(send('audio'), stream.id)
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
+    guardMessages(this.#pc)
     this.control = wrapChannel(control, events.message)
     // without a STUN server of ours, werift would ask one of Google's
     if (!options.iceServers.stun) delete this.#ice.stunServer

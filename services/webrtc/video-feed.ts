@@ -6,7 +6,7 @@ import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
 import { createFreshness } from './freshness.ts'
 import { packetizeH264 } from './h264-packetizer.ts'
-import { createKeyframeRequests, type KeyframeRequests } from './keyframe-requests.ts'
+import { createKeyframeRequests, type KeyframeRequests, MIN_INTERVAL } from './keyframe-requests.ts'
 import { createTimeline } from './timeline.ts'
 
 /** One picture, ready to be sent to every viewer of its layer. */
@@ -43,6 +43,8 @@ export class LayerFeed implements Disposable {
   readonly #subscribed: Promise<Disposable>
   readonly #layer: Layer
   #last: number | undefined
+  #recent: Picture[] = []
+  #keyframeAt = 0
   /** Pictures are missing, and no keyframe has come since. */
   #broken = false
   #closed = false
@@ -61,6 +63,11 @@ export class LayerFeed implements Disposable {
 
   requestKeyframe(): void {
     this.#keyframes.request()
+  }
+
+  /** The pictures from the last keyframe on, if that is younger than the pause before the next one; else none. */
+  recent(): readonly Picture[] {
+    return performance.now() - this.#keyframeAt <= MIN_INTERVAL ? this.#recent : []
   }
 
   [Symbol.dispose](): void {
@@ -88,7 +95,16 @@ export class LayerFeed implements Disposable {
       timestamp: this.#timeline.place(unit.rtpTimestamp, capturedAt),
       capturedAt,
     }
+    this.#remember(picture)
     for (const sink of this.sinks) sink.picture(picture)
+  }
+
+  /** Holds half a second of pictures at most. */
+  #remember(picture: Picture): void {
+    if (picture.keyframe) {
+      this.#recent = [picture]
+      this.#keyframeAt = performance.now()
+    } else this.#recent = this.recent().length > 0 ? [...this.#recent, picture] : []
   }
 
   #mend(): void {
@@ -102,6 +118,7 @@ export class LayerFeed implements Disposable {
     this.#keyframes.request()
     if (this.#broken) return
     this.#broken = true
+    this.#recent = []
     for (const sink of this.sinks) sink.interrupted()
   }
 }

@@ -3,12 +3,14 @@ import type { Demand, Layer } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
-import { LayerFeed, type PictureSink } from './video-feed.ts'
+import { LayerFeed, type Picture, type PictureSink } from './video-feed.ts'
 
 /** What one viewer watches. */
 export interface Watching extends Disposable {
   readonly layer: Layer
   requestKeyframe(): void
+  /** See {@link LayerFeed.recent}. */
+  recent(): readonly Picture[]
 }
 
 /** The layers that are watched, and the demand for them. */
@@ -65,6 +67,7 @@ export async function openVideoLayers({ bus, log, tally }: LayersDeps): Promise<
       return {
         layer,
         requestKeyframe: () => feed.requestKeyframe(),
+        recent: () => feed.recent(),
         [Symbol.dispose]() {
           if (!feed.sinks.delete(sink)) return
           wanted.delete(sink)

@@ -8,6 +8,8 @@ import type { VideoLayers, Watching } from './video-layers.ts'
 const MAX_BACKLOG = 256 * 1024
 /** A keyframe that was asked for and has not come is asked for again, in milliseconds. */
 const ASK_AGAIN = 1_000
+/** RTP ticks of video. RFC 6184 §8.2.1. */
+const MILLISECOND = 90
 
 /** The pictures that one viewer gets: which layer, and from which picture on. */
 export class ViewerVideo implements PictureSink, Disposable {
@@ -39,10 +41,20 @@ export class ViewerVideo implements PictureSink, Disposable {
     return this.#watching.layer
   }
 
-  /** Sends from now on, beginning with a keyframe. */
+  /**
+   * Sends from now on. A keyframe that came a moment ago, when the encoder began for this viewer, will not be repeated so
+   * soon: it is sent with what followed it, the timestamps drawn together before the newest so that all is shown at once
+   * and the viewer learns no delay from it. Otherwise a new keyframe is asked for.
+   */
   start(): void {
     this.#started = true
-    this.keyframeWanted()
+    const recent = this.#watching.recent()
+    const newest = recent.at(-1)?.timestamp ?? 0
+    for (const [i, picture] of recent.entries()) {
+      const timestamp = (newest - (recent.length - 1 - i) * MILLISECOND) >>> 0
+      this.picture({ ...picture, timestamp })
+    }
+    if (this.#needsKeyframe) this.keyframeWanted()
   }
 
   keyframeWanted(): void {

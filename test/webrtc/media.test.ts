@@ -121,3 +121,21 @@ test('nothing is sent after the session is closed', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.strictEqual(viewer.video.length, length)
 })
+
+test('a viewer that connects just after a keyframe gets it without asking for another', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  const demand = await collect(bus, topics.demand)
+  await demand.next()
+  const viewer = await openViewer(t, bus, 'one')
+  await demand.next({ where: (wanted) => wanted?.layers.high !== undefined })
+  await camera.shoot({ keyframe: true })
+  await camera.shoot()
+  await camera.shoot()
+  await viewer.until(({ video }) => new Set(video.map(({ header }) => header.timestamp)).size === 3)
+  const stamps = [...new Set(viewer.video.map(({ header }) => header.timestamp))]
+  assert.deepEqual(
+    stamps.map((stamp) => stamp - (stamps[0] ?? 0)),
+    [0, 90, 180],
+  )
+  assert.equal(camera.asked.length, 0)
+})
