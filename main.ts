@@ -58,19 +58,17 @@ async function stopAll(children: ReadonlyMap<ProcessName, Child>): Promise<boole
   return clean
 }
 
-/** Starts the broker first, so that nobody has to try twice, then the rest at once. */
+/** Starts the two servers first, so that nobody has to dial twice, then the rest at once. */
 async function startAll(
   names: ProcessName[],
   path: string,
   children: Map<ProcessName, Child>,
 ): Promise<void> {
-  for (const first of names.filter((name) => name === 'broker')) {
-    const broker = startChild(first, path)
-    children.set(first, broker)
-    await broker.ready
+  const isServer = (name: ProcessName) => name === 'broker' || name === 'local-relay'
+  for (const stage of [names.filter(isServer), names.filter((name) => !isServer(name))]) {
+    for (const name of stage) children.set(name, startChild(name, path))
+    await Promise.all(stage.map((name) => children.get(name)?.ready))
   }
-  for (const name of names.filter((other) => other !== 'broker')) children.set(name, startChild(name, path))
-  await Promise.all([...children.values()].map(({ ready }) => ready))
 }
 
 async function main(): Promise<number> {
