@@ -1,62 +1,82 @@
+/** Samples that rate and bitrate are taken over, and those that loss is. */
+const RATE_OVER = 6
+const LOSS_OVER = 20
+
 /**
- * @typedef {{ width: number, height: number, fps: number, bitrate: number, rttMs: number | null, loss: number, freezes: number,
- *   codec: string, path: string, inboundBytes: number }} Figures
+ * @typedef {{ at: number, packets: number, decoded: number, bytes: number, received: number, lost: number, freezes: number,
+ *   width: number, height: number, codec: string, path: string, rttMs: number | null }} Sample
+ * @typedef {{ width: number, height: number, fps: number, bitrate: number, rttMs: number | null, loss: number,
+ *   freezes: number, codec: string, path: string }} Figures
  */
 
-/** Figures of a connection over the time since the last reading, so that they show now and not an average of all time. */
-export function createFigures() {
-  /** @type {any} */
-  let last = null
-  /** @param {RTCPeerConnection} pc @returns {Promise<Figures>} */
-  return async (pc) => {
-    const reading = gather(await pc.getStats())
-    const before = last?.pc === pc ? last.reading : null
-    last = { pc, reading }
-    return figuresOf(reading, before)
+/** The counters of a connection as they stand. @param {RTCPeerConnection} pc @returns {Promise<Sample>} */
+export async function sample(pc) {
+  const report = await pc.getStats()
+  /** @type {any[]} */
+  const inbound = [...report.values()].filter(({ type }) => type === 'inbound-rtp')
+  const video = inbound.find(({ kind }) => kind === 'video') ?? {}
+  const pair = selectedPair(report)
+  return {
+    at: video.timestamp ?? performance.now(),
+    packets: inbound.reduce((sum, { packetsReceived }) => sum + (packetsReceived ?? 0), 0),
+    decoded: video.framesDecoded ?? 0,
+    bytes: video.bytesReceived ?? 0,
+    received: video.packetsReceived ?? 0,
+    lost: video.packetsLost ?? 0,
+    freezes: video.freezeCount ?? 0,
+    width: video.frameWidth ?? 0,
+    height: video.frameHeight ?? 0,
+    codec: (report.get(video.codecId)?.mimeType ?? '').replace('video/', '').replace('H264', 'H.264'),
+    path: describe(report.get(pair?.localCandidateId), report.get(pair?.remoteCandidateId)),
+    rttMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
   }
 }
 
 /** @param {RTCStatsReport} report */
-function gather(report) {
+function selectedPair(report) {
+  /** @type {any[]} */
   const all = [...report.values()]
-  const video = all.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'video') ?? {}
-  const inbound = all.filter(({ type }) => type === 'inbound-rtp')
   const transport = all.find(({ type }) => type === 'transport')
-  const pair = report.get(transport?.selectedCandidatePairId) ?? {}
-  return {
-    at: performance.now(),
-    video,
-    inboundBytes: inbound.reduce((sum, { bytesReceived }) => sum + (bytesReceived ?? 0), 0),
-    codec: report.get(video.codecId)?.mimeType?.replace('video/', '') ?? '–',
-    rttMs: pair.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
-    path: describe(report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)),
-  }
+  // Firefox has no transport in its report
+  return (
+    report.get(transport?.selectedCandidatePairId) ??
+    all.find(({ type, selected }) => type === 'candidate-pair' && selected)
+  )
 }
 
 /** @param {any} local @param {any} remote */
 function describe(local, remote) {
-  if (!local || !remote) return '–'
-  const kind = [local, remote].some(({ candidateType }) => candidateType === 'relay') ? 'TURN' : 'direct'
-  return `${kind}, ${local.protocol ?? 'udp'}`
+  if (!local || !remote) return ''
+  const types = `${local.candidateType} – ${remote.candidateType}`
+  return `${types}, ${local.relayProtocol ?? local.protocol ?? 'udp'}`
 }
 
-/** @param {any} now @param {any} before @returns {Figures} */
-function figuresOf(now, before) {
-  const { video } = now
-  const seconds = before ? (now.at - before.at) / 1000 : 0
-  /** @param {string} key */
-  const more = (key) => (before ? (video[key] ?? 0) - (before.video[key] ?? 0) : 0)
-  const packets = more('packetsReceived') + more('packetsLost')
-  return {
-    width: video.frameWidth ?? 0,
-    height: video.frameHeight ?? 0,
-    fps: seconds > 0 ? more('framesDecoded') / seconds : 0,
-    bitrate: seconds > 0 ? (more('bytesReceived') * 8) / seconds : 0,
-    rttMs: now.rttMs,
-    loss: packets > 0 ? Math.max(0, more('packetsLost')) / packets : 0,
-    freezes: video.freezeCount ?? 0,
-    codec: now.codec,
-    path: now.path,
-    inboundBytes: now.inboundBytes,
+/** Turns samples into figures of the last few seconds: what is now, not an average of all time. */
+export class Meter {
+  /** @type {Sample[]} */
+  #samples = []
+
+  /** @param {Sample} now @returns {Figures} */
+  add(now) {
+    const last = this.#samples.at(-1)
+    if (last && (now.at < last.at || now.bytes < last.bytes)) this.#samples = [] // another connection
+    this.#samples.push(now)
+    if (this.#samples.length > LOSS_OVER) this.#samples.shift()
+    const before = this.#samples.at(-RATE_OVER) ?? this.#samples[0] ?? now
+    const long = this.#samples[0] ?? now
+    const seconds = (now.at - before.at) / 1000
+    const lost = Math.max(0, now.lost - long.lost)
+    const packets = now.received - long.received + lost
+    return {
+      width: now.width,
+      height: now.height,
+      fps: seconds > 0 ? (now.decoded - before.decoded) / seconds : 0,
+      bitrate: seconds > 0 ? ((now.bytes - before.bytes) * 8) / seconds : 0,
+      rttMs: now.rttMs,
+      loss: packets > 0 ? lost / packets : 0,
+      freezes: now.freezes,
+      codec: now.codec,
+      path: now.path,
+    }
   }
 }

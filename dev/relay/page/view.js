@@ -1,73 +1,103 @@
-const MAX_EVENTS = 30
-const MAX_SEEN = 12
+const MAX_EVENTS = 60
+const TREND = 60
 
 /** @param {string} id */
 export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
 
-/** @param {'relay' | 'robot' | 'video'} name @param {'good' | 'waiting' | 'bad'} state @param {string} text */
+/** @typedef {'good' | 'waiting' | 'bad'} Tone */
+
+/** @param {'relay' | 'robot' | 'video'} name @param {Tone} state @param {string} text */
 export function setLamp(name, state, text) {
   const lamp = element(`lamp-${name}`)
   lamp.dataset.state = state
-  const label = lamp.querySelector('b')
-  if (label) label.textContent = text
+  write(lamp.querySelector('b'), text)
 }
 
-/** What lies over the picture while there is none. @param {string} text */
-export function setNotice(text) {
-  element('notice').textContent = text
+/** What lies over the picture while it is not live; nothing takes it away. @param {string} text @param {boolean} ask whether a person must decide */
+export function setNotice(text, ask = false) {
+  const notice = element('notice')
+  notice.classList.toggle('shown', text !== '')
+  notice.classList.toggle('asks', ask)
+  element('take').hidden = !ask
+  if (text) write(notice.querySelector('p'), text)
 }
 
-/** @param {string} text @param {'good' | 'bad' | ''} state */
-export function setAnswer(text, state = '') {
+/** @param {string} text @param {Tone} state */
+export function setAnswer(text, state = 'waiting') {
   const answer = element('answer')
-  answer.textContent = text
+  write(answer, text)
+  answer.title = text
   answer.dataset.state = state
 }
 
 /** @param {import('./figures.js').Figures} figures */
 export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes, codec, path }) {
-  /** @param {string} id @param {string} text */
-  const show = (id, text) => {
-    element(`figure-${id}`).textContent = text
-  }
   show('size', width ? `${width} × ${height}` : '–')
-  show('fps', `${fps.toFixed(1)} /s`)
-  show('bitrate', `${Math.round(bitrate / 1000)} kbit/s`)
-  show('rtt', rttMs === null ? '–' : `${rttMs.toFixed(rttMs < 10 ? 1 : 0)} ms`)
+  show('fps', `${fps.toFixed(1)} fps`, fps)
+  show('bitrate', describeBitrate(bitrate), bitrate)
+  show('rtt', rttMs === null ? '–' : `${rttMs.toFixed(rttMs < 10 ? 1 : 0)} ms`, rttMs ?? 0)
   show('loss', `${(loss * 100).toFixed(1)} %`)
   show('freezes', String(freezes))
-  show('codec', codec)
-  show('path', path)
+  show('codec', codec || '–')
+  show('path', path || '–')
 }
 
 /** @param {{ p50: number, p95: number, n: number } | null} latency */
 export function showLatency(latency) {
   element('latency').hidden = false
-  element('figure-latency').textContent = latency ? `${latency.p50} ms, p95 ${latency.p95}` : 'no clock in it'
+  if (latency) show('latency', `${latency.p50} ms median, ${latency.p95} ms p95`, latency.p50)
+  else show('latency', 'no clock in this picture')
 }
 
-/** @param {any} event */
-export function showDetection(event) {
-  const { label, behavior, dog_name, confidence } = { ...event, ...event.data }
-  const what = [dog_name ?? label ?? 'something', behavior].filter(Boolean).join(', ')
-  const score = typeof confidence === 'number' ? ` ${Math.round(confidence * 100)} %` : ''
-  addLine(element('detections'), `${what}${score}`, MAX_SEEN)
-}
-
-/** @param {string} text */
-export function showEvent(text) {
-  addLine(element('events'), text, MAX_EVENTS)
-}
-
-/** @param {HTMLElement} list @param {string} text @param {number} most */
-function addLine(list, text, most) {
-  list.querySelector('.empty')?.remove()
+/** One line in the log. @param {string} name @param {string} details */
+export function showEvent(name, details = '') {
+  const list = element('events')
   const line = document.createElement('li')
-  const time = document.createElement('time')
-  time.textContent = new Date().toLocaleTimeString('en-GB')
-  const what = document.createElement('span')
-  what.textContent = text.slice(0, 120)
-  line.append(what, time)
+  line.append(
+    part('time', new Date().toLocaleTimeString('en-GB')),
+    part('b', name.slice(0, 60)),
+    part('span', details.slice(0, 200)),
+  )
   list.prepend(line)
-  while (list.childElementCount > most) list.lastElementChild?.remove()
+  while (list.childElementCount > MAX_EVENTS) list.lastElementChild?.remove()
+}
+
+/** @param {number} bitrate */
+function describeBitrate(bitrate) {
+  return bitrate < 1e6 ? `${Math.round(bitrate / 1e3)} kbit/s` : `${(bitrate / 1e6).toFixed(2)} Mbit/s`
+}
+
+/** @type {Map<string, number[]>} */
+const trends = new Map()
+
+/** @param {string} id @param {string} text @param {number} [value] of the curve behind the text */
+function show(id, text, value) {
+  write(element(`figure-${id}`), text)
+  if (value !== undefined) draw(id, value)
+}
+
+/** The last minute as a curve. @param {string} id @param {number} value */
+function draw(id, value) {
+  const values = trends.get(id) ?? []
+  trends.set(id, values)
+  values.push(value)
+  if (values.length > TREND) values.shift()
+  const top = Math.max(...values) * 1.15 || 1
+  const points = values.map((y, i) => `${i + TREND - values.length},${(20 - (y / top) * 18).toFixed(1)}`)
+  const curve = element(`trend-${id}`)
+  curve.setAttribute('viewBox', `0 0 ${TREND - 1} 20`)
+  curve.setAttribute('preserveAspectRatio', 'none')
+  curve.firstElementChild?.setAttribute('points', points.join(' '))
+}
+
+/** @param {string} name @param {string} text */
+export function part(name, text) {
+  const node = document.createElement(name)
+  node.textContent = text
+  return node
+}
+
+/** Leaves the node alone when it says that already: screen readers would say it again. @param {Element | null} node @param {string} text */
+export function write(node, text) {
+  if (node && node.textContent !== text) node.textContent = text
 }

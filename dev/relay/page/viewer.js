@@ -1,241 +1,177 @@
-import { createFigures } from './figures.js'
+import { Commands } from './commands.js'
+import { Meter, sample } from './figures.js'
 import { createLatencyReader } from './latency.js'
-import { newId, openRelayLink } from './relay-link.js'
-import {
-  element,
-  setAnswer,
-  setLamp,
-  setNotice,
-  showDetection,
-  showEvent,
-  showFigures,
-  showLatency,
-} from './view.js'
-import { Viewing } from './viewing.js'
+import { Player } from './player.js'
+import { RelayLink } from './relay-link.js'
+import { Seen } from './seen.js'
+import { element, setAnswer, setLamp, setNotice, showEvent, showFigures, showLatency, write } from './view.js'
 
-/** Nothing at all arrives for this long: the robot's side is gone. */
-const DEAD_AFTER = 2_500
-/** Something arrives, but no picture: the camera may come back, so this is longer. */
-const BLACK_AFTER = 12_000
-/** A request that has brought no picture by now is made again. */
-const ATTEMPT_BUDGET = 4_000
-const AGAIN_AFTER = 500
+const SAMPLE_EVERY = 500
+const MAX_EVENTS = 100
+/** Too frequent or too dull for the log. */
+const NOT_LOGGED = new Set(['status', 'heartbeat', 'pong', 'auth_result', 'session_ack', 'video_quality'])
 
 const query = new URLSearchParams(location.search)
 const video = /** @type {HTMLVideoElement} */ (element('video'))
-const readFigures = createFigures()
 const latencyReader = query.has('latency') ? createLatencyReader() : null
+const meter = new Meter()
+const seen = new Seen()
+
+const link = new RelayLink({
+  device: query.get('device'),
+  token: query.get('token'),
+  onState: showLink,
+  onFrame: (frame) => (handlers.get(frame.type) ?? received)(frame),
+})
+
+const player = new Player(video, {
+  request: () => link.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined }),
+  send: (frame) => link.send(frame),
+  onPhase: showPhase,
+  onPicture: () => latencyReader?.read(video),
+  onLost: (why) => showEvent('video lost', why),
+  onMessage: (message) =>
+    message.type === 'command_ack' ? commands.acknowledged(message) : received(message),
+})
+
+const commands = new Commands({
+  send: (frame) => link.send(frame),
+  channel: () => player.viewing?.channel ?? null,
+})
 
 /** Handles for tests, benchmarks and the curious. */
 const wimz = {
-  state: 'waiting',
-  frames: 0,
   fps: 0,
   bitrate: 0,
   loss: 0,
   rttMs: /** @type {number | null} */ (null),
   latency: /** @type {{ p50: number, p95: number, n: number } | null} */ (null),
-  firstFrameMs: /** @type {number | null} */ (null),
-  pc: /** @type {RTCPeerConnection | null} */ (null),
-  sessionsStarted: 0,
-  events: /** @type {any[]} */ ([]),
+  /** The last frames that are no signalling. @type {any[]} */
+  events: [],
+  get state() {
+    return player.phase
+  },
+  get frames() {
+    return player.frames
+  },
+  get sessions() {
+    return player.sessions
+  },
+  get firstFrameMs() {
+    return player.firstFrameMs
+  },
+  get pc() {
+    return player.viewing?.pc ?? null
+  },
   get channel() {
-    return viewing?.channel ?? null
+    return player.viewing?.channel ?? null
   },
 }
 Object.assign(globalThis, { wimz })
 
-/** @type {Viewing | null} */
-let viewing = null
-let sessionId = ''
-let robotOnline = false
-let requestedAt = 0
-let lastPicture = 0
-let lastBytes = { count: 0, at: 0 }
-let againTimer = 0
-/** @type {Map<string, string>} */
-const asked = new Map()
+/** @type {Map<unknown, (frame: any) => void>} */
+const handlers = new Map([
+  ['session_ack', ({ device_id }) => write(element('device'), String(device_id ?? 'live'))],
+  ['robot_status', ({ online }) => showRobot(online === true)],
+  ['command_ack', (ack) => commands.acknowledged(ack)],
+  ['error', showError],
+])
+for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
+  handlers.set(`webrtc_${type}`, (frame) => player.signal(frame))
 
-const relay = openRelayLink({
-  device: query.get('device'),
-  token: query.get('token'),
-  onUp: () => setLamp('relay', 'good', 'connected'),
-  onDown() {
-    setLamp('relay', 'bad', 'away')
-    setLamp('robot', 'waiting', 'unknown')
-    robotOnline = false
-  },
-  onFrame: (frame) => (handlers[frame.type] ?? onEvent)(frame),
-})
+/** @param {import('./relay-link.js').LinkState} state */
+function showLink(state) {
+  setLamp('relay', state === 'connected' ? 'good' : 'bad', state)
+  if (state === 'connected') return
+  player.robot(false)
+  commands.enable(false)
+  setLamp('robot', 'waiting', 'unknown')
+  showPhase(player.phase)
+}
 
-/** @type {Record<string, (frame: any) => void>} */
-const handlers = {
-  session_ack({ session_id }) {
-    sessionId = session_id
-  },
-  robot_status({ online }) {
-    robotOnline = online
-    setLamp('robot', online ? 'good' : 'bad', online ? 'online' : 'offline')
-    if (online && !isPlaying()) request()
-    if (!online && !isPlaying()) setNotice('The robot is not connected to the relay.')
-  },
-  webrtc_credentials({ session_id, ice_servers }) {
-    viewing?.close()
-    viewing = new Viewing(session_id, ice_servers, {
-      send: relay.send,
-      onStream: (stream) => {
-        video.srcObject = stream
-      },
-      onFailed: (why) => lose(why),
-      onMessage: onControlMessage,
-    })
-    wimz.pc = viewing.pc
-  },
-  webrtc_offer({ session_id, sdp }) {
-    if (viewing?.sessionId === session_id) viewing.offer(sdp).catch((err) => lose(err.message))
-  },
-  webrtc_ice({ session_id, candidate }) {
-    if (viewing?.sessionId === session_id) void viewing.candidate(candidate)
-  },
-  webrtc_close: ({ session_id, reason }) => {
-    if (session_id === sessionId) lose(`closed: ${reason ?? 'by the robot'}`)
-  },
-  webrtc_error: ({ session_id, error }) => {
-    if (!session_id || session_id === sessionId) lose(error)
-  },
-  command_ack: showAcknowledgement,
-  error({ code, message }) {
-    setAnswer(`${code}: ${message}`, 'bad')
-  },
-  auth_result: () => {},
-  pong: () => {},
-  heartbeat: () => {},
+/** @param {boolean} online */
+function showRobot(online) {
+  setLamp('robot', online ? 'good' : 'bad', online ? 'online' : 'offline')
+  commands.enable(online)
+  player.robot(online)
+  showPhase(player.phase)
+}
+
+/** @param {import('./player.js').Phase} phase */
+function showPhase(phase) {
+  setLamp('video', phase === 'playing' ? 'good' : 'waiting', phase === 'playing' ? 'live' : phase)
+  setNotice(noticeFor(phase), phase === 'taken' || (link.state === 'replaced' && phase !== 'playing'))
+}
+
+/** @param {import('./player.js').Phase} phase */
+function noticeFor(phase) {
+  if (phase === 'playing') return ''
+  if (link.state === 'replaced') return 'Another app has taken over.'
+  if (link.state === 'refused')
+    return 'The relay refuses this page. Are the token and the device in its address right?'
+  if (phase === 'taken') return 'A newer viewer has taken this place.'
+  if (link.state === 'connecting') return 'Connecting to the relay…'
+  if (link.state === 'away') return 'The relay is away. Trying again…'
+  if (!player.robotOnline) return 'The robot is not connected. Waiting for it…'
+  if (phase === 'stalled') return 'The picture stands still…'
+  return phase === 'waiting' ? 'Reconnecting…' : 'Waiting for the first picture…'
 }
 
 /** @param {any} frame */
-function onEvent(frame) {
+function showError({ code, message }) {
+  setAnswer(String(message ?? code), 'bad')
+  if (code === 'DEVICE_OFFLINE') showRobot(false)
+}
+
+/** @param {any} frame whatever is no signalling */
+function received(frame) {
   const name = frame.event ?? frame.type
-  if (!name) return
+  if (typeof name !== 'string') return
   wimz.events.push(frame)
-  if (wimz.events.length > 100) wimz.events.shift()
-  if (name === 'detection') showDetection(frame)
-  showEvent(String(name).replaceAll('_', ' '))
+  if (wimz.events.length > MAX_EVENTS) wimz.events.shift()
+  if (name === 'detection') seen.add(frame)
+  if (!NOT_LOGGED.has(name)) showEvent(name.replaceAll('_', ' '), describe(frame.data ?? {}))
 }
 
-/** @param {any} message */
-function onControlMessage(message) {
-  if (message.type === 'command_ack') showAcknowledgement(message)
-  else showEvent(String(message.type ?? 'message').replaceAll('_', ' '))
+/** The plain fields in short. @param {object} data */
+function describe(data) {
+  return Object.entries(data)
+    .filter(([, value]) => ['string', 'number'].includes(typeof value))
+    .map(([key, value]) => `${key} ${value}`)
+    .join(', ')
 }
 
-/** @param {any} ack */
-function showAcknowledgement({ id, command, success, error }) {
-  const name = asked.get(id) ?? command
-  asked.delete(id)
-  setAnswer(success ? `${name}: done` : `${name}: ${error ?? 'failed'}`, success ? 'good' : 'bad')
-}
+let samples = 0
 
-function isPlaying() {
-  return performance.now() - lastPicture < DEAD_AFTER
-}
-
-/** Asks the robot for video, once at a time. */
-function request() {
-  clearTimeout(againTimer)
-  if (!robotOnline || !sessionId) return
-  if (!relay.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined })) return
-  requestedAt = performance.now()
-  lastPicture = 0
-  wimz.sessionsStarted++
-  setState('connecting', 'Asking the robot for video…')
-}
-
-/** The session is of no use any more: a new one follows. @param {string} why */
-function lose(why) {
-  viewing?.close()
-  viewing = null
-  wimz.pc = null
-  showEvent(`video lost: ${why}`)
-  setState('waiting', 'Reconnecting…')
-  clearTimeout(againTimer)
-  againTimer = setTimeout(request, AGAIN_AFTER)
-}
-
-/** @param {string} state @param {string} notice */
-function setState(state, notice) {
-  wimz.state = state
-  setLamp('video', state === 'playing' ? 'good' : 'waiting', state)
-  setNotice(notice)
-}
-
-/** Every picture that reaches the screen. */
-function onPicture() {
-  video.requestVideoFrameCallback(onPicture)
-  wimz.frames++
-  lastPicture = performance.now()
-  wimz.firstFrameMs ??= lastPicture - requestedAt
-  latencyReader?.read(video)
-  if (wimz.state !== 'playing') setState('playing', '')
-}
-video.requestVideoFrameCallback(onPicture)
-
-/** Looks after a session that has gone quiet. */
-function watch() {
-  const now = performance.now()
-  const quiet = now - Math.max(lastPicture, requestedAt)
-  const silent = quiet > DEAD_AFTER && now - lastBytes.at > DEAD_AFTER
-  if (!robotOnline || quiet < DEAD_AFTER) return
-  if (!viewing || lastPicture === 0) {
-    if (quiet > ATTEMPT_BUDGET && (silent || !viewing)) request()
-  } else if (silent) {
-    lose('nothing arrives')
-  } else if (quiet > BLACK_AFTER) {
-    lose('no picture')
-  } else {
-    setState('waiting', 'The picture stands still…')
-  }
-}
-setInterval(watch, 500)
-
-async function refreshFigures() {
+async function measure() {
+  const { viewing } = player
   if (viewing?.pc.connectionState !== 'connected') return
-  const figures = await readFigures(viewing.pc)
-  if (figures.inboundBytes !== lastBytes.count)
-    lastBytes = { count: figures.inboundBytes, at: performance.now() }
-  Object.assign(wimz, {
-    fps: figures.fps,
-    bitrate: figures.bitrate,
-    rttMs: figures.rttMs ?? viewing.controlRtt,
-    loss: figures.loss,
-    latency: latencyReader?.summary() ?? null,
-  })
-  showFigures(figures)
+  const now = await sample(viewing.pc)
+  if (player.viewing !== viewing) return
+  player.sampled(now)
+  now.rttMs ??= viewing.controlRtt
+  const { fps, bitrate, loss, rttMs, ...rest } = meter.add(now)
+  Object.assign(wimz, { fps, bitrate, loss, rttMs, latency: latencyReader?.summary() ?? null })
+  if (++samples % 2 === 0) return
+  showFigures({ fps, bitrate, loss, rttMs, ...rest })
   if (latencyReader) showLatency(wimz.latency)
 }
-setInterval(() => refreshFigures().catch(() => {}), 1_000) // a connection that closes meanwhile has no figures
+setInterval(() => measure().catch(() => {}), SAMPLE_EVERY) // a connection that closes meanwhile has no figures
 
-/** @param {string} command @param {object} data @param {string} name */
-function sendCommand(command, data, name) {
-  const id = newId()
-  asked.set(id, name)
-  if (asked.size > 20) asked.delete([...asked.keys()][0] ?? '')
-  setAnswer(`${name}…`)
-  const frame = { type: 'command', command, data, timestamp: Date.now(), id }
-  if (!relay.send(frame)) setAnswer('the relay is away', 'bad')
+function again() {
+  if (link.state === 'connected') player.reconnect()
+  else link.connect()
 }
-
-element('treat').onclick = () => sendCommand('dispense_treat', { count: 1 }, 'treat')
-element('reconnect').onclick = () => lose('reconnect')
-element('stop').onclick = () => {
-  // both ways: whichever arrives first stops the motors
-  if (viewing?.channel?.readyState === 'open') viewing.channel.send(JSON.stringify({ command: 'stop' }))
-  sendCommand('stop', {}, 'stop')
-}
+element('reconnect').onclick = again
+element('take').onclick = again
 element('sound').onclick = () => {
   video.muted = !video.muted
   element('sound').setAttribute('aria-pressed', String(!video.muted))
 }
-element('quality').onchange = () => {
-  const { value } = /** @type {HTMLSelectElement} */ (element('quality'))
-  sendCommand('set_video_quality', { mode: value }, `quality ${value}`)
+element('fullscreen').onclick = () => {
+  const leave = document.fullscreenElement !== null
+  void (leave ? document.exitFullscreen() : video.parentElement?.requestFullscreen?.())
 }
+
+setNotice(noticeFor(player.phase))
+link.connect()

@@ -1,13 +1,26 @@
 const CONTROL_PING_EVERY = 2_000
 
 /**
- * One WebRTC session of this page, from the relay's credentials to its end. The robot offers, we answer.
+ * @typedef {object} ViewingHooks
+ * @property {(frame: object) => void} send
+ * @property {(stream: MediaStream) => void} onStream
+ * @property {(why: string) => void} onFailed
+ * @property {(message: any) => void} onMessage
  */
+
+/** One WebRTC session of this page, from the relay's credentials to its end. The robot offers, we answer. */
 export class Viewing {
   /** @type {RTCDataChannel | null} */
   channel = null
+  /** @type {MediaStream | null} */
+  stream = null
   /** Round trip on the data channel, ms. */
   controlRtt = /** @type {number | null} */ (null)
+  /** When the offer came, 0 before. */
+  offeredAt = 0
+  /** The robot's side of this connection, as its offers name it. */
+  #origin = ''
+  #closed = false
   /** @type {RTCIceCandidateInit[]} */
   #early = []
   #timer = 0
@@ -15,29 +28,41 @@ export class Viewing {
   /**
    * @param {string} sessionId
    * @param {any} iceServers a list, or an object that holds one
-   * @param {{ send: (frame: object) => void, onStream: (stream: MediaStream) => void, onFailed: (why: string) => void, onMessage: (message: any) => void }} hooks
+   * @param {ViewingHooks} hooks
    */
   constructor(sessionId, iceServers, hooks) {
     this.sessionId = sessionId
+    this.iceServers = iceServers
     this.hooks = hooks
-    const list = Array.isArray(iceServers) ? iceServers : (iceServers?.iceServers ?? [])
+    const list = Array.isArray(iceServers) ? iceServers : [iceServers?.iceServers ?? []].flat()
     this.pc = new RTCPeerConnection({ iceServers: list })
-    this.pc.ontrack = ({ streams: [stream] }) => stream && hooks.onStream(stream)
+    this.pc.ontrack = ({ streams: [stream] }) => stream && this.#show(stream)
     this.pc.onicecandidate = ({ candidate }) => {
       if (candidate) this.#send({ type: 'webrtc_ice', candidate: candidate.toJSON() })
     }
     this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === 'failed') hooks.onFailed('connection failed')
+      if (this.pc.connectionState === 'failed') this.#fail('the connection failed')
     }
     this.pc.ondatachannel = ({ channel }) => this.#adopt(channel)
   }
 
-  /** Answers an offer; a later one on the same connection is an ICE restart. @param {RTCSessionDescriptionInit} sdp */
+  /** Whether this offer is for this connection: its first, the same again, or an ICE restart. @param {any} sdp */
+  takes(sdp) {
+    return this.#origin === '' || this.#origin === originOf(sdp)
+  }
+
+  /** Answers. @param {RTCSessionDescriptionInit} sdp */
   async offer(sdp) {
-    await this.pc.setRemoteDescription(sdp)
-    for (const candidate of this.#early.splice(0)) await this.candidate(candidate)
-    await this.pc.setLocalDescription()
-    this.#send({ type: 'webrtc_answer', sdp: this.pc.localDescription })
+    this.offeredAt ||= performance.now()
+    this.#origin = originOf(sdp)
+    try {
+      await this.pc.setRemoteDescription(sdp)
+      for (const candidate of this.#early.splice(0)) await this.candidate(candidate)
+      await this.pc.setLocalDescription()
+      this.#send({ type: 'webrtc_answer', sdp: this.pc.localDescription })
+    } catch (err) {
+      this.#fail(`the offer is of no use: ${err instanceof Error ? err.message : err}`)
+    }
   }
 
   /** @param {RTCIceCandidateInit | null} candidate */
@@ -48,26 +73,46 @@ export class Viewing {
   }
 
   close() {
+    this.#closed = true
     clearInterval(this.#timer)
-    this.pc.onconnectionstatechange = null
     this.pc.close()
+  }
+
+  /** @param {string} why */
+  #fail(why) {
+    if (!this.#closed) this.hooks.onFailed(why)
+  }
+
+  /** @param {MediaStream} stream */
+  #show(stream) {
+    if (this.stream === stream) return
+    this.stream = stream
+    this.hooks.onStream(stream)
   }
 
   /** @param {RTCDataChannel} channel */
   #adopt(channel) {
     this.channel = channel
-    channel.onmessage = ({ data }) => {
-      const message = JSON.parse(data)
-      if (message.type === 'pong' && message.at) this.controlRtt = performance.now() - message.at
-      else this.hooks.onMessage(message)
-    }
+    channel.onmessage = ({ data }) => this.#received(JSON.parse(data))
+    clearInterval(this.#timer)
     this.#timer = setInterval(() => {
       if (channel.readyState === 'open') channel.send(JSON.stringify({ type: 'ping', at: performance.now() }))
     }, CONTROL_PING_EVERY)
   }
 
+  /** @param {any} message */
+  #received(message) {
+    if (message.type === 'pong' && message.at) this.controlRtt = performance.now() - message.at
+    else this.hooks.onMessage(message)
+  }
+
   /** @param {object} frame */
   #send(frame) {
-    this.hooks.send({ ...frame, session_id: this.sessionId })
+    if (!this.#closed) this.hooks.send({ ...frame, session_id: this.sessionId })
   }
+}
+
+/** The user name and session id of RFC 8866 §5.2, which stay the same as long as the connection does. @param {any} sdp */
+function originOf(sdp) {
+  return /^o=(\S+ \S+)/m.exec(sdp?.sdp ?? '')?.[1] ?? 'none'
 }

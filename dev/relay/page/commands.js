@@ -1,0 +1,50 @@
+import { newId } from './relay-link.js'
+import { element, setAnswer } from './view.js'
+
+const MAX_ASKED = 20
+
+/** The buttons that make the robot do something, and what it answers. */
+export class Commands {
+  /** Id of a command → what the person calls it. @type {Map<string, string>} */
+  #asked = new Map()
+
+  /** @param {{ send: (frame: object) => boolean, channel: () => RTCDataChannel | null }} ways to the robot */
+  constructor({ send, channel }) {
+    this.send = send
+    element('treat').onclick = () => this.#command('dispense_treat', { count: 1 }, 'Treat')
+    element('stop').onclick = () => {
+      // both ways: whichever arrives first stops the motors
+      const way = channel()
+      if (way?.readyState === 'open') way.send(JSON.stringify({ type: 'stop' }))
+      this.#command('stop', {}, 'Stop')
+    }
+    const quality = /** @type {HTMLSelectElement} */ (element('quality'))
+    quality.onchange = () => {
+      const name = quality.selectedOptions[0]?.textContent ?? quality.value
+      this.#command('set_video_quality', { mode: quality.value }, `${name} quality`)
+    }
+  }
+
+  /** Whether there is a robot to take them. Stop can always be pressed. @param {boolean} can */
+  enable(can) {
+    for (const id of ['treat', 'quality']) /** @type {HTMLButtonElement} */ (element(id)).disabled = !can
+  }
+
+  /** @param {any} ack `command_ack`, of the relay or the data channel */
+  acknowledged({ id, command, success, error }) {
+    const name = this.#asked.get(id) ?? String(command).replaceAll('_', ' ')
+    this.#asked.delete(id)
+    setAnswer(success ? `${name}: done` : `${name}: ${error ?? 'failed'}`, success ? 'good' : 'bad')
+  }
+
+  /** @param {string} command @param {object} data @param {string} name */
+  #command(command, data, name) {
+    const id = newId()
+    const [oldest] = this.#asked.keys()
+    if (this.#asked.size >= MAX_ASKED && oldest) this.#asked.delete(oldest)
+    this.#asked.set(id, name)
+    setAnswer(`${name}…`)
+    const sent = this.send({ type: 'command', command, data, timestamp: Date.now(), id })
+    if (!sent) setAnswer(`${name}: the relay is away`, 'bad')
+  }
+}
