@@ -9,6 +9,7 @@ import {
   useTransportWideCC,
   useTWCC,
 } from 'werift'
+import { usePlayoutDelay } from './playout-delay.ts'
 
 const H264 = 102
 const H264_RTX = 103
@@ -50,6 +51,6 @@ export function offeredCodecs(): Pick<PeerConfig, 'codecs' | 'headerExtensions'>
         }),
       ],
     },
-    headerExtensions: { video: headerExtensions, audio: headerExtensions },
+    headerExtensions: { video: [...headerExtensions, usePlayoutDelay()], audio: headerExtensions },
   }
 }

@@ -10,6 +10,7 @@ import {
   SourceDescriptionChunk,
   SourceDescriptionItem,
 } from 'werift'
+import { playoutDelay } from './playout-delay.ts'
 import { receptionOf } from './rtcp-in.ts'
 
 /** From the NTP epoch (1900) to the Unix epoch, in seconds. RFC 3550 §4. */
@@ -56,9 +57,11 @@ export class RtpOut {
    * the RTP timestamp, `at` the capture time in ms since the epoch.
    */
   send(payloads: readonly Buffer[], timestamp: number, at: number): void {
+    const extensions = playoutDelay(this.#sender)
     for (const [i, payload] of payloads.entries()) {
       const marker = i === payloads.length - 1
-      const header = new RtpHeader({ sequenceNumber: this.#sequence, timestamp, marker })
+      const sequenceNumber = this.#sequence
+      const header = new RtpHeader({ sequenceNumber, timestamp, marker, extensions: [...extensions] })
       this.#sequence = (this.#sequence + 1) & 0xffff
       this.octets += payload.length
       this.packets++
