@@ -99,6 +99,7 @@ function showRobot(online) {
 
 /** @param {import('./player.js').Phase} phase */
 function showPhase(phase) {
+  document.body.dataset.phase = phase
   setLamp('video', phase === 'playing' ? 'good' : 'waiting', phase === 'playing' ? 'live' : phase)
   setNotice(noticeFor(phase), phase === 'taken' || (link.state === 'replaced' && phase !== 'playing'))
 }

@@ -36,7 +36,11 @@ export class Viewing {
     this.hooks = hooks
     const list = Array.isArray(iceServers) ? iceServers : [iceServers?.iceServers ?? []].flat()
     this.pc = new RTCPeerConnection({ iceServers: list })
-    this.pc.ontrack = ({ streams: [stream] }) => stream && this.#show(stream)
+    this.pc.ontrack = ({ receiver, streams: [stream] }) => {
+      // rather now than smooth; of sound as well, since the picture waits for it
+      receiver.jitterBufferTarget = 0
+      if (stream) this.#show(stream)
+    }
     this.pc.onicecandidate = ({ candidate }) => {
       if (candidate) this.#send({ type: 'webrtc_ice', candidate: candidate.toJSON() })
     }

@@ -1,0 +1,89 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import type { BrowserContext, Page } from 'playwright-core'
+import type { Frame, Party } from './peers.ts'
+
+interface RobotSide {
+  offer(sessionId: string): Promise<string>
+  answer(sessionId: string, sdp: RTCSessionDescriptionInit): Promise<void>
+  candidate(sessionId: string, candidate: RTCIceCandidateInit): Promise<void>
+  close(sessionId: string): void
+}
+
+declare global {
+  // the robot's page's own global
+  var robot: RobotSide
+}
+
+/**
+ * Lets a page of the browser be the robot behind `device`: it offers a picture with the synthetic source's clock in it, and a
+ * data channel, to whoever asks. Frames of other kinds are left to the test.
+ */
+export async function actAsRobot(browser: BrowserContext, device: Party): Promise<Page> {
+  const page = await browser.newPage()
+  await page.evaluate(robotSide)
+  const { socket } = device
+  socket.on('message', (data) => {
+    const frame = JSON.parse(data.toString())
+    answerTo(page, device, frame).catch(() => {}) // the page is closed
+  })
+  return page
+}
+
+async function answerTo(page: Page, device: Party, frame: Frame): Promise<void> {
+  const session_id = String(frame.session_id)
+  if (frame.type === 'webrtc_request') {
+    const sdp = await page.evaluate((id) => globalThis.robot.offer(id), session_id)
+    device.send({ type: 'webrtc_offer', session_id, sdp: { type: 'offer', sdp } })
+  } else if (frame.type === 'webrtc_answer') {
+    const sdp = frame.sdp as RTCSessionDescriptionInit
+    await page.evaluate(([id, answer]) => globalThis.robot.answer(id, answer), [session_id, sdp] as const)
+  } else if (frame.type === 'webrtc_ice') {
+    const candidate = frame.candidate as RTCIceCandidateInit
+    await page.evaluate(([id, it]) => globalThis.robot.candidate(id, it), [session_id, candidate] as const)
+  } else if (frame.type === 'webrtc_close' || frame.type === 'session_ended') {
+    await page.evaluate((id) => globalThis.robot.close(id), session_id)
+  }
+}
+
+/** Runs in the page. */
+function robotSide(): void {
+  const canvas = document.createElement('canvas')
+  canvas.width = 640
+  canvas.height = 360
+  const context = canvas.getContext('2d', { alpha: false })
+  const paint = () => {
+    if (!context) return
+    context.fillStyle = '#357'
+    context.fillRect(0, 0, 640, 360)
+    const now = Date.now()
+    for (let bit = 0; bit < 32; bit++) {
+      context.fillStyle = bit < 31 && Math.floor(now / 2 ** bit) % 2 ? '#fff' : '#000'
+      context.fillRect(bit * 16, 4, 16, 16)
+    }
+  }
+  setInterval(paint, 66)
+  paint()
+  const stream = canvas.captureStream()
+  const peers = new Map<string, RTCPeerConnection>()
+  globalThis.robot = {
+    async offer(id) {
+      peers.get(id)?.close()
+      const pc = new RTCPeerConnection()
+      peers.set(id, pc)
+      const [video] = stream.getVideoTracks()
+      if (video) pc.addTransceiver(video, { direction: 'sendonly', streams: [stream] })
+      pc.createDataChannel('control', { ordered: false, maxRetransmits: 0 })
+      await pc.setLocalDescription()
+      await new Promise<void>((resolve) => {
+        const check = () => pc.iceGatheringState === 'complete' && resolve()
+        pc.onicegatheringstatechange = check
+        check()
+      })
+      return pc.localDescription?.sdp ?? ''
+    },
+    answer: async (id, sdp) => peers.get(id)?.setRemoteDescription(sdp),
+    candidate: async (id, candidate) => peers.get(id)?.addIceCandidate(candidate),
+    close: (id) => peers.get(id)?.close(),
+  }
+}
