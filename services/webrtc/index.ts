@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
@@ -9,6 +10,7 @@ import { Sessions } from './sessions.ts'
 import { createSilence } from './silence.ts'
 import { TIMINGS, type Timings } from './timings.ts'
 import { openVideoLayers } from './video-layers.ts'
+import { warmUp } from './warm-up.ts'
 
 export const webrtc = defineService({
   name: 'webrtc',
@@ -23,22 +25,24 @@ export async function startWebrtc(
 ): Promise<AsyncDisposable> {
   const { ice, max_connections, stun_servers, video } = config.webrtc
   const times = { ...TIMINGS, ...timings }
+  await warmUp()
   await using stack = new AsyncDisposableStack()
   const tally = stack.use(createTally(log, 'discarded'))
   const silence = stack.use(createSilence())
   const layers = stack.use(await openVideoLayers({ bus, log, tally }))
   const commands = stack.use(await openCommands({ bus, log, tally }))
   const report = createReport(bus, log, () => sessions.list, times.report)
+  const peer = {
+    policy: ice.policy,
+    portRange: ice.port_range,
+    additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
+    tlsInsecure: ice.tls_insecure,
+  }
   const bitrate = video.bitrate_kbps * 1000
   const sessions: Sessions = new Sessions({
     maxConnections: max_connections,
     stunServers: stun_servers,
-    peer: {
-      policy: ice.policy,
-      portRange: ice.port_range,
-      additionalHostAddresses: ice.additional_host_addresses,
-      tlsInsecure: ice.tls_insecure,
-    },
+    peer,
     deps: { bus, log, tally, layers, silence, commands, timings: times, bitrate, changed: report.changed },
   })
   stack.use(report)

@@ -90,8 +90,14 @@ export class Peer {
     this.#listen()
   }
 
-  /** Starts to gather, and returns the offer as soon as the host candidates are in; the others come by event. */
+  /**
+   * Starts to gather, and returns the offer as soon as the host candidates are in; the others come by event. Rejects when
+   * there can be no connection.
+   */
   async offer(): Promise<string> {
+    if (this.#options.policy === 'relay' && !this.#options.iceServers.turn) {
+      throw new Error('ice.policy is relay, and there is no TURN server that we can use')
+    }
     const bare = await this.#pc.createOffer()
     const hosts = this.#hostCandidates()
     this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
@@ -124,10 +130,14 @@ export class Peer {
     return true
   }
 
-  /** Counts everything that arrives from the viewer: it is alive as long as this grows. */
-  get heard(): number {
+  /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */
+  countHeard(): number {
     const pair = this.#ice.nominated
-    return pair ? pair.packetsReceived + pair.requestsReceived + pair.responsesReceived : 0
+    if (!pair) return 0
+    // werift 0.25.2 keeps the id of every request for ever, only to tell repetitions apart in its statistics
+    const { requestTransactionIds } = pair as unknown as { requestTransactionIds: Set<string> }
+    requestTransactionIds.clear()
+    return pair.packetsReceived + pair.requestsReceived + pair.responsesReceived
   }
 
   get path(): Path | undefined {
@@ -207,6 +217,7 @@ export class Peer {
     const { promise, resolve } = Promise.withResolvers<void>()
     if (policy === 'relay') return Promise.resolve()
     const expected = new Set([...getHostAddresses(true, true), ...additionalHostAddresses]).size
+    if (expected === 0) return Promise.resolve()
     let found = 0
     const timer = setTimeout(resolve, HOST_BUDGET)
     const counting = this.#ice.onIceCandidate.subscribe(({ type }) => {

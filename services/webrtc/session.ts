@@ -210,7 +210,7 @@ export class Session implements AudioSink {
 
   #watch(): void {
     this.#tell(this.#peer.video.sendReport())
-    const turn = this.#liveness?.check(this.#peer.heard)
+    const turn = this.#liveness?.check(this.#peer.countHeard())
     if (turn === 'lost') this.close(REASON.connectionLost)
     else if (turn)
       this.#log.info({ ms: this.#age() }, turn === 'silent' ? 'viewer not heard' : 'viewer heard again')

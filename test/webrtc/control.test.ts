@@ -71,3 +71,14 @@ test('a channel that the viewer makes is as good as ours', async (t) => {
   own.send('{"type":"ping"}')
   assert.deepEqual(await answer(own), { type: 'pong' })
 })
+
+test('a message on a channel that is not there ends nobody', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const viewer = await openViewer(t, bus, 'one')
+  await viewer.channel
+  // RFC 8832 §5.2: the acknowledgement of a channel that was never opened
+  await viewer.pc.sctpTransport?.sctp.send(9, 50, Buffer.from([2]), { ordered: true })
+  const { length } = viewer.video
+  await viewer.until(({ video }) => video.length > length + 10)
+})

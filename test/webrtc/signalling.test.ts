@@ -206,3 +206,26 @@ test('a dead STUN and TURN server delay neither offer nor picture, and leave not
     [],
   )
 })
+
+test('with ice.policy relay and no TURN server there is an error instead of an offer', async (t) => {
+  const { bus } = await startRobot(t, { ice: { policy: 'relay' } })
+  const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
+  await bus.publish(topics.request, { session_id: 'one', ice_servers: [{ urls: 'stun:127.0.0.1:9' }] })
+  assert.equal((await errors.next()).payload.code, 'offer-failed')
+  assert.equal(offers.all.length, 0)
+})
+
+test('sockets keep to the port range and additional addresses are offered', async (t) => {
+  const ice = { port_range: [45_000, 45_040], additional_host_addresses: ['203.0.113.9', 'nonsense'] }
+  const { bus } = await startRobot(t, { ice, max_connections: 5 })
+  const offers = await collect(bus, topics.offer)
+  for (let i = 0; i < 5; i++) await bus.publish(topics.request, { session_id: `${i}`, ice_servers: [] })
+  const used: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const { sdp } = (await offers.next()).payload.sdp
+    const [video = ''] = sdp.split(/^(?=m=)/m).slice(1)
+    assert.match(video, /^a=candidate:.* 203\.0\.113\.9 \d+ typ host/m)
+    used.push(...Array.from(video.matchAll(/ (\d+) typ host/g), ([, port]) => Number(port)))
+  }
+  assert.ok(used.every((port) => port >= 45_000 && port <= 45_040))
+})

@@ -1,0 +1,18 @@
+import { Peer } from './peer.ts'
+
+/** Makes an offer for nobody: the first viewer need not wait for our certificate and for code that is still cold. */
+export async function warmUp(): Promise<void> {
+  const ignore = () => undefined
+  const peer = new Peer(
+    {
+      iceServers: { stun: undefined, turn: undefined },
+      policy: 'all',
+      portRange: null,
+      additionalHostAddresses: [],
+      tlsInsecure: false,
+    },
+    { candidate: ignore, connected: ignore, failed: ignore, keyframeWanted: ignore, message: ignore },
+  )
+  await peer.offer()
+  await peer.close()
+}
