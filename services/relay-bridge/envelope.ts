@@ -33,6 +33,18 @@ export function eventFrame(
   }) as Record<string, unknown>
 }
 
+/** A volatile event: without an id, so that the relay keeps no record of it (API_CONTRACT 2.4, `status`). */
+export function plainEventFrame(
+  name: string,
+  fields: Record<string, unknown>,
+  { deviceId, at }: Pick<EventIdentity, 'deviceId' | 'at'>,
+): Record<string, unknown> {
+  return wellFormed({ event: name, device_id: deviceId, timestamp: isoTime(at), ...fields }) as Record<
+    string,
+    unknown
+  >
+}
+
 /** ISO-8601 UTC with microseconds, as the relay stores it. */
 function isoTime(at: number): string {
   return new Date(at).toISOString().replace('Z', '000Z')

@@ -9,6 +9,7 @@ import { FromRelay } from './from-relay.ts'
 import { type Link, runLink } from './link.ts'
 import { relayAddress } from './relay-address.ts'
 import { SOCKET_TIMES, type SocketTimes } from './relay-socket.ts'
+import { Telemetry } from './telemetry.ts'
 import { forwardToRelay } from './to-relay.ts'
 
 export const relayBridge = defineService({
@@ -41,7 +42,12 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
   const commands = new CommandGate(bus, deviceId, () => link)
   await commands.listen()
   await forwardToRelay({ bus, link: () => link, deviceId, tally })
-  const note: Link['note'] = (facts) => link?.note(facts)
+  const telemetry = stack.use(new Telemetry({ bus, link: () => link, deviceId }))
+  await telemetry.listen()
+  const note: Link['note'] = (facts) => {
+    link?.note(facts)
+    if (facts.app_present !== undefined) telemetry.appPresent(facts.app_present)
+  }
   const send: Link['send'] = (frame) => link?.send(frame) ?? false
   const fromRelay = stack.use(new FromRelay({ bus, link: { send, note }, commands, deviceId, log }))
   link = stack.use(
@@ -57,7 +63,10 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
         // its pong is the first proof that we are registered (API_CONTRACT 1.6)
         send({ type: 'ping' })
       },
-      onRegistered: () => {},
+      onRegistered() {
+        telemetry.appPresent(null)
+        telemetry.send()
+      },
       onText: (text) => fromRelay.take(text),
     }),
   )
