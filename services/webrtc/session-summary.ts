@@ -2,7 +2,7 @@ import type { SessionSummary } from '#bus/messages.ts'
 import type { Path, Peer } from './peer.ts'
 
 /** API_CONTRACT 3.6: a relay on either side makes it WAN, everything else counts as LAN; null before there is a way. */
-export function connectionType(path: Path | undefined): SessionSummary['connection_type'] {
+function connectionType(path: Path | undefined): SessionSummary['connection_type'] {
   if (!path) return null
   return path.local.type === 'relay' || path.remote.type === 'relay' ? 'WAN' : 'LAN'
 }

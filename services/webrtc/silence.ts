@@ -14,9 +14,12 @@ export interface Silence extends Disposable {
   listen(sink: AudioSink): Disposable
 }
 
+/** Behind by more than this, the clock is followed and the hole left; by less, it is made up for. Milliseconds. */
+const MAX_BEHIND = 1_000
+
 /**
- * Paced against the monotonic clock: a late timer shortens the next wait, and what a stall has cost is left out instead
- * of sent in a burst; the timestamps show the hole.
+ * Paced against the monotonic clock: a late timer shortens the next wait. What a stall has cost is made up for at twice
+ * the pace, never in a burst.
  */
 export function createSilence(): Silence {
   const sinks = new Set<AudioSink>()
@@ -24,19 +27,22 @@ export function createSilence(): Silence {
   const base = Math.floor(Math.random() * 2 ** 32)
   let index = 0
   let timer: NodeJS.Timeout | undefined
+  const behind = () => performance.now() - start - (index + 1) * FRAME
   const tick = () => {
-    index = Math.max(index + 1, Math.floor((performance.now() - start) / FRAME))
+    index = behind() > MAX_BEHIND ? Math.floor((performance.now() - start) / FRAME) : index + 1
     for (const sink of sinks) sink.audio(SILENCE, (base + index * TICKS) >>> 0, Date.now())
     schedule()
   }
   const schedule = () => {
-    const wait = start + (index + 1) * FRAME - performance.now()
-    timer = sinks.size > 0 ? setTimeout(tick, Math.max(0, wait)) : undefined
+    timer = sinks.size > 0 ? setTimeout(tick, Math.max(FRAME / 2, -behind())) : undefined
   }
   return {
     listen(sink) {
       sinks.add(sink)
-      if (!timer) schedule()
+      if (!timer) {
+        index = Math.floor((performance.now() - start) / FRAME)
+        schedule()
+      }
       return { [Symbol.dispose]: () => void sinks.delete(sink) }
     },
     [Symbol.dispose]() {
