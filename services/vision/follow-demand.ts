@@ -3,7 +3,7 @@ import { topics } from '#bus/topics.ts'
 import { DemandTable, type Wanted } from './encode/demand.ts'
 
 /** Calls `onWanted` whenever what is wanted on the bus may have changed: a demand, its end, or who is online. */
-export async function followDemand(bus: Bus, onWanted: (wanted: Wanted) => void): Promise<Disposable> {
+export async function followDemand(bus: Bus, onWanted: (wanted: Wanted) => unknown): Promise<Disposable> {
   using stack = new DisposableStack()
   const table = new DemandTable()
   let timer: NodeJS.Timeout | undefined

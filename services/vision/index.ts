@@ -73,7 +73,7 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
       dropped: drops.totals,
     })
   }
-  stack.use(await followDemand(bus, (wanted) => layers.want(wanted)))
+  stack.use(await followDemand(bus, (wanted) => layers.want(wanted) && onChange()))
   for (const layer of LAYERS) {
     stack.use(await bus.subscribe(topics.keyframe, () => layers.requestKeyframe(layer), { layer }))
   }

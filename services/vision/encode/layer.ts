@@ -1,6 +1,7 @@
 import type { Frame } from 'node-av'
 import { encodeAccessUnit, nalUnits } from '#bus/access-unit.ts'
 import type { Layer } from '#bus/messages.ts'
+import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
@@ -24,8 +25,8 @@ export interface LayerOptions {
 
 /** Time between two keyframes of a layer, at least. Milliseconds. */
 const KEYFRAME_EVERY = 500
-/** A broken encoder is replaced, but not more often than this. Milliseconds. */
-const REOPEN_EVERY = 1_000
+/** Waits before a broken encoder is replaced. Milliseconds. */
+const REOPEN = { first: 1_000, cap: 60_000, least: 500 }
 const NAL_IDR = 5
 
 /**
@@ -42,7 +43,8 @@ export class LayerStream implements AsyncDisposable {
   #encoder: Encoder | undefined
   #keyframeAsked = false
   #lastKeyframe = -KEYFRAME_EVERY
-  #brokenAt = -REOPEN_EVERY
+  readonly #backoff = createBackoff(REOPEN)
+  #closedUntil = 0
   #lastAt = 0
   #counter = 0
 
@@ -90,11 +92,12 @@ export class LayerStream implements AsyncDisposable {
   async #handle(captured: CapturedFrame): Promise<void> {
     const bitrate = this.#bitrate
     if (bitrate === undefined) return this.#closeEncoder()
-    if (performance.now() - this.#brokenAt < REOPEN_EVERY) return
+    if (performance.now() < this.#closedUntil) return
     try {
       await this.#encode(captured, bitrate)
+      this.#backoff.reset()
     } catch (err) {
-      this.#brokenAt = performance.now()
+      this.#closedUntil = performance.now() + this.#backoff.next()
       this.#options.log.warn({ err, layer: this.#options.name }, 'encoder broken, opening another')
       this.#closeEncoder()
     }

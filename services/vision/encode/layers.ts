@@ -18,8 +18,8 @@ const MOST_BY_USUAL = 2
 /** All layers of the video. */
 export interface Layers extends AsyncDisposable {
   offer(captured: CapturedFrame): void
-  /** Encodes these layers and no others from now on. */
-  want(wanted: Wanted): void
+  /** Encodes these layers and no others from now on. Returns whether others than before. */
+  want(wanted: Wanted): boolean
   requestKeyframe(layer: Layer): void
   /** What `vision/state` says of each layer in demand. */
   readonly summary: Partial<Record<Layer, LayerStream['summary']>>
@@ -44,11 +44,14 @@ export function createLayers(
       for (const stream of streams.values()) stream.offer(captured)
     },
     want(wanted) {
+      let others = false
       for (const [name, stream] of streams) {
         const asked = wanted[name]
+        others ||= stream.wanted !== (asked !== undefined)
         const most = usual[name] * MOST_BY_USUAL
         stream.bitrate = asked && Math.round(Math.max(LEAST_BITRATE, Math.min(most, asked)))
       }
+      return others
     },
     requestKeyframe: (layer) => streams.get(layer)?.requestKeyframe(),
     get summary() {

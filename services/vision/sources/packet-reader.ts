@@ -8,7 +8,7 @@ export interface PacketReader extends Disposable {
   read(chunk: Buffer): Promise<void>
 }
 
-type Emit = (pixels: Frame) => Promise<void>
+type Emit = (pixels: Frame) => Promise<void> | void
 
 /** Decodes JPEG files one after the other. */
 export async function openMjpegReader(emit: Emit): Promise<PacketReader> {

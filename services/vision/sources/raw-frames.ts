@@ -6,7 +6,7 @@ import { allocate, planesOf } from '../pixels.ts'
  * Cuts a byte stream of raw yuv420p pictures (all of Y, then U, then V, rows without padding) into pictures and gives
  * each to `emit`, which frees it.
  */
-export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<void>) {
+export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<void> | void) {
   const area = size.width * size.height
   const bytes = Buffer.alloc((area * 3) / 2)
   let filled = 0

@@ -10,7 +10,7 @@ export interface CaptureOptions extends Size {
    * Takes one picture over, of any size and format. Resolves when the next one may come; a source that cannot wait
    * does not, and loses pictures.
    */
-  emit(pixels: Frame): Promise<void>
+  emit(pixels: Frame): Promise<void> | void
 }
 
 /**

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLogger } from '#lib/logger.ts'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import { Camera } from '#services/vision/camera.ts'
+import type { CapturedFrame } from '#services/vision/captured-frame.ts'
+import { planesOf } from '#services/vision/pixels.ts'
+import type { Capture } from '#services/vision/sources/source.ts'
+import { plainPicture } from '#test/vision/pictures.ts'
+
+const SIZE = { width: 320, height: 240 }
+
+/** Works for so many pictures, then does as told. */
+function capturing(count: number, ending: () => Promise<void> | void): Capture {
+  return async ({ emit, signal }) => {
+    for (let i = 0; i < count && !signal.aborted; i++) {
+      await emit(plainPicture(SIZE, [40, 200, 90]))
+      await sleep(20, undefined, { signal }).catch(() => {})
+    }
+    await ending()
+  }
+}
+
+function openCamera(t: TestContext, capture: Capture) {
+  const frames: { live: boolean; at: number; brightest: number }[] = []
+  let wake = Promise.withResolvers<void>()
+  const logged: Record<string, unknown>[] = []
+  const camera = new Camera({
+    capture,
+    size: SIZE,
+    fps: 50,
+    log: createLogger('test', { write: (line: string) => void logged.push(JSON.parse(line)) }),
+    onFrame({ live, at, pixels }: CapturedFrame) {
+      frames.push({ live, at, brightest: Math.max(...planesOf(pixels).y.subarray(0, 320 * 240)) })
+      wake.resolve()
+      wake = Promise.withResolvers()
+    },
+    onChange() {},
+  })
+  t.after(() => camera[Symbol.asyncDispose]())
+  return {
+    camera,
+    frames,
+    logged,
+    async until(met: () => boolean) {
+      const deadline = performance.now() + 8_000
+      while (!met()) {
+        assert.ok(performance.now() < deadline, 'it did not happen')
+        await Promise.race([wake.promise, sleep(100)])
+      }
+    },
+  }
+}
+
+test('a source that fails gives way to a placeholder with text, and comes back', async (t) => {
+  let lives = 0
+  const { camera, frames, logged, until } = openCamera(t, (options) => {
+    lives++
+    const failing = () => {
+      throw new UnavailableError('cable pulled')
+    }
+    return capturing(lives === 1 ? 3 : 1000, failing)(options)
+  })
+  await until(() => camera.summary.camera_ok)
+  await until(() => camera.summary.camera_error === 'cable pulled')
+  const before = frames.length
+  await until(() => frames.length > before)
+  const placeholder = frames.at(-1)
+  assert.equal(placeholder?.live, false)
+  assert.ok(placeholder.brightest > 200, 'white letters on it')
+  await until(() => camera.summary.camera_ok)
+  assert.equal(frames.at(-1)?.live, true)
+  const messages = logged.map(({ msg }) => msg)
+  assert.deepEqual(messages, ['camera works', 'camera lost, retrying', 'camera works'])
+})
+
+test('a source that falls silent is ended and tried again', async (t) => {
+  const { camera, until } = openCamera(t, async (options) => {
+    await capturing(2, () => {})(options)
+    await sleep(60_000, undefined, { signal: options.signal }).catch(() => {})
+  })
+  await until(() => camera.summary.camera_ok)
+  await until(() => camera.summary.camera_error === 'no picture for 2 s')
+  await until(() => camera.summary.camera_ok)
+})
+
+test('pictures never go back in time, whatever the source does', async (t) => {
+  let lives = 0
+  const { frames, until } = openCamera(
+    t,
+    capturing(2, () => void lives++),
+  )
+  await until(() => lives >= 2)
+  const times = frames.map(({ at }) => at)
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  )
+})

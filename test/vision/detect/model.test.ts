@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { loadModel } from '#services/vision/detect/model.ts'
+import { type Box, iou } from '#services/vision/detect/nms.ts'
+import { copyShared } from '#services/vision/detect/shared-picture.ts'
+import { Input } from '#services/vision/sources/input.ts'
+
+const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
+const EVERY = 5
+
+type Truth = [x: number, y: number, width: number, height: number, visible: number] | null
+
+test('the default model is the one that models/README.md tells of', () => {
+  const sum = createHash('sha256').update(readFileSync(MODEL)).digest('hex')
+  assert.ok(readFileSync('models/README.md', 'utf8').includes(sum))
+})
+
+/** Every fifth picture of the clip and what the model sees in it. */
+async function* lookAtClip(signal: AbortSignal) {
+  await using input = await Input.open('demo/clip.mp4', { signal })
+  await using model = await loadModel(MODEL)
+  for (let index = 0; ; index++) {
+    const next = await input.next()
+    if (!next) return
+    using pixels = next.pixels
+    if (index % EVERY === 0) yield { index, candidates: await model.detect(copyShared(pixels), 0.5) }
+  }
+}
+
+test('the model finds dog and cat in the demo clip where the clip says they are', async (t) => {
+  const truth: { dog: Truth[]; cat: Truth[] } = JSON.parse(readFileSync('demo/clip.json', 'utf8'))
+  const found = { dog: 0, cat: 0 }
+  const there = { dog: 0, cat: 0 }
+  for await (const { index, candidates } of lookAtClip(t.signal)) {
+    for (const label of ['dog', 'cat'] as const) {
+      const expected = truth[label][index]
+      if (!expected || expected[4] < 0.5) continue
+      const box = expected.slice(0, 4) as Box
+      there[label]++
+      if (candidates.some((one) => one.label === label && iou(one.box, box) > 0.4)) found[label]++
+    }
+  }
+  t.diagnostic(`dog ${found.dog}/${there.dog}, cat ${found.cat}/${there.cat}`)
+  assert.ok(there.dog > 80 && there.cat > 40)
+  assert.ok(found.dog >= there.dog * 0.95)
+  assert.ok(found.cat >= there.cat * 0.95)
+})
+
+test('a file that is no model is refused', async () => {
+  await assert.rejects(loadModel('demo/dog.png'))
+  await assert.rejects(loadModel('models/no-such-file.onnx'))
+})

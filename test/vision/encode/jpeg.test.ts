@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createCanvas, loadImage } from '@napi-rs/canvas'
+import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
+import { plainPicture } from '#test/vision/pictures.ts'
+
+test('a JPEG shows the colours of the picture in somebody else’s decoder', async () => {
+  for (const size of [
+    { width: 1280, height: 720 },
+    { width: 640, height: 480 },
+  ]) {
+    using encoder = await JpegEncoder.open(size)
+    using pixels = plainPicture(size, [220, 60, 30])
+    const image = await loadImage(await encoder.encode(pixels, 0))
+    const context = createCanvas(size.width, size.height).getContext('2d')
+    context.drawImage(image, 0, 0)
+    const [red = 0, green = 0, blue = 0] = context.getImageData(100, 100, 1, 1).data
+    for (const [value, expected] of [
+      [red, 220],
+      [green, 60],
+      [blue, 30],
+    ] as const) {
+      assert.ok(Math.abs(value - expected) <= 4, `${red}, ${green}, ${blue}`)
+    }
+  }
+})

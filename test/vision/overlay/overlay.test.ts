@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { paintOverlay } from '#services/vision/overlay/overlay.ts'
+import { planesOf } from '#services/vision/pixels.ts'
+import { colourAt, plainPicture } from '#test/vision/pictures.ts'
+
+const SIZE = { width: 640, height: 360 }
+const GREY = [80, 80, 80] as const
+const DOG = { label: 'dog', score: 0.9, box: [0.25, 0.25, 0.5, 0.5], track_id: null } as const
+
+function painted(objects: Parameters<typeof paintOverlay>[1]) {
+  const pixels = plainPicture(SIZE, GREY)
+  paintOverlay(pixels, objects, Date.UTC(2026, 2, 1))
+  return { pixels, planes: planesOf(pixels) }
+}
+
+test('a box is drawn in the colour of its class, in all three planes', () => {
+  const { pixels, planes } = painted([{ ...DOG, box: [...DOG.box] }])
+  using _ = pixels
+  const [, u = 0, v = 0] = colourAt(planes, 300, 90)
+  // yellow: little blue, red a little above green
+  assert.deepStrictEqual(colourAt(planes, 300, 90), colourAt(planes, 160, 200))
+  assert.ok(u < 90 && v > 128, `u ${u}, v ${v}`)
+})
+
+test('what is inside the box stays as it was', () => {
+  const { pixels, planes } = painted([{ ...DOG, box: [...DOG.box] }])
+  using _ = pixels
+  const { pixels: plain, planes: before } = painted([])
+  using __ = plain
+  assert.deepStrictEqual(colourAt(planes, 320, 180), colourAt(before, 320, 180))
+})
+
+test('label and time are written with edges between dark and bright', () => {
+  const { pixels, planes } = painted([{ ...DOG, box: [...DOG.box] }])
+  using _ = pixels
+  const row = (y: number, from: number, to: number) => [
+    ...planes.y.subarray(y * planes.strideY + from, y * planes.strideY + to),
+  ]
+  const label = row(90 - 10, 160, 230)
+  assert.ok(Math.min(...label) < 50 && Math.max(...label) > 150)
+  const clock = row(Math.round(360 - 9 * 2), 8, 170)
+  assert.ok(Math.min(...clock) < 60 && Math.max(...clock) > 200)
+})
+
+test('a box of any size and place is drawn without harm', () => {
+  for (const box of [
+    [-0.5, -0.5, 2, 2],
+    [0.99, 0.99, 0.5, 0.5],
+    [0.5, 0, 0, 0],
+  ] as [number, number, number, number][]) {
+    const { pixels } = painted([{ ...DOG, label: 'ñ…🐶'.repeat(40), box }])
+    using _ = pixels
+    assert.ok(pixels.width === SIZE.width)
+  }
+})

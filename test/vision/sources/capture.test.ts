@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { Frame } from 'node-av'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import { type SourceSection, VisionSection } from '#services/vision/config.ts'
+import { Encoder } from '#services/vision/encode/encoder.ts'
+import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
+import { Normaliser, planesOf } from '#services/vision/pixels.ts'
+import { captureFrom } from '#services/vision/sources/open.ts'
+import { colourAt, plainPicture } from '#test/vision/pictures.ts'
+import { writeClip } from '../../../demo/clip-writer.ts'
+
+const SIZE = { width: 320, height: 240 }
+const COLOUR = [200, 60, 40] as const
+
+/** Captures so many pictures and gives them to `look`. */
+async function captureSome(t: TestContext, source: object, count: number, look: (pixels: Frame) => void) {
+  const section: SourceSection = VisionSection.parse({ source }).source
+  const ending = new AbortController()
+  using normaliser = new Normaliser({ width: 1280, height: 720 })
+  let seen = 0
+  await captureFrom(section)({
+    ...SIZE,
+    fps: 50,
+    signal: AbortSignal.any([t.signal, ending.signal]),
+    async emit(captured) {
+      using pixels = await normaliser.normalise(captured)
+      if (seen < count) look(pixels)
+      if (++seen === count) ending.abort()
+    },
+  })
+  assert.ok(seen >= count)
+}
+
+/** A program that writes a file again and again, in odd pieces. */
+const repeat = (file: string) => [
+  process.execPath,
+  '-e',
+  `const bytes = require('node:fs').readFileSync(process.argv[1])
+   const write = () => {
+     for (let at = 0; at < bytes.length; at += 7001) process.stdout.write(bytes.subarray(at, at + 7001))
+     setTimeout(write, 5)
+   }
+   write()`,
+  file,
+]
+
+async function fileOf(t: TestContext, name: string, bytes: Buffer): Promise<string> {
+  const folder = await mkdtempDisposable(join(tmpdir(), 'wimz-vision-'))
+  t.after(() => folder.remove())
+  const path = join(folder.path, name)
+  await writeFile(path, bytes)
+  return path
+}
+
+function assertColour(pixels: Frame): void {
+  assert.deepEqual([pixels.width, pixels.height], [SIZE.width, SIZE.height])
+  using expected = plainPicture(SIZE, COLOUR)
+  for (const [i, value] of colourAt(planesOf(pixels), 100, 100).entries()) {
+    assert.ok(Math.abs((value ?? 0) - (colourAt(planesOf(expected), 100, 100)[i] ?? 0)) <= 4)
+  }
+}
+
+test('a program’s raw pictures come in as they are', async (t) => {
+  using pixels = plainPicture(SIZE, COLOUR)
+  const file = await fileOf(t, 'raw', pixels.toBuffer())
+  await captureSome(t, { type: 'exec', command: repeat(file), format: 'yuv420p', ...SIZE }, 5, assertColour)
+})
+
+test('a program’s MJPEG comes in picture by picture', async (t) => {
+  using encoder = await JpegEncoder.open(SIZE)
+  using pixels = plainPicture(SIZE, COLOUR)
+  const file = await fileOf(t, 'picture.jpg', await encoder.encode(pixels, 0))
+  await captureSome(t, { type: 'exec', command: repeat(file), format: 'mjpeg' }, 5, assertColour)
+})
+
+test('a program’s H.264 comes in picture by picture', async (t) => {
+  using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
+  using pixels = plainPicture(SIZE, COLOUR)
+  const units: Buffer[] = []
+  for (let index = 0; index < 10; index++) {
+    units.push(await encoder.encode(pixels, { at: index * 66, keyframe: false }))
+  }
+  const file = await fileOf(t, 'clip.h264', Buffer.concat(units))
+  await captureSome(t, { type: 'exec', command: repeat(file), format: 'h264' }, 5, assertColour)
+})
+
+test('size and rate are filled into the command', async (t) => {
+  const script = `const [, size, fps] = process.argv
+    if (size !== '320x240' || fps !== '50') process.exit(9)
+    setInterval(() => process.stdout.write(Buffer.alloc(320 * 240 * 3 / 2)), 5)`
+  const command = [process.execPath, '-e', script, '{width}x{height}', '{fps}']
+  await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 2, () => {})
+})
+
+test('a program that fails says so with its last words', async (t) => {
+  const command = [
+    process.execPath,
+    '-e',
+    `console.error('first'); console.error('no cameras available'); process.exit(3)`,
+  ]
+  await assert.rejects(
+    captureSome(t, { type: 'exec', command, format: 'mjpeg' }, 1, () => {}),
+    (err) => err instanceof UnavailableError && /code 3.*no cameras available/.test(err.message),
+  )
+  await assert.rejects(
+    captureSome(t, { type: 'exec', command: ['/no/such/program'], format: 'mjpeg' }, 1, () => {}),
+    (err) => err instanceof UnavailableError && /not found/.test(err.message),
+  )
+})
+
+test('a program that ignores SIGTERM is ended nevertheless', async (t) => {
+  const script = `process.on('SIGTERM', () => {}); setInterval(() => process.stdout.write(Buffer.alloc(115200)), 5)`
+  const command = [process.execPath, '-e', script]
+  await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 1, () => {})
+})
+
+test('a file is played again and again, paced by its own clock', async (t) => {
+  const path = await fileOf(t, 'clip.mp4', Buffer.alloc(0))
+  await writeClip(path, Array(5).fill(Buffer.alloc(1280 * 720 * 4, 0x77)))
+  const count = 13
+  const times: number[] = []
+  await captureSome(t, { type: 'url', url: path }, count, () => void times.push(performance.now()))
+  const duration = (times.at(-1) ?? 0) - (times[0] ?? 0)
+  // 15 fps; never faster than that, however busy the machine is
+  assert.ok(duration > ((count - 1) * 1000) / 15 - 60, `${duration} ms`)
+})
+
+test('a file that is not looped ends', async (t) => {
+  const path = await fileOf(t, 'clip.mp4', Buffer.alloc(0))
+  await writeClip(path, Array(3).fill(Buffer.alloc(1280 * 720 * 4, 0x77)))
+  await captureSome(t, { type: 'url', url: path, loop: false }, 3, () => {})
+})
+
+test('a file that is no video, and one that is not there, are unavailable', async (t) => {
+  for (const url of ['README.md', 'no-such-clip.mp4']) {
+    await assert.rejects(
+      captureSome(t, { type: 'url', url }, 1, () => {}),
+      UnavailableError,
+    )
+  }
+})

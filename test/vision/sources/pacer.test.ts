@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createPacer } from '#services/vision/sources/pacer.ts'
+
+test('small delays are made up for, so that a clip never drifts', () => {
+  let now = 1000
+  const pacer = createPacer(1000, () => now)
+  assert.equal(pacer.until(100), 100)
+  now = 1130
+  assert.equal(pacer.until(100), 0)
+  assert.equal(pacer.until(200), 70)
+})
+
+test('after a long pause the clip goes on at its own pace', () => {
+  let now = 0
+  const pacer = createPacer(0, () => now)
+  now = 10_000
+  assert.equal(pacer.until(100), 0)
+  assert.equal(pacer.until(200), 100)
+})
