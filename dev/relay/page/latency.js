@@ -4,6 +4,8 @@ const STRIP = { top: 8 / 720, width: 1024 / 1280, height: 32 / 720 }
 const CELL = 8
 const WINDOW = 300
 const WRAP = 2 ** 31
+/** What is older, ms, is a picture that only looks like a clock. */
+const LONGEST = 60_000
 
 /**
  * Reads the wall clock out of the synthetic source's picture, and so tells how old it is on the screen.
@@ -20,20 +22,12 @@ export function createLatencyReader() {
   return {
     read(video) {
       if (!context) return
-      const { videoWidth: width, videoHeight: height } = video
-      const strip = [0, STRIP.top * height, STRIP.width * width, STRIP.height * height]
-      context.drawImage(
-        video,
-        strip[0] ?? 0,
-        strip[1] ?? 0,
-        strip[2] ?? 0,
-        strip[3] ?? 0,
-        0,
-        0,
-        canvas.width,
-        canvas.height,
-      )
-      const age = ageOf(context.getImageData(0, 0, canvas.width, canvas.height).data)
+      const now = Date.now() // what follows takes milliseconds of its own
+      const top = STRIP.top * video.videoHeight
+      const width = STRIP.width * video.videoWidth
+      const height = STRIP.height * video.videoHeight
+      context.drawImage(video, 0, top, width, height, 0, 0, canvas.width, canvas.height)
+      const age = ageOf(context.getImageData(0, 0, canvas.width, canvas.height).data, now)
       if (age === null) return
       total++
       samples.push(age)
@@ -49,8 +43,8 @@ export function createLatencyReader() {
   }
 }
 
-/** @param {Uint8ClampedArray} pixels @returns {number | null} ms, or null where no clock is painted */
-function ageOf(pixels) {
+/** @param {Uint8ClampedArray} pixels @param {number} now @returns {number | null} ms, or null where no clock is painted */
+function ageOf(pixels, now) {
   let code = 0
   for (let block = 0; block < BLOCKS; block++) {
     const at = ((CELL / 2) * BLOCKS * CELL + block * CELL + CELL / 2) * 4
@@ -58,6 +52,7 @@ function ageOf(pixels) {
     if (block === BLOCKS - 1 && bright) return null // the last block is always dark
     if (bright) code += 2 ** block
   }
-  const age = ((Date.now() % WRAP) - code + WRAP) % WRAP
-  return age < 60_000 ? age : null
+  const behind = ((now % WRAP) - code + WRAP) % WRAP
+  const age = behind < WRAP / 2 ? behind : behind - WRAP // the robot's clock may be ahead of ours
+  return Math.abs(age) < LONGEST ? age : null
 }

@@ -42,6 +42,12 @@ export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes,
   show('path', path || '–')
 }
 
+/** What the robot sends us now: `video_quality` of the data channel. API_CONTRACT 3.3. @param {any} message */
+export function showQuality({ tier, mode }) {
+  const known = [tier, mode].filter((word) => typeof word === 'string')
+  write(element('tier'), known.join(', ').slice(0, 40))
+}
+
 /** @param {{ p50: number, p95: number, n: number } | null} latency */
 export function showLatency(latency) {
   element('latency').hidden = false
