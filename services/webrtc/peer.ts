@@ -57,6 +57,8 @@ export interface Path {
 /** How long the offer waits for host candidates, which take a millisecond or two. */
 const HOST_BUDGET = 250
 const CLOSE_BUDGET = 1_000
+/** Candidates of one viewer that are looked at. */
+export const MAX_CANDIDATES = 64
 
 /** Our end of one viewer's connection. Only this file and what it imports know werift. */
 export class Peer {
@@ -117,17 +119,16 @@ export class Peer {
     this.#remoteFragments = userFragments(sdp)
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: bare })
     if (!this.video.codec) throw new Error('the answer takes none of our video codecs')
-    for (const line of lines.filter(isCandidate)) this.addCandidate(line, undefined)
+    for (const line of lines.filter(isCandidate).slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
   }
 
-  /** Adds a candidate of the viewer's; only after the answer. False when it is of no use. */
-  addCandidate(text: unknown, usernameFragment: unknown): boolean {
+  /** Adds a candidate of the viewer's, if it is of any use; only after the answer. */
+  addCandidate(text: unknown, usernameFragment: unknown): void {
     const usable = parseCandidate(text, usernameFragment)
-    if (!usable || this.#closed) return false
-    if (usable.ufrag !== undefined && !this.#remoteFragments.includes(usable.ufrag)) return false
+    if (!usable || this.#closed) return
+    if (usable.ufrag !== undefined && !this.#remoteFragments.includes(usable.ufrag)) return
     // all m-lines share the first one's transport (BUNDLE)
     this.#pc.addIceCandidate({ candidate: usable.candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
-    return true
   }
 
   /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */

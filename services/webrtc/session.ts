@@ -6,7 +6,7 @@ import type { Tally } from '#lib/tally.ts'
 import type { Commands } from './commands.ts'
 import { ERRORS, REASON } from './endings.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { type LocalCandidate, Peer, type PeerOptions } from './peer.ts'
+import { type LocalCandidate, MAX_CANDIDATES, Peer, type PeerOptions } from './peer.ts'
 import { createMeter, describePath } from './session-summary.ts'
 import type { AudioSink, Silence } from './silence.ts'
 import { createDeadlines, type Timings } from './timings.ts'
@@ -33,9 +33,6 @@ interface RemoteCandidate {
   candidate?: unknown
   usernameFragment?: unknown
 }
-
-/** Candidates of one viewer that are looked at, before the answer and after it. */
-const MAX_CANDIDATES = 64
 
 /**
  * One viewer, from its request to its end: new → offered → answered → connected → closed. Whoever holds a session holds
