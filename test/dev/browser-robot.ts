@@ -49,17 +49,17 @@ async function answerTo(page: Page, device: Party, frame: Frame): Promise<void> 
 /** Runs in the page. */
 function robotSide(): void {
   const canvas = document.createElement('canvas')
-  canvas.width = 640
-  canvas.height = 360
+  canvas.width = 320
+  canvas.height = 180
   const context = canvas.getContext('2d', { alpha: false })
   const paint = () => {
     if (!context) return
     context.fillStyle = '#357'
-    context.fillRect(0, 0, 640, 360)
+    context.fillRect(0, 0, 320, 180)
     const now = Date.now()
     for (let bit = 0; bit < 32; bit++) {
       context.fillStyle = bit < 31 && Math.floor(now / 2 ** bit) % 2 ? '#fff' : '#000'
-      context.fillRect(bit * 16, 4, 16, 16)
+      context.fillRect(bit * 8, 2, 8, 8)
     }
   }
   setInterval(paint, 66)

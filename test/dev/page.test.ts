@@ -1,177 +1,149 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict'
-import { after, before, type TestContext, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
+import { test } from 'node:test'
 import { launchBrowser } from '#test/helpers/browser.ts'
-import { without } from '#test/helpers/tools.ts'
 import { actAsRobot } from './browser-robot.ts'
-import { relayFor } from './peers.ts'
+import { type Handles, handles, inState, says, skip, watching } from './watching.ts'
 
-const skip = without('chromium')
-let browser: Browser
-before(async () => {
-  if (!skip) browser = await launchBrowser()
-})
-after(() => browser?.close())
+// much of it is waiting, so several at a time
+test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => {
+  const browser = await launchBrowser()
+  t.after(() => browser.close())
 
-interface Handles {
-  state: string
-  sessions: number
-  latency: { p50: number; p95: number; n: number } | null
-  pc: RTCPeerConnection | null
-}
-
-const handles = (page: Page) =>
-  page.evaluate(() => {
-    const { state, sessions, latency } = globalThis.wimz as unknown as Handles
-    return { state, sessions, latency }
+  void t.test('two pages play at once and tell what they see', async (t) => {
+    const { view, device } = await watching(t, browser)
+    const [one, two] = [await view('?latency'), await view()]
+    await Promise.all([inState(one, 'playing'), inState(two, 'playing')])
+    await says(one, /Glass to glass/)
+    await one.waitForFunction(() => ((globalThis.wimz as unknown as Handles).latency?.n ?? 0) > 5)
+    const { latency } = await handles(one)
+    assert.ok(latency && latency.p50 >= 0 && latency.p50 < 5_000)
+    device.send({ event: 'detection', data: { detected: true, label: 'dog', confidence: 0.87 } })
+    device.send({ event: '<img src=x onerror=alert(1)>', data: { note: '<script>' } })
+    for (const page of [one, two]) {
+      await page.getByLabel('Latest detections').getByText('87 %').waitFor()
+      await says(page, /<img src=x onerror=alert\(1\)>/)
+      await says(page, /\d+ × \d+/)
+    }
+    assert.equal(await one.locator('#events img').count(), 0)
   })
 
-const inState = (page: Page, state: string) =>
-  page.waitForFunction((wanted) => (globalThis.wimz as unknown as Handles).state === wanted, state, {
-    timeout: 10_000,
-    polling: 50,
-  })
-
-const says = (page: Page, text: RegExp) => page.getByText(text).first().waitFor({ timeout: 5_000 })
-
-/** A relay with a robot that is a page, and viewer pages that must not complain. */
-async function watching(t: TestContext, section: object = {}) {
-  const relay = await relayFor(t, section)
-  const context = await browser.newContext()
-  t.after(() => context.close())
-  const device = await relay.robot()
-  const robotPage = await actAsRobot(context, device)
-  const complaints: string[] = []
-  t.after(() => assert.deepEqual(complaints, []))
-  const view = async (query = '') => {
-    const page = await context.newPage()
-    page.on('console', (message) => complaints.push(message.text()))
-    page.on('pageerror', (err) => complaints.push(String(err)))
-    await page.goto(`http://${relay.address}/${query}`)
-    return page
-  }
-  return { ...relay, context, device, robotPage, view, complaints }
-}
-
-test('two pages play at once and tell what they see', { skip }, async (t) => {
-  const { view, device } = await watching(t)
-  const [one, two] = [await view('?latency'), await view()]
-  await Promise.all([inState(one, 'playing'), inState(two, 'playing')])
-  await says(one, /Glass to glass/)
-  await one.waitForFunction(() => ((globalThis.wimz as unknown as Handles).latency?.n ?? 0) > 5)
-  const { latency } = await handles(one)
-  assert.ok(latency && latency.p50 >= 0 && latency.p50 < 5_000)
-  device.send({ event: 'detection', data: { detected: true, label: 'dog', confidence: 0.87 } })
-  device.send({ event: '<img src=x onerror=alert(1)>', data: { note: '<script>' } })
-  for (const page of [one, two]) {
-    await page.getByLabel('Latest detections').getByText('87 %').waitFor()
-    await says(page, /<img src=x onerror=alert\(1\)>/)
-    await says(page, /\d+ × \d+/)
-  }
-  assert.equal(await one.locator('#events img').count(), 0)
-})
-
-test('a page comes back by itself after every kind of loss', { skip, timeout: 60_000 }, async (t) => {
-  const { view, device, robot, robotPage, context } = await watching(t)
-  const page = await view()
-  await inState(page, 'playing')
-  const request = () => device.next(({ type }) => type === 'webrtc_request')
-  const { session_id } = await request()
-
-  await t.test('closed by the robot', async () => {
-    device.send({ type: 'webrtc_close', session_id, reason: 'service-stopping' })
-    await request()
-    await inState(page, 'playing')
-  })
-  await t.test('an error of the robot', async () => {
-    device.send({ type: 'webrtc_error', session_id, error: 'answer timeout' })
-    await request()
-    await inState(page, 'playing')
-  })
-  await t.test('the robot’s peer is gone without a word', async () => {
-    await robotPage.evaluate((id) => globalThis.robot.close(id), String(session_id))
-    await inState(page, 'stalled')
-    await request()
-    await inState(page, 'playing')
-  })
-  await t.test('the robot’s own link: the picture stays', async () => {
-    const { sessions } = await handles(page)
-    device.socket.terminate()
-    await says(page, /offline/)
-    await actAsRobot(context, await robot())
-    await says(page, /online/)
-    await inState(page, 'playing')
-    assert.equal((await handles(page)).sessions, sessions)
-  })
-})
-
-test('a page whose place was given away asks again only when told to', { skip }, async (t) => {
-  const { view, device } = await watching(t)
-  const page = await view()
-  await inState(page, 'playing')
-  const { session_id } = await device.next(({ type }) => type === 'webrtc_request')
-  device.send({ type: 'webrtc_close', session_id, reason: 'evicted' })
-  await inState(page, 'taken')
-  await page.getByRole('button', { name: 'Watch here' }).click()
-  assert.equal((await device.next(({ type }) => type === 'webrtc_request')).session_id, session_id)
-  await inState(page, 'playing')
-})
-
-test('buttons send commands, and the answer is shown', { skip }, async (t) => {
-  const { view, device } = await watching(t)
-  const page = await view()
-  const treat = page.getByRole('button', { name: 'Give a treat' })
-  await treat.click()
-  const { id, data, timestamp } = await device.next(({ command }) => command === 'dispense_treat')
-  assert.deepEqual(data, { count: 1 })
-  assert.ok(Math.abs(Date.now() - Number(timestamp)) < 5_000)
-  device.send({ type: 'command_ack', command: 'dispense_treat', id, success: false, error: 'it is empty' })
-  await says(page, /Treat: it is empty/)
-  await page.getByRole('button', { name: 'Stop', exact: true }).click()
-  await device.next(({ command }) => command === 'stop')
-  await page.getByLabel('Quality').selectOption('low')
-  const quality = await device.next(({ command }) => command === 'set_video_quality')
-  assert.deepEqual(quality.data, { mode: 'low' })
-  device.socket.close()
-  await says(page, /offline/)
-  assert.ok(await treat.isDisabled())
-})
-
-test('nothing jumps when the picture comes, on a desk or a phone', { skip }, async (t) => {
-  const { view, device } = await watching(t)
-  for (const viewport of [
-    { width: 1280, height: 800 },
-    { width: 360, height: 740 },
-  ]) {
+  void t.test('buttons send commands, and the answer is shown', async (t) => {
+    const { view, device } = await watching(t, browser)
     const page = await view()
-    await page.setViewportSize(viewport)
-    await page.reload()
-    await page.evaluate(() => {
-      const shifts: number[] = []
-      Object.assign(globalThis, { shifts })
-      new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value)
-      }).observe({ type: 'layout-shift', buffered: true })
-    })
-    await inState(page, 'playing')
-    device.send({ event: 'detection', data: { label: 'dog', confidence: 0.5 } })
-    await says(page, /50 %/)
-    const { shifts, overflow } = await page.evaluate(() => ({
-      shifts: (globalThis as unknown as { shifts: number[] }).shifts,
-      overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    }))
-    assert.ok(shifts.reduce((sum, value) => sum + value, 0) < 0.01, `shifts ${shifts}`)
-    assert.equal(overflow, 0, `wider than ${viewport.width}`)
-    await page.close()
-  }
-})
+    const treat = page.getByRole('button', { name: 'Give a treat' })
+    await treat.click()
+    const { id, data, timestamp } = await device.next(({ command }) => command === 'dispense_treat')
+    assert.deepEqual(data, { count: 1 })
+    assert.ok(Math.abs(Date.now() - Number(timestamp)) < 5_000)
+    device.send({ type: 'command_ack', command: 'dispense_treat', id, success: false, error: 'it is empty' })
+    await says(page, /Treat: it is empty/)
+    device.send({ type: 'command_ack', command: 'led', id: 'of another app', success: true })
+    await page.getByLabel('Latest events').getByText('done').waitFor()
+    await says(page, /Treat: it is empty/)
+    await page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await device.next(({ command }) => command === 'stop')
+    await page.getByLabel('Quality').selectOption('low')
+    const quality = await device.next(({ command }) => command === 'set_video_quality')
+    assert.deepEqual(quality.data, { mode: 'low' })
+    device.socket.close()
+    await says(page, /offline/)
+    assert.ok(await treat.isDisabled())
+  })
 
-test('a page that is refused says so', { skip }, async (t) => {
-  const { view, complaints } = await watching(t, { token: 'secret' })
-  const refused = await view('?token=wrong')
-  await says(refused, /refuses this page/)
-  await refused.close()
-  complaints.length = 0 // the browser itself tells of the refused socket
-  await inState(await view('?token=secret'), 'playing')
+  void t.test('nothing jumps when the picture comes, on a desk or a phone', async (t) => {
+    const { view, device } = await watching(t, browser)
+    for (const viewport of [
+      { width: 1280, height: 800 },
+      { width: 360, height: 740 },
+    ]) {
+      const page = await view()
+      await page.setViewportSize(viewport)
+      await page.reload()
+      await page.evaluate(() => {
+        const shifts: number[] = []
+        Object.assign(globalThis, { shifts })
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value)
+        }).observe({ type: 'layout-shift', buffered: true })
+      })
+      await inState(page, 'playing')
+      device.send({ event: 'detection', data: { label: 'dog', confidence: 0.5 } })
+      await says(page, /50 %/)
+      const { shifts, overflow } = await page.evaluate(() => ({
+        shifts: (globalThis as unknown as { shifts: number[] }).shifts,
+        overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      }))
+      assert.ok(shifts.reduce((sum, value) => sum + value, 0) < 0.01, `shifts ${shifts}`)
+      assert.equal(overflow, 0, `wider than ${viewport.width}`)
+      await page.close()
+    }
+  })
+
+  void t.test('a page that is refused says so', async (t) => {
+    const { view, complaints } = await watching(t, browser, { token: 'secret' })
+    const refused = await view('?token=wrong')
+    await says(refused, /refuses this page/)
+    await refused.close()
+    complaints.length = 0 // the browser itself tells of the refused socket
+    await inState(await view('?token=secret'), 'playing')
+  })
+
+  void t.test('a page comes back by itself after every kind of loss', async (t) => {
+    const { view, device, robot, robotPage, context } = await watching(t, browser)
+    const page = await view()
+    await inState(page, 'playing')
+    const request = () => device.next(({ type }) => type === 'webrtc_request')
+    const { session_id } = await request()
+
+    await t.test('closed by the robot', async () => {
+      device.send({ type: 'webrtc_close', session_id, reason: 'service-stopping' })
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('an error of the robot', async () => {
+      device.send({ type: 'webrtc_error', session_id, error: 'answer timeout' })
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('the robot’s peer is gone without a word', async () => {
+      await robotPage.evaluate((id) => globalThis.robot.close(id), String(session_id))
+      await inState(page, 'stalled')
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('the robot’s own link: the picture stays', async () => {
+      const { sessions } = await handles(page)
+      device.socket.terminate()
+      await says(page, /offline/)
+      await actAsRobot(context, await robot())
+      await says(page, /online/)
+      await inState(page, 'playing')
+      assert.equal((await handles(page)).sessions, sessions)
+    })
+  })
+
+  void t.test('a page whose place was given away asks again only when told to', async (t) => {
+    const { view, device } = await watching(t, browser)
+    const page = await view()
+    await inState(page, 'playing')
+    const { session_id } = await device.next(({ type }) => type === 'webrtc_request')
+    device.send({ type: 'webrtc_close', session_id, reason: 'evicted' })
+    await inState(page, 'taken')
+    await page.getByRole('button', { name: 'Watch here' }).click()
+    assert.equal((await device.next(({ type }) => type === 'webrtc_request')).session_id, session_id)
+    await inState(page, 'playing')
+  })
+
+  void t.test('a page that another app supersedes stays away until it is told to come', async (t) => {
+    const { view } = await watching(t, browser, { single_app: true })
+    const first = await view()
+    await inState(first, 'playing')
+    const second = await view()
+    await says(first, /Another app has taken over/)
+    await inState(second, 'playing')
+    await first.getByRole('button', { name: 'Watch here' }).click()
+    await says(second, /Another app has taken over/)
+    await inState(first, 'playing')
+  })
 })

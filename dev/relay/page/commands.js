@@ -1,5 +1,5 @@
 import { newId } from './relay-link.js'
-import { element, setAnswer } from './view.js'
+import { element, setAnswer, showEvent } from './view.js'
 
 const MAX_ASKED = 20
 
@@ -14,9 +14,9 @@ export class Commands {
     element('treat').onclick = () => this.#command('dispense_treat', { count: 1 }, 'Treat')
     element('stop').onclick = () => {
       // both ways: whichever arrives first stops the motors
+      const id = this.#command('stop', {}, 'Stop')
       const way = channel()
-      if (way?.readyState === 'open') way.send(JSON.stringify({ type: 'stop' }))
-      this.#command('stop', {}, 'Stop')
+      if (way?.readyState === 'open') way.send(JSON.stringify({ type: 'stop', id }))
     }
     const quality = /** @type {HTMLSelectElement} */ (element('quality'))
     quality.onchange = () => {
@@ -30,14 +30,15 @@ export class Commands {
     for (const id of ['treat', 'quality']) /** @type {HTMLButtonElement} */ (element(id)).disabled = !can
   }
 
-  /** @param {any} ack `command_ack`, of the relay or the data channel */
+  /** Every app hears every acknowledgement; an older robot's has no id. @param {any} ack of the relay or the data channel */
   acknowledged({ id, command, success, error }) {
     const name = this.#asked.get(id) ?? String(command).replaceAll('_', ' ')
-    this.#asked.delete(id)
-    setAnswer(success ? `${name}: done` : `${name}: ${error ?? 'failed'}`, success ? 'good' : 'bad')
+    const answer = success ? 'done' : String(error ?? 'failed')
+    if (id === undefined || this.#asked.has(id)) setAnswer(`${name}: ${answer}`, success ? 'good' : 'bad')
+    showEvent(name, answer)
   }
 
-  /** @param {string} command @param {object} data @param {string} name */
+  /** @param {string} command @param {object} data @param {string} name @returns {string} its id */
   #command(command, data, name) {
     const id = newId()
     const [oldest] = this.#asked.keys()
@@ -46,5 +47,6 @@ export class Commands {
     setAnswer(`${name}…`)
     const sent = this.send({ type: 'command', command, data, timestamp: Date.now(), id })
     if (!sent) setAnswer(`${name}: the relay is away`, 'bad')
+    return id
   }
 }

@@ -17,7 +17,7 @@ export async function sample(pc) {
   const video = inbound.find(({ kind }) => kind === 'video') ?? {}
   const pair = selectedPair(report)
   return {
-    at: video.timestamp ?? performance.now(),
+    at: performance.now(),
     packets: inbound.reduce((sum, { packetsReceived }) => sum + (packetsReceived ?? 0), 0),
     decoded: video.framesDecoded ?? 0,
     bytes: video.bytesReceived ?? 0,

@@ -17,8 +17,8 @@ const STALLED_AFTER = 1_500
 /** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken'} Phase */
 
 /**
- * Keeps a picture on the screen: asks for video, and asks again whenever it has gone. `taken` means that the robot gave
- * our place to a newer viewer; then only a person asks again.
+ * Keeps a picture on the screen: asks for video, and asks again whenever it has gone. `taken` means that a
+ * newer viewer or app has our place; then only a person asks again.
  */
 export class Player {
   /** @type {Phase} */
@@ -26,7 +26,7 @@ export class Player {
   frames = 0
   /** Requests made. */
   sessions = 0
-  /** Request to first picture, ms, of the newest session that had one. @type {number | null} */
+  /** Request to first picture, ms, of the first session that had one. @type {number | null} */
   firstFrameMs = null
   /** @type {Viewing | null} */
   viewing = null
@@ -80,6 +80,15 @@ export class Player {
   reconnect() {
     this.#failures = 0
     if (this.robotOnline) this.request()
+    else if (this.phase === 'taken') this.#enter('waiting')
+  }
+
+  /** Somebody else has our place: leaves it until a person wants it back. @param {string} why */
+  yield(why) {
+    this.#drop()
+    this.#retryAt = Number.POSITIVE_INFINITY
+    this.hooks.onLost(why)
+    this.#enter('taken')
   }
 
   /** One signalling frame of the relay. @param {any} frame */
@@ -128,13 +137,8 @@ export class Player {
 
   /** @param {unknown} reason */
   #ended(reason) {
-    if (reason !== 'evicted') {
-      this.#fail(`closed: ${reason ?? 'by the robot'}`)
-      return
-    }
-    this.#drop()
-    this.hooks.onLost('a newer viewer has our place')
-    this.#enter('taken')
+    if (reason === 'evicted') this.yield('a newer viewer has our place')
+    else this.#fail(`closed: ${reason ?? 'by the robot'}`)
   }
 
   /** The session is of no use any more: another follows. @param {string} why */
@@ -161,7 +165,7 @@ export class Player {
     if (!this.viewing) return
     this.#pictureAt = performance.now()
     if (this.phase === 'playing') return
-    if (this.phase !== 'stalled') this.firstFrameMs = this.#pictureAt - this.#requestedAt
+    this.firstFrameMs ??= this.#pictureAt - this.#requestedAt
     this.#failures = 0
     this.#enter('playing')
   }

@@ -40,6 +40,7 @@ export class RelayLink {
   connect() {
     clearTimeout(this.#timer)
     this.#leave()
+    if (this.state === 'replaced') this.#enter('connecting')
     const socket = new WebSocket(this.address)
     this.#socket = socket
     this.#opened = false
@@ -115,8 +116,8 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** @param {string} text */
-function parse(text) {
+/** The JSON object that the text is, else null. @param {string} text */
+export function parse(text) {
   try {
     const value = JSON.parse(text)
     return typeof value === 'object' && value !== null ? value : null

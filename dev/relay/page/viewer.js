@@ -4,7 +4,17 @@ import { createLatencyReader } from './latency.js'
 import { Player } from './player.js'
 import { RelayLink } from './relay-link.js'
 import { Seen } from './seen.js'
-import { element, setAnswer, setLamp, setNotice, showEvent, showFigures, showLatency, write } from './view.js'
+import {
+  element,
+  setAnswer,
+  setLamp,
+  setNotice,
+  showEvent,
+  showFigures,
+  showLatency,
+  showQuality,
+  write,
+} from './view.js'
 
 const SAMPLE_EVERY = 500
 const MAX_EVENTS = 100
@@ -30,8 +40,11 @@ const player = new Player(video, {
   onPhase: showPhase,
   onPicture: () => latencyReader?.read(video),
   onLost: (why) => showEvent('video lost', why),
-  onMessage: (message) =>
-    message.type === 'command_ack' ? commands.acknowledged(message) : received(message),
+  onMessage(message) {
+    if (message.type === 'command_ack') commands.acknowledged(message)
+    else if (message.type === 'video_quality') showQuality(message)
+    else received(message)
+  },
 })
 
 const commands = new Commands({
@@ -84,6 +97,7 @@ function showLink(state) {
   setLamp('relay', state === 'connected' ? 'good' : 'bad', state)
   if (state === 'connected') return
   player.robot(false)
+  if (state === 'replaced') player.yield('another app has taken over')
   commands.enable(false)
   setLamp('robot', 'waiting', 'unknown')
   showPhase(player.phase)
@@ -101,7 +115,7 @@ function showRobot(online) {
 function showPhase(phase) {
   document.body.dataset.phase = phase
   setLamp('video', phase === 'playing' ? 'good' : 'waiting', phase === 'playing' ? 'live' : phase)
-  setNotice(noticeFor(phase), phase === 'taken' || (link.state === 'replaced' && phase !== 'playing'))
+  setNotice(noticeFor(phase), phase === 'taken')
 }
 
 /** @param {import('./player.js').Phase} phase */
@@ -134,8 +148,10 @@ function received(frame) {
   if (!NOT_LOGGED.has(name)) showEvent(name.replaceAll('_', ' '), describe(frame.data ?? {}))
 }
 
-/** The plain fields in short. @param {object} data */
+/** The plain fields in short. @param {any} data */
 function describe(data) {
+  if (data.label && typeof data.confidence === 'number')
+    return `${data.label} ${Math.round(data.confidence * 100)} %`
   return Object.entries(data)
     .filter(([, value]) => ['string', 'number'].includes(typeof value))
     .map(([key, value]) => `${key} ${value}`)
@@ -160,8 +176,8 @@ async function measure() {
 setInterval(() => measure().catch(() => {}), SAMPLE_EVERY) // a connection that closes meanwhile has no figures
 
 function again() {
-  if (link.state === 'connected') player.reconnect()
-  else link.connect()
+  player.reconnect()
+  if (link.state !== 'connected') link.connect()
 }
 element('reconnect').onclick = again
 element('take').onclick = again

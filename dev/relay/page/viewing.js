@@ -1,3 +1,5 @@
+import { parse } from './relay-link.js'
+
 const CONTROL_PING_EVERY = 2_000
 
 /**
@@ -97,7 +99,7 @@ export class Viewing {
   /** @param {RTCDataChannel} channel */
   #adopt(channel) {
     this.channel = channel
-    channel.onmessage = ({ data }) => this.#received(JSON.parse(data))
+    channel.onmessage = ({ data }) => this.#received(parse(data))
     clearInterval(this.#timer)
     this.#timer = setInterval(() => {
       if (channel.readyState === 'open') channel.send(JSON.stringify({ type: 'ping', at: performance.now() }))
@@ -106,6 +108,7 @@ export class Viewing {
 
   /** @param {any} message */
   #received(message) {
+    if (!message) return
     if (message.type === 'pong' && message.at) this.controlRtt = performance.now() - message.at
     else this.hooks.onMessage(message)
   }

@@ -1,0 +1,49 @@
+/// <reference lib="dom" />
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { without } from '#test/helpers/tools.ts'
+import { actAsRobot } from './browser-robot.ts'
+import { relayFor } from './peers.ts'
+
+export const skip = without('chromium')
+
+export interface Handles {
+  state: string
+  sessions: number
+  latency: { p50: number; p95: number; n: number } | null
+  pc: RTCPeerConnection | null
+}
+
+export const handles = (page: Page) =>
+  page.evaluate(() => {
+    const { state, sessions, latency } = globalThis.wimz as unknown as Handles
+    return { state, sessions, latency }
+  })
+
+export const inState = (page: Page, state: string) =>
+  page.waitForFunction((wanted) => (globalThis.wimz as unknown as Handles).state === wanted, state, {
+    timeout: 10_000,
+    polling: 50,
+  })
+
+export const says = (page: Page, text: RegExp) => page.getByText(text).first().waitFor({ timeout: 5_000 })
+
+/** A relay with a robot that is a page, and viewer pages that must not complain. */
+export async function watching(t: TestContext, browser: Browser, section: object = {}) {
+  const relay = await relayFor(t, section)
+  const context = await browser.newContext({ viewport: { width: 800, height: 450 } })
+  t.after(() => context.close())
+  const device = await relay.robot()
+  const robotPage = await actAsRobot(context, device)
+  const complaints: string[] = []
+  t.after(() => assert.deepEqual(complaints, []))
+  const view = async (query = '') => {
+    const page = await context.newPage()
+    page.on('console', (message) => complaints.push(message.text()))
+    page.on('pageerror', (err) => complaints.push(String(err)))
+    await page.goto(`http://${relay.address}/${query}`)
+    return page
+  }
+  return { ...relay, context, device, robotPage, view, complaints }
+}
