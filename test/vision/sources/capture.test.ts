@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -86,6 +89,46 @@ test('a program’s H.264 comes in picture by picture', async (t) => {
   }
   const file = await fileOf(t, 'clip.h264', Buffer.concat(units))
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'h264' }, 5, assertColour)
+})
+
+async function serve(t: TestContext, listener: RequestListener) {
+  const server = createServer(listener)
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.h264` }
+}
+
+test('a stream over HTTP comes in as it is sent', async (t) => {
+  using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
+  const units: Buffer[] = []
+  for (let index = 0; index < 100; index++) {
+    using pixels = plainPicture(SIZE, COLOUR)
+    units.push(await encoder.encode(pixels, { at: index * 66, keyframe: index % 15 === 0 }))
+  }
+  const { url } = await serve(t, (_, response) => {
+    const timer = setInterval(() => response.write(units.shift() ?? ''), 5)
+    response.on('close', () => clearInterval(timer))
+  })
+  await captureSome(t, { type: 'url', url }, 10, assertColour)
+})
+
+test('a stream that never says anything can be given up at once', async (t) => {
+  const { server, url } = await serve(t, () => {})
+  const ending = new AbortController()
+  const captured = captureFrom({ type: 'url', url, loop: false })({
+    ...SIZE,
+    fps: 15,
+    signal: ending.signal,
+    emit: (pixels) => pixels.free(),
+  })
+  await once(server, 'request')
+  const begin = performance.now()
+  ending.abort()
+  await assert.rejects(captured, UnavailableError)
+  assert.ok(performance.now() - begin < 3_000)
 })
 
 test('size and rate are filled into the command', async (t) => {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { createLogger } from '#lib/logger.ts'
+import { createTally } from '#lib/tally.ts'
+import { CapturedFrame } from '#services/vision/captured-frame.ts'
+import { VisionSection } from '#services/vision/config.ts'
+import { Detector } from '#services/vision/detect/detector.ts'
+import { plainPicture } from '#test/vision/pictures.ts'
+
+const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
+const SIZE = { width: 320, height: 240 }
+
+function openDetector(t: TestContext, model: string) {
+  const log = createLogger('test', { write() {} })
+  const drops = createTally(log, 'dropped')
+  t.after(() => drops[Symbol.dispose]())
+  let looked = 0
+  let changed = Promise.withResolvers<void>()
+  const detector = new Detector({
+    config: VisionSection.parse({ detector: { model, max_fps: 60 } }).detector,
+    log,
+    drops,
+    onDetected: () => void looked++,
+    onChange() {
+      changed.resolve()
+      changed = Promise.withResolvers()
+    },
+  })
+  t.after(() => detector[Symbol.asyncDispose]())
+  return {
+    detector,
+    drops,
+    looked: () => looked,
+    async until(met: () => boolean) {
+      const deadline = setTimeout(() => changed.reject(new Error('it did not happen')), 20_000)
+      while (!met()) await changed.promise
+      clearTimeout(deadline)
+    },
+  }
+}
+
+function pictureOf(index: number): CapturedFrame {
+  const pixels = plainPicture(SIZE, [90, 90, 90])
+  return new CapturedFrame(pixels, { at: index * 100, index, live: true })
+}
+
+test('a damaged model is told of, and tried again until it is whole', async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'wimz-model-'))
+  const path = join(folder.path, 'model.onnx')
+  await writeFile(path, 'no model at all')
+  const { detector, until } = openDetector(t, path)
+  await until(() => detector.summary.error !== 'starting')
+  assert.equal(detector.summary.ok, false)
+  assert.match(String(detector.summary.error), /protobuf|parse|load/i)
+  await copyFile(MODEL, path)
+  await until(() => detector.summary.ok)
+  await detector[Symbol.asyncDispose]()
+})
+
+test('pictures that come faster than they are looked at are dropped, the newest is not', async (t) => {
+  const { detector, drops, looked, until } = openDetector(t, MODEL)
+  await until(() => detector.summary.ok)
+  for (let index = 0; index < 10; index++) {
+    using captured = pictureOf(index)
+    detector.offer(captured)
+  }
+  await detector[Symbol.asyncDispose]()
+  // one in work; of the others one waits, and disposing gives that one up
+  assert.equal(looked(), 1)
+  assert.equal(drops.totals.detector_too_slow, 8)
+})
