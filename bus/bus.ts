@@ -58,6 +58,8 @@ class MqttBus implements Bus {
   readonly #options: BusOptions
   readonly #client: MqttClient
   readonly #subscriptions = new Set<Subscription>()
+  /** Filters whose UNSUBACK has not come yet. */
+  readonly #leaving = new Map<string, Promise<unknown>>()
   readonly #connectListeners = new Set<() => void>()
   readonly #retained = new Map<string, { bytes: Buffer; qos: 0 | 1 }>()
   readonly #warn: Warn
@@ -217,6 +219,7 @@ class MqttBus implements Bus {
 
   /** A connection that breaks before the SUBACK is no refusal: ask again on the next one. */
   async #requestSubscription(filter: string, qos: 0 | 1): Promise<void> {
+    await this.#leaving.get(filter)
     for (;;) {
       try {
         await this.#client.subscribeAsync(filter, { qos })
@@ -231,7 +234,13 @@ class MqttBus implements Bus {
   #unsubscribe(subscription: Subscription): void {
     if (!this.#subscriptions.delete(subscription) || this.#closing !== undefined) return
     for (const other of this.#subscriptions) if (other.filter === subscription.filter) return
-    this.#client.unsubscribe(subscription.filter)
+    const { filter } = subscription
+    // Aedes may carry out a SUBSCRIBE before the UNSUBSCRIBE that came first: the next one waits
+    const left = this.#client.unsubscribeAsync(filter).then(
+      () => this.#leaving.delete(filter),
+      () => this.#leaving.delete(filter), // no connection, so no subscription either
+    )
+    this.#leaving.set(filter, left)
   }
 }
 

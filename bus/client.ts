@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
 import { topics } from './topics.ts'
@@ -55,6 +56,11 @@ export function createClient(options: BusOptions, will: object): MqttClient {
     }
   }
   const { stream } = options
-  if (!stream) return mqtt.connect(options.url, mqttOptions)
+  if (!stream) {
+    const client = mqtt.connect(options.url, mqttOptions)
+    // signalling is small messages in a row: Nagle's algorithm would hold each back for 40 ms
+    client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true))
+    return client
+  }
   return new MqttClient(() => stream() as unknown as ReturnType<MqttClient['streamBuilder']>, mqttOptions)
 }
