@@ -65,6 +65,21 @@ test('strangers who send rubbish, or nothing, hurt nobody', async (t) => {
   silent.destroy()
 })
 
+test('a filter that is given up and wanted again a moment later is subscribed', async (t) => {
+  const { join } = await listening(t)
+  const [alice, bob] = [await join('alice'), await join('bob')]
+  for (let round = 0; round < 20; round++) {
+    const seen = Promise.withResolvers<void>()
+    const subscription = await bob.subscribe(topics.video, () => seen.resolve(), { layer: 'high' })
+    await alice.publish(topics.video, Buffer.from('x'), { layer: 'high' })
+    const deadline = setTimeout(() => seen.reject(new Error(`nothing in round ${round}`)), 2_000)
+    await seen.promise
+    clearTimeout(deadline)
+    subscription[Symbol.dispose]()
+    await new Promise((resolve) => setTimeout(resolve, 0))
+  }
+})
+
 test('a stopped subscriber holds up nobody', {
   skip: without('mosquitto_sub'),
   timeout: 60_000,

@@ -135,15 +135,3 @@ test('an empty payload takes a retained demand back', async (t) => {
   assert.notStrictEqual((await demands.next()).payload, null)
   assert.strictEqual((await demands.next()).payload, null)
 })
-
-test('a filter that is given up and wanted again at once is subscribed', async (t) => {
-  const memory = await memoryBus(t)
-  const [alice, bob] = [await memory.connect('alice'), await memory.connect('bob')]
-  for (let round = 0; round < 20; round++) {
-    const seen = Promise.withResolvers<void>()
-    const subscription = await bob.subscribe(topics.video, () => seen.resolve(), { layer: 'high' })
-    await alice.publish(topics.video, Buffer.from('x'), { layer: 'high' })
-    await seen.promise
-    subscription[Symbol.dispose]()
-  }
-})
