@@ -5,10 +5,44 @@ import { launchBrowser } from '#test/helpers/browser.ts'
 import { actAsRobot } from './browser-robot.ts'
 import { type Handles, handles, inState, says, skip, watching } from './watching.ts'
 
-// much of it is waiting, so several at a time
+// much of it is waiting, so several at a time, the longest first
 test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => {
   const browser = await launchBrowser()
   t.after(() => browser.close())
+
+  void t.test('a page comes back by itself after every kind of loss', async (t) => {
+    const { view, device, robot, robotPage, context } = await watching(t, browser)
+    const page = await view()
+    await inState(page, 'playing')
+    const request = () => device.next(({ type }) => type === 'webrtc_request')
+    const { session_id } = await request()
+
+    await t.test('closed by the robot', async () => {
+      device.send({ type: 'webrtc_close', session_id, reason: 'service-stopping' })
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('an error of the robot', async () => {
+      device.send({ type: 'webrtc_error', session_id, error: 'answer timeout' })
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('the robot’s peer is gone without a word', async () => {
+      await robotPage.evaluate((id) => globalThis.robot.close(id), String(session_id))
+      await inState(page, 'stalled')
+      await request()
+      await inState(page, 'playing')
+    })
+    await t.test('the robot’s own link: the picture stays', async () => {
+      const { sessions } = await handles(page)
+      device.socket.terminate()
+      await says(page, /offline/)
+      await actAsRobot(context, await robot())
+      await says(page, /online/)
+      await inState(page, 'playing')
+      assert.equal((await handles(page)).sessions, sessions)
+    })
+  })
 
   void t.test('two pages play at once and tell what they see', async (t) => {
     const { view, device } = await watching(t, browser)
@@ -87,40 +121,6 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
     await refused.close()
     complaints.length = 0 // the browser itself tells of the refused socket
     await inState(await view('?token=secret'), 'playing')
-  })
-
-  void t.test('a page comes back by itself after every kind of loss', async (t) => {
-    const { view, device, robot, robotPage, context } = await watching(t, browser)
-    const page = await view()
-    await inState(page, 'playing')
-    const request = () => device.next(({ type }) => type === 'webrtc_request')
-    const { session_id } = await request()
-
-    await t.test('closed by the robot', async () => {
-      device.send({ type: 'webrtc_close', session_id, reason: 'service-stopping' })
-      await request()
-      await inState(page, 'playing')
-    })
-    await t.test('an error of the robot', async () => {
-      device.send({ type: 'webrtc_error', session_id, error: 'answer timeout' })
-      await request()
-      await inState(page, 'playing')
-    })
-    await t.test('the robot’s peer is gone without a word', async () => {
-      await robotPage.evaluate((id) => globalThis.robot.close(id), String(session_id))
-      await inState(page, 'stalled')
-      await request()
-      await inState(page, 'playing')
-    })
-    await t.test('the robot’s own link: the picture stays', async () => {
-      const { sessions } = await handles(page)
-      device.socket.terminate()
-      await says(page, /offline/)
-      await actAsRobot(context, await robot())
-      await says(page, /online/)
-      await inState(page, 'playing')
-      assert.equal((await handles(page)).sessions, sessions)
-    })
   })
 
   void t.test('a page whose place was given away asks again only when told to', async (t) => {
