@@ -16,7 +16,6 @@ test('two pages watch a dog at once', { skip: without('chromium'), timeout: 120_
   const stack = await startStack()
   t.after(() => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
-  const detections = await collect(bus, topics.detections)
   const browser = await launchBrowser()
   t.after(() => browser.close())
   const pages = [await openViewer(browser, stack.page), await openViewer(browser, stack.page)]
@@ -37,6 +36,7 @@ test('two pages watch a dog at once', { skip: without('chromium'), timeout: 120_
   await t.test('a box labelled dog is on the bus and in the picture', async () => {
     const [page] = pages
     assert.ok(page)
+    const detections = await collect(bus, topics.detections) // from now on: older ones belong to older pictures
     let seen = 0
     for (let tries = 0; tries < 40 && seen === 0; tries++) {
       const { payload } = await detections.next({ where: holdsDog, within: 30_000 })
