@@ -3,18 +3,16 @@ import {
   getHostAddresses,
   MediaStream,
   MediaStreamTrack,
-  type PeerConfig,
   type RTCDtlsTransport,
   RTCPeerConnection,
 } from 'werift'
 import { parseCandidate, userFragments } from './candidate.ts'
 import { type Channel, type OnText, wrapChannel } from './channel.ts'
-import { offeredCodecs } from './codecs.ts'
 import { markUnordered } from './dcep.ts'
 import { keepEarlyDtls } from './early-dtls.ts'
 import { createGathering } from './gathering.ts'
-import type { IceServers } from './ice-servers.ts'
 import { pairLateCandidates } from './late-candidates.ts'
+import { type PeerOptions, peerConfig } from './peer-config.ts'
 import { wantsKeyframe } from './rtcp-in.ts'
 import { RtpOut } from './rtp-out.ts'
 import { guardMessages } from './sctp-guard.ts'
@@ -23,15 +21,6 @@ export interface LocalCandidate {
   candidate: string
   sdpMid: string | null
   sdpMLineIndex: number | null
-}
-
-export interface PeerOptions {
-  iceServers: IceServers
-  policy: 'all' | 'relay'
-  portRange: [number, number] | null
-  additionalHostAddresses: string[]
-  /** Accept any certificate of a TURN server. */
-  tlsInsecure: boolean
 }
 
 export interface PeerEvents {
@@ -69,6 +58,7 @@ export class Peer {
   readonly #events: PeerEvents
   readonly #pc: RTCPeerConnection
   readonly #gathering = createGathering()
+  #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
   #closed = false
   #closing: Promise<void> | undefined
@@ -76,7 +66,7 @@ export class Peer {
   constructor(options: PeerOptions, events: PeerEvents) {
     this.#options = options
     this.#events = events
-    this.#pc = new RTCPeerConnection(configuration(options))
+    this.#pc = new RTCPeerConnection(peerConfig(options))
     const stream = new MediaStream()
     const send = (kind: 'video' | 'audio') =>
       this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
@@ -102,9 +92,14 @@ export class Peer {
     }
     const bare = await this.#pc.createOffer()
     const hosts = this.#hostCandidates()
-    this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
+    this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
     await hosts
     return (await this.#pc.createOffer()).sdp // the same offer, now with candidates
+  }
+
+  /** Resolves when all our candidates are known, however many that are. */
+  get gathered(): Promise<unknown> {
+    return this.#gathered
   }
 
   /**
@@ -228,22 +223,5 @@ export class Peer {
       clearTimeout(timer)
       counting.unSubscribe()
     })
-  }
-}
-
-function configuration(options: PeerOptions): Partial<PeerConfig> {
-  const { stun, turn } = options.iceServers
-  return {
-    ...offeredCodecs(),
-    bundlePolicy: 'max-bundle',
-    iceServers: [
-      ...(stun ? [{ urls: stun }] : []),
-      ...(turn ? [{ urls: turn.url, username: turn.username, credential: turn.credential }] : []),
-    ],
-    iceTransportPolicy: options.policy,
-    icePortRange: options.portRange ?? undefined,
-    iceAdditionalHostAddresses: options.additionalHostAddresses,
-    iceStunGatherTimeout: 1,
-    turnTlsOptions: options.tlsInsecure ? { rejectUnauthorized: false } : {},
   }
 }

@@ -6,7 +6,8 @@ import type { Tally } from '#lib/tally.ts'
 import type { Commands } from './commands.ts'
 import { ERRORS, REASON } from './endings.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { type LocalCandidate, MAX_CANDIDATES, Peer, type PeerOptions } from './peer.ts'
+import { type LocalCandidate, Peer } from './peer.ts'
+import type { PeerOptions } from './peer-config.ts'
 import { createMeter, describePath } from './session-summary.ts'
 import type { AudioSink, Silence } from './silence.ts'
 import { createDeadlines, type Timings } from './timings.ts'
@@ -104,6 +105,8 @@ export class Session implements AudioSink {
     const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
     this.#video = new ViewerVideo({ peer: this.#peer, layers, bitrate, tally, firstSent })
     try {
+      await this.#gathered(timings.hold)
+      if (this.#over) return
       await this.#peer.accept(sdp)
       this.#accepted = true
       for (const { candidate, usernameFragment } of this.#remoteCandidates.splice(0)) {
@@ -211,6 +214,14 @@ export class Session implements AudioSink {
     if (turn === 'lost') this.close(REASON.connectionLost)
     else if (turn)
       this.#log.info({ ms: this.#age() }, turn === 'silent' ? 'viewer not heard' : 'viewer heard again')
+  }
+
+  /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */
+  async #gathered(budget: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    this.#deadlines.set('hold', budget, () => resolve(undefined))
+    await Promise.race([this.#peer.gathered, promise])
+    this.#deadlines.clear('hold')
   }
 
   /** What nobody waits for: it fails only when the bus or the peer is closing, and is logged. */

@@ -1,6 +1,6 @@
 import { REASON } from './endings.ts'
 import { chooseIceServers } from './ice-servers.ts'
-import type { PeerOptions } from './peer.ts'
+import type { PeerOptions } from './peer-config.ts'
 import { Session, type SessionDeps } from './session.ts'
 
 export interface SessionsOptions {

@@ -4,6 +4,8 @@ export interface Timings {
   resend: readonly number[]
   /** Offer to answer. */
   answer: number
+  /** The answer waits so long, at most, for our own candidates to be complete. */
+  hold: number
   /** Answer to connection. */
   connect: number
   /** Nothing heard for this long: the viewer counts as disconnected. */
@@ -19,6 +21,7 @@ export interface Timings {
 export const TIMINGS: Timings = {
   resend: [2_500, 5_000],
   answer: 10_000,
+  hold: 500,
   connect: 20_000,
   silence: 3_000,
   grace: 6_000,
