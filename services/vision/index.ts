@@ -1,4 +1,3 @@
-import type { Frame } from 'node-av'
 import type { Bus } from '#bus/bus.ts'
 import { type Detections, LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
@@ -12,10 +11,12 @@ import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import type { Candidate } from './detect/nms.ts'
 import { createDetectionEvents } from './detection-events.ts'
-import { createLayers } from './encode/layers.ts'
+import { createLayers, type Layers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
+import { createLatest } from './latest.ts'
 import { paintOverlay } from './overlay/overlay.ts'
+import type { Planes } from './pixels.ts'
 import { createReport } from './report.ts'
 import { captureFrom } from './sources/open.ts'
 import { toEpoch } from './wall-clock.ts'
@@ -56,10 +57,10 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
   )
   const onDetected = announcer(bus, boxes)
   const detector = stack.use(new Detector({ config: detectorConfig, log, drops, onDetected, onChange }))
+  const afterVideo = stack.use(createAfterVideo(layers, [detector, snapshots]))
   const onFrame = (captured: CapturedFrame) => {
-    detector.offer(captured)
     layers.offer(captured)
-    snapshots.offer(captured)
+    afterVideo.offer(captured.share())
   }
   const capture = captureFrom(source)
   const camera = stack.use(new Camera({ capture, size: video, fps: video.fps, log, onFrame, onChange }))
@@ -81,10 +82,24 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
   return stack.move()
 }
 
+/**
+ * Shows pictures to those who can wait until the encoders are done with them: where cores are few, an inference or a
+ * JPEG beside it would double the time that encoding takes.
+ */
+function createAfterVideo(layers: Layers, patient: readonly { offer(captured: CapturedFrame): void }[]) {
+  return createLatest<CapturedFrame>(
+    async (captured) => {
+      await layers.settled()
+      for (const one of patient) one.offer(captured)
+    },
+    () => {}, // video is behind: the newer picture is looked at
+  )
+}
+
 /** Draws the newest boxes and the time. */
 function painter(boxes: Boxes) {
-  return (pixels: Frame, captured: CapturedFrame) =>
-    paintOverlay(pixels, captured.live ? boxes.at(captured.at) : [], toEpoch(captured.at))
+  return (planes: Planes, captured: CapturedFrame) =>
+    paintOverlay(planes, captured.live ? boxes.at(captured.at) : [], toEpoch(captured.at))
 }
 
 /** Keeps what was seen for drawing, and says it on the bus. */

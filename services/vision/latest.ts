@@ -2,6 +2,8 @@
 export interface Latest<T> extends AsyncDisposable {
   /** Takes the item over: it is worked on, or replaced by a newer one before that. */
   offer(item: T): void
+  /** Resolves when the item in hand now is done; at once when there is none. */
+  settled(): Promise<void>
 }
 
 /**
@@ -14,13 +16,15 @@ export function createLatest<T extends Disposable>(
 ): Latest<T> {
   let waiting: T | undefined
   let running: Promise<void> | undefined
+  let current = Promise.resolve()
   let closed = false
 
   async function run() {
     while (waiting) {
       using item = waiting
       waiting = undefined
-      await work(item)
+      current = work(item)
+      await current
     }
     running = undefined
   }
@@ -35,6 +39,7 @@ export function createLatest<T extends Disposable>(
       waiting = item
       running ??= run()
     },
+    settled: () => current,
     async [Symbol.asyncDispose]() {
       closed = true
       waiting?.[Symbol.dispose]()

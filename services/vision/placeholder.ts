@@ -10,6 +10,6 @@ export function drawPlaceholder(size: Size, reason: string): Frame {
   const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
   const planes = planesOf(pixels)
   fillRect(planes, { x: 0, y: 0, ...size }, toYuv([24, 32, 48], planes.matrix))
-  paintLines(pixels, ['No camera', '', reason])
+  paintLines(planes, ['No camera', '', reason])
   return pixels
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import type { DetectorSection } from '../config.ts'
 import { createLatest, type Latest } from '../latest.ts'
@@ -38,6 +39,7 @@ export class Detector implements AsyncDisposable {
   #thread: ModelThread | undefined
   #error: string | null = 'starting'
   #inferenceMs: number | null = null
+  readonly #canvas = new Canvas()
   #memory: Yuv420 | undefined
 
   constructor(options: DetectorOptions) {
@@ -70,6 +72,7 @@ export class Detector implements AsyncDisposable {
     await this.#latest[Symbol.asyncDispose]()
     await this.#thread?.[Symbol.asyncDispose]()
     await this.#running
+    this.#canvas[Symbol.dispose]()
   }
 
   async #run(): Promise<void> {
@@ -114,8 +117,9 @@ export class Detector implements AsyncDisposable {
   async #detect(captured: CapturedFrame): Promise<void> {
     const thread = this.#thread
     if (!thread) return
-    this.#memory = copyShared(captured.pixels, this.#memory)
     try {
+      const { planes } = await this.#canvas.fill(captured.pixels, captured.pixels)
+      this.#memory = copyShared(planes, this.#memory)
       const { candidates, inferenceMs } = await thread.detect(this.#memory)
       const { labels } = this.#options.config
       this.#inferenceMs = Math.round(inferenceMs * 10) / 10

@@ -1,10 +1,8 @@
-import type { Frame } from 'node-av'
-import { planesOf } from '../pixels.ts'
+import type { Planes } from '../pixels.ts'
 import type { Yuv420 } from './stretch.ts'
 
 /** Copies a picture into memory that another thread sees; into `old` where that has the right size. */
-export function copyShared(pixels: Frame, old?: Yuv420): Yuv420 {
-  const planes = planesOf(pixels)
+export function copyShared(planes: Planes, old?: Yuv420): Yuv420 {
   const { width, height, matrix } = planes
   const fits = old?.width === width && old.height === height
   const target = fits ? { ...old, matrix } : allocateShared(width, height, matrix)

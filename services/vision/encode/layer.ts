@@ -4,11 +4,12 @@ import type { Layer } from '#bus/messages.ts'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import { fit, type Size } from '../fit.ts'
 import { createLatest, type Latest } from '../latest.ts'
 import { createMeter } from '../meter.ts'
-import { allocate, check, matrixOf, Scaler } from '../pixels.ts'
+import { matrixOf, type Planes } from '../pixels.ts'
 import { toEpoch, toRtpTimestamp } from '../wall-clock.ts'
 import { Encoder } from './encoder.ts'
 
@@ -19,7 +20,7 @@ export interface LayerOptions {
   log: Logger
   drops: Tally
   /** Draws on a picture of this layer. */
-  paint(pixels: Frame, captured: CapturedFrame): void
+  paint(planes: Planes, captured: CapturedFrame): void
   publish(accessUnit: Buffer): Promise<void>
 }
 
@@ -36,10 +37,9 @@ const NAL_IDR = 5
 export class LayerStream implements AsyncDisposable {
   readonly #options: LayerOptions
   readonly #latest: Latest<CapturedFrame>
-  readonly #scaler = new Scaler()
+  readonly #canvas = new Canvas()
   readonly #meter = createMeter()
   #bitrate: number | undefined
-  #canvas: Frame | undefined
   #encoder: Encoder | undefined
   #keyframeAsked = false
   #lastKeyframe = -KEYFRAME_EVERY
@@ -82,11 +82,15 @@ export class LayerStream implements AsyncDisposable {
     if (this.wanted || this.#encoder) this.#latest.offer(captured.share())
   }
 
+  /** Resolves when the picture in hand is published. */
+  settled(): Promise<void> {
+    return this.#latest.settled()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#latest[Symbol.asyncDispose]()
     this.#closeEncoder()
-    this.#canvas?.free()
-    this.#scaler[Symbol.dispose]()
+    this.#canvas[Symbol.dispose]()
   }
 
   async #handle(captured: CapturedFrame): Promise<void> {
@@ -129,19 +133,9 @@ export class LayerStream implements AsyncDisposable {
   /** This layer's own copy of the picture, scaled and drawn on. */
   async #draw(captured: CapturedFrame): Promise<Frame> {
     const size = fit(captured.pixels, this.#options.box)
-    const matrix = matrixOf(captured.pixels)
-    const old = this.#canvas
-    const reusable = old?.width === size.width && old.height === size.height && matrixOf(old) === matrix
-    if (!old || !reusable) {
-      this.#canvas = undefined
-      old?.free()
-    }
-    const canvas = reusable && old ? old : allocate(size, matrix)
-    this.#canvas = canvas
-    check(canvas.makeWritable(), 'canvas')
-    await this.#scaler.scale(canvas, captured.pixels)
-    this.#options.paint(canvas, captured)
-    return canvas
+    const { frame, planes } = await this.#canvas.fill(captured.pixels, size)
+    this.#options.paint(planes, captured)
+    return frame
   }
 
   async #encoderFor(canvas: Frame, bitrate: number): Promise<Encoder> {

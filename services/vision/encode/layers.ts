@@ -18,6 +18,8 @@ const MOST_BY_USUAL = 2
 /** All layers of the video. */
 export interface Layers extends AsyncDisposable {
   offer(captured: CapturedFrame): void
+  /** Resolves when the pictures in hand are published. */
+  settled(): Promise<unknown>
   /** Encodes these layers and no others from now on. Returns whether others than before. */
   want(wanted: Wanted): boolean
   requestKeyframe(layer: Layer): void
@@ -43,6 +45,7 @@ export function createLayers(
     offer(captured) {
       for (const stream of streams.values()) stream.offer(captured)
     },
+    settled: () => Promise.all([...streams.values()].map((stream) => stream.settled())),
     want(wanted) {
       let others = false
       for (const [name, stream] of streams) {

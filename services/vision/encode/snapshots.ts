@@ -1,8 +1,9 @@
 import type { Frame } from 'node-av'
 import type { Tally } from '#lib/tally.ts'
+import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import { createLatest, type Latest } from '../latest.ts'
-import { allocate, matrixOf, Scaler } from '../pixels.ts'
+import type { Planes } from '../pixels.ts'
 import { createThrottle } from '../throttle.ts'
 import { JpegEncoder } from './jpeg.ts'
 
@@ -10,7 +11,7 @@ export interface SnapshotOptions {
   /** Pictures a second; 0 for only those asked for. */
   fps: number
   drops: Tally
-  paint(pixels: Frame, captured: CapturedFrame): void
+  paint(planes: Planes, captured: CapturedFrame): void
   publish(jpeg: Buffer): Promise<void>
 }
 
@@ -18,7 +19,7 @@ export interface SnapshotOptions {
 export class Snapshots implements AsyncDisposable {
   readonly #options: SnapshotOptions
   readonly #latest: Latest<CapturedFrame>
-  readonly #scaler = new Scaler()
+  readonly #canvas = new Canvas()
   readonly #isDue: (now: number) => boolean
   #encoder: JpegEncoder | undefined
   #asked = false
@@ -47,17 +48,16 @@ export class Snapshots implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#latest[Symbol.asyncDispose]()
     this.#encoder?.[Symbol.dispose]()
-    this.#scaler[Symbol.dispose]()
+    this.#canvas[Symbol.dispose]()
   }
 
   async #handle(captured: CapturedFrame): Promise<void> {
     try {
       const { pixels } = captured
-      using canvas = allocate(pixels, matrixOf(pixels))
-      await this.#scaler.scale(canvas, pixels)
-      this.#options.paint(canvas, captured)
-      const encoder = await this.#encoderFor(canvas)
-      await this.#options.publish(await encoder.encode(canvas, captured.at))
+      const { frame, planes } = await this.#canvas.fill(pixels, pixels)
+      this.#options.paint(planes, captured)
+      const encoder = await this.#encoderFor(frame)
+      await this.#options.publish(await encoder.encode(frame, captured.at))
     } catch {
       // counted, and done better next time with a new encoder
       this.#options.drops.count('snapshot_failed')
@@ -66,11 +66,11 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  async #encoderFor(canvas: Frame): Promise<JpegEncoder> {
-    if (this.#encoder?.fits(canvas)) return this.#encoder
+  async #encoderFor(frame: Frame): Promise<JpegEncoder> {
+    if (this.#encoder?.fits(frame)) return this.#encoder
     this.#encoder?.[Symbol.dispose]()
     this.#encoder = undefined
-    this.#encoder = await JpegEncoder.open(canvas)
+    this.#encoder = await JpegEncoder.open(frame)
     return this.#encoder
   }
 }

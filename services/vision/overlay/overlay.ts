@@ -1,7 +1,6 @@
-import type { Frame } from 'node-av'
 import type { Detections } from '#bus/messages.ts'
 import { type Rgb, toYuv } from '../colour.ts'
-import { type Planes, planesOf } from '../pixels.ts'
+import type { Planes } from '../pixels.ts'
 import { type Glyphs, glyphsOf } from './glyphs.ts'
 import { blendMask, fillRect, type Rect, strokeRect } from './paint.ts'
 
@@ -19,16 +18,14 @@ const BLACK = 16
 const WHITE = 235
 
 /** Draws boxes with label and score, and the time, into a picture of any size. `time` in ms since the epoch. */
-export function paintOverlay(pixels: Frame, detections: readonly Detection[], time: number): void {
-  const planes = planesOf(pixels)
+export function paintOverlay(planes: Planes, detections: readonly Detection[], time: number): void {
   const glyphs = glyphsOf(textSize(planes.height))
   for (const detection of detections) paintDetection(planes, glyphs, detection)
   paintClock(planes, glyphs, time)
 }
 
 /** Writes lines into the middle of a picture. */
-export function paintLines(pixels: Frame, lines: readonly string[]): void {
-  const planes = planesOf(pixels)
+export function paintLines(planes: Planes, lines: readonly string[]): void {
   const glyphs = glyphsOf(textSize(planes.height))
   const top = (planes.height - lines.length * glyphs.height) / 2
   for (const [i, line] of lines.entries()) {

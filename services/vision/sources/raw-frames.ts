@@ -1,6 +1,6 @@
 import type { Frame } from 'node-av'
 import type { Size } from '../fit.ts'
-import { allocate, planesOf } from '../pixels.ts'
+import { allocate, check } from '../pixels.ts'
 
 /**
  * Cuts a byte stream of raw yuv420p pictures (all of Y, then U, then V, rows without padding) into pictures and gives
@@ -23,17 +23,7 @@ export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<voi
 }
 
 function toFrame(bytes: Buffer, size: Size): Frame {
-  const area = size.width * size.height
   const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
-  const { y, u, v, strideY, strideUv } = planesOf(pixels)
-  copyRows(bytes.subarray(0, area), y, size.width, strideY)
-  copyRows(bytes.subarray(area, (area * 5) / 4), u, size.width / 2, strideUv)
-  copyRows(bytes.subarray((area * 5) / 4), v, size.width / 2, strideUv)
+  check(pixels.fromBuffer(bytes), 'raw picture')
   return pixels
-}
-
-function copyRows(from: Buffer, to: Buffer, width: number, stride: number): void {
-  for (let row = 0; row * width < from.length; row++) {
-    from.copy(to, row * stride, row * width, (row + 1) * width)
-  }
 }

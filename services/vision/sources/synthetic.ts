@@ -3,7 +3,7 @@ import type { Frame } from 'node-av'
 import { type Rgb, toYuv } from '../colour.ts'
 import type { Size } from '../fit.ts'
 import { fillRect } from '../overlay/paint.ts'
-import { allocate, type Planes, planesOf } from '../pixels.ts'
+import { allocate, check, type Planes, planesOf } from '../pixels.ts'
 import { toEpoch } from '../wall-clock.ts'
 import { createPacer } from './pacer.ts'
 import type { CaptureOptions } from './source.ts'
@@ -17,14 +17,12 @@ const BLACK = 16
 
 /** A moving picture with the wall clock painted into it, so that latency can be measured through everything. */
 export async function captureSynthetic({ width, height, fps, signal, emit }: CaptureOptions): Promise<void> {
-  using scene = createScene({ width, height })
+  using scene = new Scene({ width, height })
   const pacer = createPacer(performance.now())
   for (let index = 0; !signal.aborted; index++) {
     await sleep(pacer.until((index * 1000) / fps), undefined, { signal }).catch(() => {})
     if (signal.aborted) return
-    const pixels = scene.draw(index / fps)
-    paintTime(planesOf(pixels), toEpoch(performance.now()))
-    await emit(pixels)
+    await emit(scene.draw(index / fps, toEpoch(performance.now())))
   }
 }
 
@@ -32,7 +30,7 @@ export async function captureSynthetic({ width, height, fps, signal, emit }: Cap
  * Paints the low 31 bits of `time` (ms since the epoch) as 32 blocks of 32×32 pixels from (0, 8). A picture narrower
  * than 1024 pixels has no room for them and stays without.
  */
-export function paintTime(planes: Planes, time: number): void {
+function paintTime(planes: Planes, time: number): void {
   if (planes.width < BITS * BLOCK || planes.height < TOP + BLOCK) return
   const bits = Math.floor(time) % 2 ** 31
   for (let i = 0; i < BITS; i++) {
@@ -42,29 +40,40 @@ export function paintTime(planes: Planes, time: number): void {
 }
 
 /** A patterned backdrop that slides, and a ball that bounces: cheap to draw, not too cheap to encode. */
-function createScene(size: Size): Disposable & { draw(seconds: number): Frame } {
-  const matrix = size.height >= 720 ? 'bt709' : 'bt601'
-  const backdrop = allocate({ width: size.width * 2, height: size.height }, matrix)
-  paintBackdrop(planesOf(backdrop))
-  return {
-    draw(seconds) {
-      const pixels = allocate(size, matrix)
-      const planes = planesOf(pixels)
-      copyWindow(planes, planesOf(backdrop), slide(seconds * 60, size.width))
-      const side = Math.floor(size.height / 10) * 2
-      fillRect(
-        planes,
-        {
-          x: slide(seconds * 210, size.width - side),
-          y: slide(seconds * 130, size.height - side),
-          width: side,
-          height: side,
-        },
-        toYuv([230, 120, 40], planes.matrix),
-      )
-      return pixels
-    },
-    [Symbol.dispose]: () => backdrop.free(),
+class Scene implements Disposable {
+  readonly #backdrop: Frame
+  readonly #canvas: Frame
+  /** Looked up once, see {@link Canvas}. */
+  readonly #backdropPlanes: Planes
+  readonly #planes: Planes
+
+  constructor(size: Size) {
+    const matrix = size.height >= 720 ? 'bt709' : 'bt601'
+    this.#backdrop = allocate({ width: size.width * 2, height: size.height }, matrix)
+    this.#backdropPlanes = planesOf(this.#backdrop)
+    paintBackdrop(this.#backdropPlanes)
+    this.#canvas = allocate(size, matrix)
+    this.#planes = planesOf(this.#canvas)
+  }
+
+  /** The picture after so many seconds, `time` painted into it; the caller frees it. */
+  draw(seconds: number, time: number): Frame {
+    const planes = this.#planes
+    const { width, height } = planes
+    copyWindow(planes, this.#backdropPlanes, slide(seconds * 60, width))
+    const side = Math.floor(height / 10) * 2
+    const x = slide(seconds * 210, width - side)
+    const y = slide(seconds * 130, height - side)
+    fillRect(planes, { x, y, width: side, height: side }, toYuv([230, 120, 40], planes.matrix))
+    paintTime(planes, time)
+    const pixels = allocate(planes, planes.matrix)
+    check(pixels.copy(this.#canvas), 'copy')
+    return pixels
+  }
+
+  [Symbol.dispose](): void {
+    this.#backdrop.free()
+    this.#canvas.free()
   }
 }
 

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, iou } from '#services/vision/detect/nms.ts'
 import { copyShared } from '#services/vision/detect/shared-picture.ts'
+import { planesOf } from '#services/vision/pixels.ts'
 import { Input } from '#services/vision/sources/input.ts'
 
 const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
@@ -25,7 +26,8 @@ async function* lookAtClip(signal: AbortSignal) {
     const next = await input.next()
     if (!next) return
     using pixels = next.pixels
-    if (index % EVERY === 0) yield { index, candidates: await model.detect(copyShared(pixels), 0.5) }
+    if (index % EVERY === 0)
+      yield { index, candidates: await model.detect(copyShared(planesOf(pixels)), 0.5) }
   }
 }
 

@@ -10,8 +10,9 @@ const DOG = { label: 'dog', score: 0.9, box: [0.25, 0.25, 0.5, 0.5], track_id: n
 
 function painted(objects: Parameters<typeof paintOverlay>[1]) {
   const pixels = plainPicture(SIZE, GREY)
-  paintOverlay(pixels, objects, Date.UTC(2026, 2, 1))
-  return { pixels, planes: planesOf(pixels) }
+  const planes = planesOf(pixels)
+  paintOverlay(planes, objects, Date.UTC(2026, 2, 1))
+  return { pixels, planes }
 }
 
 test('a box is drawn in the colour of its class, in all three planes', () => {

@@ -16,7 +16,7 @@ import { captureFrom } from '#services/vision/sources/open.ts'
 import { colourAt, plainPicture } from '#test/vision/pictures.ts'
 import { writeClip } from '../../../demo/clip-writer.ts'
 
-const SIZE = { width: 320, height: 240 }
+const SIZE = { width: 328, height: 246 }
 const COLOUR = [200, 60, 40] as const
 
 /** Captures so many pictures and gives them to `look`. */
@@ -133,8 +133,8 @@ test('a stream that never says anything can be given up at once', async (t) => {
 
 test('size and rate are filled into the command', async (t) => {
   const script = `const [, size, fps] = process.argv
-    if (size !== '320x240' || fps !== '50') process.exit(9)
-    setInterval(() => process.stdout.write(Buffer.alloc(320 * 240 * 3 / 2)), 5)`
+    if (size !== '328x246' || fps !== '50') process.exit(9)
+    setInterval(() => process.stdout.write(Buffer.alloc(328 * 246 * 3 / 2)), 5)`
   const command = [process.execPath, '-e', script, '{width}x{height}', '{fps}']
   await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 2, () => {})
 })
@@ -156,7 +156,7 @@ test('a program that fails says so with its last words', async (t) => {
 })
 
 test('a program that ignores SIGTERM is ended nevertheless', async (t) => {
-  const script = `process.on('SIGTERM', () => {}); setInterval(() => process.stdout.write(Buffer.alloc(115200)), 5)`
+  const script = `process.on('SIGTERM', () => {}); setInterval(() => process.stdout.write(Buffer.alloc(328 * 246 * 3 / 2)), 5)`
   const command = [process.execPath, '-e', script]
   await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 1, () => {})
 })
