@@ -15,7 +15,7 @@ export interface Rect {
 export const PANE: Rect = { x: 790, y: 96, width: 390, height: 276 }
 
 /** dog.png is 194×222, its nose to the right. */
-export const DOG = { width: 194, height: 222, scale: 1.7 }
+const DOG = { width: 194, height: 222, scale: 1.7 }
 /** Where its feet stand. */
 export const DOG_FEET = 668
 /** cat.png is 451×300; so it fills the pane. */
