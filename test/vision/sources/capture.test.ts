@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { chmod, mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Frame } from 'node-av'
 import { UnavailableError } from '#lib/unavailable-error.ts'
@@ -178,11 +178,37 @@ test('a file that is not looped ends', async (t) => {
   await captureSome(t, { type: 'url', url: path, loop: false }, 3, () => {})
 })
 
-test('a file that is no video, and one that is not there, are unavailable', async (t) => {
-  for (const url of ['README.md', 'no-such-clip.mp4']) {
+test('what is no video or not there is unavailable, and says so', async (t) => {
+  for (const [source, reason] of [
+    [{ type: 'url', url: 'README.md' }, /Invalid data/],
+    [{ type: 'url', url: 'no-such-clip.mp4' }, /No such file/],
+    [{ type: 'v4l2', device: '/dev/no-such-video' }, /No such file/],
+    [{ type: 'v4l2', device: '/dev/null', format: 'mjpeg' }, /cannot open/],
+  ] as const) {
     await assert.rejects(
-      captureSome(t, { type: 'url', url }, 1, () => {}),
-      UnavailableError,
+      captureSome(t, source, 1, () => {}),
+      (err) => err instanceof UnavailableError && reason.test(err.message),
     )
   }
+})
+
+test('the camera of a Raspberry Pi is asked for rows without padding', async (t) => {
+  // a stand-in that says what it was asked for and sends one picture of that size
+  const script = `#!${process.execPath}
+    const args = process.argv.slice(2)
+    const of = (name) => Number(args[args.indexOf(name) + 1])
+    if (of('--width') !== 320 || of('--height') !== 246 || of('--framerate') !== 50) process.exit(9)
+    if (!args.includes('yuv420') || !args.includes('--hflip') || args.at(-1) !== '-') process.exit(8)
+    process.stdout.write(Buffer.alloc(320 * 246 * 3 / 2, 99))
+    setInterval(() => {}, 1000)`
+  const path = await fileOf(t, 'rpicam-vid', Buffer.from(script))
+  await chmod(path, 0o755)
+  const before = process.env.PATH
+  process.env.PATH = `${dirname(path)}:${before}`
+  t.after(() => {
+    process.env.PATH = before
+  })
+  await captureSome(t, { type: 'rpicam', args: ['--hflip'] }, 1, ({ width, height }) => {
+    assert.deepEqual([width, height], [320, 246])
+  })
 })
