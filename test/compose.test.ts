@@ -9,7 +9,9 @@ import { without } from '#test/helpers/tools.ts'
 
 const execute = promisify(execFile)
 
-test('compose.yaml is accepted, and names only scripts that exist', { skip: without('docker-compose') }, async () => {
+test('compose.yaml is accepted, and names only scripts that exist', {
+  skip: without('docker-compose'),
+}, async () => {
   const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
   const { stdout } = await execute('docker-compose', args)
   const scripts = [...stdout.matchAll(/- (\S+\.ts)$/gm)].map(([, script]) => script ?? '')
