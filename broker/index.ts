@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { z } from 'zod'
 import { encodePayload } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
-import { ConfigError } from '#lib/config-error.ts'
+import { listen } from '#lib/listen.ts'
 import type { Logger } from '#lib/logger.ts'
 import { BusSection } from '#lib/sections.ts'
 import { defineUnit } from '#lib/service.ts'
@@ -30,41 +29,32 @@ export interface RunningBroker extends AsyncDisposable {
   readonly totals: Broker['totals']
 }
 
-/** Listens for MQTT clients. Throws {@link ConfigError} when the address cannot be had. */
+/** Listens for MQTT clients. Throws a ConfigError when the address cannot be had. */
 export async function startBroker({ config, log, bounds }: BrokerDeps): Promise<RunningBroker> {
   await using stack = new AsyncDisposableStack()
   const sockets = new Set<Socket>()
   stack.defer(() => destroyAll(sockets))
   const mqtt = stack.use(await createBroker({ log, ...(bounds ? { bounds } : {}) }))
-  const server = await listen(mqtt, config.broker, sockets)
+  const server = createListener(mqtt, sockets)
+  const { host } = config.broker
+  const taken = 'another broker is there: set broker.port and bus.url to a free port'
+  const port = await listen(server, { section: 'broker', host, port: config.broker.port, taken })
   stack.defer(() => void server.close())
   const since = Date.now()
   const say = (state: 'online' | 'offline') => announce(mqtt, config.bus.prefix, { state, since })
   await say('online')
   stack.defer(() => say('offline'))
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : config.broker.port
-  log.info({ host: config.broker.host, port }, 'broker listens')
+  log.info({ host, port }, 'broker listens')
   const owned = stack.move()
   return { port, totals: mqtt.totals, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-async function listen(mqtt: Broker, { host, port }: BrokerSection, sockets: Set<Socket>): Promise<Server> {
-  const server = createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
+function createListener(mqtt: Broker, sockets: Set<Socket>): Server {
+  return createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     mqtt.aedes.handle(socket)
   })
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (err) {
-    const { code } = err as NodeJS.ErrnoException
-    const hint =
-      code === 'EADDRINUSE' ? 'another broker is there: set broker.port and bus.url to a free port' : code
-    throw new ConfigError(`broker: cannot listen on ${host}:${port}: ${hint}`, { cause: err })
-  }
-  return server
 }
 
 /** The broker speaks for itself: nobody else could say that it stops. */

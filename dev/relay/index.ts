@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
-import { ConfigError } from '#lib/config-error.ts'
+import { listen } from '#lib/listen.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { CloudIdentity } from '#lib/sections.ts'
 import { defineUnit } from '#lib/service.ts'
@@ -45,7 +44,7 @@ const SERVICE_RESTART = 1012
 
 /**
  * A relay with the wire behaviour of the one in the cloud, but for accounts: whoever reaches it may watch, several apps
- * side by side unless `single_app`, and no command limit. Throws {@link ConfigError} when the address cannot be had.
+ * side by side unless `single_app`, and no command limit. Throws a ConfigError when the address cannot be had.
  */
 export async function startRelay({ config, log, times = {} }: RelayDeps): Promise<RunningRelay> {
   const { local_relay: section, cloud } = config
@@ -69,11 +68,11 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
     const refused = admit(request, socket, head)
     if (refused) tally.count(refused)
   })
-  await listen(server, section)
+  const { host } = section
+  const taken = 'the port is taken: set local_relay.port, and cloud.relay_url to it'
+  const port = await listen(server, { section: 'local_relay', host, port: section.port, taken })
   stack.defer(() => closeServer(server, sockets))
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : section.port
-  log.info({ host: section.host, port, devices: secrets.size }, 'relay listens')
+  log.info({ host, port, devices: secrets.size }, 'relay listens')
   const owned = stack.move()
   return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
@@ -115,18 +114,6 @@ function createAdmission({ hub, sockets, secrets, token }: Admission) {
       accept(webSocket)
     })
     return undefined
-  }
-}
-
-async function listen(server: Server, { host, port }: LocalRelaySection): Promise<void> {
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (err) {
-    const { code } = err as NodeJS.ErrnoException
-    const hint =
-      code === 'EADDRINUSE' ? 'the port is taken: set local_relay.port, and cloud.relay_url to it' : code
-    throw new ConfigError(`local_relay: cannot listen on ${host}:${port}: ${hint}`, { cause: err })
   }
 }
 

@@ -50,6 +50,14 @@ test('a port that is taken is a configuration error that says what to do', async
   )
 })
 
+test('it opens to nobody but this machine', () => {
+  for (const host of ['0.0.0.0', '::', '192.168.1.5', 'robot.local', '127.0.0.1.evil.example']) {
+    assert.throws(() => BrokerSection.parse({ host }), /loopback/, host)
+  }
+  assert.throws(() => BrokerSection.parse({ ws_port: 9001 }), /needs users/)
+  for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) BrokerSection.parse({ host })
+})
+
 test('strangers who send rubbish, or nothing, hurt nobody', async (t) => {
   const { broker, join } = await listening(t)
   const bus = await join('alice')
