@@ -1,5 +1,6 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Topic } from '#bus/topic.ts'
+import { wake } from './wake.ts'
 
 export interface Collected<T, P extends string> {
   payload: T
@@ -32,7 +33,7 @@ export async function collect<T, P extends string>(
       const one = { payload, params: meta.params, retained: meta.retained }
       all.push(one)
       waiting.push(one)
-      for (const wake of waiters) wake()
+      for (const wakeUp of waiters) wakeUp()
     },
     params,
   )
@@ -49,12 +50,7 @@ export async function collect<T, P extends string>(
         const left = until - performance.now()
         if (left <= 0)
           throw new Error(`nothing on ${topic.pattern} within ${within} ms (of ${all.length} seen)`)
-        const { promise, resolve } = Promise.withResolvers<void>()
-        waiters.add(resolve)
-        const timer = setTimeout(resolve, left)
-        await promise
-        clearTimeout(timer)
-        waiters.delete(resolve)
+        await wake(waiters, left)
       }
     },
   }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { wake } from './wake.ts'
 
 /** One connection of the robot, as the relay sees it. */
 export interface RobotSocket {
@@ -43,7 +44,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       arrived.push(record(webSocket, request, silent))
-      for (const wake of wakers) wake()
+      for (const wakeUp of wakers) wakeUp()
     })
   })
   server.listen(port, '127.0.0.1')
@@ -78,7 +79,7 @@ function record(socket: WebSocket, request: IncomingMessage, silent: boolean): R
     const frame = JSON.parse(data.toString()) as Record<string, unknown>
     frames.push(frame)
     if (frame.type === 'ping' && !silent) socket.send('{"type":"pong"}')
-    for (const wake of wakers) wake()
+    for (const wakeUp of wakers) wakeUp()
   })
   return {
     headers: request.headers,
@@ -106,11 +107,6 @@ async function until(
   while (!done()) {
     const left = deadline - performance.now()
     if (left <= 0) throw new Error(`${otherwise} within ${within} ms`)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    wakers.add(resolve)
-    const timer = setTimeout(resolve, left)
-    await promise
-    clearTimeout(timer)
-    wakers.delete(resolve)
+    await wake(wakers, left)
   }
 }
