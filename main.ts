@@ -98,8 +98,17 @@ async function main(): Promise<number> {
 }
 
 /** The page's address for a person on this machine. */
-function pageAddress({ host, port }: { host: string; port: number }): string {
-  return `http://${host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}/`
+function pageAddress({
+  host,
+  port,
+  token,
+}: {
+  host: string
+  port: number
+  token?: string | undefined
+}): string {
+  const query = token === undefined ? '' : '?token=…'
+  return `http://${host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}/${query}`
 }
 
 try {

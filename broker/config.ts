@@ -1,10 +1,7 @@
 import { z } from 'zod'
+import { isLoopback } from '#lib/loopback.ts'
 
 const port = z.coerce.number<number | string>().pipe(z.int().min(0).max(65_535))
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-}
 
 /** `broker`: our own broker. `enabled: false` with `bus.url` uses somebody else's. */
 export const BrokerSection = z

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isLoopback } from '#lib/loopback.ts'
 import { CloudIdentity } from '#lib/sections.ts'
 
 const Dog = z.looseObject({ dog_id: z.string(), name: z.string() })
@@ -18,6 +19,10 @@ export const LocalRelaySection = z
     dogs: z.array(Dog).default([{ dog_id: 'demo-dog', name: 'Rex' }]),
     /** One app at a time, as the relay in the cloud has it: a second one supersedes the first. */
     single_app: z.boolean().default(false),
+  })
+  .refine(({ host, token }) => isLoopback(host) || token !== undefined, {
+    path: ['token'],
+    error: 'needed where others reach local_relay.host: whoever says it may watch and send commands',
   })
   .prefault({})
 export type LocalRelaySection = z.infer<typeof LocalRelaySection>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
+import { LocalRelaySection } from '#dev/relay/config.ts'
 import { ROBOT, refusal, relayFor, SECRET } from './peers.ts'
 
 const hmac = (message: string) => createHmac('sha256', SECRET).update(message).digest('hex')
@@ -233,4 +234,9 @@ test('it says 1012 when it stops', async (t) => {
   const device = await robot()
   await relay[Symbol.asyncDispose]()
   assert.equal(await device.closed, 1012)
+})
+
+test('it opens to others only with a token', () => {
+  assert.throws(() => LocalRelaySection.parse({ host: '0.0.0.0' }), /needed where others reach/)
+  LocalRelaySection.parse({ host: '0.0.0.0', token: 'x' })
 })
