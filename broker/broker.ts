@@ -1,4 +1,5 @@
 import { Aedes, type Client } from 'aedes'
+import { shrinkBufferPool } from '#bus/buffer-pool.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createTally } from '#lib/tally.ts'
 import { createWaitingGuard, WAITING_BOUNDS, type WaitingBounds } from './waiting.ts'
@@ -24,6 +25,7 @@ export async function createBroker({
   log: Logger
   bounds?: WaitingBounds
 }): Promise<Broker> {
+  shrinkBufferPool()
   const tally = createTally(log, 'clients lag behind: QoS 0 messages dropped for them, the worst closed')
   const known = new Set<Client>()
   const guard = createWaitingGuard(() => known, tally, bounds)

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
+import { shrinkBufferPool } from './buffer-pool.ts'
 import { topics } from './topics.ts'
 
 /** The part of a logger that the bus needs. */
@@ -55,6 +56,7 @@ export function createClient(options: BusOptions, will: object): MqttClient {
       retain: true,
     }
   }
+  shrinkBufferPool()
   const { stream } = options
   if (!stream) {
     const client = mqtt.connect(options.url, mqttOptions)

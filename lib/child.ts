@@ -8,6 +8,8 @@ export interface ChildOptions {
   name: string
   /** Script and its arguments for Node. */
   args: string[]
+  /** Added to our own environment. */
+  env?: Record<string, string>
   log: Logger
   /** Takes each line that the child writes. */
   onLine(line: string): void
@@ -55,9 +57,14 @@ export class Child {
 
   #start(): void {
     const { name, args, log, onLine } = this.#options
+    const env = { ...process.env, ...this.#options.env }
     const startedAt = performance.now()
     // a process group of its own: Ctrl-C must reach it through us, in our order; the channel tells it when we die
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+      env,
+    })
     this.#process = child
     if (child.stdout) createInterface(child.stdout).on('line', onLine)
     if (child.stderr) {
