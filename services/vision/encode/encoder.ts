@@ -13,9 +13,15 @@ import {
   AVCOL_TRC_SMPTE170M,
   FF_ENCODER_LIBX264,
 } from 'node-av/constants'
+import { nalUnits } from '#bus/access-unit.ts'
 import type { Matrix } from '../colour.ts'
 import type { Size } from '../fit.ts'
 import { check } from '../pixels.ts'
+
+const NAL_SLICE = 1
+const NAL_IDR = 5
+const NAL_SPS = 7
+const CONSTRAINT_SET2 = 0x20
 
 export interface EncoderOptions extends Size {
   fps: number
@@ -34,7 +40,7 @@ const BUFFER = 0.4
 const MAX_SLICES = 4
 
 /**
- * libx264 as a viewer over WebRTC needs it: constrained baseline level 3.1 (profile-level-id 42c01f), no B-frames, no
+ * libx264 as a viewer over WebRTC needs it: constrained baseline level 3.1 (profile-level-id 42e01f), no B-frames, no
  * lookahead, SPS and PPS before each IDR picture, bitrate changed while it runs.
  */
 export class Encoder implements Disposable {
@@ -86,12 +92,25 @@ export class Encoder implements Disposable {
     // a copy: the packet's own memory goes back to the encoder
     const data = Buffer.from(this.#packet.data ?? [])
     this.#packet.unref()
+    markProfile(data)
     return data
   }
 
   [Symbol.dispose](): void {
     this.#packet.free()
     this.#context.freeContext()
+  }
+}
+
+/**
+ * Sets constraint_set2_flag in each SPS: the stream keeps to the Extended profile too, and the bytes become 42e01f, just as
+ * the SDP has it, which Safari compares. libx264 leaves the flag out. H.264 7.4.2.1.1.
+ */
+function markProfile(accessUnit: Buffer): void {
+  for (const nal of nalUnits(accessUnit)) {
+    const type = (nal[0] ?? 0) & 0x1f
+    if (type === NAL_SPS) nal[2] = (nal[2] ?? 0) | CONSTRAINT_SET2
+    if (type === NAL_SLICE || type === NAL_IDR) return // parameter sets come before the first slice
   }
 }
 
