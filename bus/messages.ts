@@ -128,5 +128,7 @@ export const CommandResult = z.looseObject({
 
 /** Any JSON object. */
 export const Free = z.record(z.string(), z.unknown())
+/** `telemetry/<source>`: readings of a robot service. An empty payload takes them back. */
+export const Telemetry = Free.nullable()
 /** `{}`: the topic itself says all. */
 export const Empty = z.object({})

@@ -162,12 +162,13 @@ export const topics = {
     about: 'Something happened; the bridge adds the envelope and sends it to the relay.',
   }),
   telemetry: json('telemetry/{source}', {
-    payload: message.Free,
+    payload: message.Telemetry,
     qos: 0,
     retain: true,
     from: 'any robot service',
     to: 'relay-bridge',
-    about: 'Readings; merged into the relay’s `status` event.',
+    about:
+      'Readings; merged into the relay’s `status` event. Sources `mode`, `battery` and `network_state` are also told by themselves. An empty payload takes them back.',
   }),
   cloudProfiles: json('cloud/profiles', {
     payload: message.Free,

@@ -12,6 +12,7 @@ export const CloudSection = z
     device_secret: z.string().trim().default(''),
     reconnect_delay: seconds.default(5),
     heartbeat_interval: seconds.default(30),
+    share_hotspot_password: z.boolean().default(false),
   })
   .prefault({})
 

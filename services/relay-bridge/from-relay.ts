@@ -4,6 +4,7 @@ import type { Params, Topic } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createTally, type Tally } from '#lib/tally.ts'
+import type { CloudMessages } from './cloud-messages.ts'
 import type { CommandGate } from './command-gate.ts'
 import { type Frame, isObject, kindOf, parseFrame } from './frame.ts'
 import type { Link } from './link.ts'
@@ -30,6 +31,8 @@ interface FromRelayDeps {
   bus: Bus
   link: Pick<Link, 'send' | 'note'>
   commands: CommandGate
+  /** Everything that is neither signalling nor a command. */
+  cloud: CloudMessages
   deviceId: string
   log: Logger
 }
@@ -58,10 +61,9 @@ export class FromRelay implements Disposable {
         'ping',
         () => void deps.link.send({ type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
       ],
-      ['profiles', (frame) => this.#publish(topics.cloudProfiles, frame)],
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
-    this.#known = new Set(this.#handlers.keys())
+    this.#known = new Set([...this.#handlers.keys(), ...deps.cloud.types])
   }
 
   /** One text frame. */
@@ -74,9 +76,8 @@ export class FromRelay implements Disposable {
       const kind = kindOf(frame, this.#known)
       const handle = this.#handlers.get(kind)
       if (handle) handle(frame)
-      else this.#publish(topics.cloud, frame, { type: kind })
+      else this.#deps.cloud.take(kind, frame).catch((err: unknown) => this.#dropped(err))
     } catch (err) {
-      if (!(err instanceof ContractError)) throw err
       this.#dropped(err)
     }
   }
@@ -123,8 +124,12 @@ export class FromRelay implements Disposable {
     this.#deps.bus.publish(topic, payload as T, ...params).catch((err: unknown) => this.#dropped(err))
   }
 
+  /** Whatever it is: one bad frame must not end the process, nor fill the log. */
   #dropped(err: unknown): void {
-    this.#tally.count((err as Error).message.slice(0, 120))
+    const { name, message } = err as Error
+    this.#tally.count(
+      err instanceof ContractError ? message.slice(0, 120) : `${name}: ${message}`.slice(0, 120),
+    )
   }
 }
 

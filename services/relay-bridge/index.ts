@@ -3,13 +3,13 @@ import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { VERSION } from '#lib/version.ts'
+import { type AppSideDeps, startAppSide } from './app-side.ts'
 import { CommandGate } from './command-gate.ts'
 import { type BridgeConfig, config } from './config.ts'
 import { FromRelay } from './from-relay.ts'
 import { type Link, runLink } from './link.ts'
-import { relayAddress } from './relay-address.ts'
+import { relayAddress, shownAddress } from './relay-address.ts'
 import { SOCKET_TIMES, type SocketTimes } from './relay-socket.ts'
-import { Telemetry } from './telemetry.ts'
 import { forwardToRelay } from './to-relay.ts'
 
 export const relayBridge = defineService({
@@ -19,7 +19,7 @@ export const relayBridge = defineService({
   start: startRelayBridge,
 })
 
-interface BridgeDeps extends Deps<BridgeConfig> {
+interface BridgeDeps extends Deps<BridgeConfig>, Pick<AppSideDeps, 'telemetryTimes' | 'pairedWithin'> {
   /** Shorter in tests. */
   times?: Partial<SocketTimes>
   env?: Readonly<Record<string, string | undefined>>
@@ -42,14 +42,15 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
   const commands = new CommandGate(bus, deviceId, () => link)
   await commands.listen()
   await forwardToRelay({ bus, link: () => link, deviceId, tally })
-  const telemetry = stack.use(new Telemetry({ bus, link: () => link, deviceId }))
-  await telemetry.listen()
+  const apps = stack.use(await startAppSide({ ...deps, link: () => link, relay: url }))
   const note: Link['note'] = (facts) => {
     link?.note(facts)
-    if (facts.app_present !== undefined) telemetry.appPresent(facts.app_present)
+    if (facts.app_present !== undefined) apps.appPresent(facts.app_present)
   }
   const send: Link['send'] = (frame) => link?.send(frame) ?? false
-  const fromRelay = stack.use(new FromRelay({ bus, link: { send, note }, commands, deviceId, log }))
+  const fromRelay = stack.use(
+    new FromRelay({ bus, link: { send, note }, commands, cloud: apps.cloud, deviceId, log }),
+  )
   link = stack.use(
     runLink({
       url,
@@ -63,10 +64,7 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
         // its pong is the first proof that we are registered (API_CONTRACT 1.6)
         send({ type: 'ping' })
       },
-      onRegistered() {
-        telemetry.appPresent(null)
-        telemetry.send()
-      },
+      onRegistered: () => apps.registered(),
       onText: (text) => fromRelay.take(text),
     }),
   )
@@ -87,7 +85,7 @@ function disabledLink({ cloud }: BridgeConfig): LinkMessage {
   return {
     state: 'disabled',
     connected: false,
-    url: cloud.relay_url,
+    url: shownAddress(cloud.relay_url),
     since: Date.now(),
     attempts: 0,
     last_close: null,

@@ -3,6 +3,7 @@ import type { Link as LinkMessage } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createTally } from '#lib/tally.ts'
 import { authHeaders, type Credentials } from './credentials.ts'
+import { shownAddress } from './relay-address.ts'
 import { RelaySocket, type SocketTimes } from './relay-socket.ts'
 import { createRetrySchedule, type Retry } from './retry-schedule.ts'
 
@@ -54,7 +55,7 @@ class RelayLink implements Link {
     this.#state = {
       state: 'connecting',
       connected: false,
-      url: options.url.href,
+      url: shownAddress(options.url),
       since: Date.now(),
       attempts: 0,
       last_close: null,
@@ -115,7 +116,7 @@ class RelayLink implements Link {
     const wasOnline = this.#state.connected
     const retry = this.#schedule.next(ending)
     const facts = { code: ending.code, reason: ending.reason, next_retry_ms: Math.round(retry.wait) }
-    if (retry.alarm) log.error({ ...facts, url: url.href }, ALARMS[retry.alarm])
+    if (retry.alarm) log.error({ ...facts, url: shownAddress(url) }, ALARMS[retry.alarm])
     else if (wasOnline || this.#state.attempts === 1) log.warn(facts, 'relay link lost, trying again')
     else log.debug(facts, 'relay still away')
     this.#say({

@@ -10,8 +10,20 @@ export function relayAddress(configured: string, override: string | undefined): 
   const [source, text] = override?.trim() ? ['RELAY_URL', override.trim()] : ['cloud.relay_url', configured]
   const url = URL.parse(text)
   if (!url || !['ws:', 'wss:'].includes(url.protocol)) {
-    throw new ConfigError(`${source}: expected ws://… or wss://…, got ${JSON.stringify(text)}`)
+    throw new ConfigError(`${source}: expected ws://… or wss://…, got ${JSON.stringify(shownAddress(text))}`)
   }
   if (url.pathname === '/') url.pathname = DEVICE_PATH
   return url
+}
+
+/** An address for a log line or the bus: user, password and the values of a query are left out. */
+export function shownAddress(address: URL | string): string {
+  const url = URL.parse(address)
+  // "relay.example:8000" is an address as well, of scheme "relay.example:", without an authority
+  if (!url || url.host === '') return String(address).replace(/^(.*@)|[?#].*$/gs, '')
+  if (url.username) url.username = 'xxx'
+  if (url.password) url.password = 'xxx'
+  for (const key of new Set(url.searchParams.keys())) url.searchParams.set(key, 'xxx')
+  url.hash = ''
+  return url.href
 }

@@ -6,6 +6,7 @@ import { startRelay } from '#dev/relay/index.ts'
 import type { RelayTimes } from '#dev/relay/times.ts'
 import { createLogger } from '#lib/logger.ts'
 import { authHeaders } from '#services/relay-bridge/credentials.ts'
+import { refuseSecrets } from '#test/helpers/secrets.ts'
 
 export type Frame = Record<string, unknown>
 
@@ -25,7 +26,7 @@ export const ROBOT = 'wimz_robot_99'
 
 /** A relay on a free port, and how to join it as a robot or an app. */
 export async function relayFor(t: TestContext, section: object = {}, times: Partial<RelayTimes> = {}) {
-  const log = createLogger('relay', { write() {} })
+  const log = createLogger('relay', { write: refuseSecrets })
   const config = {
     local_relay: LocalRelaySection.parse({ port: 0, ...section }),
     cloud: { device_id: ROBOT, device_secret: SECRET },

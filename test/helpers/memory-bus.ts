@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import { type Broker, createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { createLogger, type Logger } from '#lib/logger.ts'
+import { refuseSecrets } from './secrets.ts'
 
 /** A real broker and real clients over in-memory streams: real packets, no port. Closed after the test. */
 export interface MemoryBus {
@@ -20,7 +21,13 @@ export interface MemoryBus {
 
 export async function memoryBus(t: TestContext): Promise<MemoryBus> {
   const logged: Record<string, unknown>[] = []
-  const log = createLogger('test', { write: (line) => void logged.push(JSON.parse(line)) })
+  const log = createLogger('test', {
+    write(line) {
+      refuseSecrets(line)
+      logged.push(JSON.parse(line))
+    },
+  })
+  log.level = 'trace' // every line is looked at
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
   const broker = stack.use(await createBroker({ log }))

@@ -7,6 +7,7 @@ import { stringify } from 'yaml'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { freePorts } from './ports.ts'
+import { refuseSecrets, TEST_SECRET } from './secrets.ts'
 
 export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
 
@@ -92,7 +93,7 @@ function baseConfig(brokerPort: number, relayPort: number, folder: string): Conf
     cloud: {
       relay_url: `ws://127.0.0.1:${relayPort}/ws/device`,
       device_id: 'wimz_test',
-      device_secret: 'test-only',
+      device_secret: TEST_SECRET,
     },
     webrtc: { stun_servers: [] },
     vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true } },
@@ -109,6 +110,7 @@ function follow(child: ChildProcess) {
   const watchers = new Set<(line: LogLine) => void>()
   if (!child.stdout) throw new Error('no stdout')
   createInterface(child.stdout).on('line', (text) => {
+    refuseSecrets(text)
     const line = JSON.parse(text) as LogLine
     lines.push(line)
     if (line.msg === 'started' && line.service && line.pid) pids.set(line.service, line.pid)

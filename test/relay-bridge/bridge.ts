@@ -4,24 +4,40 @@ import { CloudSection } from '#services/relay-bridge/config.ts'
 import { startRelayBridge } from '#services/relay-bridge/index.ts'
 import { collect } from '#test/helpers/collect.ts'
 import type { FakeRelay } from '#test/helpers/fake-relay.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { TEST_SECRET } from '#test/helpers/secrets.ts'
+
+type Deps = Parameters<typeof startRelayBridge>[0]
+
+interface BridgeOptions extends Pick<Deps, 'times' | 'telemetryTimes' | 'pairedWithin'> {
+  dataDir?: string
+  cloud?: Record<string, unknown>
+  /** A bus that is there already. */
+  memory?: Awaited<ReturnType<typeof memoryBus>>
+}
 
 /** A bridge on an in-memory bus that dials this relay, and a robot service beside it. */
-export async function startBridge(t: TestContext, relay: FakeRelay, times = {}) {
-  const memory = await memoryBus(t)
+export async function startBridge(
+  t: TestContext,
+  relay: Pick<FakeRelay, 'url'>,
+  { dataDir = temporaryFolder(t), cloud = {}, memory, ...deps }: BridgeOptions = {},
+) {
+  memory ??= await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
   const link = await collect(robot, topics.link)
   const config = {
     cloud: CloudSection.parse({
       relay_url: relay.url,
       device_id: 'wimz_robot_99',
-      device_secret: 's',
+      device_secret: TEST_SECRET,
       reconnect_delay: 0.2,
+      ...cloud,
     }),
-    data_dir: './data',
+    data_dir: dataDir,
   }
-  const bridge = memory.use(await startRelayBridge({ bus, config, log: memory.log, env: {}, times }))
-  return { memory, robot, link, bridge }
+  const bridge = memory.use(await startRelayBridge({ bus, config, log: memory.log, env: {}, ...deps }))
+  return { memory, robot, link, bridge, bus, dataDir }
 }
 
 /** The link state to wait for before using the link. */

@@ -146,7 +146,7 @@ test('a lost link comes back by itself', async (t) => {
 
 test('a socket that swallows everything is noticed by our own pings', async (t) => {
   const relay = await fakeRelay(t)
-  const { link } = await startBridge(t, relay, { ping: 50, pong: 100 })
+  const { link } = await startBridge(t, relay, { times: { ping: 50, pong: 100 } })
   const first = await relay.robot()
   await link.next(online)
   first.socket.pause()
@@ -157,7 +157,7 @@ test('a socket that swallows everything is noticed by our own pings', async (t) 
 
 test('an open socket on which nothing comes is given up only after its time', async (t) => {
   const relay = await fakeRelay(t, { silent: true })
-  const { link } = await startBridge(t, relay, { register: 300 })
+  const { link } = await startBridge(t, relay, { times: { register: 300 } })
   await relay.robot()
   const { payload } = await link.next({ where: ({ state }) => state === 'waiting', within: 3_000 })
   assert.match(payload.last_close?.reason ?? '', /not registered/)
