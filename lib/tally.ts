@@ -7,9 +7,13 @@ export interface Tally extends Disposable {
   readonly totals: Readonly<Record<string, number>>
 }
 
+/** Different keys, at most; what a stranger makes up beyond that counts as `other`. */
+const MAX_KEYS = 100
+
 /** A tally that logs `message` with the sums of the last interval, only if there are any. `every` in milliseconds. */
 export function createTally(log: Logger, message: string, { every = 60_000 } = {}): Tally {
   const totals: Record<string, number> = {}
+  let keys = 0
   let recent: Record<string, number> = {}
   const report = () => {
     if (Object.keys(recent).length === 0) return
@@ -21,12 +25,20 @@ export function createTally(log: Logger, message: string, { every = 60_000 } = {
   return {
     totals,
     count(key, n = 1) {
-      totals[key] = (totals[key] ?? 0) + n
-      recent[key] = (recent[key] ?? 0) + n
+      const isNew = !Object.hasOwn(totals, key)
+      const name = isNew && (keys >= MAX_KEYS || key === '__proto__') ? 'other' : key
+      if (!Object.hasOwn(totals, name)) keys++
+      add(totals, name, n)
+      add(recent, name, n)
     },
     [Symbol.dispose]() {
       clearInterval(timer)
       report()
     },
   }
+}
+
+/** Safe for names that every object inherits, such as `constructor`. */
+function add(sums: Record<string, number>, key: string, n: number): void {
+  sums[key] = (Object.hasOwn(sums, key) ? (sums[key] ?? 0) : 0) + n
 }

@@ -34,3 +34,16 @@ test('a tally logs sums once an interval, and only if there are any', (t) => {
   assert.equal(lines.length, 2)
   assert.deepEqual(tally.totals, { late: 40 })
 })
+
+test('a tally holds a bounded number of keys, whatever strangers make up', () => {
+  const { log } = recorded()
+  using tally = createTally(log, 'dropped')
+  for (const key of ['__proto__', 'constructor', 'constructor']) tally.count(key)
+  for (let i = 0; i < 10_000; i++) tally.count(`made up ${i}`)
+  assert.equal(Object.keys(tally.totals).length, 100)
+  assert.equal(tally.totals.constructor, 2)
+  assert.equal(
+    Object.values(tally.totals).reduce((sum, n) => sum + n, 0),
+    10_003,
+  )
+})
