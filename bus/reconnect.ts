@@ -21,7 +21,8 @@ export class Reconnect {
     this.#client = client
     this.#log = options.log
     this.#warn = options.warn
-    this.#url = options.url
+    // without user and password: it is for the log
+    this.#url = options.url.replace(/(?<=\/\/)[^/]*@/, '')
   }
 
   connected(): void {

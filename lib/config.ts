@@ -32,10 +32,7 @@ export function configPath(fallback: string): string {
  * Throws {@link ConfigError} for a file that is missing, no YAML, or has a section nobody knows.
  */
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
-  const document = parseDocument(readText(path))
-  const problem = document.errors[0]
-  if (problem) throw new ConfigError(`${shown(path)}: ${problem.message}`, { cause: problem })
-  const parsed = z.record(z.string(), z.unknown()).safeParse(document.toJS() ?? {})
+  const parsed = z.record(z.string(), z.unknown()).safeParse(readYaml(path) ?? {})
   if (!parsed.success) throw new ConfigError(`${shown(path)}: expected sections, as in configs/robot.yaml`)
   const unknown = Object.keys(parsed.data).filter((key) => !SECTION_NAMES.some((name) => name === key))
   if (unknown.length > 0) {
@@ -66,10 +63,33 @@ export function parseSections<S extends Sections>(
   const result = z.strictObject(sections).safeParse(raw)
   if (result.success) return result.data as z.infer<z.ZodObject<S>>
   const lines = result.error.issues.map(
-    ({ path, message }) =>
-      `${shown(file.path)}: ${path.map(String).join('.') || basename(file.path)} ✖ ${message}`,
+    (issue) =>
+      `${shown(file.path)}: ${issue.path.map(String).join('.') || basename(file.path)} ✖ ${explained(issue)}`,
   )
   throw new ConfigError(lines.join('\n'))
+}
+
+/** The parser's own messages show the line of the mistake, which may hold a secret: only their first line is told. */
+function readYaml(path: string): unknown {
+  const document = parseDocument(readText(path))
+  const problem = document.errors[0]
+  if (problem) throw new ConfigError(`${shown(path)}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`)
+  try {
+    return document.toJS()
+  } catch {
+    throw new ConfigError(
+      `${shown(path)}: an alias (*name) without its anchor (&name): put quotes around a text`,
+    )
+  }
+}
+
+/** `device_secret:abc`, without the blank, is a key of that name to YAML: it is told only up to the colon. */
+function explained(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message
+  const keys = issue.keys.map(
+    (key) => `"${key.replace(/[:=].*/s, (rest) => (rest.length > 1 ? ':…' : rest))}"`,
+  )
+  return `Unrecognized key${keys.length > 1 ? 's' : ''}: ${keys.join(', ')}`
 }
 
 function replaceReferences(

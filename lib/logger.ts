@@ -1,4 +1,5 @@
 import pino, { type Logger, type LoggerOptions } from 'pino'
+import { hideSignatures } from './redact.ts'
 
 export type { Logger } from 'pino'
 
@@ -21,6 +22,7 @@ const OPTIONS: LoggerOptions = {
   redact: { paths: REDACTED, censor: '[secret]' },
   formatters: { level: (label) => ({ level: label }) },
   timestamp: pino.stdTimeFunctions.isoTime,
+  hooks: { streamWrite: hideSignatures },
 }
 
 /** The root logger of a process: JSON lines on stdout, or to `destination`. Level from `LOG_LEVEL`. */

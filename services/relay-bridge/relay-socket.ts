@@ -1,4 +1,5 @@
 import WebSocket, { type RawData } from 'ws'
+import { hideSignatures } from '#lib/redact.ts'
 import type { Ending } from './ending.ts'
 
 /** Times of one connection, in milliseconds. */
@@ -60,7 +61,7 @@ export class RelaySocket {
       this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`),
     )
     this.#socket.on('error', (err) => this.#end(null, err.message))
-    this.#socket.on('close', (code, reason) => this.#end(code, reason.toString('utf8')))
+    this.#socket.on('close', (code, reason) => this.#end(code, hideSignatures(reason.toString('utf8'))))
   }
 
   /** Sends a text frame; false when there is no open socket. A failure ends the connection at once. */

@@ -1,5 +1,6 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Logger } from '#lib/logger.ts'
+import { hideSignatures } from '#lib/redact.ts'
 
 /** Different names that are told apart, at most; the rest counts as `other`. */
 const MAX_NAMES = 32
@@ -25,7 +26,7 @@ export class UnknownTypes implements Disposable {
   }
 
   count(type: string): void {
-    const short = type.slice(0, MAX_LENGTH).toWellFormed()
+    const short = hideSignatures(type).slice(0, MAX_LENGTH).toWellFormed()
     const name = this.#counts.has(short) || this.#counts.size < MAX_NAMES ? short : 'other'
     const before = this.#counts.get(name) ?? 0
     this.#counts.set(name, before + 1)

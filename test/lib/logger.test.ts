@@ -20,6 +20,16 @@ test('secrets never reach a line, at any depth where we carry them', () => {
   for (const line of lines) assert.doesNotMatch(line, /hidden/)
 })
 
+test('a signature reaches no line, wherever it stands', () => {
+  const { lines, log } = recorded()
+  const signature = '6233d33eaf448acef4b6debd11e3a8064c8a474a461bf1a1b4ac1b9119f0a4c8'
+  log.warn({ reason: `bad signature ${signature}`, err: new Error(signature) }, `refused: ${signature}`)
+  log.info({ [signature.toUpperCase()]: 1 }, 'a key')
+  assert.equal(lines.length, 2)
+  for (const line of lines) assert.doesNotMatch(line, /[0-9a-f]{64}/i)
+  assert.match(lines[0] ?? '', /refused: \[signature\]/)
+})
+
 test('a tally logs sums once an interval, and only if there are any', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { lines, log } = recorded()
