@@ -3,6 +3,8 @@ import * as message from './messages.ts'
 import { binary, json } from './topic.ts'
 
 const MiB = 1024 * 1024
+/** The largest frame that the bridge reads, 8 MiB, and what it may add to it. */
+const CLOUD_FRAME = 9 * MiB
 
 /** Everything that may be said on the bus. `docs/topics.md` is generated from this table. */
 export const topics = {
@@ -174,7 +176,7 @@ export const topics = {
     payload: message.Free,
     qos: 1,
     retain: true,
-    maxBytes: 8 * MiB,
+    maxBytes: CLOUD_FRAME,
     from: 'relay-bridge',
     to: 'anyone',
     about: 'The owner’s dogs, as the relay sent them; the newest replaces all before.',
@@ -182,7 +184,7 @@ export const topics = {
   cloud: json('cloud/{type}', {
     payload: message.Free,
     qos: 1,
-    maxBytes: 8 * MiB,
+    maxBytes: CLOUD_FRAME,
     from: 'relay-bridge',
     to: 'anyone',
     about: 'Every other message of the relay, as it came.',
