@@ -2,6 +2,7 @@ import { Aedes, type Client } from 'aedes'
 import { shrinkBufferPool } from '#bus/buffer-pool.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createTally } from '#lib/tally.ts'
+import { ResumedSessions } from './resumed-sessions.ts'
 import { createWaitingGuard, WAITING_BOUNDS, type WaitingBounds } from './waiting.ts'
 
 /** The MQTT broker without its listeners. */
@@ -29,10 +30,20 @@ export async function createBroker({
   const tally = createTally(log, 'clients lag behind: QoS 0 messages dropped for them, the worst closed')
   const known = new Set<Client>()
   const guard = createWaitingGuard(() => known, tally, bounds)
+  const resumed = new ResumedSessions()
   const aedes = await Aedes.createBroker({
     drainTimeout: DRAIN_TIMEOUT,
-    authorizeForward: guard.authorizeForward,
+    preConnect(client, packet, done) {
+      resumed.connecting(client, packet.clean !== false)
+      done(null, true)
+    },
+    authorizeForward(client, packet) {
+      const forwarded = guard.authorizeForward(client, packet)
+      if (forwarded) resumed.sending(client, packet)
+      return forwarded
+    },
   })
+  resumed.follow(aedes)
   aedes.on('client', (client) => {
     known.add(client)
     log.debug({ client: client.id }, 'client connected')

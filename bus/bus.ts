@@ -1,6 +1,7 @@
 import type { IPublishPacket, MqttClient } from 'mqtt'
 import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
+import { type Keep, openInbox } from './inbox.ts'
 import { Reconnect } from './reconnect.ts'
 import { decodePayload, encodePayload, type Params, type Topic } from './topic.ts'
 import { topics } from './topics.ts'
@@ -29,6 +30,8 @@ export interface Bus extends AsyncDisposable {
     handler: (payload: T, meta: Meta<P>) => void | Promise<void>,
     params?: Partial<Record<P, string>>,
   ): Promise<Disposable>
+  /** Keeps every message of a topic, also those of our absence; see {@link openInbox}. One inbox per service. */
+  inbox<T, P extends string>(topic: Topic<T, P>, keep: Keep<T, P>): Promise<AsyncDisposable>
   /** Merges `detail` into the retained `<service>/state` and publishes it. */
   setState(detail: Record<string, unknown>): void
   /** Calls the listener at every further connection to the broker. */
@@ -117,6 +120,10 @@ class MqttBus implements Bus {
     this.#subscriptions.add(subscription)
     await this.#requestSubscription(filter, topic.qos)
     return { [Symbol.dispose]: () => this.#unsubscribe(subscription) }
+  }
+
+  inbox<T, P extends string>(topic: Topic<T, P>, keep: Keep<T, P>): Promise<AsyncDisposable> {
+    return openInbox(this.#options, topic, keep)
   }
 
   setState(detail: Record<string, unknown>): void {

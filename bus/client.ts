@@ -24,12 +24,13 @@ export interface BusOptions {
   log: BusLog
   /** False for a mere observer: it has no `<service>/state` and no last will. */
   announce?: boolean
+  /** Client id of a session that the broker keeps while we are away. */
+  session?: string
   /** A stream to the broker instead of `url`. */
   stream?: () => Duplex
 }
 
 const MQTT_OPTIONS: IClientOptions = {
-  clean: true,
   keepalive: 10,
   connectTimeout: 5_000,
   // MQTT.js gives up after refused credentials unless told otherwise; ours may be mended while we wait
@@ -39,11 +40,17 @@ const MQTT_OPTIONS: IClientOptions = {
   resubscribe: true,
 }
 
+function clientId({ session, announce, service }: BusOptions): string {
+  if (session !== undefined) return session
+  return announce === false ? `${service}-${crypto.randomUUID()}` : service
+}
+
 /** An MQTT client set up against MQTT.js's defaults, with `will` as the last word on `<service>/state`. */
 export function createClient(options: BusOptions, will: object): MqttClient {
   const mqttOptions: IClientOptions = {
     ...MQTT_OPTIONS,
-    clientId: options.announce === false ? `${options.service}-${crypto.randomUUID()}` : options.service,
+    clientId: clientId(options),
+    clean: options.session === undefined,
     reconnectPeriod: 100,
     ...(options.username === undefined ? {} : { username: options.username }),
     ...(options.password === undefined ? {} : { password: options.password }),

@@ -16,7 +16,7 @@ export const ServiceState = z.looseObject({
 
 /** `relay-bridge/link`: the WebSocket to the cloud relay. */
 export const Link = z.looseObject({
-  state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting']),
+  state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting', 'paused']),
   connected: z.boolean().describe('registered: the relay has answered on this socket'),
   url: z.string().nullable(),
   since: time,

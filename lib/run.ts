@@ -25,7 +25,8 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
         log: log.child({ part: 'bus' }),
       }),
     )
-    stack.use(await service.start({ bus, config, log }))
+    const reread = () => parseSections(readConfigFile(file.path), service.config, service.mayBeMissing)
+    stack.use(await service.start({ bus, config, log, reread }))
   })
 }
 

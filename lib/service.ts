@@ -8,6 +8,8 @@ export interface Deps<C> {
   bus: Bus
   config: C
   log: Logger
+  /** The config as the file and the environment say now. Throws {@link ConfigError}. */
+  reread?: () => C
 }
 
 /** One service of the robot: its name on the bus, the config sections it reads, and how it starts. */

@@ -1,9 +1,29 @@
 import { createHmac } from 'node:crypto'
+import type { Deps } from '#lib/service.ts'
+import type { BridgeConfig } from './config.ts'
 
 export interface Credentials {
   deviceId: string
   secret: string
 }
+
+/** Reads the credentials anew each time; while the file cannot be read, those of before are used. */
+export function createCredentials({ config, reread, log }: Source): () => Credentials {
+  let known = config.cloud
+  return () => {
+    try {
+      known = reread?.().cloud ?? known
+    } catch (err) {
+      log.warn(
+        { reason: (err as Error).message },
+        'the configuration cannot be read again, going on with the old one',
+      )
+    }
+    return { deviceId: config.cloud.device_id, secret: known.device_secret }
+  }
+}
+
+type Source = Pick<Deps<BridgeConfig>, 'config' | 'reread' | 'log'>
 
 /** What is signed: `id:timestamp`, or the bare id, which is all that an old relay knows (API_CONTRACT 1.2, form 5). */
 export type SignatureForm = 'id:timestamp' | 'id'

@@ -7,6 +7,10 @@ export interface Ending {
   openFor: number
   /** From the first inbound frame to the end, ms; 0 when none came. */
   usefulFor: number
+  /** The relay may not know that this connection is over: it was given up or lost without a close frame. */
+  unclean: boolean
+  /** Nothing was there that could be dialled: no name, no route, no open port. */
+  unreachable: boolean
 }
 
 /** What an ending asks us to do. API_CONTRACT 1.4. */

@@ -14,7 +14,6 @@ const MAX_SESSIONS = 64
 
 /** What only apps are told, and liveness: no news for the robot. API_CONTRACT 2.1. */
 const IGNORED = [
-  'pong',
   'auth_result',
   'webrtc_credentials',
   'robot_status',
@@ -35,6 +34,10 @@ interface FromRelayDeps {
   cloud: CloudMessages
   deviceId: string
   log: Logger
+  /** The answer to a ping of ours. */
+  onPong(): void
+  /** Anything else: the relay routes to us. */
+  onRouted(): void
 }
 
 /** The mapping table from frames of the relay to messages on the bus. Takes any text, throws nothing, waits for nothing. */
@@ -61,6 +64,7 @@ export class FromRelay implements Disposable {
         'ping',
         () => void deps.link.send({ type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
       ],
+      ['pong', () => deps.onPong()],
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
     this.#known = new Set([...this.#handlers.keys(), ...deps.cloud.types])
@@ -74,6 +78,7 @@ export class FromRelay implements Disposable {
         throw new ContractError('for another device')
       }
       const kind = kindOf(frame, this.#known)
+      if (kind !== 'pong') this.#deps.onRouted()
       const handle = this.#handlers.get(kind)
       if (handle) handle(frame)
       else this.#deps.cloud.take(kind, frame).catch((err: unknown) => this.#dropped(err))

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Link as LinkMessage } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/service.ts'
@@ -6,8 +7,17 @@ import { VERSION } from '#lib/version.ts'
 import { type AppSideDeps, startAppSide } from './app-side.ts'
 import { CommandGate } from './command-gate.ts'
 import { type BridgeConfig, config } from './config.ts'
+import { createCredentials } from './credentials.ts'
+import { takeEvents } from './event-intake.ts'
+import type { Frame } from './frame.ts'
 import { FromRelay } from './from-relay.ts'
-import { type Link, runLink } from './link.ts'
+import { GHOST_TIMES, GhostCheck, type GhostTimes } from './ghost-check.ts'
+import { followHotspot } from './hotspot.ts'
+import { LastConnection } from './last-connection.ts'
+import { type Link, type LinkOptions, runLink } from './link.ts'
+import { Outbox } from './outbox.ts'
+import { OutboxSender, type SenderTimes } from './outbox-sender.ts'
+import type { Bounds, Counts } from './outbox-store.ts'
 import { relayAddress, shownAddress } from './relay-address.ts'
 import { SOCKET_TIMES, type SocketTimes } from './relay-socket.ts'
 import { forwardToRelay } from './to-relay.ts'
@@ -22,6 +32,9 @@ export const relayBridge = defineService({
 interface BridgeDeps extends Deps<BridgeConfig>, Pick<AppSideDeps, 'telemetryTimes' | 'pairedWithin'> {
   /** Shorter in tests. */
   times?: Partial<SocketTimes>
+  ghostTimes?: Partial<GhostTimes>
+  senderTimes?: Partial<SenderTimes>
+  bounds?: Bounds
   env?: Readonly<Record<string, string | undefined>>
 }
 
@@ -34,44 +47,115 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
     await bus.publish(topics.link, disabledLink(config))
     return { [Symbol.asyncDispose]: () => Promise.resolve() }
   }
-  const { device_id: deviceId, device_secret: secret } = config.cloud
-  const url = relayAddress(config.cloud.relay_url, env.RELAY_URL)
+  const relay = relayAddress(config.cloud.relay_url, env.RELAY_URL)
   await using stack = new AsyncDisposableStack()
+  const line = new Line()
+  const parts = await startParts(deps, { stack, line, relay })
+  line.link = stack.use(runLink(linkOptions(deps, { line, relay, ...parts })))
+  line.note({ outbox: shownCounts(parts.outbox.counts) })
+  stack.use(await takeEvents({ ...deps, ...parts, link: line, onStored: () => parts.sender.stored() }))
+  await followHotspot(bus, line.link)
+  stack.use(startHeartbeat(parts.deviceId, config.cloud.heartbeat_interval * 1000, line))
+  stack.use(parts.commands)
+  stack.defer(() => void line.send({ type: 'robot_disconnecting', device_id: parts.deviceId }))
+  return stack.move()
+}
+
+/** The link as the other parts see it: they are there before it. */
+class Line {
+  link: Link | undefined
+  get registered(): boolean {
+    return this.link?.registered ?? false
+  }
+  send(frame: Frame): boolean {
+    return this.link?.send(frame) ?? false
+  }
+  note(facts: Parameters<Link['note']>[0]): void {
+    this.link?.note(facts)
+  }
+}
+
+type Parts = Awaited<ReturnType<typeof startParts>>
+
+/** Everything that speaks through the link. */
+async function startParts(
+  deps: BridgeDeps,
+  { stack, line, relay }: { stack: AsyncDisposableStack; line: Line; relay: URL },
+) {
+  const { bus, config, log } = deps
+  const { device_id: deviceId } = config.cloud
+  const path = (name: string) => join(config.data_dir, name)
+  const last = stack.use(await LastConnection.load(path('relay-connection.json'), log))
+  const outbox = stack.use(await openOutbox(deps, path('outbox.db'), line))
   const tally = stack.use(createTally(log, 'not sent: no link to the relay'))
-  let link: Link | undefined
-  const commands = new CommandGate(bus, deviceId, () => link)
+  const commands = new CommandGate(bus, deviceId, () => line)
   await commands.listen()
-  await forwardToRelay({ bus, link: () => link, deviceId, tally })
-  const apps = stack.use(await startAppSide({ ...deps, link: () => link, relay: url }))
+  await forwardToRelay({ bus, link: () => line, deviceId, tally })
+  const apps = stack.use(await startAppSide({ ...deps, link: () => line, relay }))
+  const times = { ...GHOST_TIMES, ...deps.ghostTimes }
+  const redial = (reason: string) => line.link?.redial(reason)
+  const ghost = stack.use(new GhostCheck({ deviceId, relay, log, times, redial }))
+  const sender = new OutboxSender(outbox, log, deps.senderTimes)
   const note: Link['note'] = (facts) => {
-    link?.note(facts)
+    line.note(facts)
     if (facts.app_present !== undefined) apps.appPresent(facts.app_present)
   }
-  const send: Link['send'] = (frame) => link?.send(frame) ?? false
   const fromRelay = stack.use(
-    new FromRelay({ bus, link: { send, note }, commands, cloud: apps.cloud, deviceId, log }),
-  )
-  link = stack.use(
-    runLink({
-      url,
-      credentials: { deviceId, secret },
-      reconnectDelay: config.cloud.reconnect_delay * 1000,
-      times: { ...SOCKET_TIMES, ...deps.times },
-      log,
-      onState: (state) => publishLink(deps, state),
-      onOpen() {
-        send({ type: 'robot_connected', device_id: deviceId, version: VERSION })
-        // its pong is the first proof that we are registered (API_CONTRACT 1.6)
-        send({ type: 'ping' })
+    new FromRelay({
+      ...{
+        bus,
+        link: { send: (frame) => line.send(frame), note },
+        commands,
+        cloud: apps.cloud,
+        deviceId,
+        log,
       },
-      onRegistered: () => apps.registered(),
-      onText: (text) => fromRelay.take(text),
+      onPong: () => sender.ponged(),
+      onRouted: () => ghost.routed(),
     }),
   )
-  stack.use(startHeartbeat(deviceId, config.cloud.heartbeat_interval * 1000, () => link))
-  stack.use(commands)
-  stack.defer(() => void send({ type: 'robot_disconnecting', device_id: deviceId }))
-  return stack.move()
+  return { deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
+}
+
+function linkOptions(
+  deps: BridgeDeps,
+  { line, relay, ...parts }: Parts & { line: Line; relay: URL },
+): LinkOptions {
+  const { apps, ghost, sender } = parts
+  return {
+    url: relay,
+    last: parts.last,
+    log: deps.log,
+    credentials: createCredentials(deps),
+    reconnectDelay: deps.config.cloud.reconnect_delay * 1000,
+    times: { ...SOCKET_TIMES, ...deps.times },
+    onState: (state) => publishLink(deps, state),
+    onOpen() {
+      line.send({ type: 'robot_connected', device_id: parts.deviceId, version: VERSION })
+      // its pong is the first proof that we are registered (API_CONTRACT 1.6)
+      if (line.link) sender.opened(line.link)
+    },
+    onRegistered(facts) {
+      apps.registered()
+      ghost.registered(facts)
+      if (line.link) sender.registered(line.link)
+    },
+    onText: (text) => parts.fromRelay.take(text),
+    onLost(ending) {
+      ghost.lost()
+      sender.lost(ending)
+    },
+  }
+}
+
+function openOutbox(deps: BridgeDeps, path: string, line: Line): Promise<Outbox> {
+  const { log, bounds } = deps
+  const onCounts = (counts: Counts) => line.note({ outbox: shownCounts(counts) })
+  return Outbox.open(path, { log, onCounts, ...(bounds ? { bounds } : {}) })
+}
+
+function shownCounts({ depth, dropped }: Counts): LinkMessage['outbox'] {
+  return { depth, dropped }
 }
 
 function whyDisabled({ cloud }: BridgeConfig): string | undefined {
@@ -99,10 +183,10 @@ function publishLink({ bus, log }: BridgeDeps, state: LinkMessage): void {
   bus.publish(topics.link, state).catch((err: unknown) => log.warn({ err }, 'link state not published'))
 }
 
-function startHeartbeat(deviceId: string, every: number, link: () => Link | undefined): Disposable {
+function startHeartbeat(deviceId: string, every: number, line: Line): Disposable {
   const timer = setInterval(() => {
-    if (!link()?.registered) return
-    link()?.send({ type: 'heartbeat', device_id: deviceId, timestamp: Math.floor(Date.now() / 1000) })
+    if (!line.registered) return
+    line.send({ type: 'heartbeat', device_id: deviceId, timestamp: Math.floor(Date.now() / 1000) })
   }, every)
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

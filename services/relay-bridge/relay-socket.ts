@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import WebSocket, { type RawData } from 'ws'
 import { hideSignatures } from '#lib/redact.ts'
 import type { Ending } from './ending.ts'
@@ -21,8 +22,15 @@ const TEXT_LIMIT = 8 * 1024 * 1024
 /** Bytes that may wait in our own socket; more means that the relay has stopped reading. */
 const WAITING_LIMIT = 8 * 1024 * 1024
 
+/** Errors of a dial that never reached a relay. */
+const UNREACHABLE = new Set([
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'ETIMEDOUT'],
+  ...['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'],
+])
+
 export interface RelaySocketOptions {
   url: URL
+  lookup?: LookupFunction
   headers: Record<string, string>
   times: SocketTimes
   /** The upgrade was accepted, which is not yet a registration. */
@@ -54,27 +62,43 @@ export class RelaySocket {
       handshakeTimeout: options.times.connect,
       maxPayload: FRAME_LIMIT,
       perMessageDeflate: false,
+      ...(options.lookup ? { lookup: options.lookup } : {}),
     })
     this.#socket.on('open', () => this.#opened())
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
     this.#socket.on('unexpected-response', (_request, { statusCode }) =>
       this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`),
     )
-    this.#socket.on('error', (err) => this.#end(null, err.message))
+    this.#socket.on('error', (err: NodeJS.ErrnoException) =>
+      this.#end(null, err.message, {
+        unclean: err.code !== 'ECONNRESET',
+        unreachable: UNREACHABLE.has(errorCode(err)),
+      }),
+    )
     this.#socket.on('close', (code, reason) => this.#end(code, hideSignatures(reason.toString('utf8'))))
   }
 
   /** Sends a text frame; false when there is no open socket. A failure ends the connection at once. */
   send(text: string): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return false
-    if (this.#socket.bufferedAmount > WAITING_LIMIT) {
-      this.#end(1006, 'the relay does not read')
+    if (this.waiting > WAITING_LIMIT) {
+      this.giveUp('the relay does not read')
       return false
     }
     this.#socket.send(text, (err) => {
-      if (err) this.#end(1006, `send failed: ${err.message}`)
+      if (err) this.giveUp(`send failed: ${err.message}`)
     })
     return true
+  }
+
+  /** Bytes that wait to be sent. */
+  get waiting(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  /** Ends a connection that is of no use, without a goodbye. */
+  giveUp(reason: string): void {
+    this.#end(1006, reason, { unclean: true })
   }
 
   /** Ends the connection with a close frame; its answer is waited for `grace` ms at most. */
@@ -89,9 +113,8 @@ export class RelaySocket {
 
   #opened(): void {
     this.#openedAt = performance.now()
-    this.#keepAlive()
     this.#after(this.#options.times.register, () => {
-      if (this.#usefulAt === undefined) this.#end(1006, 'open, but not registered in time')
+      if (this.#usefulAt === undefined) this.giveUp('open, but not registered in time')
     })
     this.#options.onOpen()
   }
@@ -102,7 +125,11 @@ export class RelaySocket {
       this.#options.onUnreadable(isBinary ? 'binary' : 'too-large')
       return
     }
-    this.#usefulAt ??= performance.now()
+    if (this.#usefulAt === undefined) {
+      this.#usefulAt = performance.now()
+      // not before: while it waits for our predecessor the relay may answer nothing, and must not be given up
+      this.#keepAlive()
+    }
     this.#options.onText(bytes.toString('utf8'))
   }
 
@@ -112,8 +139,10 @@ export class RelaySocket {
     let deadline: NodeJS.Timeout | undefined
     const sendPing = () => {
       if (this.#socket.readyState !== WebSocket.OPEN) return
-      this.#socket.ping()
-      deadline = this.#after(pong, () => this.#end(1006, 'no pong in time'))
+      this.#socket.ping('', true, (err) => {
+        if (err) this.giveUp(`ping failed: ${err.message}`)
+      })
+      deadline = this.#after(pong, () => this.giveUp('no pong in time'))
     }
     this.#socket.on('pong', () => {
       if (deadline === undefined) return // an unsolicited pong (RFC 6455 §5.5.3) must not start a second series
@@ -134,12 +163,23 @@ export class RelaySocket {
     return timer
   }
 
-  #end(code: number | null, reason: string): void {
+  #end(
+    code: number | null,
+    reason: string,
+    { unclean = false, unreachable = false }: { unclean?: boolean; unreachable?: boolean } = {},
+  ): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
-    this.#resolve({ code, reason, openFor: since(this.#openedAt), usefulFor: since(this.#usefulAt) })
+    const [openFor, usefulFor] = [since(this.#openedAt), since(this.#usefulAt)]
+    this.#resolve({ code, reason, openFor, usefulFor, unclean: unclean && openFor > 0, unreachable })
     this.#socket.terminate()
   }
+}
+
+/** Several addresses that all failed are one AggregateError. */
+function errorCode(err: NodeJS.ErrnoException): string {
+  const [first] = err instanceof AggregateError ? (err.errors as NodeJS.ErrnoException[]) : [err]
+  return first?.code ?? ''
 }
 
 function since(start: number | undefined): number {

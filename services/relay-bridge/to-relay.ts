@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import type { Tally } from '#lib/tally.ts'
-import { eventFrame } from './envelope.ts'
 import type { Link } from './link.ts'
 
 interface ToRelayDeps {
   bus: Bus
-  link: () => Pick<Link, 'send' | 'registered'> | undefined
+  link: () => Pick<Link, 'send'> | undefined
   deviceId: string
   tally: Tally
 }
@@ -26,10 +24,4 @@ export async function forwardToRelay({ bus, link, deviceId, tally }: ToRelayDeps
     if (by === 'robot') send('webrtc_close', { session_id, reason })
   })
   await bus.subscribe(topics.error, ({ session_id, error }) => send('webrtc_error', { session_id, error }))
-  await bus.subscribe(topics.event, (payload, { params: { name }, retained }) => {
-    if (retained) return
-    const frame = eventFrame(name, payload, { deviceId, id: randomUUID(), at: Date.now() })
-    const current = link()
-    if (!current?.registered || !current.send(frame)) tally.count(`event ${name}`)
-  })
 }

@@ -31,7 +31,7 @@ export async function memoryBus(t: TestContext): Promise<MemoryBus> {
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
   const broker = stack.use(await createBroker({ log }))
-  const streams = new Map<string, Duplex>()
+  const streams = new Set<{ service: string; stream: Duplex }>()
   const openStream = (service: string) => {
     const [near, far] = duplexPair()
     // each side's end must end the other, or MQTT.js's endAsync() never resolves
@@ -39,7 +39,9 @@ export async function memoryBus(t: TestContext): Promise<MemoryBus> {
     far.on('close', () => near.destroy())
     near.on('error', () => {})
     far.on('error', () => {})
-    streams.set(service, near)
+    const entry = { service, stream: near }
+    streams.add(entry)
+    near.on('close', () => streams.delete(entry))
     broker.aedes.handle(far)
     return near
   }
@@ -61,7 +63,7 @@ export async function memoryBus(t: TestContext): Promise<MemoryBus> {
     },
     use: (thing) => stack.use(thing),
     cut(service) {
-      for (const [name, one] of streams) if (service === undefined || name === service) one.destroy()
+      for (const one of streams) if (service === undefined || one.service === service) one.stream.destroy()
     },
   }
 }

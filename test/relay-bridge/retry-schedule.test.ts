@@ -7,6 +7,8 @@ const ending = (code: number | null, facts: { openFor?: number; usefulFor?: numb
   reason: '',
   openFor: 0,
   usefulFor: 0,
+  unclean: false,
+  unreachable: false,
   ...facts,
 })
 const longest = () => 0.999_999

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { batteryPercent, statusData } from '#services/relay-bridge/status.ts'
 import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { online, startBridge } from './bridge.ts'
 
 const session = (
@@ -84,7 +85,7 @@ test('a prototype is not changed by what a source reports', () => {
 })
 
 const NETWORK = {
-  mode: 'ap',
+  mode: 'wifi',
   ssid: 'home',
   ip: '10.0.0.1',
   signal: -50,
@@ -165,10 +166,13 @@ test('after a registration the state is told once more, which corrects a late "o
 
 test('five logins in a row are one snapshot, and nothing waits for it (A17)', async (t) => {
   const relay = await fakeRelay(t)
-  const { robot, link } = await startBridge(t, relay, {
+  const memory = await memoryBus(t)
+  const early = await memory.connect('early', { announce: false })
+  await early.publish(topics.telemetry, { mode: 'manual' }, { source: 'mode' })
+  const { link } = await startBridge(t, relay, {
+    memory,
     telemetryTimes: { ...QUICK, afterLogin: 500, atMost: 60_000, again: 60_000 },
   })
-  await robot.publish(topics.telemetry, { mode: 'manual' }, { source: 'mode' })
   const socket = await relay.robot()
   await link.next(online)
   await socket.next(isStatus)
