@@ -87,7 +87,8 @@ async function startProcess(t: TestContext, relay: FakeRelay) {
   writeFileSync(path, stringify({ cloud, bus: { url }, data_dir: folder }))
   const collector = new URL('./gc-on-signal.ts', import.meta.url).href
   const args = ['--expose-gc', '--import', collector, 'services/relay-bridge/main.ts', '--config', path]
-  const env = { ...process.env, RELAY_URL: '', LOG_LEVEL: 'trace' }
+  // memory as the supervisor starts it
+  const env = { ...process.env, RELAY_URL: '', LOG_LEVEL: 'trace', NODE_OPTIONS: '--max-semi-space-size=2' }
   const child = spawn(process.execPath, args, {
     cwd: PROJECT_ROOT,
     env,
