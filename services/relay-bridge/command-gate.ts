@@ -75,7 +75,7 @@ export class CommandGate implements Disposable {
     const id = randomUUID()
     const timer = setTimeout(() => {
       this.#settle(id, { success: false, error: 'nothing on the robot answered this command' })
-    }, TIMEOUTS[name] ?? TIMEOUT)
+    }, timeoutOf(name))
     this.#pending.set(id, { command: name, echo, timer })
     const command = {
       id,
@@ -107,4 +107,9 @@ export class CommandGate implements Disposable {
   #acknowledge(command: string, echo: Record<string, unknown>, result: Outcome): void {
     this.#link()?.send({ ...result, ...echo, type: 'command_ack', device_id: this.#deviceId, command })
   }
+}
+
+/** The name may be any text, also one that every object inherits. */
+function timeoutOf(name: string): number {
+  return Object.hasOwn(TIMEOUTS, name) ? (TIMEOUTS[name] ?? TIMEOUT) : TIMEOUT
 }

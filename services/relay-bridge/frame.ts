@@ -3,8 +3,15 @@ import { ContractError } from '#bus/contract-error.ts'
 /** A frame of the relay: any JSON object. */
 export type Frame = Record<string, unknown>
 
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+
+/** Levels of nesting that are read. Millions of them fit into 8 MiB, and each costs memory. */
+const MAX_DEPTH = 64
+
 /** Parses a text frame. Throws {@link ContractError} for anything but a JSON object (API_CONTRACT 2). */
 export function parseFrame(text: string): Frame {
+  if (text.length > 2 * MAX_DEPTH && isDeep(text)) throw new ContractError('frame is nested too deeply')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -13,6 +20,25 @@ export function parseFrame(text: string): Frame {
   }
   if (!isObject(value)) throw new ContractError('frame is not a JSON object')
   return value
+}
+
+/** Is any place nested deeper than {@link MAX_DEPTH}? One pass, whatever the text: brackets in strings do not count. */
+function isDeep(text: string): boolean {
+  let depth = 0
+  for (let i = 0; i < text.length && depth <= MAX_DEPTH; i++) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) i = endOfString(text, i)
+    else if (char === OPEN_ARRAY || char === OPEN_OBJECT) depth++
+    else if (char === CLOSE_ARRAY || char === CLOSE_OBJECT) depth--
+  }
+  return depth > MAX_DEPTH
+}
+
+/** Where the string that opens at `start` closes; the end of the text when it does not. */
+function endOfString(text: string, start: number): number {
+  let i = start + 1
+  while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1
+  return i
 }
 
 /** A JSON object: no array, no null. */

@@ -95,7 +95,7 @@ test('the relay is told of endings by the robot, and never gets an echo', async 
   )
 })
 
-test('rubbish from the relay is dropped and everything else goes on', async (t) => {
+test('rubbish from the relay is dropped and everything else goes on (A19)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link, memory } = await startBridge(t, relay)
   const requests = await collect(robot, topics.request)
