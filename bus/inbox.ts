@@ -6,7 +6,7 @@ import { decodePayload, type Topic } from './topic.ts'
 import { createWarnings } from './warnings.ts'
 
 /** How a message came, to tell one that is sent again from a new one. */
-export interface Delivery {
+interface Delivery {
   /** MQTT packet id: the same when the broker sends a message again [MQTT-4.4.0-1]. */
   messageId: number
   /** Changes with each connection. A message is sent again only in a later one. */
@@ -15,7 +15,7 @@ export interface Delivery {
   fresh: boolean
 }
 
-export interface Kept<P extends string> {
+interface Kept<P extends string> {
   params: Record<P, string>
   delivery: Delivery
 }

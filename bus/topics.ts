@@ -137,6 +137,7 @@ export const topics = {
   command: json('command/{name}', {
     payload: message.Command,
     qos: 1,
+    maxBytes: 2 * MiB,
     from: 'relay-bridge, webrtc',
     to: 'any robot service',
     about: 'Something for the robot to do. Answer on `command-result` with the same `id`.',

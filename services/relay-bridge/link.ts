@@ -15,7 +15,7 @@ import { RelaySocket, type SocketTimes } from './relay-socket.ts'
 import { createRetrySchedule, type Retry } from './retry-schedule.ts'
 
 /** What the link tells the parts that use it. */
-export interface LinkEvents {
+interface LinkEvents {
   /** The state changed. */
   onState(state: LinkMessage): void
   /** The socket is open: greet. */

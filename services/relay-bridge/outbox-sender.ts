@@ -21,7 +21,7 @@ export interface SenderTimes {
   proof: number
 }
 
-export const SENDER_TIMES: SenderTimes = { pause: 25, proof: 90_000 }
+const SENDER_TIMES: SenderTimes = { pause: 25, proof: 90_000 }
 
 /** Events that are sent between two pauses: 200 a second, and live ones of a robot at once. */
 const PART = 5

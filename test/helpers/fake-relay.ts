@@ -11,6 +11,8 @@ export interface RobotSocket {
   socket: WebSocket
   /** Every text frame, parsed. */
   frames: Record<string, unknown>[]
+  /** Whether `{"type":"ping"}` is answered. */
+  answersPings: boolean
   /** The next frame that satisfies `where` and was not taken yet. */
   next(where: (frame: Record<string, unknown>) => boolean, within?: number): Promise<Record<string, unknown>>
   send(frame: unknown): void
@@ -75,13 +77,8 @@ function record(socket: WebSocket, request: IncomingMessage, silent: boolean): R
   const frames: Record<string, unknown>[] = []
   const taken = new Set<Record<string, unknown>>()
   const wakers = new Set<() => void>()
-  socket.on('message', (data) => {
-    const frame = JSON.parse(data.toString()) as Record<string, unknown>
-    frames.push(frame)
-    if (frame.type === 'ping' && !silent) socket.send('{"type":"pong"}')
-    for (const wakeUp of wakers) wakeUp()
-  })
-  return {
+  const robot: RobotSocket = {
+    answersPings: !silent,
     headers: request.headers,
     socket,
     frames,
@@ -95,6 +92,13 @@ function record(socket: WebSocket, request: IncomingMessage, silent: boolean): R
       return found
     },
   }
+  socket.on('message', (data) => {
+    const frame = JSON.parse(data.toString()) as Record<string, unknown>
+    frames.push(frame)
+    if (frame.type === 'ping' && robot.answersPings) socket.send('{"type":"pong"}')
+    for (const wakeUp of wakers) wakeUp()
+  })
+  return robot
 }
 
 async function until(
