@@ -25,6 +25,8 @@ export interface FakeRelay {
   robot(within?: number): Promise<RobotSocket>
   /** Upgrades are refused with this HTTP status from now on; undefined accepts again. */
   refuse(status: number | undefined): void
+  /** Devices that `GET /debug/pairing` names; while undefined it answers 404. */
+  knows: string[] | undefined
   /** Upgrade requests so far, refused ones too. */
   readonly attempts: { headers: IncomingMessage['headers']; at: number }[]
   close(): Promise<void>
@@ -32,7 +34,11 @@ export interface FakeRelay {
 
 /** Starts one; `port` 0 takes a free one. Answers `{"type":"ping"}` unless `silent`. */
 export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {}): Promise<FakeRelay> {
-  const server = createServer()
+  const server = createServer((request, response) => {
+    const known = request.url === '/debug/pairing' ? relay.knows : undefined
+    response.statusCode = known ? 200 : 404
+    response.end(known ? JSON.stringify({ robot_connections: known }) : '')
+  })
   const sockets = new WebSocketServer({ noServer: true })
   const attempts: FakeRelay['attempts'] = []
   const arrived: RobotSocket[] = []
@@ -57,7 +63,8 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
     if (server.listening) await new Promise((resolve) => server.close(resolve))
   }
   t.after(close)
-  return {
+  const relay: FakeRelay = {
+    knows: undefined,
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/device`,
     attempts,
     refuse(status) {
@@ -71,6 +78,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
     },
     close,
   }
+  return relay
 }
 
 function record(socket: WebSocket, request: IncomingMessage, silent: boolean): RobotSocket {

@@ -10,9 +10,11 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 
 type Deps = Parameters<typeof startRelayBridge>[0]
 
-interface BridgeOptions extends Pick<Deps, 'times' | 'telemetryTimes' | 'pairedWithin'> {
+interface BridgeOptions extends Pick<Deps, 'times' | 'ghostTimes' | 'telemetryTimes' | 'pairedWithin'> {
   dataDir?: string
   cloud?: Record<string, unknown>
+  /** The secret as the config says now. */
+  reread?: () => string
   /** A bus that is there already. */
   memory?: Awaited<ReturnType<typeof memoryBus>>
 }
@@ -21,7 +23,7 @@ interface BridgeOptions extends Pick<Deps, 'times' | 'telemetryTimes' | 'pairedW
 export async function startBridge(
   t: TestContext,
   relay: Pick<FakeRelay, 'url'>,
-  { dataDir = temporaryFolder(t), cloud = {}, memory, ...deps }: BridgeOptions = {},
+  { dataDir = temporaryFolder(t), cloud = {}, memory, reread, ...deps }: BridgeOptions = {},
 ) {
   memory ??= await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
@@ -36,7 +38,12 @@ export async function startBridge(
     }),
     data_dir: dataDir,
   }
-  const bridge = memory.use(await startRelayBridge({ bus, config, log: memory.log, env: {}, ...deps }))
+  const again = reread && {
+    reread: () => ({ ...config, cloud: { ...config.cloud, device_secret: reread() } }),
+  }
+  const bridge = memory.use(
+    await startRelayBridge({ bus, config, log: memory.log, env: {}, ...again, ...deps }),
+  )
   return { memory, robot, link, bridge, bus, dataDir }
 }
 
