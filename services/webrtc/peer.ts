@@ -7,6 +7,7 @@ import {
   RTCPeerConnection,
 } from 'werift'
 import { parseCandidate, userFragments } from './candidate.ts'
+import { gatherFromServers } from './candidate-sources.ts'
 import { type Channel, type OnText, wrapChannel } from './channel.ts'
 import { markUnordered } from './dcep.ts'
 import { keepEarlyDtls } from './early-dtls.ts'
@@ -77,8 +78,7 @@ export class Peer {
     markUnordered(this.#pc, control)
     guardMessages(this.#pc)
     this.control = wrapChannel(control, events.message)
-    // without a STUN server of ours, werift would ask one of Google's
-    if (!options.iceServers.stun) delete this.#ice.stunServer
+    gatherFromServers(this.#ice, options, this.#gathering)
     this.#listen()
   }
 
@@ -87,7 +87,7 @@ export class Peer {
    * there can be no connection.
    */
   async offer(): Promise<string> {
-    if (this.#options.policy === 'relay' && !this.#options.iceServers.turn) {
+    if (this.#options.policy === 'relay' && this.#options.iceServers.turn.length === 0) {
       throw new Error('ice.policy is relay, and there is no TURN server that we can use')
     }
     const bare = await this.#pc.createOffer()
@@ -173,7 +173,7 @@ export class Peer {
     const budget = AbortSignal.timeout(CLOSE_BUDGET)
     const expired = new Promise((resolve) => budget.addEventListener('abort', resolve, { once: true }))
     await Promise.race([this.#pc.close().catch(() => undefined), expired]) // nothing left to save
-    this.#gathering.close()
+    await this.#gathering.close()
   }
 
   #listen(): void {

@@ -21,7 +21,7 @@ export interface Timings {
 export const TIMINGS: Timings = {
   resend: [2_500, 5_000],
   answer: 10_000,
-  hold: 500,
+  hold: 200,
   connect: 20_000,
   silence: 3_000,
   grace: 6_000,

@@ -35,7 +35,7 @@ test('a TURN server that answers only after the viewer has is still used', optio
     TurnProtocol.prototype.connectionMade = allocate
   })
   TurnProtocol.prototype.connectionMade = async function connectionMade(this: TurnProtocol) {
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await new Promise((resolve) => setTimeout(resolve, 600))
     return allocate.call(this)
   }
   await watchRelayed(t, 'udp')
