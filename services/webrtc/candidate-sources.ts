@@ -7,7 +7,6 @@ import {
   StunOverTurnProtocol,
   type StunProtocol,
   serverReflexiveCandidate,
-  type TurnProtocol,
 } from 'werift'
 import type { Gathering } from './gathering.ts'
 import type { PeerOptions } from './peer-config.ts'
@@ -49,20 +48,23 @@ async function addRelay(insides: Insides, options: PeerOptions, gathering: Gathe
   const turn = await allocateRelay(options.iceServers.turn, options, gathering)
   if (!turn) return
   const protocol = new StunOverTurnProtocol(turn)
-  protocol.localCandidate = relayCandidate(turn, insides)
+  // our own address would give away what the relay hides (RFC 8445 §5.1.1.2 asks for it only for diagnosis)
+  const base = options.policy === 'relay' ? (['0.0.0.0', 0] as const) : turn.mappedAddress
+  protocol.localCandidate = relayCandidate(turn.relayedAddress, base, insides)
   insides.ensureProtocol(protocol)
   insides.protocols.push(protocol)
   insides.appendLocalCandidate(protocol.localCandidate)
 }
 
-function relayCandidate(turn: TurnProtocol, { generation, localUsername }: Insides): Candidate {
-  const [host, port] = turn.relayedAddress
+function relayCandidate(
+  [host, port]: readonly [string, number],
+  [baseHost, basePort]: readonly [string, number],
+  { generation, localUsername }: Insides,
+): Candidate {
   const foundation = candidateFoundation('relay', 'udp', host)
-  const priority = candidatePriority('relay')
-  const base = turn.mappedAddress
   return new Candidate(
-    ...([foundation, 1, 'udp', priority, host, port, 'relay'] as const),
-    ...([base[0], base[1], undefined, generation, localUsername] as const),
+    ...([foundation, 1, 'udp', candidatePriority('relay'), host, port, 'relay'] as const),
+    ...([baseHost, basePort, undefined, generation, localUsername] as const),
   )
 }
 

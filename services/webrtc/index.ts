@@ -5,6 +5,7 @@ import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { openCommands } from './commands.ts'
 import { REASON } from './endings.ts'
+import { watchNetwork } from './network-watch.ts'
 import { createReport } from './report.ts'
 import { Sessions } from './sessions.ts'
 import { createSilence } from './silence.ts'
@@ -45,6 +46,11 @@ export async function startWebrtc(
     peer,
     deps: { bus, log, tally, layers, silence, commands, timings: times, bitrate, changed: report.changed },
   })
+  const moved = (addresses: string[]) => {
+    log.info({ addresses }, 'network changed')
+    for (const session of sessions.list) session.moved(addresses)
+  }
+  stack.use(watchNetwork(moved, times.network))
   stack.use(report)
   stack.use(sessions)
   report.changed() // nobody, whatever an earlier life has left

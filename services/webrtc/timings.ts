@@ -12,6 +12,8 @@ export interface Timings {
   silence: number
   /** A disconnected viewer may come back for so long. */
   grace: number
+  /** How often the addresses of this machine are looked at. */
+  network: number
   /** How often a connected session looks at itself. */
   watch: number
   /** How often the list of sessions is published. */
@@ -25,6 +27,7 @@ export const TIMINGS: Timings = {
   connect: 20_000,
   silence: 3_000,
   grace: 6_000,
+  network: 2_000,
   watch: 500,
   report: 2_500,
 }

@@ -30,6 +30,8 @@ export interface Viewer {
   /** Resolves when `enough` holds of what has arrived; rejects after `within` ms. */
   until(enough: (viewer: Viewer) => boolean, within?: number): Promise<void>
   sendPli(): Promise<void>
+  /** Hears no signalling from now on. */
+  hangUp(): void
   close(): Promise<void>
 }
 
@@ -81,6 +83,7 @@ export async function openViewer(
       const ssrc = viewer.video[0]?.header.ssrc
       if (ssrc !== undefined) await receiver?.sendRtcpPLI(ssrc)
     },
+    hangUp: () => hangUp?.(),
     async close() {
       hangUp?.()
       await pc.close()
@@ -121,7 +124,7 @@ async function openSwitchboard(bus: Bus): Promise<Switchboard> {
   return board
 }
 
-/** Answers the first offer; candidates of both sides go as they come. Returns what ends it. */
+/** Answers every offer; candidates of both sides go as they come. Returns what ends it. */
 async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
   const opened = switchboards.get(bus) ?? openSwitchboard(bus)
   switchboards.set(bus, opened)
@@ -140,7 +143,7 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
     else early.push(candidate)
   })
   board.offer.set(id, async (sdp) => {
-    board.offer.delete(id)
+    const again = pc.remoteDescription !== null
     await pc.setRemoteDescription(sdp)
     // without a server of ours, werift would ask one of Google's
     for (const { connection } of pc.iceTransports) delete connection.stunServer
@@ -148,7 +151,9 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
     const applied = pc.setLocalDescription(answer)
     await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: answer.sdp } })
     await applied
-    for (const candidate of early) await pc.addIceCandidate(candidate as never)
+    // werift 0.25.2 begins no checks for a restart that it answers
+    if (again) for (const transport of pc.iceTransports) transport.start().catch(() => undefined)
+    for (const candidate of early.splice(0)) await pc.addIceCandidate(candidate as never)
   })
   return () => {
     board.offer.delete(id)
