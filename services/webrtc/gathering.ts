@@ -36,6 +36,11 @@ interface TransactionInsides {
 
 const current = new AsyncLocalStorage<Opened>()
 
+/** Was what runs now begun by the gathering of some peer? */
+export function isGathering(): boolean {
+  return current.getStore() !== undefined
+}
+
 export function createGathering(): Gathering {
   const opened: Opened = {
     closed: false,

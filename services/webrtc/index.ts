@@ -12,10 +12,12 @@ import { createSilence } from './silence.ts'
 import { TIMINGS, type Timings } from './timings.ts'
 import { openVideoLayers } from './video-layers.ts'
 import { warmUp } from './warm-up.ts'
+import { isWeriftFault } from './werift-fault.ts'
 
 export const webrtc = defineService({
   name: 'webrtc',
   config: { webrtc: WebrtcSection },
+  survives: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 

@@ -149,13 +149,14 @@ test('an answer that is none ends the session with an error', async (t) => {
   }
 })
 
-test('a viewer that falls silent is given up after its grace', async (t) => {
+test('a viewer that falls silent is given up after its grace (P15) (P23)', async (t) => {
   const { bus, camera } = await startRobot(t, {}, { silence: 300, grace: 300, watch: 50 })
   camera.roll()
   const closed = await collect(bus, topics.closed)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.until(({ video }) => video.length > 0)
   // gone without a word, as when the app is killed
+  viewer.hangUp()
   for (const { connection } of viewer.pc.iceTransports) connection.send = async () => undefined
   for (const { connection } of viewer.pc.iceTransports) await connection.close()
   const { payload } = await closed.next({ within: 5_000 })
