@@ -1,10 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { on, once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
+import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift'
 
 /** Why there can be no TURN server here, for `skip`; on CI that is a failure. */
 export function noTurnServer(): string | false {
@@ -15,21 +17,29 @@ export function noTurnServer(): string | false {
 }
 
 /** A coturn for this test; returns what a relay would say of it. It relays to this machine only. */
-export async function startTurnServer(t: TestContext) {
+export async function startTurnServer(t: TestContext, options: string[] = []) {
   const address = ownAddress()
   if (!address) throw new Error('this machine has no address but loopback')
-  const port = await freePort(address)
+  const [port, tlsPort] = [await freePort(address), await freePort(address)]
   const directory = await mkdtemp(join(tmpdir(), 'turn-'))
+  const { certPem, keyPem } = await createSelfSignedCertificate(
+    { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 },
+    NamedCurveAlgorithm.secp256r1_23,
+  )
+  await writeFile(`${directory}/cert.pem`, certPem)
+  await writeFile(`${directory}/key.pem`, keyPem)
   const server = spawn(
     'turnserver',
     [
-      ...['-n', '--no-cli', '--no-tls', '--no-dtls', '--no-rfc5780', '--lt-cred-mech', '--fingerprint'],
+      ...['-n', '--no-cli', '--no-dtls', '--no-rfc5780', '--lt-cred-mech', '--fingerprint'],
       ...[`--listening-ip=${address}`, `--relay-ip=${address}`, `--listening-port=${port}`],
+      ...[`--tls-listening-port=${tlsPort}`, `--cert=${directory}/cert.pem`, `--pkey=${directory}/key.pem`],
       ...['--user=robot:secret', '--realm=test', '--log-file=stdout', `--pidfile=${directory}/pid`],
-      `--userdb=${directory}/db`,
+      ...[`--userdb=${directory}/db`, ...options],
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   )
+  const log = createInterface(server.stdout)
   const exited = once(server, 'exit')
   t.after(async () => {
     server.kill()
@@ -38,7 +48,19 @@ export async function startTurnServer(t: TestContext) {
   })
   await listening(address, port)
   const url = `turn:${address}:${port}`
-  return { url, iceServers: [{ urls: url, username: 'robot', credential: 'secret' }] }
+  const account = { username: 'robot', credential: 'secret' }
+  /** One server as `ice_servers` has it, over one transport. */
+  const over = (transport: 'udp' | 'tcp' | 'tls') => ({
+    urls: transport === 'tls' ? `turns:${address}:${tlsPort}` : `${url}?transport=${transport}`,
+    ...account,
+  })
+  /** Resolves when the server logs this; with `-v` among its options it tells of each allocation. */
+  const said = async (text: string, within = 10_000) => {
+    for await (const [line] of on(log, 'line', { signal: AbortSignal.timeout(within) })) {
+      if (String(line).includes(text)) return
+    }
+  }
+  return { url, address, over, said }
 }
 
 function ownAddress(): string | undefined {
