@@ -41,9 +41,12 @@ export async function startTurnServer(t: TestContext, options: string[] = []) {
   )
   const log = createInterface(server.stdout)
   const exited = once(server, 'exit')
-  t.after(async () => {
+  const stop = async () => {
     server.kill()
     await exited
+  }
+  t.after(async () => {
+    await stop()
     await rm(directory, { recursive: true })
   })
   await listening(address, port)
@@ -60,7 +63,7 @@ export async function startTurnServer(t: TestContext, options: string[] = []) {
       if (String(line).includes(text)) return
     }
   }
-  return { url, address, over, said }
+  return { address, over, said, stop }
 }
 
 function ownAddress(): string | undefined {

@@ -15,6 +15,8 @@ interface ViewerOptions {
   iceServers?: unknown
   /** What comes back is to be left unanswered. */
   silent?: boolean
+  /** Changes the answer on its way. */
+  forge?: (sdp: string) => string
 }
 
 /** Somebody at an app: asks for video over the bus, answers the offer, and keeps what arrives. */
@@ -102,7 +104,7 @@ export async function openViewer(
   pc.connectionStateChange.subscribe((state) => {
     if (state === 'connected') connected.resolve()
   })
-  if (!options.silent) hangUp = await signal(bus, viewer)
+  if (!options.silent) hangUp = await signal(bus, viewer, options.forge)
   await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
   return viewer
 }
@@ -125,7 +127,7 @@ async function openSwitchboard(bus: Bus): Promise<Switchboard> {
 }
 
 /** Answers every offer; candidates of both sides go as they come. Returns what ends it. */
-async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
+async function signal(bus: Bus, { id, pc }: Viewer, forge = (sdp: string) => sdp): Promise<() => void> {
   const opened = switchboards.get(bus) ?? openSwitchboard(bus)
   switchboards.set(bus, opened)
   const board = await opened
@@ -149,7 +151,7 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
     for (const { connection } of pc.iceTransports) delete connection.stunServer
     const answer = await pc.createAnswer()
     const applied = pc.setLocalDescription(answer)
-    await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: answer.sdp } })
+    await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: forge(answer.sdp) } })
     await applied
     // werift 0.25.2 begins no checks for a restart that it answers
     if (again) for (const transport of pc.iceTransports) transport.start().catch(() => undefined)

@@ -1,0 +1,59 @@
+import { createHistogram } from 'node:perf_hooks'
+import { connectBus } from '#bus/bus.ts'
+import { createLogger } from '#lib/logger.ts'
+import { WebrtcSection } from '#lib/sections.ts'
+import { startWebrtc } from '#services/webrtc/index.ts'
+
+/** What a process holds; see {@link serve}. */
+export interface Held {
+  /** Bytes. */
+  rss: number
+  heap: number
+  /** Sockets, timers and listeners of the process, by kind. */
+  resources: Record<string, number>
+  /** Of the event loop since the last time, ms. */
+  lag: { p99: number; max: number }
+}
+
+const LAG_EVERY = 20
+
+/** The service alone in a process, which says what it holds after every message of its parent's. Run by fork(). */
+async function serve(url: string): Promise<void> {
+  const log = createLogger('webrtc', { write: () => undefined })
+  const bus = await connectBus({ url, prefix: 'wimz', service: 'webrtc', version: '0.0.0', log })
+  await startWebrtc({ bus, config: { webrtc: WebrtcSection.parse({ stun_servers: [] }) }, log })
+  const lag = createHistogram()
+  let last = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    lag.record(Math.max(1, Math.round(now - last - LAG_EVERY)))
+    last = now
+  }, LAG_EVERY)
+  process.on('message', async () => {
+    for (let i = 0; i < 4; i++) {
+      globalThis.gc?.()
+      await new Promise(setImmediate)
+    }
+    const { rss, heapUsed, external } = process.memoryUsage()
+    const held: Held = {
+      rss,
+      heap: heapUsed + external,
+      resources: resources(),
+      lag: { p99: lag.percentile(99), max: lag.max },
+    }
+    lag.reset()
+    process.send?.(held)
+  })
+  process.on('disconnect', () => process.exit(0))
+  process.send?.('ready')
+}
+
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
+  for (const event of process.eventNames()) counts[`on ${String(event)}`] = process.listenerCount(event)
+  return counts
+}
+
+const [, , url] = process.argv
+if (url) await serve(url)
