@@ -1,8 +1,8 @@
 import { createHistogram } from 'node:perf_hooks'
-import { connectBus } from '#bus/bus.ts'
 import { createLogger } from '#lib/logger.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
+import { connectUnixBus } from '#test/helpers/unix-bus.ts'
 
 /** What a process holds; see {@link serve}. */
 export interface Held {
@@ -17,11 +17,11 @@ export interface Held {
 
 const LAG_EVERY = 20
 
-/** The service alone in a process, which says what it holds after every message of its parent's. Run by fork(). */
-async function serve(url: string): Promise<void> {
+/** The service alone in a process, which says what it holds after every message of its parent's. */
+async function serve(path: string, config: object): Promise<void> {
   const log = createLogger('webrtc', { write: () => undefined })
-  const bus = await connectBus({ url, prefix: 'wimz', service: 'webrtc', version: '0.0.0', log })
-  await startWebrtc({ bus, config: { webrtc: WebrtcSection.parse({ stun_servers: [] }) }, log })
+  const bus = await connectUnixBus(path, 'webrtc')
+  await startWebrtc({ bus, config: { webrtc: WebrtcSection.parse({ stun_servers: [], ...config }) }, log })
   const lag = createHistogram()
   let last = performance.now()
   setInterval(() => {
@@ -29,21 +29,19 @@ async function serve(url: string): Promise<void> {
     lag.record(Math.max(1, Math.round(now - last - LAG_EVERY)))
     last = now
   }, LAG_EVERY)
-  process.on('message', async () => {
+  const measure = async () => {
+    const { p99, max } = { p99: lag.percentile(99), max: lag.max }
     for (let i = 0; i < 4; i++) {
       globalThis.gc?.()
       await new Promise(setImmediate)
     }
     const { rss, heapUsed, external } = process.memoryUsage()
-    const held: Held = {
-      rss,
-      heap: heapUsed + external,
-      resources: resources(),
-      lag: { p99: lag.percentile(99), max: lag.max },
-    }
+    const held: Held = { rss, heap: heapUsed + external, resources: resources(), lag: { p99, max } }
     lag.reset()
+    last = performance.now()
     process.send?.(held)
-  })
+  }
+  process.on('message', () => void measure())
   process.on('disconnect', () => process.exit(0))
   process.send?.('ready')
 }
@@ -55,5 +53,5 @@ function resources(): Record<string, number> {
   return counts
 }
 
-const [, , url] = process.argv
-if (url) await serve(url)
+const [, , path, config = '{}'] = process.argv
+if (path) await serve(path, JSON.parse(config))

@@ -1,40 +1,53 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { broker } from '#broker/index.ts'
-import { connectBus } from '#bus/bus.ts'
-import { parseSections } from '#lib/config.ts'
-import { createLogger } from '#lib/logger.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { connectUnixBus, openUnixBroker } from '#test/helpers/unix-bus.ts'
 import { openCamera } from './camera.ts'
 import type { Held } from './service-child.ts'
+import type { Told, Wish } from './viewer-child.ts'
 
-/** The service in a process of its own, as on a robot, with broker, camera and viewers in this one. */
-export async function startServiceProcess() {
+type Spawn = (program: string, args: string[], options: SpawnOptions) => ChildProcess
+
+/** The service in a process of its own, as on a robot; broker and camera are in this one. */
+export async function startServiceProcess(config: object = {}, start: Spawn = spawn) {
   const stack = new AsyncDisposableStack()
-  const log = createLogger('test', { write: () => undefined })
-  const config = parseSections({ path: 'none', sections: { broker: { port: 0 } }, env: {} }, broker.config)
-  const { port } = stack.use(await broker.start({ config, log })) as { port: number } & AsyncDisposable
-  const url = `mqtt://127.0.0.1:${port}`
-  const connect = async (service: string) =>
-    stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0', log, announce: false }))
+  const { path } = stack.use(await openUnixBroker())
+  const connect = async (service: string) => stack.use(await connectUnixBus(path, service))
   const bus = await connect('relay-bridge')
   const camera = stack.use(await openCamera(await connect('vision')))
-  const child = fork(`${PROJECT_ROOT}/test/webrtc/service-child.ts`, [url], { execArgv: ['--expose-gc'] })
+  const child = await startChild(stack, start, 'service-child', path, JSON.stringify(config))
+  return {
+    bus,
+    camera,
+    /** What the service holds after its garbage is gone. */
+    measure: () => ask<Held>(child, 'measure'),
+    /** Viewers in one more process. */
+    async openViewers(startViewers: Spawn = spawn) {
+      const viewers = await startChild(stack, startViewers, 'viewer-child', path)
+      return async (wish: Wish): Promise<Required<Pick<Told, 'ms' | 'packets'>>> => {
+        const { error, ms = 0, packets = 0 } = await ask<Told>(viewers, wish)
+        if (error) throw new Error(error)
+        return { ms, packets }
+      }
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+async function startChild(stack: AsyncDisposableStack, start: Spawn, script: string, ...args: string[]) {
+  const options: SpawnOptions = { cwd: PROJECT_ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }
+  const child = start(process.execPath, ['--expose-gc', `test/webrtc/${script}.ts`, ...args], options)
   stack.defer(async () => {
     child.kill()
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   })
   await once(child, 'message')
-  return {
-    bus,
-    camera,
-    /** What the service holds after its garbage is gone. */
-    async measure(): Promise<Held> {
-      const answer = once(child, 'message')
-      child.send('measure')
-      const [held] = await answer
-      return held as Held
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  }
+  return child
+}
+
+async function ask<T>(child: ChildProcess, what: string | Wish): Promise<T> {
+  const answer = once(child, 'message')
+  child.send(what)
+  const [told] = await answer
+  return told as T
 }

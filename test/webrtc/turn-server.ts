@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift'
+import type { Network } from '#test/helpers/netns.ts'
 
 /** Why there can be no TURN server here, for `skip`; on CI that is a failure. */
 export function noTurnServer(): string | false {
@@ -64,6 +65,24 @@ export async function startTurnServer(t: TestContext, options: string[] = []) {
     }
   }
   return { address, over, said, stop }
+}
+
+/** A coturn on the router of a network; resolves when it listens, with the server as `ice_servers` has it. */
+export async function startTurnServerIn(t: TestContext, { spawn: start, address, run }: Network) {
+  const directory = await mkdtemp(join(tmpdir(), 'turn-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const { router } = address
+  const files = [`--pidfile=${directory}/pid`, `--userdb=${directory}/db`, '--log-file=stdout']
+  const account = ['--lt-cred-mech', '--user=robot:secret', '--realm=test', '--fingerprint']
+  const listen = [`--listening-ip=${router}`, `--relay-ip=${router}`, '--listening-port=3478']
+  const bare = ['-n', '--no-cli', '--no-tls', '--no-dtls', '--no-rfc5780']
+  start('router', 'turnserver', [...bare, ...account, ...listen, ...files], { stdio: 'ignore' })
+  const end = performance.now() + 10_000
+  while (!run('router', 'ss', '-Huln').includes(':3478')) {
+    if (performance.now() > end) throw new Error('turnserver does not listen')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return { urls: `turn:${router}:3478`, username: 'robot', credential: 'secret' }
 }
 
 function ownAddress(): string | undefined {
