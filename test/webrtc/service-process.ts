@@ -6,6 +6,9 @@ import { openCamera } from './camera.ts'
 import type { Held } from './service-child.ts'
 import type { Told, Wish } from './viewer-child.ts'
 
+/** The environment that main.ts and compose.yaml give the service. */
+const AS_STARTED = { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
+
 type Spawn = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
 /** The service in a process of its own, as on a robot; broker and camera are in this one. */
@@ -35,7 +38,8 @@ export async function startServiceProcess(config: object = {}, start: Spawn = sp
 }
 
 async function startChild(stack: AsyncDisposableStack, start: Spawn, script: string, ...args: string[]) {
-  const options: SpawnOptions = { cwd: PROJECT_ROOT, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }
+  const env = { ...process.env, ...AS_STARTED }
+  const options: SpawnOptions = { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }
   const child = start(process.execPath, ['--expose-gc', `test/webrtc/${script}.ts`, ...args], options)
   stack.defer(async () => {
     child.kill()
