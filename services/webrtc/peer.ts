@@ -16,6 +16,7 @@ import { createHeard } from './heard.ts'
 import { hostCandidates } from './host-candidates.ts'
 import { type IceRestart, prepareRestart } from './ice-restart.ts'
 import { pairLateCandidates } from './late-candidates.ts'
+import { type Path, pathOf } from './path.ts'
 import { type PeerOptions, peerConfig } from './peer-config.ts'
 import { wantsKeyframe } from './rtcp-in.ts'
 import { RtpOut } from './rtp-out.ts'
@@ -37,14 +38,6 @@ export interface PeerEvents {
   keyframeWanted(): void
   /** A message on `control`, or on any channel that the viewer made. */
   message: OnText
-}
-
-/** The way that media takes. */
-export interface Path {
-  local: { type: string; address: string }
-  remote: { type: string; address: string }
-  /** Milliseconds, of the last check. */
-  rtt: number | undefined
 }
 
 const CLOSE_BUDGET = 1_000
@@ -168,13 +161,7 @@ export class Peer {
 
   get path(): Path | undefined {
     const pair = this.#ice.nominated
-    if (!pair) return undefined
-    const { localCandidate: local, remoteCandidate: remote } = pair
-    return {
-      local: { type: local.type, address: `${local.host}:${local.port}` },
-      remote: { type: remote.type, address: `${remote.host}:${remote.port}` },
-      rtt: pair.rtt === undefined ? undefined : pair.rtt * 1000,
-    }
+    return pair && pathOf(pair)
   }
 
   /** Bytes that wait in this process for the network. */

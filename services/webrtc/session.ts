@@ -5,9 +5,11 @@ import type { Tally } from '#lib/tally.ts'
 import type { Commands } from './commands.ts'
 import { REASON } from './endings.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { type LocalCandidate, Peer } from './peer.ts'
+import { OurCandidates } from './our-candidates.ts'
+import { Peer } from './peer.ts'
 import type { PeerOptions } from './peer-config.ts'
 import { type RemoteCandidate, RemoteCandidates } from './remote-candidates.ts'
+import { Restarts } from './restarts.ts'
 import { createMail, type SessionMail } from './session-mail.ts'
 import { createMeter, describePath } from './session-summary.ts'
 import type { AudioSink, Silence } from './silence.ts'
@@ -42,7 +44,9 @@ export class Session implements AudioSink {
   readonly #log: Logger
   readonly #mail: SessionMail
   readonly #peer: Peer
-  readonly #remoteCandidates: RemoteCandidates
+  readonly #ours: OurCandidates
+  readonly #theirs: RemoteCandidates
+  readonly #restarts: Restarts
   readonly #deadlines = createDeadlines()
   readonly #meter = createMeter()
   readonly #since = Date.now()
@@ -50,11 +54,7 @@ export class Session implements AudioSink {
   #video: ViewerVideo | undefined
   #listening: Disposable | undefined
   #offer: string | undefined
-  /** Ours, until the offer is out. */
-  #localCandidates: LocalCandidate[] = []
   #answered = false
-  /** An offer to take another way is out. */
-  #restarting = false
   #silent = false
   #liveness: Liveness | undefined
   #closing: Promise<void> | undefined
@@ -65,14 +65,19 @@ export class Session implements AudioSink {
     this.#deps = deps
     this.#log = deps.log.child({ session_id: id })
     this.#mail = createMail(deps.bus, this.#log, id)
+    this.#ours = new OurCandidates(this.#mail)
     this.#peer = new Peer(peer, {
-      candidate: (candidate) => this.#localCandidate(candidate),
+      candidate: (candidate) => this.#ours.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
       keyframeWanted: () => this.#video?.keyframeWanted(),
       message: deps.commands.handlerFor(id),
     })
-    this.#remoteCandidates = new RemoteCandidates(this.#peer)
+    this.#theirs = new RemoteCandidates(this.#peer)
+    this.#restarts = new Restarts({
+      ...{ peer: this.#peer, mail: this.#mail, log: this.#log, ours: this.#ours, theirs: this.#theirs },
+      over: () => this.#over,
+    })
   }
 
   /** Sends the offer. Never rejects: what goes wrong ends the session. */
@@ -83,7 +88,7 @@ export class Session implements AudioSink {
       this.#offer = sdp
       this.#enter('offered', { candidates: sdp.match(/^a=candidate:/gm)?.length ?? 0 })
       this.#mail.offer(sdp)
-      for (const waiting of this.#localCandidates.splice(0)) this.#localCandidate(waiting)
+      this.#ours.follow(sdp)
     } catch (err) {
       return this.close(REASON.offerFailed, { err })
     }
@@ -94,7 +99,7 @@ export class Session implements AudioSink {
 
   /** Applies the answer; one that comes twice, or to nothing, is left alone. Never rejects. */
   async answer(sdp: string): Promise<void> {
-    if (this.#restarting) return this.#answerRestart(sdp)
+    if (this.#restarts.pending) return this.#restarts.answer(sdp)
     if (this.state !== 'offered' || this.#answered) return
     this.#answered = true
     this.#deadlines.clear('answer')
@@ -108,7 +113,7 @@ export class Session implements AudioSink {
       await this.#gathered(timings.hold)
       if (this.#over) return
       await this.#peer.accept(sdp)
-      this.#remoteCandidates.release()
+      this.#theirs.release()
     } catch (err) {
       this.close(REASON.badAnswer, { err })
     }
@@ -116,7 +121,7 @@ export class Session implements AudioSink {
 
   /** A candidate of the viewer's, at any time and of any shape; what is of no use is dropped. */
   candidate(given: RemoteCandidate | null): void {
-    if (!this.#over && given) this.#remoteCandidates.add(given)
+    if (!this.#over && given) this.#theirs.add(given)
   }
 
   audio(payload: Buffer, timestamp: number, capturedAt: number): void {
@@ -126,7 +131,7 @@ export class Session implements AudioSink {
   /** This machine's addresses are others now: a way that began at one that is gone, or is silent, is replaced. */
   moved(addresses: readonly string[]): void {
     if (this.state !== 'connected' || addresses.length === 0) return
-    if (this.#silent || !this.#peer.standsOn(addresses)) void this.#restart('network changed')
+    if (this.#silent || !this.#peer.standsOn(addresses)) void this.#restarts.offer('network changed')
   }
 
   /** What `webrtc/sessions` shows. */
@@ -175,15 +180,9 @@ export class Session implements AudioSink {
   }
 
   #resendOffer(): void {
-    if (this.#answered || this.#remoteCandidates.count > 0) return
+    if (this.#answered || this.#theirs.count > 0) return
     this.#log.info({ ms: this.#age() }, 'no answer yet, offer sent again')
     this.#mail.offer(this.#offer ?? '')
-  }
-
-  /** Our candidates follow the offer, they never lead it (RFC 8838 §4), and those in it are not said twice. */
-  #localCandidate(candidate: LocalCandidate): void {
-    if (!this.#offer) this.#localCandidates.push(candidate)
-    else if (!this.#offer.includes(candidate.candidate)) this.#mail.candidate(candidate)
   }
 
   #connected(): void {
@@ -206,36 +205,7 @@ export class Session implements AudioSink {
   #heard(turn: 'silent' | 'back'): void {
     this.#silent = turn === 'silent'
     this.#log.info({ ms: this.#age() }, this.#silent ? 'viewer not heard' : 'viewer heard again')
-    if (this.#silent) void this.#restart('viewer not heard')
-  }
-
-  /** Offers another way: the connection lives on as it is until the viewer answers, or is lost. Never rejects. */
-  async #restart(why: string): Promise<void> {
-    try {
-      this.#remoteCandidates.hold()
-      this.#restarting = true
-      this.#offer = undefined // candidates wait for it
-      const sdp = await this.#peer.restartOffer()
-      if (this.#over) return
-      this.#offer = sdp
-      this.#log.info({ ms: this.#age(), why }, 'ICE restart offered')
-      this.#mail.offer(sdp)
-      for (const waiting of this.#localCandidates.splice(0)) this.#localCandidate(waiting)
-    } catch (err) {
-      this.#log.warn({ err }, 'no ICE restart')
-    }
-  }
-
-  #answerRestart(sdp: string): void {
-    try {
-      if (!this.#peer.acceptRestart(sdp)) return
-    } catch (err) {
-      this.#log.info({ err }, 'answer to the ICE restart is of no use')
-      return
-    }
-    this.#restarting = false
-    this.#log.info({ ms: this.#age() }, 'ICE restarts')
-    this.#remoteCandidates.release()
+    if (this.#silent) void this.#restarts.offer('viewer not heard')
   }
 
   /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */

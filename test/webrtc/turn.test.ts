@@ -11,7 +11,7 @@ const options = { skip: noTurnServer() }
 const TRANSPORTS = ['udp', 'tcp', 'tls'] as const
 
 /** Video through the TURN server and nowhere else. */
-async function watchRelayed(t: TestContext, iceServers: object[]) {
+async function watchRelayed(t: TestContext, iceServers: object[], transport = 'udp') {
   const { bus, camera } = await startRobot(t, { ice: { policy: 'relay', tls_insecure: true } })
   camera.roll()
   const sessions = await collect(bus, topics.sessions)
@@ -20,12 +20,13 @@ async function watchRelayed(t: TestContext, iceServers: object[]) {
   const { payload } = await sessions.next({ where: ([one]) => (one?.connection_type ?? null) !== null })
   assert.equal(payload[0]?.connection_type, 'WAN')
   assert.match(payload[0]?.candidate_pair ?? '', /^relay /)
+  assert.equal(payload[0]?.protocol, `turn-${transport}`)
 }
 
 for (const transport of TRANSPORTS) {
   test(`video takes the way through a TURN server over ${transport} (D10)`, options, async (t) => {
     const { over } = await startTurnServer(t)
-    await watchRelayed(t, [over(transport)])
+    await watchRelayed(t, [over(transport)], transport)
   })
 }
 
@@ -40,7 +41,7 @@ test(
       ...account,
     }
     for (const transport of TRANSPORTS) {
-      await t.test(`over ${transport}`, (one) => watchRelayed(one, [dead, over(transport)]))
+      await t.test(`over ${transport}`, (one) => watchRelayed(one, [dead, over(transport)], transport))
     }
   },
 )
