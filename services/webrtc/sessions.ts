@@ -54,6 +54,12 @@ export class Sessions implements AsyncDisposable {
     await session.start()
   }
 
+  /** Gives up the oldest session, unless it is the only one, which would come back at once. */
+  relieve(): void {
+    const [oldest, ...others] = this.list
+    if (others.length > 0) oldest?.close(REASON.outOfMemory)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
     for (const session of this.list) session.close(REASON.serviceStopping)

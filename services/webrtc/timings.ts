@@ -14,6 +14,8 @@ export interface Timings {
   grace: number
   /** How often the addresses of this machine are looked at. */
   network: number
+  /** How often memory is looked at. */
+  memory: number
   /** How often a connected session looks at itself. */
   watch: number
   /** How often the list of sessions is published. */
@@ -28,6 +30,7 @@ export const TIMINGS: Timings = {
   silence: 3_000,
   grace: 6_000,
   network: 2_000,
+  memory: 2_000,
   watch: 500,
   report: 2_500,
 }
