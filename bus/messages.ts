@@ -77,6 +77,11 @@ export const SessionSummary = z.object({
   rtt_ms: z.number().nullable(),
   loss: z.number().nullable().describe('fraction lost, 0..1'),
   candidate_pair: z.string().nullable(),
+  protocol: z
+    .enum(['udp', 'turn-udp', 'turn-tcp', 'turn-tls'])
+    .nullable()
+    .optional()
+    .describe('how packets leave us: straight, or through a TURN server that we reach so'),
   connection_type: z.enum(['LAN', 'WAN']).nullable(),
 })
 export type SessionSummary = z.infer<typeof SessionSummary>

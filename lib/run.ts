@@ -4,6 +4,7 @@ import { ConfigError } from './config-error.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { BusSection } from './sections.ts'
 import type { Service, Unit } from './service.ts'
+import { createTally } from './tally.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
 
 /** A stop that takes longer than this is broken off. */
@@ -14,7 +15,7 @@ const STOP_DEADLINE = 5_000
  * 5 s, exit 0. A bad config exits 78 without a stack trace, anything unforeseen exits 1; a second signal exits at once.
  */
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
-  await live(service.name, async (stack, log, file) => {
+  await live(service, async (stack, log, file) => {
     const config = parseSections(file, service.config, service.mayBeMissing)
     const { bus: busConfig } = parseSections(file, { bus: BusSection })
     const bus = stack.use(
@@ -32,18 +33,19 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
 
 /** {@link run} for a process that is no client of the bus. */
 export async function runUnit<S extends Sections>(unit: Unit<S>): Promise<void> {
-  await live(unit.name, async (stack, log, file) => {
+  await live(unit, async (stack, log, file) => {
     stack.use(await unit.start({ config: parseSections(file, unit.config, unit.mayBeMissing), log }))
   })
 }
 
 type Start = (stack: AsyncDisposableStack, log: Logger, file: ConfigFile) => Promise<void>
 
-async function live(name: string, start: Start): Promise<void> {
+async function live({ name, survives }: Pick<Unit, 'name' | 'survives'>, start: Start): Promise<void> {
   const log = createLogger(name)
   const stack = new AsyncDisposableStack()
   const ending = Promise.withResolvers<Ending>()
   listenForEndings(ending.resolve)
+  listenForErrors(ending.resolve, log, survives)
   const begin = async () => {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
@@ -75,8 +77,21 @@ function listenForEndings(end: (ending: Ending) => void): void {
   process.on('SIGTERM', onSignal)
   // our supervisor is gone, however it died
   process.on('disconnect', () => end({ code: 0, reason: 'supervisor gone' }))
-  process.on('uncaughtException', (err) => end({ code: 1, err }))
-  process.on('unhandledRejection', (err) => end({ code: 1, err }))
+}
+
+/** Errors that were survived and are logged in full; the rest are only counted. */
+const MAX_TOLD = 20
+
+function listenForErrors(end: (ending: Ending) => void, log: Logger, survives: Unit['survives']): void {
+  const tally = createTally(log, 'errors survived')
+  let told = 0
+  const onError = (err: unknown) => {
+    if (!survives?.(err)) return end({ code: 1, err })
+    tally.count('nobody caught')
+    if (++told <= MAX_TOLD) log.warn({ err }, 'nobody caught this; it concerns a part only, going on')
+  }
+  process.on('uncaughtException', onError)
+  process.on('unhandledRejection', onError)
 }
 
 function reportFatal(log: Logger, err: unknown): void {

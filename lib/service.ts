@@ -18,6 +18,8 @@ export interface Service<S extends Sections = Sections> {
   config: S
   /** Keys that are empty instead of an error when their environment variable is not set. */
   mayBeMissing?: readonly string[]
+  /** Of an error that nobody has caught: is it known to concern a part only, so that the process may go on? */
+  survives?(err: unknown): boolean
   /** Resolves when the thing works; disposing it ends everything it began. */
   start(deps: Deps<z.infer<z.ZodObject<S>>>): Promise<AsyncDisposable>
 }
@@ -27,6 +29,7 @@ export interface Unit<S extends Sections = Sections> {
   name: string
   config: S
   mayBeMissing?: readonly string[]
+  survives?(err: unknown): boolean
   start(deps: Omit<Deps<z.infer<z.ZodObject<S>>>, 'bus'>): Promise<AsyncDisposable>
 }
 

@@ -1,7 +1,9 @@
 import type { RTCDtlsTransport } from 'werift'
 
-/** A ClientHello and its repetitions. */
+/** Parts of a ClientHello. */
 const MAX_EARLY = 8
+/** Of a record: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
+const HEADER = 13
 
 /**
  * Keeps the DTLS records that arrive before werift listens for them, and hands them over then. The viewer says its
@@ -12,7 +14,7 @@ export function keepEarlyDtls(transport: RTCDtlsTransport): void {
   const { connection } = transport.iceTransport
   const early: Buffer[] = []
   const listening = connection.onData.subscribe((data) => {
-    if (early.length < MAX_EARLY && isDtls(data)) early.push(data)
+    if (early.length < MAX_EARLY && isDtls(data) && !early.some((one) => repeats(one, data))) early.push(data)
   })
   transport.onStateChange.once(() => {
     listening.unSubscribe()
@@ -21,6 +23,11 @@ export function keepEarlyDtls(transport: RTCDtlsTransport): void {
       for (const data of early.splice(0)) connection.onData.execute(data)
     })
   })
+}
+
+/** A repetition has a record number of its own. Handed over as well, it would begin werift's handshake anew. */
+function repeats(one: Buffer, other: Buffer): boolean {
+  return one.subarray(HEADER).equals(other.subarray(HEADER))
 }
 
 /** RFC 7983 §7. */

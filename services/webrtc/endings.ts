@@ -9,6 +9,7 @@ export const REASON = {
   connectTimeout: 'connect-timeout',
   iceFailed: 'ice-failed',
   connectionLost: 'connection-lost',
+  outOfMemory: 'out-of-memory',
   serviceStopping: 'service-stopping',
 } as const
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { Socket } from 'node:net'
-import { TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
+import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
 
 /**
  * Everything that werift opens while it gathers the candidates of one peer, so that closing the peer closes it all.
@@ -13,9 +13,12 @@ import { TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
 export interface Gathering {
   /** Runs `gather`, and owns what it opens. */
   run<T>(gather: () => T): T
+  /** A part of it that may be closed before the rest. */
+  branch(): Gathering
   /** Bytes that wait in this process for the network. */
   backlog(): number
-  close(): void
+  /** Resolves when everything is closed. Never rejects. */
+  close(): Promise<void>
 }
 
 interface Opened {
@@ -23,6 +26,7 @@ interface Opened {
   sockets: Set<UdpSocket>
   streams: Set<Socket>
   turns: Set<TurnProtocol>
+  branches: Set<Gathering>
 }
 
 /** What is private in werift's Transaction. */
@@ -32,24 +36,49 @@ interface TransactionInsides {
 
 const current = new AsyncLocalStorage<Opened>()
 
+/** Was what runs now begun by the gathering of some peer? */
+export function isGathering(): boolean {
+  return current.getStore() !== undefined
+}
+
 export function createGathering(): Gathering {
-  const opened: Opened = { closed: false, sockets: new Set(), streams: new Set(), turns: new Set() }
+  const opened: Opened = {
+    closed: false,
+    sockets: new Set(),
+    streams: new Set(),
+    turns: new Set(),
+    branches: new Set(),
+  }
   return {
     run: (gather) => current.run(opened, gather),
+    branch() {
+      const branch = createGathering()
+      if (opened.closed) void branch.close()
+      else opened.branches.add(branch)
+      const close = async () => {
+        await branch.close()
+        opened.branches.delete(branch)
+      }
+      return { ...branch, close }
+    },
     backlog() {
       let bytes = 0
       for (const socket of opened.sockets) bytes += socket.getSendQueueSize()
       for (const stream of opened.streams) bytes += stream.writableLength
+      for (const branch of opened.branches) bytes += branch.backlog()
       return bytes
     },
-    close() {
+    async close() {
       opened.closed = true
       for (const turn of opened.turns) {
         for (const transaction of Object.values(turn.transactions) as unknown as TransactionInsides[]) {
           transaction.failWithTimeout()
         }
-        turn.close().catch(() => undefined) // closed already
       }
+      await Promise.allSettled([
+        ...Array.from(opened.turns, (turn) => turn.close()),
+        ...Array.from(opened.branches, (branch) => branch.close()),
+      ])
       for (const socket of opened.sockets) closeQuietly(socket)
       for (const stream of opened.streams) stream.destroy()
     },
@@ -132,4 +161,25 @@ const allocate = TurnProtocol.prototype.connectionMade
 TurnProtocol.prototype.connectionMade = function connectionMade(this: TurnProtocol) {
   current.getStore()?.turns.add(this)
   return allocate.call(this)
+}
+
+/** An allocation is given back before its socket goes: milliseconds that the server has to hear of it. */
+const FREE_BUDGET = 300
+
+const closeTurn = TurnProtocol.prototype.close
+const closing = new WeakMap<TurnProtocol, Promise<void>>()
+TurnProtocol.prototype.close = function close(this: TurnProtocol) {
+  const begun = closing.get(this) ?? free(this).finally(() => closeTurn.call(this))
+  closing.set(this, begun)
+  return begun
+}
+
+/**
+ * RFC 8656 §3.8: a Refresh with a lifetime of 0. Otherwise the server would keep the allocation for ten minutes, and most
+ * allow one account only so many.
+ */
+async function free(turn: TurnProtocol): Promise<void> {
+  if (!turn.relayedAddress) return
+  const request = new Message(methods.REFRESH, classes.REQUEST).setAttribute('LIFETIME', 0)
+  await turn.requestWithRetry(request, turn.server, AbortSignal.timeout(FREE_BUDGET)).catch(() => undefined)
 }

@@ -1,20 +1,23 @@
 import { isIP } from 'node:net'
-import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { openCommands } from './commands.ts'
-import { REASON } from './endings.ts'
+import { type Memory, watchMemory } from './memory-watch.ts'
+import { watchNetwork } from './network-watch.ts'
 import { createReport } from './report.ts'
 import { Sessions } from './sessions.ts'
+import { followSignalling } from './signalling.ts'
 import { createSilence } from './silence.ts'
 import { TIMINGS, type Timings } from './timings.ts'
 import { openVideoLayers } from './video-layers.ts'
 import { warmUp } from './warm-up.ts'
+import { isWeriftFault } from './werift-fault.ts'
 
 export const webrtc = defineService({
   name: 'webrtc',
   config: { webrtc: WebrtcSection },
+  survives: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 
@@ -22,6 +25,7 @@ export const webrtc = defineService({
 export async function startWebrtc(
   { bus, config, log }: Deps<{ webrtc: WebrtcSection }>,
   timings: Partial<Timings> = {},
+  { readMemory }: { readMemory?: () => Memory } = {},
 ): Promise<AsyncDisposable> {
   const { ice, max_connections, stun_servers, video } = config.webrtc
   const times = { ...TIMINGS, ...timings }
@@ -45,24 +49,20 @@ export async function startWebrtc(
     peer,
     deps: { bus, log, tally, layers, silence, commands, timings: times, bitrate, changed: report.changed },
   })
+  const moved = (addresses: string[]) => {
+    log.info({ addresses }, 'network changed')
+    for (const session of sessions.list) session.moved(addresses)
+  }
+  stack.use(watchNetwork(moved, times.network))
+  const scarce = (memory: Memory) => {
+    log.error(memory, 'memory is scarce')
+    sessions.relieve()
+  }
+  stack.use(watchMemory(scarce, times.memory, readMemory))
   stack.use(report)
   stack.use(sessions)
   report.changed() // nobody, whatever an earlier life has left
 
-  const on = async (subscribed: Promise<Disposable>) => stack.use(await subscribed)
-  await on(bus.subscribe(topics.answer, ({ session_id, sdp }) => sessions.get(session_id)?.answer(sdp.sdp)))
-  await on(
-    bus.subscribe(topics.remoteCandidate, ({ session_id, candidate }) =>
-      sessions.get(session_id)?.candidate(candidate),
-    ),
-  )
-  await on(
-    bus.subscribe(topics.close, ({ session_id }) =>
-      sessions.get(session_id)?.close(REASON.viewerLeft, { by: 'viewer' }),
-    ),
-  )
-  await on(
-    bus.subscribe(topics.request, ({ session_id, ice_servers }) => sessions.request(session_id, ice_servers)),
-  )
+  stack.use(await followSignalling(bus, sessions))
   return stack.move()
 }

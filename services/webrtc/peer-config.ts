@@ -13,18 +13,13 @@ export interface PeerOptions {
 
 /** What werift is told of a peer. */
 export function peerConfig(options: PeerOptions): Partial<PeerConfig> {
-  const { stun, turn } = options.iceServers
   return {
     ...offeredCodecs(),
     bundlePolicy: 'max-bundle',
-    iceServers: [
-      ...(stun ? [{ urls: stun }] : []),
-      ...(turn ? [{ urls: turn.url, username: turn.username, credential: turn.credential }] : []),
-    ],
+    // STUN and TURN are asked by us: werift takes one server of each, and falls back from UDP to TCP only
+    iceServers: [],
     iceTransportPolicy: options.policy,
     icePortRange: options.portRange ?? undefined,
     iceAdditionalHostAddresses: options.additionalHostAddresses,
-    iceStunGatherTimeout: 1,
-    turnTlsOptions: options.tlsInsecure ? { rejectUnauthorized: false } : {},
   }
 }

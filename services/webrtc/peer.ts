@@ -7,11 +7,16 @@ import {
   RTCPeerConnection,
 } from 'werift'
 import { parseCandidate, userFragments } from './candidate.ts'
+import { gatherFromServers } from './candidate-sources.ts'
 import { type Channel, type OnText, wrapChannel } from './channel.ts'
 import { markUnordered } from './dcep.ts'
 import { keepEarlyDtls } from './early-dtls.ts'
 import { createGathering } from './gathering.ts'
+import { createHeard } from './heard.ts'
+import { hostCandidates } from './host-candidates.ts'
+import { type IceRestart, prepareRestart } from './ice-restart.ts'
 import { pairLateCandidates } from './late-candidates.ts'
+import { type Path, pathOf } from './path.ts'
 import { type PeerOptions, peerConfig } from './peer-config.ts'
 import { wantsKeyframe } from './rtcp-in.ts'
 import { RtpOut } from './rtp-out.ts'
@@ -35,16 +40,6 @@ export interface PeerEvents {
   message: OnText
 }
 
-/** The way that media takes. */
-export interface Path {
-  local: { type: string; address: string }
-  remote: { type: string; address: string }
-  /** Milliseconds, of the last check. */
-  rtt: number | undefined
-}
-
-/** How long the offer waits for host candidates, which take a millisecond or two. */
-const HOST_BUDGET = 250
 const CLOSE_BUDGET = 1_000
 /** Candidates of one viewer that are looked at. */
 export const MAX_CANDIDATES = 64
@@ -54,12 +49,17 @@ export class Peer {
   readonly video: RtpOut
   readonly audio: RtpOut
   readonly control: Channel
+  /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */
+  readonly countHeard: () => number
   readonly #options: PeerOptions
   readonly #events: PeerEvents
   readonly #pc: RTCPeerConnection
   readonly #gathering = createGathering()
   #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
+  #restart: IceRestart | undefined
+  /** Our addresses when candidates were last gathered. */
+  #addresses: string[] = []
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -77,8 +77,8 @@ export class Peer {
     markUnordered(this.#pc, control)
     guardMessages(this.#pc)
     this.control = wrapChannel(control, events.message)
-    // without a STUN server of ours, werift would ask one of Google's
-    if (!options.iceServers.stun) delete this.#ice.stunServer
+    this.countHeard = createHeard(this.#ice)
+    gatherFromServers(this.#ice, options, this.#gathering)
     this.#listen()
   }
 
@@ -87,11 +87,12 @@ export class Peer {
    * there can be no connection.
    */
   async offer(): Promise<string> {
-    if (this.#options.policy === 'relay' && !this.#options.iceServers.turn) {
+    if (this.#options.policy === 'relay' && this.#options.iceServers.turn.length === 0) {
       throw new Error('ice.policy is relay, and there is no TURN server that we can use')
     }
+    this.#addresses = getHostAddresses(true, true)
     const bare = await this.#pc.createOffer()
-    const hosts = this.#hostCandidates()
+    const hosts = hostCandidates(this.#ice, this.#options)
     this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
     await hosts
     return (await this.#pc.createOffer()).sdp // the same offer, now with candidates
@@ -117,6 +118,38 @@ export class Peer {
     for (const line of lines.filter(isCandidate).slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
   }
 
+  /** An offer that moves the connection to another way; the old one is kept until the answer is there. */
+  async restartOffer(): Promise<string> {
+    const hosts = hostCandidates(this.#ice, this.#options, this.#addresses)
+    this.#addresses = getHostAddresses(true, true)
+    // until the viewer has answered one offer, the next one is the same with more candidates (RFC 8829 §4.1.8)
+    this.#restart ??= prepareRestart(this.#dtls.iceTransport, this.#options.additionalHostAddresses)
+    const restart = this.#restart
+    this.#gathering.run(() => restart.gather())
+    await hosts
+    return restart.offer((await this.#pc.createOffer()).sdp)
+  }
+
+  /** Applies the answer to {@link restartOffer}; false when it is about something else. Throws when it is none. */
+  acceptRestart(sdp: string): boolean {
+    if (!this.#restart?.accept(sdp)) return false
+    this.#restart = undefined
+    this.#remoteFragments = userFragments(sdp)
+    for (const [line] of sdp.matchAll(/^a=candidate:.*$/gm).take(MAX_CANDIDATES)) {
+      this.addCandidate(line, undefined)
+    }
+    return true
+  }
+
+  /** Does the way in use begin at one of these addresses, as far as we can know? */
+  standsOn(addresses: readonly string[]): boolean {
+    const pair = this.#ice.nominated
+    if (!pair) return false
+    const { localIp } = pair.protocol as { localIp?: string }
+    // a socket to a TURN server is bound to no address: any that is gone may have been its own
+    return (localIp ? [localIp] : this.#addresses).every((address) => addresses.includes(address))
+  }
+
   /** Adds a candidate of the viewer's, if it is of any use; only after the answer. */
   addCandidate(text: unknown, usernameFragment: unknown): void {
     const usable = parseCandidate(text, usernameFragment)
@@ -126,25 +159,9 @@ export class Peer {
     this.#pc.addIceCandidate({ candidate: usable.candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
   }
 
-  /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */
-  countHeard(): number {
-    const pair = this.#ice.nominated
-    if (!pair) return 0
-    // werift 0.25.2 keeps the id of every request for ever, only to tell repetitions apart in its statistics
-    const { requestTransactionIds } = pair as unknown as { requestTransactionIds: Set<string> }
-    requestTransactionIds.clear()
-    return pair.packetsReceived + pair.requestsReceived + pair.responsesReceived
-  }
-
   get path(): Path | undefined {
     const pair = this.#ice.nominated
-    if (!pair) return undefined
-    const { localCandidate: local, remoteCandidate: remote } = pair
-    return {
-      local: { type: local.type, address: `${local.host}:${local.port}` },
-      remote: { type: remote.type, address: `${remote.host}:${remote.port}` },
-      rtt: pair.rtt === undefined ? undefined : pair.rtt * 1000,
-    }
+    return pair && pathOf(pair)
   }
 
   /** Bytes that wait in this process for the network. */
@@ -173,7 +190,7 @@ export class Peer {
     const budget = AbortSignal.timeout(CLOSE_BUDGET)
     const expired = new Promise((resolve) => budget.addEventListener('abort', resolve, { once: true }))
     await Promise.race([this.#pc.close().catch(() => undefined), expired]) // nothing left to save
-    this.#gathering.close()
+    await this.#gathering.close()
   }
 
   #listen(): void {
@@ -182,7 +199,7 @@ export class Peer {
       if (this.#closed || !candidate?.candidate) return
       const { sdpMid, sdpMLineIndex } = candidate
       this.#events.candidate({
-        candidate: candidate.candidate,
+        candidate: this.#restart?.rename(candidate.candidate) ?? candidate.candidate,
         sdpMid: sdpMid ?? null,
         sdpMLineIndex: sdpMLineIndex ?? null,
       })
@@ -204,24 +221,6 @@ export class Peer {
     })
     pc.onDataChannel.subscribe((channel) => {
       wrapChannel(channel, this.#events.message)
-    })
-  }
-
-  /** Resolves when every address of this machine has its candidate, or the budget is spent. */
-  #hostCandidates(): Promise<void> {
-    const { policy, additionalHostAddresses } = this.#options
-    const { promise, resolve } = Promise.withResolvers<void>()
-    if (policy === 'relay') return Promise.resolve()
-    const expected = new Set([...getHostAddresses(true, true), ...additionalHostAddresses]).size
-    if (expected === 0) return Promise.resolve()
-    let found = 0
-    const timer = setTimeout(resolve, HOST_BUDGET)
-    const counting = this.#ice.onIceCandidate.subscribe(({ type }) => {
-      if (type === 'host' && ++found >= expected) resolve()
-    })
-    return promise.finally(() => {
-      clearTimeout(timer)
-      counting.unSubscribe()
     })
   }
 }

@@ -1,5 +1,6 @@
 import type { SessionSummary } from '#bus/messages.ts'
-import type { Path, Peer } from './peer.ts'
+import type { Path } from './path.ts'
+import type { Peer } from './peer.ts'
 
 /** API_CONTRACT 3.6: a relay on either side makes it WAN, everything else counts as LAN; null before there is a way. */
 function connectionType(path: Path | undefined): SessionSummary['connection_type'] {
@@ -33,6 +34,7 @@ export function createMeter() {
         rtt_ms: round(received?.rtt ?? path?.rtt),
         loss: received?.loss ?? null,
         candidate_pair: path ? describePath(path) : null,
+        protocol: path?.protocol ?? null,
         connection_type: connectionType(path),
       }
     },

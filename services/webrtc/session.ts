@@ -1,13 +1,16 @@
 import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
-import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
 import type { Commands } from './commands.ts'
-import { ERRORS, REASON } from './endings.ts'
+import { REASON } from './endings.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { type LocalCandidate, MAX_CANDIDATES, Peer } from './peer.ts'
+import { OurCandidates } from './our-candidates.ts'
+import { Peer } from './peer.ts'
 import type { PeerOptions } from './peer-config.ts'
+import { type RemoteCandidate, RemoteCandidates } from './remote-candidates.ts'
+import { Restarts } from './restarts.ts'
+import { createMail, type SessionMail } from './session-mail.ts'
 import { createMeter, describePath } from './session-summary.ts'
 import type { AudioSink, Silence } from './silence.ts'
 import { createDeadlines, type Timings } from './timings.ts'
@@ -30,11 +33,6 @@ export interface SessionDeps {
   ended: (session: Session) => void
 }
 
-interface RemoteCandidate {
-  candidate?: unknown
-  usernameFragment?: unknown
-}
-
 /**
  * One viewer, from its request to its end: new → offered → answered → connected → closed. Whoever holds a session holds
  * this instance; ids are used again (API_CONTRACT 3.5).
@@ -44,7 +42,11 @@ export class Session implements AudioSink {
   state: SessionSummary['state'] = 'new'
   readonly #deps: SessionDeps
   readonly #log: Logger
+  readonly #mail: SessionMail
   readonly #peer: Peer
+  readonly #ours: OurCandidates
+  readonly #theirs: RemoteCandidates
+  readonly #restarts: Restarts
   readonly #deadlines = createDeadlines()
   readonly #meter = createMeter()
   readonly #since = Date.now()
@@ -52,13 +54,8 @@ export class Session implements AudioSink {
   #video: ViewerVideo | undefined
   #listening: Disposable | undefined
   #offer: string | undefined
-  /** Ours, until the offer is out. */
-  #localCandidates: LocalCandidate[] = []
-  /** The viewer's, until the answer is applied. */
-  #remoteCandidates: RemoteCandidate[] = []
-  #candidateCount = 0
-  #accepted = false
   #answered = false
+  #silent = false
   #liveness: Liveness | undefined
   #closing: Promise<void> | undefined
 
@@ -67,12 +64,19 @@ export class Session implements AudioSink {
     this.id = id
     this.#deps = deps
     this.#log = deps.log.child({ session_id: id })
+    this.#mail = createMail(deps.bus, this.#log, id)
+    this.#ours = new OurCandidates(this.#mail)
     this.#peer = new Peer(peer, {
-      candidate: (candidate) => this.#localCandidate(candidate),
+      candidate: (candidate) => this.#ours.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
       keyframeWanted: () => this.#video?.keyframeWanted(),
       message: deps.commands.handlerFor(id),
+    })
+    this.#theirs = new RemoteCandidates(this.#peer)
+    this.#restarts = new Restarts({
+      ...{ peer: this.#peer, mail: this.#mail, log: this.#log, ours: this.#ours, theirs: this.#theirs },
+      over: () => this.#over,
     })
   }
 
@@ -83,8 +87,8 @@ export class Session implements AudioSink {
       if (this.#over) return // closed while the offer was made: nothing is sent
       this.#offer = sdp
       this.#enter('offered', { candidates: sdp.match(/^a=candidate:/gm)?.length ?? 0 })
-      this.#sendOffer()
-      for (const waiting of this.#localCandidates.splice(0)) this.#localCandidate(waiting)
+      this.#mail.offer(sdp)
+      this.#ours.follow(sdp)
     } catch (err) {
       return this.close(REASON.offerFailed, { err })
     }
@@ -95,6 +99,7 @@ export class Session implements AudioSink {
 
   /** Applies the answer; one that comes twice, or to nothing, is left alone. Never rejects. */
   async answer(sdp: string): Promise<void> {
+    if (this.#restarts.pending) return this.#restarts.answer(sdp)
     if (this.state !== 'offered' || this.#answered) return
     this.#answered = true
     this.#deadlines.clear('answer')
@@ -108,10 +113,7 @@ export class Session implements AudioSink {
       await this.#gathered(timings.hold)
       if (this.#over) return
       await this.#peer.accept(sdp)
-      this.#accepted = true
-      for (const { candidate, usernameFragment } of this.#remoteCandidates.splice(0)) {
-        this.#peer.addCandidate(candidate, usernameFragment)
-      }
+      this.#theirs.release()
     } catch (err) {
       this.close(REASON.badAnswer, { err })
     }
@@ -119,13 +121,17 @@ export class Session implements AudioSink {
 
   /** A candidate of the viewer's, at any time and of any shape; what is of no use is dropped. */
   candidate(given: RemoteCandidate | null): void {
-    if (this.#over || !given || ++this.#candidateCount > MAX_CANDIDATES) return
-    if (this.#accepted) this.#peer.addCandidate(given.candidate, given.usernameFragment)
-    else this.#remoteCandidates.push(given)
+    if (!this.#over && given) this.#theirs.add(given)
   }
 
   audio(payload: Buffer, timestamp: number, capturedAt: number): void {
     this.#peer.audio.send([payload], timestamp, capturedAt)
+  }
+
+  /** This machine's addresses are others now: a way that began at one that is gone, or is silent, is replaced. */
+  moved(addresses: readonly string[]): void {
+    if (this.state !== 'connected' || addresses.length === 0) return
+    if (this.#silent || !this.#peer.standsOn(addresses)) void this.#restarts.offer('network changed')
   }
 
   /** What `webrtc/sessions` shows. */
@@ -142,7 +148,6 @@ export class Session implements AudioSink {
   /** Every ending goes through here; the first reason counts. Media stops at once. */
   close(reason: string, { by = 'robot', err }: { by?: 'viewer' | 'robot'; err?: unknown } = {}): void {
     if (this.#over) return
-    const { bus } = this.#deps
     const from = this.state
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
@@ -151,12 +156,7 @@ export class Session implements AudioSink {
     this.#closing = this.#peer.close()
     const { packets } = this.#peer.video
     this.#log.info({ reason, by, from, ms: this.#age(), packets, ...(err ? { err } : {}) }, 'session closed')
-    const error = ERRORS[reason]
-    if (error) this.#tell(bus.publish(topics.error, { session_id: this.id, code: reason, error }))
-    // the id of a superseded session belongs to its successor by now, which the relay would close instead
-    if (reason !== REASON.superseded) {
-      this.#tell(bus.publish(topics.closed, { session_id: this.id, reason, by }))
-    }
+    this.#mail.closed(reason, by)
     this.#deps.ended(this)
   }
 
@@ -179,23 +179,10 @@ export class Session implements AudioSink {
     return Math.round(performance.now() - this.#begun)
   }
 
-  #sendOffer(): void {
-    const sdp = { type: 'offer' as const, sdp: this.#offer ?? '' }
-    this.#tell(this.#deps.bus.publish(topics.offer, { session_id: this.id, sdp }))
-  }
-
   #resendOffer(): void {
-    if (this.#answered || this.#candidateCount > 0) return
+    if (this.#answered || this.#theirs.count > 0) return
     this.#log.info({ ms: this.#age() }, 'no answer yet, offer sent again')
-    this.#sendOffer()
-  }
-
-  /** Our candidates follow the offer, they never lead it (RFC 8838 §4), and those in it are not said twice. */
-  #localCandidate(candidate: LocalCandidate): void {
-    if (!this.#offer) this.#localCandidates.push(candidate)
-    else if (!this.#offer.includes(candidate.candidate)) {
-      this.#tell(this.#deps.bus.publish(topics.localCandidate, { session_id: this.id, candidate }))
-    }
+    this.#mail.offer(this.#offer ?? '')
   }
 
   #connected(): void {
@@ -209,11 +196,16 @@ export class Session implements AudioSink {
   }
 
   #watch(): void {
-    this.#tell(this.#peer.video.sendReport())
+    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'report not sent'))
     const turn = this.#liveness?.check(this.#peer.countHeard())
     if (turn === 'lost') this.close(REASON.connectionLost)
-    else if (turn)
-      this.#log.info({ ms: this.#age() }, turn === 'silent' ? 'viewer not heard' : 'viewer heard again')
+    else if (turn) this.#heard(turn)
+  }
+
+  #heard(turn: 'silent' | 'back'): void {
+    this.#silent = turn === 'silent'
+    this.#log.info({ ms: this.#age() }, this.#silent ? 'viewer not heard' : 'viewer heard again')
+    if (this.#silent) void this.#restarts.offer('viewer not heard')
   }
 
   /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */
@@ -222,10 +214,5 @@ export class Session implements AudioSink {
     this.#deadlines.set('hold', budget, () => resolve(undefined))
     await Promise.race([this.#peer.gathered, promise])
     this.#deadlines.clear('hold')
-  }
-
-  /** What nobody waits for: it fails only when the bus or the peer is closing, and is logged. */
-  #tell(sent: Promise<void>): void {
-    sent.catch((err: unknown) => this.#log.warn({ err }, 'not sent'))
   }
 }

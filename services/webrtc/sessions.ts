@@ -11,6 +11,9 @@ export interface SessionsOptions {
   deps: Omit<SessionDeps, 'ended'>
 }
 
+/** Servers in one log line. */
+const MAX_NAMED = 8
+
 /** Everybody who watches. The newest is always let in. */
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions
@@ -39,7 +42,8 @@ export class Sessions implements AsyncDisposable {
     this.#live.get(id)?.close(REASON.superseded)
     this.#makeRoom()
     const servers = chooseIceServers(iceServers, stunServers)
-    deps.log.info({ session_id: id, stun: servers.stun, turn: servers.turn?.url }, 'video requested')
+    const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
+    deps.log.info({ session_id: id, servers: named.slice(0, MAX_NAMED) }, 'video requested')
     const session = new Session(
       id,
       { ...peer, iceServers: servers },
@@ -48,6 +52,12 @@ export class Sessions implements AsyncDisposable {
     this.#live.set(id, session)
     deps.changed()
     await session.start()
+  }
+
+  /** Gives up the oldest session, unless it is the only one, which would come back at once. */
+  relieve(): void {
+    const [oldest, ...others] = this.list
+    if (others.length > 0) oldest?.close(REASON.outOfMemory)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

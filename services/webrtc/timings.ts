@@ -12,6 +12,10 @@ export interface Timings {
   silence: number
   /** A disconnected viewer may come back for so long. */
   grace: number
+  /** How often the addresses of this machine are looked at. */
+  network: number
+  /** How often memory is looked at. */
+  memory: number
   /** How often a connected session looks at itself. */
   watch: number
   /** How often the list of sessions is published. */
@@ -21,10 +25,12 @@ export interface Timings {
 export const TIMINGS: Timings = {
   resend: [2_500, 5_000],
   answer: 10_000,
-  hold: 500,
+  hold: 200,
   connect: 20_000,
   silence: 3_000,
   grace: 6_000,
+  network: 2_000,
+  memory: 2_000,
   watch: 500,
   report: 2_500,
 }

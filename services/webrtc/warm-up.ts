@@ -5,7 +5,7 @@ export async function warmUp(): Promise<void> {
   const ignore = () => undefined
   const peer = new Peer(
     {
-      iceServers: { stun: undefined, turn: undefined },
+      iceServers: { stun: [], turn: [] },
       policy: 'all',
       portRange: null,
       additionalHostAddresses: [],

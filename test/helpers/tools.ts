@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
@@ -21,6 +22,13 @@ export function without(...tools: (keyof typeof PACKAGES)[]): string | false {
   if (missing.length === 0 || process.env.CI === 'true') return false
   const packages = new Set(missing.map((tool) => PACKAGES[tool]))
   return `needs ${missing.join(', ')}: apt-get install ${[...packages].join(' ')}`
+}
+
+/** The same for Python's aiortc, of Debian's Python. */
+export function withoutAiortc(): string | false {
+  if (process.env.CI === 'true') return false
+  const { status } = spawnSync('/usr/bin/python3', ['-c', 'import aiortc'])
+  return status === 0 ? false : 'needs aiortc: apt-get install python3-aiortc'
 }
 
 function find(program: string): boolean {

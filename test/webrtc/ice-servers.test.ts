@@ -15,11 +15,19 @@ const cloudflare = {
   ],
   ...account,
 }
+const turn = { host: 'turn.example', ...account }
 const chosen = {
-  stun: 'stun:stun.example:3478',
-  turn: { url: 'turn:turn.example:3478?transport=udp', ...account },
+  stun: [
+    { host: 'stun.example', port: 3478 },
+    { host: 'stun.example', port: 53 },
+  ],
+  turn: [
+    { ...turn, port: 3478, transport: 'udp' },
+    { ...turn, port: 3478, transport: 'tcp' },
+    { ...turn, port: 443, transport: 'tls' },
+  ],
 }
-const nothing = { stun: undefined, turn: undefined }
+const nothing = { stun: [], turn: [] }
 
 test('every shape of API_CONTRACT 2.1 is understood', () => {
   assert.deepEqual(chooseIceServers([cloudflare], FALLBACK), chosen)
@@ -27,26 +35,44 @@ test('every shape of API_CONTRACT 2.1 is understood', () => {
   assert.deepEqual(chooseIceServers({ iceServers: cloudflare }, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers(cloudflare, FALLBACK), chosen)
   for (const unsaid of [null, undefined, {}, { iceServers: null }]) {
-    assert.deepEqual(chooseIceServers(unsaid, FALLBACK), { stun: FALLBACK[0], turn: undefined })
+    assert.deepEqual(chooseIceServers(unsaid, FALLBACK), {
+      stun: [{ host: 'fallback.example', port: 3478 }],
+      turn: [],
+    })
   }
   for (const hostOnly of [[], { iceServers: [] }])
     assert.deepEqual(chooseIceServers(hostOnly, FALLBACK), nothing)
 })
 
 test('the old spelling url and a single string are understood', () => {
-  assert.equal(chooseIceServers([{ url: 'stun:a.example' }], []).stun, 'stun:a.example')
-  assert.equal(chooseIceServers(['stun:b.example:1'], []).stun, 'stun:b.example:1')
+  assert.deepEqual(chooseIceServers([{ url: 'stun:a.example' }], []).stun, [
+    { host: 'a.example', port: 3478 },
+  ])
+  assert.deepEqual(chooseIceServers(['stun:b.example:1'], []).stun, [{ host: 'b.example', port: 1 }])
 })
 
-test('TURN prefers UDP to TCP to TLS, and needs an account', () => {
-  const turn = (...urls: string[]) => chooseIceServers([{ urls, ...account }], []).turn?.url
-  assert.equal(turn('turns:a:443', 'turn:a?transport=tcp', 'turn:a'), 'turn:a')
-  assert.equal(turn('turns:a:443', 'turn:a?transport=tcp'), 'turn:a?transport=tcp')
-  assert.equal(turn('turns:[2001:db8::1]:443?transport=tcp'), 'turns:[2001:db8::1]:443?transport=tcp')
-  assert.equal(chooseIceServers([{ urls: 'turn:a' }], []).turn, undefined)
+test('TURN prefers UDP to TCP to TLS, then a second server, and needs an account (D13)', () => {
+  const ways = (...urls: string[]) =>
+    chooseIceServers([{ urls, ...account }], []).turn.map(
+      ({ host, port, transport }) => `${transport} ${host} ${port}`,
+    )
+  assert.deepEqual(ways('turns:a:443', 'turn:a?transport=tcp', 'turn:a'), [
+    'udp a 3478',
+    'tcp a 3478',
+    'tls a 443',
+  ])
+  assert.deepEqual(ways('turn:a', 'turn:b', 'turn:a', 'turns:b'), ['udp a 3478', 'tls b 5349', 'udp b 3478'])
+  assert.deepEqual(ways('turns:[2001:db8::1]:443?transport=tcp'), ['tls 2001:db8::1 443'])
+  assert.deepEqual(chooseIceServers([{ urls: 'turn:a' }], []).turn, [])
 })
 
-test('malformed servers are skipped, the rest is kept', () => {
+test('of many servers only a few are asked (D13)', () => {
+  const urls = Array.from({ length: 40 }, (_, i) => [`turn:t${i}`, `stun:s${i}`]).flat()
+  const { stun, turn } = chooseIceServers([{ urls, ...account }], [])
+  assert.deepEqual([stun.length, turn.length], [2, 6])
+})
+
+test('malformed servers are skipped, the rest is kept (P4) (C21)', () => {
   const list = [null, 7, { urls: 9 }, { urls: ['http://x', 4, 'stun:', 'turn:a?transport=quic'] }, cloudflare]
   assert.deepEqual(chooseIceServers(list, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers([{ nonsense: true }], FALLBACK), nothing)

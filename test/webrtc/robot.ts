@@ -6,7 +6,12 @@ import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { openCamera } from './camera.ts'
 
 /** The service on an in-memory bus, with a camera, and with `bus` as the rest of the robot. */
-export async function startRobot(t: TestContext, config: object = {}, timings: Partial<Timings> = {}) {
+export async function startRobot(
+  t: TestContext,
+  config: object = {},
+  timings: Partial<Timings> = {},
+  given: Parameters<typeof startWebrtc>[2] = {},
+) {
   const memory = await memoryBus(t)
   const bus = await memory.connect('relay-bridge', { announce: false })
   const camera = await openCamera(await memory.connect('vision', { announce: false }))
@@ -15,6 +20,7 @@ export async function startRobot(t: TestContext, config: object = {}, timings: P
   const service = await startWebrtc(
     { bus: await memory.connect('webrtc'), config: { webrtc }, log: memory.log },
     timings,
+    given,
   )
   t.after(() => service[Symbol.asyncDispose]())
   return { ...memory, bus, camera, service }

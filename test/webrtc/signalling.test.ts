@@ -37,7 +37,7 @@ test('the offer holds video, audio and the data channel, in this order, as the c
   assert.match(audio, /stereo=0/)
 })
 
-test('answer and candidates may come in any order, with garbage between', async (t) => {
+test('answer and candidates may come in any order, with garbage between (P9) (P10)', async (t) => {
   const { bus, camera, logged } = await startRobot(t)
   camera.roll()
   const garbage = [
@@ -65,7 +65,7 @@ test('answer and candidates may come in any order, with garbage between', async 
   )
 })
 
-test('the same id twenty times makes one live session, and none is reported closed', async (t) => {
+test('the same id twenty times makes one live session, and none is reported closed (P22) (C02) (C09)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -81,7 +81,7 @@ test('the same id twenty times makes one live session, and none is reported clos
   assert.deepEqual(closed.all, [])
 })
 
-test('with every place taken, who never connected goes first, then the oldest; the newest gets in', async (t) => {
+test('with every place taken, who never connected goes first, then the oldest; the newest gets in (C10)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -96,7 +96,7 @@ test('with every place taken, who never connected goes first, then the oldest; t
   await four.until(({ video }) => video.length > 0)
 })
 
-test('an offer that nobody answers is sent again, then given up with an error', async (t) => {
+test('an offer that nobody answers is sent again, then given up with an error (P7) (P8) (P12) (C05) (C06)', async (t) => {
   const { bus } = await startRobot(t, {}, { resend: [50, 100], answer: 200 })
   const [offers, errors, closed] = await Promise.all([
     collect(bus, topics.offer),
@@ -110,7 +110,7 @@ test('an offer that nobody answers is sent again, then given up with an error', 
   assert.equal(new Set(offers.all.map(({ payload }) => payload.sdp.sdp)).size, 1)
 })
 
-test('an offer that somebody has heard of is not sent again', async (t) => {
+test('an offer that somebody has heard of is not sent again (P7)', async (t) => {
   const { bus } = await startRobot(t, {}, { resend: [50], answer: 150 })
   const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
@@ -120,7 +120,7 @@ test('an offer that somebody has heard of is not sent again', async (t) => {
   assert.equal(offers.all.length, 1)
 })
 
-test('a viewer that answers and never connects is given up', async (t) => {
+test('a viewer that answers and never connects is given up (P12)', async (t) => {
   const { bus } = await startRobot(t, {}, { connect: 150 })
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   const answers = await collect(bus, topics.answer)
@@ -149,20 +149,21 @@ test('an answer that is none ends the session with an error', async (t) => {
   }
 })
 
-test('a viewer that falls silent is given up after its grace', async (t) => {
+test('a viewer that falls silent is given up after its grace (P15) (P23)', async (t) => {
   const { bus, camera } = await startRobot(t, {}, { silence: 300, grace: 300, watch: 50 })
   camera.roll()
   const closed = await collect(bus, topics.closed)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.until(({ video }) => video.length > 0)
   // gone without a word, as when the app is killed
+  viewer.hangUp()
   for (const { connection } of viewer.pc.iceTransports) connection.send = async () => undefined
   for (const { connection } of viewer.pc.iceTransports) await connection.close()
   const { payload } = await closed.next({ within: 5_000 })
   assert.deepEqual(payload, { session_id: 'one', reason: 'connection-lost', by: 'robot' })
 })
 
-test('the list of sessions tells of each its state, way and figures, and is empty in the end', async (t) => {
+test('the list of sessions tells of each its state, way and figures, and is empty in the end (D10) (D11)', async (t) => {
   const { bus, camera, service } = await startRobot(t, {}, { report: 300 })
   camera.roll()
   const sessions = await collect(bus, topics.sessions)
@@ -179,13 +180,14 @@ test('the list of sessions tells of each its state, way and figures, and is empt
   assert.equal(one?.codec, 'H264')
   assert.equal(one?.layer, 'high')
   assert.equal(one?.connection_type, 'LAN')
+  assert.equal(one?.protocol, 'udp')
   assert.match(one?.candidate_pair ?? '', /^host .* > /)
   assert.ok((one?.rtt_ms ?? -1) >= 0)
   await service[Symbol.asyncDispose]()
   await sessions.next({ where: (all) => all.length === 0 })
 })
 
-test('a dead STUN and TURN server delay neither offer nor picture, and leave nothing behind', async (t) => {
+test('a dead STUN and TURN server delay neither offer nor picture, and leave nothing behind (D02) (D05) (D06)', async (t) => {
   const { bus, camera, service } = await startRobot(t)
   camera.roll()
   const dead = [
@@ -207,7 +209,7 @@ test('a dead STUN and TURN server delay neither offer nor picture, and leave not
   )
 })
 
-test('with ice.policy relay and no TURN server there is an error instead of an offer', async (t) => {
+test('with ice.policy relay and no TURN server there is an error instead of an offer (P5)', async (t) => {
   const { bus } = await startRobot(t, { ice: { policy: 'relay' } })
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [{ urls: 'stun:127.0.0.1:9' }] })

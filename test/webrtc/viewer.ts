@@ -15,6 +15,8 @@ interface ViewerOptions {
   iceServers?: unknown
   /** What comes back is to be left unanswered. */
   silent?: boolean
+  /** Changes the answer on its way. */
+  forge?: (sdp: string) => string
 }
 
 /** Somebody at an app: asks for video over the bus, answers the offer, and keeps what arrives. */
@@ -30,6 +32,8 @@ export interface Viewer {
   /** Resolves when `enough` holds of what has arrived; rejects after `within` ms. */
   until(enough: (viewer: Viewer) => boolean, within?: number): Promise<void>
   sendPli(): Promise<void>
+  /** Hears no signalling from now on. */
+  hangUp(): void
   close(): Promise<void>
 }
 
@@ -81,6 +85,7 @@ export async function openViewer(
       const ssrc = viewer.video[0]?.header.ssrc
       if (ssrc !== undefined) await receiver?.sendRtcpPLI(ssrc)
     },
+    hangUp: () => hangUp?.(),
     async close() {
       hangUp?.()
       await pc.close()
@@ -99,7 +104,7 @@ export async function openViewer(
   pc.connectionStateChange.subscribe((state) => {
     if (state === 'connected') connected.resolve()
   })
-  if (!options.silent) hangUp = await signal(bus, viewer)
+  if (!options.silent) hangUp = await signal(bus, viewer, options.forge)
   await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
   return viewer
 }
@@ -121,8 +126,8 @@ async function openSwitchboard(bus: Bus): Promise<Switchboard> {
   return board
 }
 
-/** Answers the first offer; candidates of both sides go as they come. Returns what ends it. */
-async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
+/** Answers every offer; candidates of both sides go as they come. Returns what ends it. */
+async function signal(bus: Bus, { id, pc }: Viewer, forge = (sdp: string) => sdp): Promise<() => void> {
   const opened = switchboards.get(bus) ?? openSwitchboard(bus)
   switchboards.set(bus, opened)
   const board = await opened
@@ -140,15 +145,17 @@ async function signal(bus: Bus, { id, pc }: Viewer): Promise<() => void> {
     else early.push(candidate)
   })
   board.offer.set(id, async (sdp) => {
-    board.offer.delete(id)
+    const again = pc.remoteDescription !== null
     await pc.setRemoteDescription(sdp)
     // without a server of ours, werift would ask one of Google's
     for (const { connection } of pc.iceTransports) delete connection.stunServer
     const answer = await pc.createAnswer()
     const applied = pc.setLocalDescription(answer)
-    await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: answer.sdp } })
+    await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: forge(answer.sdp) } })
     await applied
-    for (const candidate of early) await pc.addIceCandidate(candidate as never)
+    // werift 0.25.2 begins no checks for a restart that it answers
+    if (again) for (const transport of pc.iceTransports) transport.start().catch(() => undefined)
+    for (const candidate of early.splice(0)) await pc.addIceCandidate(candidate as never)
   })
   return () => {
     board.offer.delete(id)

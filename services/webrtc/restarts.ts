@@ -1,0 +1,57 @@
+import type { Logger } from '#lib/logger.ts'
+import type { OurCandidates } from './our-candidates.ts'
+import type { Peer } from './peer.ts'
+import type { RemoteCandidates } from './remote-candidates.ts'
+import type { SessionMail } from './session-mail.ts'
+
+interface RestartsDeps {
+  peer: Peer
+  mail: SessionMail
+  log: Logger
+  ours: OurCandidates
+  theirs: RemoteCandidates
+  /** The session has ended. */
+  over: () => boolean
+}
+
+/** The ICE restarts of one session: offers of another way, while the connection lives on as it is until one is answered. */
+export class Restarts {
+  /** An offer is out, or about to be. */
+  pending = false
+  readonly #deps: RestartsDeps
+
+  constructor(deps: RestartsDeps) {
+    this.#deps = deps
+  }
+
+  /** Never rejects. */
+  async offer(why: string): Promise<void> {
+    const { peer, mail, log, ours, theirs, over } = this.#deps
+    try {
+      this.pending = true
+      theirs.hold()
+      ours.hold()
+      const sdp = await peer.restartOffer()
+      if (over()) return
+      log.info({ why }, 'ICE restart offered')
+      mail.offer(sdp)
+      ours.follow(sdp)
+    } catch (err) {
+      log.warn({ err }, 'no ICE restart')
+    }
+  }
+
+  /** An answer that is about something else, or of no use, changes nothing: the old way may still come back. */
+  answer(sdp: string): void {
+    const { peer, log, theirs } = this.#deps
+    try {
+      if (!peer.acceptRestart(sdp)) return
+    } catch (err) {
+      log.info({ err }, 'answer to the ICE restart is of no use')
+      return
+    }
+    this.pending = false
+    log.info('ICE restarts')
+    theirs.release()
+  }
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import test, { type TestContext } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { MAX_PAYLOAD } from '#services/webrtc/h264-packetizer.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { type Network, openNetwork, type Place, withoutNamespaces } from '#test/helpers/netns.ts'
+import { startServiceProcess } from './service-process.ts'
+import { startTurnServerIn } from './turn-server.ts'
+
+const options = { skip: withoutNamespaces(), timeout: 60_000 }
+
+/** A robot and viewers in networks of their own. */
+async function openBoth(t: TestContext, network: Network, config: object = {}) {
+  const into =
+    (where: Place): Parameters<typeof startServiceProcess>[1] =>
+    (program, args, given) =>
+      network.spawn(where, program, args, given)
+  const robot = await startServiceProcess(config, into('robot'))
+  t.after(() => robot[Symbol.asyncDispose]())
+  robot.camera.roll()
+  const wish = await robot.openViewers(into('viewer'))
+  const sessions = await collect(robot.bus, topics.sessions)
+  const pair = async () => {
+    const { payload } = await sessions.next({
+      within: 10_000,
+      where: ([one]) => Boolean(one?.candidate_pair),
+    })
+    return payload[0]
+  }
+  return { ...robot, wish, pair }
+}
+
+test('robot and viewer with nothing but IPv6 find each other', options, async (t) => {
+  const { wish, pair } = await openBoth(t, openNetwork(t, { family: 6 }))
+  await wish({ watch: 'one', more: 20 })
+  assert.match((await pair())?.candidate_pair ?? '', /fd99:/)
+})
+
+for (const family of [4, 6] as const) {
+  test(
+    `pictures that fill their packets pass MTU 1280 over IPv${family}, none in fragments`,
+    options,
+    async (t) => {
+      const network = openNetwork(t, { family, mtu: 1_280 })
+      const fragment = family === 4 ? 'ip frag-off & 0x3fff != 0' : 'exthdr frag exists'
+      network.forward(`${fragment} counter drop`, 'meta length > 1240 counter')
+      const { wish, camera } = await openBoth(t, network)
+      await wish({ watch: 'one', more: 20 })
+      // two bytes of each packet are the fragmentation unit's own (RFC 6184 §5.8)
+      for (let i = 0; i < 12; i++) await camera.shoot({ size: 10 * (MAX_PAYLOAD - 2) + 1 })
+      await wish({ more: 20 })
+      const counters = network.run('router', 'nft', 'list', 'ruleset').matchAll(/counter packets (\d+)/g)
+      const [fragments = -1, full = 0] = Array.from(counters, ([, count]) => Number(count))
+      assert.equal(fragments, 0)
+      assert.ok(full >= 100, `${full} full packets`)
+    },
+  )
+}
+
+test('the robot gets another address: an ICE restart takes the session there', options, async (t) => {
+  const network = openNetwork(t)
+  const { wish, pair, bus } = await openBoth(t, network)
+  const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])
+  await wish({ watch: 'one', more: 20 })
+  assert.match((await pair())?.candidate_pair ?? '', /^host 10\.99\.1\.2/)
+  const change = (verb: string, address: string) =>
+    network.run('robot', 'ip', 'address', verb, `${address}/24`, 'dev', 'net0')
+  change('add', '10.99.1.77')
+  change('del', '10.99.1.2')
+  network.run('robot', 'ip', 'address', 'replace', '10.99.1.77/24', 'dev', 'net0')
+  network.run('robot', 'ip', 'route', 'replace', 'default', 'via', '10.99.1.1')
+  const first = (await offers.next()).payload.sdp.sdp
+  const again = (await offers.next({ within: 15_000 })).payload.sdp.sdp
+  assert.notEqual(/^a=ice-ufrag:.*/m.exec(again)?.[0], /^a=ice-ufrag:.*/m.exec(first)?.[0])
+  assert.match(again, / 10\.99\.1\.77 \d+ typ host/)
+  assert.doesNotMatch(again, / 10\.99\.1\.2 \d+ typ host/)
+  await wish({ more: 40 })
+  assert.deepEqual(closed.all, [])
+})
+
+test(
+  'where the direct way is blocked, video takes the TURN server without being told to',
+  options,
+  async (t) => {
+    const network = openNetwork(t)
+    network.forward(
+      'ip saddr 10.99.1.2 ip daddr 10.99.2.2 drop',
+      'ip saddr 10.99.2.2 ip daddr 10.99.1.2 drop',
+    )
+    const server = await startTurnServerIn(t, network)
+    const { wish, pair } = await openBoth(t, network, { ice: { policy: 'all' } })
+    const { ms } = await wish({ watch: 'one', iceServers: [server] })
+    const session = await pair()
+    assert.match(session?.candidate_pair ?? '', /^relay /)
+    assert.equal(session?.connection_type, 'WAN')
+    t.diagnostic(`first frame after ${Math.round(ms)} ms`)
+  },
+)

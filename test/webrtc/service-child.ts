@@ -1,0 +1,57 @@
+import { createHistogram } from 'node:perf_hooks'
+import { createLogger } from '#lib/logger.ts'
+import { WebrtcSection } from '#lib/sections.ts'
+import { startWebrtc } from '#services/webrtc/index.ts'
+import { connectUnixBus } from '#test/helpers/unix-bus.ts'
+
+/** What a process holds; see {@link serve}. */
+export interface Held {
+  /** Bytes. */
+  rss: number
+  heap: number
+  /** Sockets, timers and listeners of the process, by kind. */
+  resources: Record<string, number>
+  /** Of the event loop since the last time, ms. */
+  lag: { p99: number; max: number }
+}
+
+const LAG_EVERY = 20
+
+/** The service alone in a process, which says what it holds after every message of its parent's. */
+async function serve(path: string, config: object): Promise<void> {
+  const log = createLogger('webrtc', { write: () => undefined })
+  const bus = await connectUnixBus(path, 'webrtc')
+  await startWebrtc({ bus, config: { webrtc: WebrtcSection.parse({ stun_servers: [], ...config }) }, log })
+  const lag = createHistogram()
+  let last = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    lag.record(Math.max(1, Math.round(now - last - LAG_EVERY)))
+    last = now
+  }, LAG_EVERY)
+  const measure = async () => {
+    const { p99, max } = { p99: lag.percentile(99), max: lag.max }
+    for (let i = 0; i < 4; i++) {
+      globalThis.gc?.()
+      await new Promise(setImmediate)
+    }
+    const { rss, heapUsed, external } = process.memoryUsage()
+    const held: Held = { rss, heap: heapUsed + external, resources: resources(), lag: { p99, max } }
+    lag.reset()
+    last = performance.now()
+    process.send?.(held)
+  }
+  process.on('message', () => void measure())
+  process.on('disconnect', () => process.exit(0))
+  process.send?.('ready')
+}
+
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
+  for (const event of process.eventNames()) counts[`on ${String(event)}`] = process.listenerCount(event)
+  return counts
+}
+
+const [, , path, config = '{}'] = process.argv
+if (path) await serve(path, JSON.parse(config))
