@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+
+test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', async (t) => {
+  const memory = await memoryBus(t)
+  const robot = await memory.connect('robot', { announce: false })
+  const keeper = await memory.connect('keeper', { announce: false })
+  const kept: number[] = []
+  const keep = async ({ n }: Record<string, unknown>) => void kept.push(Number(n))
+  let n = 0
+  const publish = async (count: number) => {
+    for (const end = n + count; n < end; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
+  }
+  const first = await keeper.inbox(topics.event, keep)
+  await first[Symbol.asyncDispose]()
+  for (let round = 0; round < 5; round++) {
+    await publish(200)
+    const opening = keeper.inbox(topics.event, keep)
+    await publish(200)
+    const inbox = await opening
+    while (kept.length < n) await new Promise((resolve) => setTimeout(resolve, 5))
+    await inbox[Symbol.asyncDispose]()
+  }
+  assert.deepEqual(
+    kept,
+    Array.from({ length: n }, (_, i) => i),
+  )
+})
+
+test('what is not kept is not acknowledged, and comes again', async (t) => {
+  const memory = await memoryBus(t)
+  const robot = await memory.connect('robot', { announce: false })
+  const keeper = await memory.connect('keeper', { announce: false })
+  const first = await keeper.inbox(topics.event, () => Promise.reject(new Error('the disk is full')))
+  await robot.publish(topics.event, { n: 1 }, { name: 'bark' })
+  while (!memory.logged.some(({ msg }) => msg === 'message not kept')) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await first[Symbol.asyncDispose]()
+  const { promise, resolve } = Promise.withResolvers<unknown>()
+  const second = await keeper.inbox(topics.event, async (payload) => resolve(payload))
+  assert.deepEqual(await promise, { n: 1 })
+  await second[Symbol.asyncDispose]()
+})
