@@ -11,13 +11,17 @@ export interface Tally extends Disposable {
 const MAX_KEYS = 100
 
 /** A tally that logs `message` with the sums of the last interval, only if there are any. `every` in milliseconds. */
-export function createTally(log: Logger, message: string, { every = 60_000 } = {}): Tally {
+export function createTally(
+  log: Logger,
+  message: string,
+  { every = 60_000, level = 'warn' as 'warn' | 'info' } = {},
+): Tally {
   const totals: Record<string, number> = {}
   let keys = 0
   let recent: Record<string, number> = {}
   const report = () => {
     if (Object.keys(recent).length === 0) return
-    log.warn(recent, message)
+    log[level](recent, message)
     recent = {}
   }
   const timer = setInterval(report, every)

@@ -1,115 +1,138 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
+import { isDrive, isStop, type Speeds, speeds } from '#bus/drive.ts'
 import type { CommandResult } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { parseCommand } from './command-frame.ts'
+import type { Logger } from '#lib/logger.ts'
+import { createTally, type Tally } from '#lib/tally.ts'
+import type { ActuatorLimits } from './actuators.ts'
+import { type ParsedCommand, parseCommand } from './command-frame.ts'
 import type { Frame } from './frame.ts'
 import type { Link } from './link.ts'
+import { type Outcome, PendingCommands } from './pending-commands.ts'
+import type { CommandClock } from './relay-clock.ts'
+import { whyStale } from './staleness.ts'
 
-/** Time that a robot service has to answer a command, ms. A treat may jam and be freed (FIELD_FAILURES B21). */
-const TIMEOUTS: Readonly<Record<string, number>> = {
-  treat: 35_000,
-  dispense_treat: 35_000,
-  record_video: 45_000,
-}
-const TIMEOUT = 5_000
-/** Commands that wait for their result, at most. */
-const MAX_PENDING = 256
-
-interface Outcome {
-  success: boolean
-  error?: string | undefined
+interface GateDeps {
+  bus: Bus
+  deviceId: string
+  link: () => Pick<Link, 'send'> | undefined
+  clock: CommandClock
+  limits: ActuatorLimits
+  log: Logger
 }
 
-interface Pending {
-  command: string
-  echo: Record<string, unknown>
-  timer: NodeJS.Timeout
-}
+type Named = ParsedCommand & { name: string }
 
 /**
  * Takes commands of the app and hands them to the robot's services on `command/<name>`; the matching `command-result`
- * becomes the `command_ack`, so that an acknowledgement says what really happened (FIELD_FAILURES B06).
+ * becomes the `command_ack`, so that an acknowledgement says what really happened (FIELD_FAILURES B06). What stops the
+ * robot passes before any question is asked. Nothing waits: order is kept because each is published as it comes.
  */
 export class CommandGate implements Disposable {
-  readonly #bus: Bus
-  readonly #deviceId: string
-  readonly #link: () => Pick<Link, 'send'> | undefined
-  readonly #pending = new Map<string, Pending>()
+  readonly #deps: GateDeps
+  readonly #pending: PendingCommands
+  /** Who knows who sent them, and why (FIELD_FAILURES B18): the log tells what came. */
+  readonly #taken: Tally
+  readonly #refused: Tally
 
-  constructor(bus: Bus, deviceId: string, link: () => Pick<Link, 'send'> | undefined) {
-    this.#bus = bus
-    this.#deviceId = deviceId
-    this.#link = link
+  constructor(deps: GateDeps) {
+    this.#deps = deps
+    this.#taken = createTally(deps.log, 'commands of apps', { level: 'info' })
+    this.#refused = createTally(deps.log, 'commands of apps refused')
+    this.#pending = new PendingCommands((command, echo, outcome) =>
+      deps.link()?.send({ ...outcome, ...echo, type: 'command_ack', device_id: deps.deviceId, command }),
+    )
   }
 
   /** Begins to listen for results. */
   async listen(): Promise<void> {
-    await this.#bus.subscribe(topics.commandResult, (result) => this.#answered(result))
+    await this.#deps.bus.subscribe(
+      topics.commandResult,
+      ({ id, name: _, ...result }: z.infer<typeof CommandResult>) => this.#pending.answered(id, result),
+    )
   }
 
   /** One command frame. */
   take(frame: Frame): void {
-    const { name, params, issuedAt, echo } = parseCommand(frame)
+    const command = parseCommand(frame)
+    const { name } = command
     if (name === undefined) {
-      this.#acknowledge('unknown', echo, { success: false, error: 'no command named' })
-    } else if (this.#pending.size >= MAX_PENDING) {
-      this.#acknowledge(name, echo, { success: false, error: 'too many commands are waiting' })
-    } else {
-      this.#handOver(name, params, issuedAt, echo)
+      this.#pending.acknowledge('unknown', command.echo, refusal('no command named'))
+      return
     }
+    const named = { ...command, name }
+    const reason = isStop(name, command.params) ? undefined : this.#whyRefused(named)
+    if (reason === undefined) this.#handOver(named)
+    else this.#refuse(named, reason)
   }
 
   /** Nobody will wait any longer: says so to the app, while the link still stands. */
   [Symbol.dispose](): void {
-    for (const id of this.#pending.keys()) this.#settle(id, { success: false, error: 'the robot stops' })
+    this.#pending.end('the robot stops')
+    this.#taken[Symbol.dispose]()
+    this.#refused[Symbol.dispose]()
   }
 
-  #handOver(
-    name: string,
-    params: Record<string, unknown>,
-    issuedAt: number | undefined,
-    echo: Record<string, unknown>,
-  ): void {
-    const id = randomUUID()
-    const timer = setTimeout(() => {
-      this.#settle(id, { success: false, error: 'nothing on the robot answered this command' })
-    }, timeoutOf(name))
-    this.#pending.set(id, { command: name, echo, timer })
-    const command = {
-      id,
-      name,
-      params,
-      source: 'relay' as const,
-      ...(issuedAt === undefined ? {} : { issued_at: issuedAt }),
-      received_at: Date.now(),
+  #whyRefused({ name, issuedAt }: Named): string | undefined {
+    const { bus, clock, limits } = this.#deps
+    const stale = whyStale(name, issuedAt, clock)
+    if (stale !== undefined) return stale
+    // it would be carried out later, when nobody expects it
+    if (!bus.connected) return 'the robot is starting again'
+    if (this.#pending.isFull) return 'too many commands are waiting'
+    const wait = limits.waitFor(name)
+    return wait === undefined ? undefined : `too often: again in ${Math.ceil(wait / 1000)} s`
+  }
+
+  #refuse({ name, echo }: Named, reason: string): void {
+    if (isDrive(name)) this.#pending.refuseDrive(name, echo, reason)
+    else {
+      this.#refused.count(`${name}: ${reason.split(':')[0]}`.slice(0, 100))
+      this.#pending.acknowledge(name, echo, refusal(reason))
     }
-    const said =
-      name === 'motor'
-        ? this.#bus.publish(topics.motor, command)
-        : this.#bus.publish(topics.command, command, { name })
-    said.catch((err: Error) => this.#settle(id, { success: false, error: err.message }))
   }
 
-  #answered({ id, name: _, ...result }: z.infer<typeof CommandResult>): void {
-    this.#settle(id, result)
+  #handOver(command: Named): void {
+    const { name, params } = command
+    if (isDrive(name)) {
+      const id = this.#pending.addDrive(name, command.echo)
+      this.#settleUnsaid(id, this.#drive(id, speeds(params), command))
+      return
+    }
+    // a motor service needs to know but one topic to stop
+    if (isStop(name, params))
+      this.#settleUnsaid(undefined, this.#drive(randomUUID(), { left: 0, right: 0 }, command))
+    this.#taken.count(name.slice(0, 50))
+    const id = this.#pending.add(name, command.echo)
+    this.#settleUnsaid(
+      id,
+      this.#deps.bus.publish(topics.command, { ...message(command), id, name, params }, { name }),
+    )
   }
 
-  #settle(id: string, result: Outcome): void {
-    const pending = this.#pending.get(id)
-    if (!pending) return
-    clearTimeout(pending.timer)
-    this.#pending.delete(id)
-    this.#acknowledge(pending.command, pending.echo, result)
+  #drive(id: string, { left, right }: Speeds, command: Named): Promise<void> {
+    const params = isDrive(command.name) ? { ...command.params, left, right } : { left, right }
+    return this.#deps.bus.publish(topics.motor, { ...message(command), id, name: 'motor', params })
   }
 
-  #acknowledge(command: string, echo: Record<string, unknown>, result: Outcome): void {
-    this.#link()?.send({ ...result, ...echo, type: 'command_ack', device_id: this.#deviceId, command })
+  #settleUnsaid(id: string | undefined, said: Promise<void>): void {
+    said.catch((err: Error) => {
+      if (id !== undefined) this.#pending.answered(id, refusal(err.message))
+      else this.#deps.log.error({ err }, 'a stop was not published')
+    })
   }
 }
 
-/** The name may be any text, also one that every object inherits. */
-function timeoutOf(name: string): number {
-  return Object.hasOwn(TIMEOUTS, name) ? (TIMEOUTS[name] ?? TIMEOUT) : TIMEOUT
+function message({ issuedAt }: ParsedCommand) {
+  return {
+    source: 'relay' as const,
+    ...(issuedAt === undefined ? {} : { issued_at: issuedAt }),
+    received_at: Date.now(),
+  }
+}
+
+function refusal(error: string): Outcome {
+  return { success: false, error }
 }

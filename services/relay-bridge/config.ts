@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DataDir } from '#lib/sections.ts'
+import { CommandLimits } from './actuators.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
 
@@ -13,6 +14,7 @@ export const CloudSection = z
     reconnect_delay: seconds.default(5),
     heartbeat_interval: seconds.default(30),
     share_hotspot_password: z.boolean().default(false),
+    command_limits: CommandLimits,
   })
   .prefault({})
 

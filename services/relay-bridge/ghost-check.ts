@@ -1,4 +1,5 @@
 import type { Logger } from '#lib/logger.ts'
+import { relayHttp } from './relay-address.ts'
 
 export interface GhostTimes {
   /** From the registration to the look, ms: the relay forgets a ghost 20 s after it was accepted. */
@@ -74,8 +75,7 @@ export class GhostCheck implements Disposable {
 
 /** Whether `GET /debug/pairing` names this device; undefined when it does not answer in time. */
 async function isKnown({ relay, deviceId, times }: GhostDeps): Promise<boolean | undefined> {
-  const address = new URL('/debug/pairing', relay)
-  address.protocol = relay.protocol === 'wss:' ? 'https:' : 'http:'
+  const address = relayHttp(relay, '/debug/pairing')
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(times.answer), redirect: 'error' })
     const body = (await response.json()) as { robot_connections?: unknown }

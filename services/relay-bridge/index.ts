@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { VERSION } from '#lib/version.ts'
+import { ActuatorLimits } from './actuators.ts'
 import { type AppSideDeps, startAppSide } from './app-side.ts'
 import { CommandGate } from './command-gate.ts'
 import { type BridgeConfig, config } from './config.ts'
@@ -19,6 +20,7 @@ import { Outbox } from './outbox.ts'
 import { OutboxSender, type SenderTimes } from './outbox-sender.ts'
 import type { Bounds, Counts } from './outbox-store.ts'
 import { relayAddress, shownAddress } from './relay-address.ts'
+import { RelayClock } from './relay-clock.ts'
 import { SOCKET_TIMES, type SocketTimes } from './relay-socket.ts'
 import { forwardToRelay } from './to-relay.ts'
 
@@ -88,7 +90,9 @@ async function startParts(
   const last = stack.use(await LastConnection.load(path('relay-connection.json'), log))
   const outbox = stack.use(await openOutbox(deps, path('outbox.db'), line))
   const tally = stack.use(createTally(log, 'not sent: no link to the relay'))
-  const commands = new CommandGate(bus, deviceId, () => line)
+  const clock = new RelayClock(log)
+  const limits = new ActuatorLimits(config.cloud.command_limits)
+  const commands = new CommandGate({ bus, deviceId, link: () => line, clock, limits, log })
   await commands.listen()
   await forwardToRelay({ bus, link: () => line, deviceId, tally })
   const apps = stack.use(await startAppSide({ ...deps, link: () => line, relay }))
@@ -114,7 +118,7 @@ async function startParts(
       onRouted: () => ghost.routed(),
     }),
   )
-  return { deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
+  return { clock, deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
 }
 
 function linkOptions(
@@ -130,6 +134,7 @@ function linkOptions(
     reconnectDelay: deps.config.cloud.reconnect_delay * 1000,
     times: { ...SOCKET_TIMES, ...deps.times },
     onState: (state) => publishLink(deps, state),
+    onDate: (date) => parts.clock.heardDate(date),
     onOpen() {
       line.send({ type: 'robot_connected', device_id: parts.deviceId, version: VERSION })
       // its pong is the first proof that we are registered (API_CONTRACT 1.6)
@@ -138,6 +143,9 @@ function linkOptions(
     onRegistered(facts) {
       apps.registered()
       ghost.registered(facts)
+      parts.clock
+        .ask(relay)
+        .catch((err: unknown) => deps.log.warn({ err }, 'the relay was not asked for its time'))
       if (line.link) sender.registered(line.link)
     },
     onText: (text) => parts.fromRelay.take(text),

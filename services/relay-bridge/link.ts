@@ -18,6 +18,8 @@ import { createRetrySchedule, type Retry } from './retry-schedule.ts'
 interface LinkEvents {
   /** The state changed. */
   onState(state: LinkMessage): void
+  /** The relay's answer to a dial carried its time (RFC 9110 §6.6.1). */
+  onDate(date: string | undefined): void
   /** The socket is open: greet. */
   onOpen(): void
   /** The first frame came: the relay knows us. */
@@ -98,7 +100,6 @@ class RelayLink implements Link {
   get registered(): boolean {
     return this.#state.connected
   }
-
   get waiting(): number {
     return this.#socket?.waiting ?? 0
   }
@@ -168,9 +169,7 @@ class RelayLink implements Link {
   async #wait(ms: number): Promise<void> {
     if (this.#hurry.signal.aborted) this.#hurry = new AbortController()
     if (this.#stopping.signal.aborted) return
-    await sleep(ms, undefined, { signal: this.#hurry.signal }).catch(() => {
-      // aborted: there is something better to do
-    })
+    await sleep(ms, undefined, { signal: this.#hurry.signal }).catch(() => {}) // something better to do
   }
 
   /** One try, from the dial to the end of the connection. */
@@ -182,6 +181,7 @@ class RelayLink implements Link {
       lookup: this.#lookup,
       headers: authHeaders(this.#options.credentials(), this.#oldSignature ? 'id' : 'id:timestamp'),
       times,
+      onDate: this.#options.onDate,
       onOpen: () => {
         last.opened()
         this.#say({ state: 'registering' })

@@ -27,3 +27,8 @@ export function shownAddress(address: URL | string): string {
   url.hash = ''
   return url.href
 }
+
+/** An address of the relay for HTTP, without what authenticates the socket. */
+export function relayHttp(relay: URL, path: string): URL {
+  return new URL(path, `${relay.protocol === 'wss:' ? 'https:' : 'http:'}//${relay.host}`)
+}

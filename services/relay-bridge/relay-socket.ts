@@ -33,6 +33,7 @@ export interface RelaySocketOptions {
   lookup?: LookupFunction
   headers: Record<string, string>
   times: SocketTimes
+  onDate(date: string | undefined): void
   /** The upgrade was accepted, which is not yet a registration. */
   onOpen(): void
   /** A text frame; the first one proves the registration (API_CONTRACT 1.6). */
@@ -64,6 +65,7 @@ export class RelaySocket {
       perMessageDeflate: false,
       ...(options.lookup ? { lookup: options.lookup } : {}),
     })
+    this.#socket.on('upgrade', ({ headers }) => options.onDate(headers.date))
     this.#socket.on('open', () => this.#opened())
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
     this.#socket.on('unexpected-response', (_request, { statusCode }) =>

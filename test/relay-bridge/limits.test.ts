@@ -32,6 +32,7 @@ async function openSocket(t: TestContext) {
     url: new URL(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`),
     headers: {},
     times: SOCKET_TIMES,
+    onDate() {},
     onOpen() {},
     onText(text) {
       texts.push(text.length)
