@@ -1,34 +1,13 @@
 import assert from 'node:assert/strict'
-import test, { type TestContext } from 'node:test'
+import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { MAX_PAYLOAD } from '#services/webrtc/h264-packetizer.ts'
 import { collect } from '#test/helpers/collect.ts'
-import { type Network, openNetwork, type Place, withoutNamespaces } from '#test/helpers/netns.ts'
-import { startServiceProcess } from './service-process.ts'
+import { openNetwork, withoutNamespaces } from '#test/helpers/netns.ts'
+import { openBoth } from './both.ts'
 import { startTurnServerIn } from './turn-server.ts'
 
 const options = { skip: withoutNamespaces(), timeout: 60_000 }
-
-/** A robot and viewers in networks of their own. */
-async function openBoth(t: TestContext, network: Network, config: object = {}) {
-  const into =
-    (where: Place): Parameters<typeof startServiceProcess>[1] =>
-    (program, args, given) =>
-      network.spawn(where, program, args, given)
-  const robot = await startServiceProcess(config, into('robot'))
-  t.after(() => robot[Symbol.asyncDispose]())
-  robot.camera.roll()
-  const wish = await robot.openViewers(into('viewer'))
-  const sessions = await collect(robot.bus, topics.sessions)
-  const pair = async () => {
-    const { payload } = await sessions.next({
-      within: 10_000,
-      where: ([one]) => Boolean(one?.candidate_pair),
-    })
-    return payload[0]
-  }
-  return { ...robot, wish, pair }
-}
 
 test('robot and viewer with nothing but IPv6 find each other', options, async (t) => {
   const { wish, pair } = await openBoth(t, openNetwork(t, { family: 6 }))
