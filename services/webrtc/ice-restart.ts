@@ -48,8 +48,8 @@ export function prepareRestart(transport: RTCIceTransport, additionalAddresses: 
       return sdp
         .replaceAll(/^a=candidate:.*\r\n/gm, (line) => (isGone(line, present) ? '' : rename(line)))
         .replaceAll(/^a=end-of-candidates\r\n/gm, '')
-        .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${ufrag}\r`)
-        .replaceAll(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${password}\r`)
+        .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${ufrag}`)
+        .replaceAll(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${password}`)
         .replace(
           /^(o=\S+ \S+) (\d+)/m,
           (_, head: string, version: string) => `${head} ${Number(version) + connection.generation + 1}`,

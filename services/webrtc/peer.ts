@@ -155,8 +155,10 @@ export class Peer {
     const usable = parseCandidate(text, usernameFragment)
     if (!usable || this.#closed) return
     if (usable.ufrag !== undefined && !this.#remoteFragments.includes(usable.ufrag)) return
+    // the user fragment tells generations apart; werift would also want the viewer to count them as we do
+    const candidate = usable.candidate.replace(/ generation \d+/, '')
     // all m-lines share the first one's transport (BUNDLE)
-    this.#pc.addIceCandidate({ candidate: usable.candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
+    this.#pc.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
   }
 
   get path(): Path | undefined {

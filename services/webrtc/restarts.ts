@@ -12,6 +12,8 @@ interface RestartsDeps {
   theirs: RemoteCandidates
   /** The session has ended. */
   over: () => boolean
+  /** Milliseconds: one disconnection is worth one restart. */
+  pause: number
 }
 
 /** The ICE restarts of one session: offers of another way, while the connection lives on as it is until one is answered. */
@@ -19,9 +21,16 @@ export class Restarts {
   /** An offer is out, or about to be. */
   pending = false
   readonly #deps: RestartsDeps
+  #begun = Number.NEGATIVE_INFINITY
 
   constructor(deps: RestartsDeps) {
     this.#deps = deps
+  }
+
+  /** The viewer is not heard. */
+  silent(): void {
+    if (this.pending || performance.now() - this.#begun < this.#deps.pause) return
+    void this.offer('viewer not heard')
   }
 
   /** Never rejects. */
@@ -29,6 +38,7 @@ export class Restarts {
     const { peer, mail, log, ours, theirs, over } = this.#deps
     try {
       this.pending = true
+      this.#begun = performance.now()
       theirs.hold()
       ours.hold()
       const sdp = await peer.restartOffer()

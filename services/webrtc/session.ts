@@ -77,6 +77,7 @@ export class Session implements AudioSink {
     this.#restarts = new Restarts({
       ...{ peer: this.#peer, mail: this.#mail, log: this.#log, ours: this.#ours, theirs: this.#theirs },
       over: () => this.#over,
+      pause: deps.timings.silence + deps.timings.grace,
     })
   }
 
@@ -205,7 +206,7 @@ export class Session implements AudioSink {
   #heard(turn: 'silent' | 'back'): void {
     this.#silent = turn === 'silent'
     this.#log.info({ ms: this.#age() }, this.#silent ? 'viewer not heard' : 'viewer heard again')
-    if (this.#silent) void this.#restarts.offer('viewer not heard')
+    if (this.#silent) this.#restarts.silent()
   }
 
   /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */

@@ -113,3 +113,19 @@ test('a TURN server that goes away takes its session with it, and the next reque
   const again = await openViewer(t, bus, 'one', { iceServers: [second.over('udp')] })
   await again.until(({ video }) => video.length > 0, 10_000)
 })
+
+test('a TURN server that dies in the middle of a session is replaced by the second one (P25) (D13)', {
+  skip: noTurnServer(),
+}, async (t) => {
+  const [first, second] = await Promise.all([startTurnServer(t), startTurnServer(t)])
+  const timings = { silence: 400, grace: 15_000, watch: 50 }
+  const { bus, camera } = await startRobot(t, { ice: { policy: 'relay' } }, timings)
+  camera.roll()
+  const closed = await collect(bus, topics.closed)
+  const viewer = await openViewer(t, bus, 'one', { iceServers: [first.over('udp'), second.over('udp')] })
+  await viewer.until(({ video }) => video.length > 0, 10_000)
+  await first.stop()
+  const before = viewer.video.length
+  await viewer.until(({ video }) => video.length > before + 20, 15_000)
+  assert.deepEqual(closed.all, [])
+})

@@ -1,34 +1,13 @@
 import assert from 'node:assert/strict'
-import test, { type TestContext } from 'node:test'
+import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { MAX_PAYLOAD } from '#services/webrtc/h264-packetizer.ts'
 import { collect } from '#test/helpers/collect.ts'
-import { type Network, openNetwork, type Place, withoutNamespaces } from '#test/helpers/netns.ts'
-import { startServiceProcess } from './service-process.ts'
+import { openNetwork, withoutNamespaces } from '#test/helpers/netns.ts'
+import { openBoth } from './both.ts'
 import { startTurnServerIn } from './turn-server.ts'
 
 const options = { skip: withoutNamespaces(), timeout: 60_000 }
-
-/** A robot and viewers in networks of their own. */
-async function openBoth(t: TestContext, network: Network, config: object = {}) {
-  const into =
-    (where: Place): Parameters<typeof startServiceProcess>[1] =>
-    (program, args, given) =>
-      network.spawn(where, program, args, given)
-  const robot = await startServiceProcess(config, into('robot'))
-  t.after(() => robot[Symbol.asyncDispose]())
-  robot.camera.roll()
-  const wish = await robot.openViewers(into('viewer'))
-  const sessions = await collect(robot.bus, topics.sessions)
-  const pair = async () => {
-    const { payload } = await sessions.next({
-      within: 10_000,
-      where: ([one]) => Boolean(one?.candidate_pair),
-    })
-    return payload[0]
-  }
-  return { ...robot, wish, pair }
-}
 
 test('robot and viewer with nothing but IPv6 find each other', options, async (t) => {
   const { wish, pair } = await openBoth(t, openNetwork(t, { family: 6 }))
@@ -94,5 +73,35 @@ test(
     assert.match(session?.candidate_pair ?? '', /^relay /)
     assert.equal(session?.connection_type, 'WAN')
     t.diagnostic(`first frame after ${Math.round(ms)} ms`)
+  },
+)
+
+test(
+  'STUN, TURN and name servers that swallow everything hold up neither offer nor picture on the LAN (D05) (D06)',
+  options,
+  async (t) => {
+    const network = openNetwork(t)
+    network.run('router', 'ip', 'route', 'add', 'blackhole', 'default')
+    const { wish, bus } = await openBoth(t, network)
+    const [requests, offers] = await Promise.all([collect(bus, topics.request), collect(bus, topics.offer)])
+    const account = { username: 'robot', credential: 'secret' }
+    const swallowed = [
+      {
+        urls: ['stun:203.0.113.1', 'stun:stun.example.com', 'turn:203.0.113.1', 'turns:203.0.113.1:443'],
+        ...account,
+      },
+      { urls: ['turn:turn.example.com', 'turn:turn.example.net?transport=tcp'], ...account },
+    ]
+    const times: number[] = []
+    for (const session_id of ['one', 'two', 'three']) {
+      const watched = wish({ watch: session_id, iceServers: swallowed })
+      await requests.next({ where: (request) => request.session_id === session_id })
+      const begun = performance.now()
+      await offers.next({ where: (offer) => offer.session_id === session_id })
+      times.push(performance.now() - begun)
+      const { ms } = await watched
+      t.diagnostic(`offer after ${Math.round(times.at(-1) ?? 0)} ms, picture after ${Math.round(ms)} ms`)
+    }
+    assert.ok(Math.min(...times) <= 300)
   },
 )
