@@ -124,6 +124,7 @@ export const Command = z.object({
   issued_at: time.optional().describe('by the app’s clock'),
   received_at: time,
 })
+export type Command = z.infer<typeof Command>
 export const CommandResult = z.looseObject({
   id: z.string(),
   name: z.string(),

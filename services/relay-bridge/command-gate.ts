@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import { isDrive, isStop, type Speeds, speeds } from '#bus/drive.ts'
 import type { CommandResult } from '#bus/messages.ts'
+import { MotorGuard } from '#bus/motor-guard.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createTally, type Tally } from '#lib/tally.ts'
@@ -33,6 +34,7 @@ type Named = ParsedCommand & { name: string }
 export class CommandGate implements Disposable {
   readonly #deps: GateDeps
   readonly #pending: PendingCommands
+  #guard: MotorGuard | undefined
   /** Who knows who sent them, and why (FIELD_FAILURES B18): the log tells what came. */
   readonly #taken: Tally
   readonly #refused: Tally
@@ -48,6 +50,11 @@ export class CommandGate implements Disposable {
 
   /** Begins to listen for results. */
   async listen(): Promise<void> {
+    this.#guard = await MotorGuard.open({
+      bus: this.#deps.bus,
+      source: 'relay',
+      onDeadMan: () => this.#refused.count('motors stopped: no drive command for 500 ms'),
+    })
     await this.#deps.bus.subscribe(
       topics.commandResult,
       ({ id, name: _, ...result }: z.infer<typeof CommandResult>) => this.#pending.answered(id, result),
@@ -68,8 +75,14 @@ export class CommandGate implements Disposable {
     else this.#refuse(named, reason)
   }
 
+  /** Stops the motors that an app moves over the relay: it is gone, or the link to it. */
+  halt(): void {
+    this.#guard?.halt()
+  }
+
   /** Nobody will wait any longer: says so to the app, while the link still stands. */
   [Symbol.dispose](): void {
+    this.#guard?.[Symbol.dispose]()
     this.#pending.end('the robot stops')
     this.#taken[Symbol.dispose]()
     this.#refused[Symbol.dispose]()
@@ -112,9 +125,9 @@ export class CommandGate implements Disposable {
     )
   }
 
-  #drive(id: string, { left, right }: Speeds, command: Named): Promise<void> {
-    const params = isDrive(command.name) ? { ...command.params, left, right } : { left, right }
-    return this.#deps.bus.publish(topics.motor, { ...message(command), id, name: 'motor', params })
+  async #drive(id: string, { left, right }: Speeds, { name, params, issuedAt }: Named): Promise<void> {
+    const command = { ...message({ issuedAt }), id, params: isDrive(name) ? params : {} }
+    await this.#guard?.drive(command, { left, right })
   }
 
   #settleUnsaid(id: string | undefined, said: Promise<void>): void {
@@ -125,7 +138,7 @@ export class CommandGate implements Disposable {
   }
 }
 
-function message({ issuedAt }: ParsedCommand) {
+function message({ issuedAt }: Pick<ParsedCommand, 'issuedAt'>) {
   return {
     source: 'relay' as const,
     ...(issuedAt === undefined ? {} : { issued_at: issuedAt }),

@@ -114,12 +114,15 @@ export class FromRelay implements Disposable {
   }
 
   #close(session_id: string, reason: string): void {
+    // who drives over the relay has no session, but who ends one does not want to drive (API_CONTRACT 3.3 rule 2)
+    this.#deps.commands.halt()
     this.#sessions.delete(session_id)
     this.#publish(topics.close, { session_id, reason })
   }
 
   #user(frame: Frame, present: boolean): void {
     this.#deps.link.note({ app_present: present })
+    if (!present) this.#deps.commands.halt()
     if (!present) for (const id of this.#sessions) this.#close(id, 'the app is gone')
     this.#publish(topics.cloud, frame, { type: present ? 'user_connected' : 'user_disconnected' })
   }

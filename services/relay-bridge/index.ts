@@ -150,6 +150,7 @@ function linkOptions(
     },
     onText: (text) => parts.fromRelay.take(text),
     onLost(ending) {
+      parts.commands.halt()
       ghost.lost()
       sender.lost(ending)
     },

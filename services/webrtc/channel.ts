@@ -10,10 +10,16 @@ export interface Channel {
 /** Text, and bytes as undefined: nothing of ours is binary. */
 export type OnText = (text: string | undefined, channel: Channel) => void
 
+export interface ChannelEvents {
+  onText: OnText
+  /** It carries nothing any more. */
+  onClosed(channel: Channel): void
+}
+
 /** Bytes that may wait for a viewer that does not read. */
 const MAX_WAITING = 64 * 1024
 
-export function wrapChannel(dataChannel: RTCDataChannel, onText: OnText): Channel {
+export function wrapChannel(dataChannel: RTCDataChannel, { onText, onClosed }: ChannelEvents): Channel {
   const channel: Channel = {
     label: dataChannel.label,
     send(text) {
@@ -23,5 +29,8 @@ export function wrapChannel(dataChannel: RTCDataChannel, onText: OnText): Channe
     },
   }
   dataChannel.onMessage.subscribe((data) => onText(typeof data === 'string' ? data : undefined, channel))
+  dataChannel.stateChange.subscribe((state) => {
+    if (state === 'closing' || state === 'closed') onClosed(channel)
+  })
   return channel
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Bus } from '#bus/bus.ts'
+import { isDrive, isStop } from '#bus/drive.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
-import type { Channel } from './channel.ts'
+import type { Channel, ChannelEvents } from './channel.ts'
 import { type ControlMessage, parseControlMessage } from './control-message.ts'
+import { type Driver, Driving } from './driving.ts'
 
 /** Commands that wait for their result, over all viewers; the oldest is forgotten. */
 const MAX_PENDING = 256
@@ -13,9 +15,17 @@ const MAX_RATE = 200
 
 /** Takes what the viewers say on their data channels to the bus, and the results back. */
 export interface Commands extends Disposable {
-  /** A handler for the messages of one session. */
-  handlerFor(sessionId: string): (text: string | undefined, channel: Channel) => void
+  /** What one session says, and its place among those who drive. */
+  join(sessionId: string): Controls
 }
+
+/** The data channels of one session. */
+export interface Controls {
+  readonly driver: Driver
+  readonly channel: ChannelEvents
+}
+
+type Message = ControlMessage & { kind: 'command' }
 
 interface Pending {
   channel: Channel
@@ -30,23 +40,27 @@ interface CommandsDeps {
 
 export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<Commands> {
   const pending = new Map<string, Pending>()
+  const driving = await Driving.open(bus, tally)
 
-  const forward = (sessionId: string, message: ControlMessage & { kind: 'command' }, channel: Channel) => {
+  const forward = (sessionId: string, driver: Driver, message: Message, channel: Channel) => {
+    const { name, params } = message
     const command = {
       id: randomUUID(),
-      name: message.name,
-      params: message.params,
-      source: 'datachannel' as const,
+      params,
       session_id: sessionId,
       received_at: Date.now(),
       ...(message.issuedAt === undefined ? {} : { issued_at: message.issuedAt }),
     }
-    remember(pending, command.id, { channel, id: message.id })
-    const published =
-      message.name === 'motor'
-        ? bus.publish(topics.motor, command)
-        : bus.publish(topics.command, command, { name: message.name })
-    published.catch((err: unknown) => log.warn({ err, command: message.name }, 'command not published'))
+    const failed = (err: unknown) => log.warn({ err, command: name }, 'command not published')
+    // fifty a second: whoever wants an answer gives an id
+    if (!isDrive(name) || message.id !== undefined) remember(pending, command.id, { channel, id: message.id })
+    if (isDrive(name)) {
+      driver.drive(command).catch(failed)
+      return
+    }
+    // before anything else, and on the one topic that motors must know
+    if (isStop(name, params)) driver.stop()
+    bus.publish(topics.command, { ...command, name, source: 'datachannel' }, { name }).catch(failed)
   }
 
   const results = await bus.subscribe(topics.commandResult, ({ id, name, ...result }) => {
@@ -57,22 +71,33 @@ export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<C
     asked.channel.send(JSON.stringify({ ...result, ...echo, type: 'command_ack', command: name }))
   })
 
-  const handle = (sessionId: string, text: string | undefined, channel: Channel) => {
+  const handle = (sessionId: string, driver: Driver, text: string | undefined, channel: Channel) => {
     const message = text === undefined ? undefined : parseControlMessage(text)
     if (!message) tally.count('control: not understood')
     else if (message.kind === 'ping') channel.send(JSON.stringify({ ...message.fields, type: 'pong' }))
-    else forward(sessionId, message, channel)
+    else forward(sessionId, driver, message, channel)
   }
   return {
-    handlerFor(sessionId) {
+    join(sessionId) {
       const allow = createRateLimit(MAX_RATE)
-      return (text, channel) => {
-        if (allow()) handle(sessionId, text, channel)
+      const driver = driving.join(sessionId)
+      const onText = (text: string | undefined, channel: Channel) => {
+        // what stops the robot has no rate
+        if (allow() || saysStop(text)) handle(sessionId, driver, text, channel)
         else tally.count('control: too many')
       }
+      return { driver, channel: { onText, onClosed: () => driver.halt() } }
     },
-    [Symbol.dispose]: () => results[Symbol.dispose](),
+    [Symbol.dispose]() {
+      driving[Symbol.dispose]()
+      results[Symbol.dispose]()
+    },
   }
+}
+
+function saysStop(text: string | undefined): boolean {
+  const message = text === undefined ? undefined : parseControlMessage(text)
+  return message?.kind === 'command' && isStop(message.name, message.params)
 }
 
 function remember(pending: Map<string, Pending>, id: string, entry: Pending): void {

@@ -8,7 +8,7 @@ import {
 } from 'werift'
 import { parseCandidate, userFragments } from './candidate.ts'
 import { gatherFromServers } from './candidate-sources.ts'
-import { type Channel, type OnText, wrapChannel } from './channel.ts'
+import { type Channel, type ChannelEvents, wrapChannel } from './channel.ts'
 import { markUnordered } from './dcep.ts'
 import { keepEarlyDtls } from './early-dtls.ts'
 import { createGathering } from './gathering.ts'
@@ -36,8 +36,8 @@ export interface PeerEvents {
   failed(): void
   /** PLI or FIR. */
   keyframeWanted(): void
-  /** A message on `control`, or on any channel that the viewer made. */
-  message: OnText
+  /** Of `control`, and of any channel that the viewer made. */
+  channel: ChannelEvents
 }
 
 const CLOSE_BUDGET = 1_000
@@ -76,7 +76,7 @@ export class Peer {
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardMessages(this.#pc)
-    this.control = wrapChannel(control, events.message)
+    this.control = wrapChannel(control, events.channel)
     this.countHeard = createHeard(this.#ice)
     gatherFromServers(this.#ice, options, this.#gathering)
     this.#listen()
@@ -222,7 +222,7 @@ export class Peer {
       for (const track of [this.video, this.audio]) track.receive(packet)
     })
     pc.onDataChannel.subscribe((channel) => {
-      wrapChannel(channel, this.#events.message)
+      wrapChannel(channel, this.#events.channel)
     })
   }
 }

@@ -2,7 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
-import type { Commands } from './commands.ts'
+import type { Commands, Controls } from './commands.ts'
 import { REASON } from './endings.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
 import { OurCandidates } from './our-candidates.ts'
@@ -44,6 +44,7 @@ export class Session implements AudioSink {
   readonly #log: Logger
   readonly #mail: SessionMail
   readonly #peer: Peer
+  readonly #controls: Controls
   readonly #ours: OurCandidates
   readonly #theirs: RemoteCandidates
   readonly #restarts: Restarts
@@ -66,12 +67,13 @@ export class Session implements AudioSink {
     this.#log = deps.log.child({ session_id: id })
     this.#mail = createMail(deps.bus, this.#log, id)
     this.#ours = new OurCandidates(this.#mail)
+    this.#controls = deps.commands.join(id)
     this.#peer = new Peer(peer, {
       candidate: (candidate) => this.#ours.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
       keyframeWanted: () => this.#video?.keyframeWanted(),
-      message: deps.commands.handlerFor(id),
+      channel: this.#controls.channel,
     })
     this.#theirs = new RemoteCandidates(this.#peer)
     this.#restarts = new Restarts({
@@ -152,6 +154,7 @@ export class Session implements AudioSink {
     const from = this.state
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
+    this.#controls.driver.leave()
     this.#listening?.[Symbol.dispose]()
     this.#video?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
@@ -190,6 +193,7 @@ export class Session implements AudioSink {
     this.#deadlines.clear('connect')
     const { path } = this.#peer
     this.#enter('connected', path ? { path: describePath(path) } : {})
+    this.#controls.driver.connected()
     this.#video?.start()
     this.#listening = this.#deps.silence.listen(this)
     this.#liveness = createLiveness(this.#deps.timings)
@@ -206,7 +210,9 @@ export class Session implements AudioSink {
   #heard(turn: 'silent' | 'back'): void {
     this.#silent = turn === 'silent'
     this.#log.info({ ms: this.#age() }, this.#silent ? 'viewer not heard' : 'viewer heard again')
-    if (this.#silent) this.#restarts.silent()
+    if (!this.#silent) return
+    this.#controls.driver.halt()
+    this.#restarts.silent()
   }
 
   /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */

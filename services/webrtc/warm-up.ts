@@ -11,7 +11,13 @@ export async function warmUp(): Promise<void> {
       additionalHostAddresses: [],
       tlsInsecure: false,
     },
-    { candidate: ignore, connected: ignore, failed: ignore, keyframeWanted: ignore, message: ignore },
+    {
+      candidate: ignore,
+      connected: ignore,
+      failed: ignore,
+      keyframeWanted: ignore,
+      channel: { onText: ignore, onClosed: ignore },
+    },
   )
   await peer.offer()
   await peer.close()

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import type { Bus } from './bus.ts'
+import type { Speeds } from './drive.ts'
+import type { Command } from './messages.ts'
+import { topics } from './topics.ts'
+
+/** Without a drive command for this long the motors stop, ms (API_CONTRACT 3.3 rule 1). */
+const DEAD_MAN = 500
+/** `command/motor` has QoS 0: a zero is said again after these times, ms. */
+const AGAIN = [50, 150]
+
+type Drive = Pick<Command, 'id' | 'params' | 'session_id' | 'issued_at' | 'received_at'>
+
+interface GuardOptions {
+  bus: Bus
+  source: Command['source']
+  /** Called when the dead-man stops the motors; ms since the last command. */
+  onDeadMan(age: number): void
+}
+
+/**
+ * The way of one source to `command/motor`: whatever moves the motors is followed by a zero when nothing comes for
+ * 500 ms, by the monotonic clock, or when {@link halt} is called. docs/motor-safety.md.
+ */
+export class MotorGuard implements Disposable {
+  readonly #options: GuardOptions
+  readonly #again = new Set<NodeJS.Timeout>()
+  #deadMan: NodeJS.Timeout | undefined
+  #movedAt = 0
+  #moving = false
+  #othersAt = Number.NEGATIVE_INFINITY
+
+  private constructor(options: GuardOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when it hears the other sources on the bus. */
+  static async open(options: GuardOptions): Promise<MotorGuard> {
+    const guard = new MotorGuard(options)
+    await options.bus.subscribe(topics.motor, ({ source }) => {
+      if (source !== options.source) guard.#othersAt = performance.now()
+    })
+    return guard
+  }
+
+  /** Passes a drive command on. */
+  async drive(command: Drive, { left, right }: Speeds): Promise<void> {
+    this.#forgetRepeats()
+    clearTimeout(this.#deadMan)
+    this.#moving = left !== 0 || right !== 0
+    if (this.#moving) {
+      this.#movedAt = performance.now()
+      this.#deadMan = setTimeout(() => this.#tooLong(), DEAD_MAN)
+    } else {
+      this.#sayAgain(command.session_id)
+    }
+    await this.#say({ ...command, params: { ...command.params, left, right } })
+  }
+
+  /** Stops the motors now, if this source moves them or `always`. Never throws. */
+  halt({ always = false, sessionId }: { always?: boolean; sessionId?: string | undefined } = {}): void {
+    if (!this.#moving && !always) return
+    this.#moving = false
+    clearTimeout(this.#deadMan)
+    this.#forgetRepeats()
+    this.#sayZero(sessionId)
+    this.#sayAgain(sessionId)
+  }
+
+  /** Says zero if it has to, so dispose it before the bus. */
+  [Symbol.dispose](): void {
+    this.halt()
+    this.#forgetRepeats()
+  }
+
+  #tooLong(): void {
+    // another source drives by now, and has a dead-man of its own
+    if (performance.now() - this.#othersAt < DEAD_MAN) {
+      this.#moving = false
+      return
+    }
+    this.#options.onDeadMan(Math.round(performance.now() - this.#movedAt))
+    this.halt()
+  }
+
+  #sayZero(sessionId: string | undefined): void {
+    const named = sessionId === undefined ? {} : { session_id: sessionId }
+    const zero = { id: randomUUID(), params: { left: 0, right: 0 }, received_at: Date.now(), ...named }
+    this.#say(zero).catch(() => {}) // the bus is closing: its last will stops the motors
+  }
+
+  #sayAgain(sessionId: string | undefined): void {
+    for (const after of AGAIN) {
+      const timer = setTimeout(() => {
+        this.#again.delete(timer)
+        if (!this.#moving && performance.now() - this.#othersAt > DEAD_MAN) this.#sayZero(sessionId)
+      }, after)
+      this.#again.add(timer)
+    }
+  }
+
+  #forgetRepeats(): void {
+    for (const timer of this.#again) clearTimeout(timer)
+    this.#again.clear()
+  }
+
+  async #say(command: Drive): Promise<void> {
+    await this.#options.bus.publish(topics.motor, { ...command, name: 'motor', source: this.#options.source })
+  }
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Page } from 'playwright-core'
+import { type Bus, connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { launchBrowser } from '#test/helpers/browser.ts'
+import { type Stack, startStack } from '#test/helpers/stack.ts'
+import { without } from '#test/helpers/tools.ts'
+import { openViewer } from './page.ts'
+
+/** Generous for a shared machine; the figures are printed. */
+const SOON = 1_500
+
+/** A motor service, written from docs/motor-safety.md alone. */
+async function startMotors(stack: Stack) {
+  const bus: Bus = await connectBus({
+    ...{ url: `mqtt://127.0.0.1:${stack.brokerPort}`, prefix: 'wimz', service: 'motors', version: '0' },
+    log: { warn: () => motors.stop(), info() {}, debug() {} },
+    announce: false,
+  })
+  let watchdog: NodeJS.Timeout | undefined
+  const motors = {
+    speed: 0,
+    lastCommand: 0,
+    stoppedAt: 0,
+    stop() {
+      if (motors.speed !== 0) motors.stoppedAt = performance.now()
+      motors.speed = 0
+    },
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  }
+  await bus.subscribe(topics.motor, ({ params: { left } }) => {
+    clearTimeout(watchdog)
+    if (left === 0) motors.stop()
+    else {
+      motors.speed = Number(left)
+      motors.lastCommand = performance.now()
+      watchdog = setTimeout(motors.stop, 500)
+    }
+  })
+  await bus.subscribe(topics.serviceState, ({ state }, { params }) => {
+    if (state === 'offline' && ['webrtc', 'relay-bridge'].includes(params.service)) motors.stop()
+  })
+  return motors
+}
+
+/** Holds the stick until the page is gone or {@link letGo} is called. */
+async function hold(page: Page): Promise<void> {
+  await page.waitForFunction(() => globalThis.wimz.channel?.readyState === 'open', undefined, {
+    timeout: 15_000,
+  })
+  await page.evaluate(() => {
+    setInterval(() => {
+      const { channel } = globalThis.wimz
+      if (channel?.readyState === 'open') channel.send('{"command":"motor","left":0.5,"right":0.5}')
+    }, 50)
+  })
+}
+
+async function until(holds: () => boolean, within: number, what: string): Promise<void> {
+  const end = performance.now() + within
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`${what}: not within ${within} ms`)
+    await sleep(5)
+  }
+}
+
+test('the motors stop when the driver’s browser or any process of ours is killed (P15, H07)', {
+  skip: without('chromium'),
+  timeout: 240_000,
+}, async (t) => {
+  const stack = await startStack()
+  t.after(() => stack[Symbol.asyncDispose]())
+  const motors = await startMotors(stack)
+  t.after(() => motors[Symbol.asyncDispose]())
+
+  await t.test('the browser, five times', async () => {
+    const took: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const browser = await launchBrowser()
+      const session = await browser.newBrowserCDPSession()
+      const { processInfo } = await session.send('SystemInfo.getProcessInfo')
+      const page = await openViewer(browser, stack.page)
+      await hold(page)
+      await until(() => motors.speed > 0, 5_000, 'driving')
+      for (const { id } of processInfo) if (isAlive(id)) process.kill(id, 'SIGKILL')
+      await browser.close().catch(() => {})
+      await until(() => motors.speed === 0, 5_000, 'standing')
+      took.push(Math.round(motors.stoppedAt - motors.lastCommand))
+    }
+    t.diagnostic(`browser killed: motors stood ${took.join(', ')} ms after the last command`)
+    assert.ok(Math.max(...took) <= SOON)
+  })
+
+  const browser = await launchBrowser()
+  t.after(() => browser.close())
+  for (const service of ['webrtc', 'broker', 'relay-bridge']) {
+    await t.test(service, async () => {
+      const page = await openViewer(browser, stack.page, 30_000)
+      await hold(page)
+      await until(() => motors.speed > 0, 10_000, 'driving')
+      const start = performance.now()
+      const pid = stack.pids.get(service)
+      assert.ok(pid)
+      const back = stack.line(({ service: name, msg }) => name === service && msg === 'started', 20_000)
+      process.kill(pid, 'SIGKILL')
+      await until(() => motors.speed === 0 || service === 'relay-bridge', 5_000, 'standing')
+      t.diagnostic(
+        `${service} killed: motors ${motors.speed === 0 ? `stood after ${Math.round(performance.now() - start)} ms` : 'go on'}`,
+      )
+      await page.close()
+      await until(() => motors.speed === 0, 5_000, 'standing')
+      await back
+    })
+  }
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

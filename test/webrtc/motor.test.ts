@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startRobot } from './robot.ts'
+import { openViewer } from './viewer.ts'
+
+const isZero = ({ params }: { params: Record<string, unknown> }) => params.left === 0 && params.right === 0
+const isMoving = (command: { params: Record<string, unknown> }) => !isZero(command)
+const GO = '{"command":"motor","left":0.5,"right":0.5}'
+
+async function startDriver(t: Parameters<typeof startRobot>[0], ...options: [object?, object?]) {
+  const robot = await startRobot(t, ...options)
+  const motor = await collect(robot.bus, topics.motor)
+  const viewer = await openViewer(t, robot.bus, 'one')
+  return { ...robot, motor, viewer, channel: await viewer.channel }
+}
+
+test('a driver who falls silent is stopped after 500 ms, whatever the wall clock does (B02, B03, B25)', async (t) => {
+  const { motor, channel } = await startDriver(t)
+  const { now } = Date
+  t.after(() => {
+    Date.now = now
+  })
+  const ages: number[] = []
+  for (const hours of [0, 15, -15, 0, 0]) {
+    Date.now = () => now() + hours * 3_600_000
+    channel.send(GO)
+    await motor.next({ where: isMoving })
+    const start = performance.now()
+    await motor.next({ where: isZero, within: 5_000 })
+    ages.push(Math.round(performance.now() - start))
+    await sleep(200) // the zero is said again
+  }
+  t.diagnostic(`zero after ${ages.join(', ')} ms`)
+  for (const age of ages) assert.ok(age >= 450 && age < 1_500, `${age} ms`)
+})
+
+test('a stick that is held keeps the motors running, and a zero is said three times (B04)', async (t) => {
+  const { motor, channel } = await startDriver(t)
+  const timer = setInterval(() => channel.send(GO), 50)
+  await sleep(1_000)
+  clearInterval(timer)
+  assert.equal(
+    motor.all.some(({ payload }) => isZero(payload)),
+    false,
+  )
+  channel.send('{"command":"motor","left":0,"right":0.05}')
+  for (let i = 0; i < 3; i++) await motor.next({ where: isZero })
+})
+
+test('a stop passes at once and holds what was under way behind it (B01, B25)', async (t) => {
+  const { bus, motor, channel } = await startDriver(t)
+  const stops = await collect(bus, topics.command, { name: 'emergency_stop' })
+  const took: number[] = []
+  for (let i = 0; i < 100; i++) {
+    const start = performance.now()
+    channel.send('{"command":"emergency_stop"}')
+    await stops.next()
+    took.push(performance.now() - start)
+    channel.send(GO)
+  }
+  took.sort((a, b) => a - b)
+  t.diagnostic(`on the bus after ${took[50]?.toFixed(1)} ms (median), ${took[99]?.toFixed(1)} ms (most)`)
+  assert.ok((took[50] ?? 99) <= 20)
+  await motor.next({ where: isZero })
+  assert.equal(
+    motor.all.some(({ payload }) => isMoving(payload)),
+    false,
+  )
+  await sleep(1_100) // also past the most messages of a second
+  channel.send(GO)
+  await motor.next({ where: isMoving })
+})
+
+test('frames that were overtaken are dropped', async (t) => {
+  const { motor, channel } = await startDriver(t)
+  channel.send('{"command":"motor","left":0.5,"right":0.5,"seq":5}')
+  channel.send('{"command":"motor","left":0.3,"right":0.3,"seq":4}')
+  channel.send('{"command":"motor","left":0.2,"right":0.2,"seq":6}')
+  await motor.next({ where: ({ params }) => params.left === 0.2 })
+  assert.equal(
+    motor.all.some(({ payload }) => payload.params.left === 0.3),
+    false,
+  )
+})
+
+for (const [how, end] of [
+  [
+    'the relay ends it (P13, P14)',
+    async ({ bus }) => bus.publish(topics.close, { session_id: 'one', reason: 'x' }),
+  ],
+  [
+    'the same id asks again (P22)',
+    async ({ bus }) => bus.publish(topics.request, { session_id: 'one', ice_servers: [] }),
+  ],
+  ['the viewer closes its channel', async ({ channel }) => channel.close()],
+  ['the viewer closes its connection', async ({ viewer }) => viewer.close()],
+  ['a newer viewer takes over', async ({ bus, t }) => void (await openViewer(t, bus, 'two'))],
+  ['the service stops (H07)', async ({ service }) => service[Symbol.asyncDispose]()],
+] as [
+  string,
+  (scene: Awaited<ReturnType<typeof startDriver>> & { t: Parameters<typeof startRobot>[0] }) => Promise<void>,
+][]) {
+  test(`the motors stop when ${how}`, async (t) => {
+    const scene = await startDriver(t)
+    const timer = setInterval(() => {
+      if (scene.channel.readyState === 'open') scene.channel.send(GO)
+    }, 40)
+    t.after(() => clearInterval(timer))
+    await scene.motor.next({ where: isMoving })
+    await end({ ...scene, t })
+    await scene.motor.next({ where: isZero, within: 5_000 })
+    clearInterval(timer)
+  })
+}
+
+test('only the viewer who came last drives; anybody stops, and who is left drives again (C20)', async (t) => {
+  const { bus, motor, channel } = await startDriver(t)
+  const second = await openViewer(t, bus, 'two')
+  const theirs = await second.channel
+  channel.send('{"command":"motor","left":0.3,"right":0.3}')
+  theirs.send('{"command":"motor","left":0.6,"right":0.6}')
+  const { payload } = await motor.next({ where: isMoving })
+  assert.equal(payload.session_id, 'two')
+  channel.send('{"command":"stop"}')
+  await motor.next({ where: isZero })
+  await bus.publish(topics.close, { session_id: 'two', reason: 'x' })
+  await sleep(500)
+  channel.send('{"command":"motor","left":0.3,"right":0.3}')
+  await motor.next({ where: ({ params }) => params.left === 0.3 })
+})
+
+test('a viewer who is not heard any more drives nowhere (P23, C14)', async (t) => {
+  const { motor, viewer, channel } = await startDriver(t, {}, { silence: 300, grace: 5_000, watch: 50 })
+  channel.send(GO)
+  await motor.next({ where: isMoving })
+  viewer.hangUp()
+  await viewer.pc.close()
+  await motor.next({ where: isZero, within: 5_000 })
+})
