@@ -26,12 +26,19 @@ for (const family of [4, 6] as const) {
       const { wish, camera } = await openBoth(t, network)
       await wish({ watch: 'one', more: 20 })
       // two bytes of each packet are the fragmentation unit's own (RFC 6184 §5.8)
-      for (let i = 0; i < 12; i++) await camera.shoot({ size: 10 * (MAX_PAYLOAD - 2) + 1 })
-      await wish({ more: 20 })
-      const counters = network.run('router', 'nft', 'list', 'ruleset').matchAll(/counter packets (\d+)/g)
-      const [fragments = -1, full = 0] = Array.from(counters, ([, count]) => Number(count))
+      const counts = () => {
+        const counters = network.run('router', 'nft', 'list', 'ruleset').matchAll(/counter packets (\d+)/g)
+        const [fragments = -1, full = 0] = Array.from(counters, ([, count]) => Number(count))
+        return { fragments, full }
+      }
+      // a busy machine drops pictures before they are sent
+      for (let i = 0; i < 100 && counts().full < 50; i++) {
+        await camera.shoot({ size: 10 * (MAX_PAYLOAD - 2) + 1 })
+        await wish({ more: 1 })
+      }
+      const { fragments, full } = counts()
       assert.equal(fragments, 0)
-      assert.ok(full >= 100, `${full} full packets`)
+      assert.ok(full >= 50, `${full} full packets`)
     },
   )
 }
