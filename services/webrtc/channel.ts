@@ -8,7 +8,7 @@ export interface Channel {
 }
 
 /** Text, and bytes as undefined: nothing of ours is binary. */
-export type OnText = (text: string | undefined, channel: Channel) => void
+type OnText = (text: string | undefined, channel: Channel) => void
 
 export interface ChannelEvents {
   onText: OnText
