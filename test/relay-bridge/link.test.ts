@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
@@ -170,4 +172,32 @@ test('a server that is no relay is told of without end, and without harm', async
   )
   const { payload } = await link.next(isWaiting)
   assert.ok(payload.last_close?.reason)
+})
+
+test('a stop takes less than 3 s, also with a relay that has stopped reading, and the outbox is closed (H03)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link, bridge, dataDir } = await startBridge(t, relay)
+  const socket = await relay.robot()
+  await link.next(online)
+  socket.socket.pause()
+  await robot.publish(topics.event, {}, { name: 'bark' })
+  const start = performance.now()
+  await bridge[Symbol.asyncDispose]()
+  const took = performance.now() - start
+  t.diagnostic(`stopped after ${Math.round(took)} ms`)
+  assert.ok(took < 3_000)
+  assert.equal(existsSync(join(dataDir, 'outbox.db')), true)
+  assert.equal(existsSync(join(dataDir, 'outbox.db-wal')), false, 'the log was written back')
+})
+
+test('an unread relay does not fill our memory: the link is given up', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const socket = await relay.robot()
+  await link.next(online)
+  socket.socket.pause()
+  const big = { session_id: 's', code: 'x', error: 'x'.repeat(200_000) }
+  const lost = link.next({ where: ({ connected }) => !connected, within: 20_000 })
+  for (let i = 0; i < 120; i++) await robot.publish(topics.error, big)
+  assert.match((await lost).payload.last_close?.reason ?? '', /does not read/)
 })
