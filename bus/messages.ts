@@ -89,11 +89,22 @@ export type SessionSummary = z.infer<typeof SessionSummary>
 export const LAYERS = ['high', 'medium', 'low'] as const
 export type Layer = (typeof LAYERS)[number]
 
+export const VIDEO_CODECS = ['h264', 'vp8'] as const
+export type VideoCodec = (typeof VIDEO_CODECS)[number]
+
+const wantedLayers = z.partialRecord(
+  z.enum(LAYERS),
+  z.object({ bitrate: z.number().positive().describe('bit/s') }),
+)
 /** `video/demand/<who>`: which layers somebody watches. An empty payload takes the demand back. */
 export const Demand = z
   .object({
-    codec: z.enum(['h264', 'vp8']).default('h264'),
-    layers: z.partialRecord(z.enum(LAYERS), z.object({ bitrate: z.number().positive().describe('bit/s') })),
+    codec: z.enum(VIDEO_CODECS).default('h264'),
+    layers: wantedLayers,
+    also: z
+      .object({ codec: z.enum(VIDEO_CODECS), layers: wantedLayers })
+      .optional()
+      .describe('the same in the other codec'),
     until: time.optional().describe('counts until then, at most 10 minutes ahead'),
   })
   .nullable()

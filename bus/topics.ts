@@ -97,6 +97,14 @@ export const topics = {
     about:
       'One H.264 access unit: Annex-B, SPS and PPS before each IDR, and first an SEI with capture time, RTP timestamp and frame counter. Only layers in demand.',
   }),
+  videoVp8: binary('video/{layer}/vp8', {
+    qos: 0,
+    maxBytes: 2 * MiB,
+    from: 'vision',
+    to: 'webrtc',
+    about:
+      'One VP8 frame as an IVF file of its own, for viewers that take no H.264: capture time in µs, frame counter in place of the number of frames, RTP timestamp in the unused field. Only layers in demand.',
+  }),
   keyframe: json('video/{layer}/keyframe', {
     payload: message.Empty,
     qos: 0,

@@ -49,7 +49,8 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
       log,
       drops,
       paint,
-      publish: (layer, accessUnit) => bus.publish(topics.video, accessUnit, { layer }),
+      publish: (layer, codec, unit) =>
+        bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
     }),
   )
   const snapshots = stack.use(

@@ -5,6 +5,8 @@ import { createTally } from '#lib/tally.ts'
 import { openCommands } from './commands.ts'
 import { type Memory, watchMemory } from './memory-watch.ts'
 import { watchNetwork } from './network-watch.ts'
+import { createQuality } from './quality.ts'
+import { followQuality } from './quality-command.ts'
 import { createReport } from './report.ts'
 import { Sessions } from './sessions.ts'
 import { followSignalling } from './signalling.ts'
@@ -41,13 +43,15 @@ export async function startWebrtc(
     portRange: ice.port_range,
     additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
     tlsInsecure: ice.tls_insecure,
+    bitrate: video.bitrate_kbps * 1000,
+    codec: video.codec === 'VP8' ? ('vp8' as const) : ('h264' as const),
   }
-  const bitrate = video.bitrate_kbps * 1000
+  const quality = createQuality(video)
   const sessions: Sessions = new Sessions({
     maxConnections: max_connections,
     stunServers: stun_servers,
     peer,
-    deps: { bus, log, tally, layers, silence, commands, timings: times, bitrate, changed: report.changed },
+    deps: { bus, log, tally, layers, silence, commands, timings: times, quality, changed: report.changed },
   })
   const moved = (addresses: string[]) => {
     log.info({ addresses }, 'network changed')
@@ -63,6 +67,7 @@ export async function startWebrtc(
   stack.use(sessions)
   report.changed() // nobody, whatever an earlier life has left
 
+  stack.use(await followQuality({ bus, log, quality, sessions: () => sessions.list }))
   stack.use(await followSignalling(bus, sessions))
   return stack.move()
 }

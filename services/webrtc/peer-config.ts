@@ -1,4 +1,5 @@
 import type { PeerConfig } from 'werift'
+import type { VideoCodec } from '#bus/messages.ts'
 import { offeredCodecs } from './codecs.ts'
 import type { IceServers } from './ice-servers.ts'
 
@@ -9,12 +10,16 @@ export interface PeerOptions {
   additionalHostAddresses: string[]
   /** Accept any certificate of a TURN server. */
   tlsInsecure: boolean
+  /** Of the video at its best, bit/s. */
+  bitrate: number
+  /** The codec that is offered first. */
+  codec: VideoCodec
 }
 
 /** What werift is told of a peer. */
 export function peerConfig(options: PeerOptions): Partial<PeerConfig> {
   return {
-    ...offeredCodecs(),
+    ...offeredCodecs(options.codec),
     bundlePolicy: 'max-bundle',
     // STUN and TURN are asked by us: werift takes one server of each, and falls back from UDP to TCP only
     iceServers: [],

@@ -9,6 +9,7 @@ import {
 import { parseCandidate, userFragments } from './candidate.ts'
 import { gatherFromServers } from './candidate-sources.ts'
 import { type Channel, type ChannelEvents, wrapChannel } from './channel.ts'
+import { Link } from './congestion/link.ts'
 import { markUnordered } from './dcep.ts'
 import { keepEarlyDtls } from './early-dtls.ts'
 import { createGathering } from './gathering.ts'
@@ -48,6 +49,8 @@ export const MAX_CANDIDATES = 64
 export class Peer {
   readonly video: RtpOut
   readonly audio: RtpOut
+  /** What the way to the viewer carries. */
+  readonly link: Link
   readonly control: Channel
   /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */
   readonly countHeard: () => number
@@ -67,12 +70,13 @@ export class Peer {
     this.#options = options
     this.#events = events
     this.#pc = new RTCPeerConnection(peerConfig(options))
+    this.link = new Link(options.bitrate)
     const stream = new MediaStream()
     const send = (kind: 'video' | 'audio') =>
       this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
         .sender
-    this.video = new RtpOut(send('video'), stream.id)
-    this.audio = new RtpOut(send('audio'), stream.id)
+    this.video = new RtpOut(send('video'), stream.id, this.link)
+    this.audio = new RtpOut(send('audio'), stream.id, this.link)
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardMessages(this.#pc)
@@ -220,6 +224,7 @@ export class Peer {
       if (this.#closed) return
       if (wantsKeyframe(packet, this.video.ssrc)) this.#events.keyframeWanted()
       for (const track of [this.video, this.audio]) track.receive(packet)
+      this.link.receive(packet, this.video.ssrc, this.video.received?.rtt)
     })
     pc.onDataChannel.subscribe((channel) => {
       wrapChannel(channel, this.#events.channel)

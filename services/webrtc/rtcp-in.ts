@@ -1,10 +1,12 @@
 import {
+  GenericNack,
   PictureLossIndication,
   type RtcpPacket,
   RtcpPayloadSpecificFeedback,
   type RtcpReceiverInfo,
   RtcpRrPacket,
   RtcpSrPacket,
+  RtcpTransportLayerFeedback,
 } from 'werift'
 
 /** Full Intra Request: werift reads it and tells nobody. RFC 5104 §4.3.1. */
@@ -23,4 +25,11 @@ export function wantsKeyframe(packet: RtcpPacket, ssrc: number): boolean {
 export function receptionOf(packet: RtcpPacket, ssrc: number): RtcpReceiverInfo | undefined {
   if (!(packet instanceof RtcpRrPacket || packet instanceof RtcpSrPacket)) return undefined
   return packet.reports.find((report) => report.ssrc === ssrc)
+}
+
+/** Sequence numbers of this track that the viewer misses. RFC 4585 §6.2.1. */
+export function missing(packet: RtcpPacket, ssrc: number): readonly number[] {
+  if (!(packet instanceof RtcpTransportLayerFeedback)) return []
+  const feedback: unknown = packet.feedback
+  return feedback instanceof GenericNack && feedback.mediaSourceSsrc === ssrc ? feedback.lost : []
 }

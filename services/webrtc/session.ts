@@ -2,12 +2,15 @@ import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import { answeredCodec } from './codecs.ts'
 import type { Commands, Controls } from './commands.ts'
 import { REASON } from './endings.ts'
+import type { Mode } from './layer-choice.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
 import { OurCandidates } from './our-candidates.ts'
 import { Peer } from './peer.ts'
 import type { PeerOptions } from './peer-config.ts'
+import type { Quality, VideoQuality } from './quality.ts'
 import { type RemoteCandidate, RemoteCandidates } from './remote-candidates.ts'
 import { Restarts } from './restarts.ts'
 import { createMail, type SessionMail } from './session-mail.ts'
@@ -26,8 +29,7 @@ export interface SessionDeps {
   silence: Silence
   commands: Commands
   timings: Timings
-  /** Of the video, bit/s. */
-  bitrate: number
+  quality: Quality
   /** State, way or figures changed. */
   changed: () => void
   ended: (session: Session) => void
@@ -107,11 +109,12 @@ export class Session implements AudioSink {
     this.#answered = true
     this.#deadlines.clear('answer')
     this.#enter('answered')
-    const { layers, bitrate, tally, timings } = this.#deps
+    const { layers, quality, tally, timings, changed } = this.#deps
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
     // the encoder starts now, so that it is warm when the viewer is connected
     const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
-    this.#video = new ViewerVideo({ peer: this.#peer, layers, bitrate, tally, firstSent })
+    const codec = answeredCodec(sdp) ?? 'h264'
+    this.#video = new ViewerVideo({ peer: this.#peer, layers, codec, quality, tally, firstSent, changed })
     try {
       await this.#gathered(timings.hold)
       if (this.#over) return
@@ -128,13 +131,23 @@ export class Session implements AudioSink {
   }
 
   audio(payload: Buffer, timestamp: number, capturedAt: number): void {
-    this.#peer.audio.send([payload], timestamp, capturedAt)
+    this.#peer.audio.send({ payload, timestamp, marker: true, at: capturedAt })
   }
 
   /** This machine's addresses are others now: a way that began at one that is gone, or is silent, is replaced. */
   moved(addresses: readonly string[]): void {
     if (this.state !== 'connected' || addresses.length === 0) return
     if (this.#silent || !this.#peer.standsOn(addresses)) void this.#restarts.offer('network changed')
+  }
+
+  /** Pins a layer of the video, or lets the way decide. */
+  setMode(mode: Mode): void {
+    this.#video?.setMode(mode)
+  }
+
+  /** What the viewer is told of its video (API_CONTRACT 3.3); undefined before the answer. */
+  videoQuality(): VideoQuality | undefined {
+    return this.#video?.videoQuality()
   }
 
   /** What `webrtc/sessions` shows. */

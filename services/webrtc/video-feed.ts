@@ -1,6 +1,7 @@
 import { type AccessUnit, decodeAccessUnit } from '#bus/access-unit.ts'
 import type { Bus } from '#bus/bus.ts'
-import type { Layer } from '#bus/messages.ts'
+import { decodeIvf } from '#bus/ivf.ts'
+import type { Layer, VideoCodec } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
@@ -8,6 +9,7 @@ import { createFreshness } from './freshness.ts'
 import { packetizeH264 } from './h264-packetizer.ts'
 import { createKeyframeRequests, type KeyframeRequests, MIN_INTERVAL } from './keyframe-requests.ts'
 import { createTimeline } from './timeline.ts'
+import { packetizeVp8 } from './vp8-packetizer.ts'
 
 /** One picture, ready to be sent to every viewer of its layer. */
 export interface Picture {
@@ -23,8 +25,8 @@ export interface Picture {
 
 export interface PictureSink {
   picture(picture: Picture): void
-  /** Pictures were lost: what follows makes no sense before the next keyframe. */
-  interrupted(): void
+  /** Pictures of this layer were lost: what follows makes no sense before the next keyframe. */
+  interrupted(layer: Layer): void
 }
 
 interface FeedDeps {
@@ -32,6 +34,12 @@ interface FeedDeps {
   log: Logger
   tally: Tally
 }
+
+/** How each codec travels on the bus and over RTP. */
+const FORMATS = {
+  h264: { topic: topics.video, decode: decodeAccessUnit, packetize: packetizeH264 },
+  vp8: { topic: topics.videoVp8, decode: decodeIvf, packetize: packetizeVp8 },
+} as const
 
 /** One layer of the video, as long as somebody watches it. Each picture is packetised once, however many viewers there are. */
 export class LayerFeed implements Disposable {
@@ -42,6 +50,7 @@ export class LayerFeed implements Disposable {
   readonly #keyframes: KeyframeRequests
   readonly #subscribed: Promise<Disposable>
   readonly #layer: Layer
+  readonly #packetize: (data: Buffer) => Buffer[]
   #last: number | undefined
   #recent: Picture[] = []
   #keyframeAt = 0
@@ -49,15 +58,17 @@ export class LayerFeed implements Disposable {
   #broken = false
   #closed = false
 
-  constructor(layer: Layer, { bus, log, tally }: FeedDeps) {
+  constructor({ layer, codec }: { layer: Layer; codec: VideoCodec }, { bus, log, tally }: FeedDeps) {
+    const { topic, decode, packetize } = FORMATS[codec]
     this.#layer = layer
+    this.#packetize = packetize
     this.#tally = tally
     this.#keyframes = createKeyframeRequests(() => {
       bus
         .publish(topics.keyframe, {}, { layer })
         .catch((err: unknown) => log.warn({ err }, 'keyframe not requested'))
     })
-    this.#subscribed = bus.subscribe(topics.video, (bytes) => this.#take(decodeAccessUnit(bytes)), { layer })
+    this.#subscribed = bus.subscribe(topic, (bytes) => this.#take(decode(bytes)), { layer })
     this.#subscribed.catch((err: unknown) => log.error({ err, layer }, 'cannot subscribe to the video'))
   }
 
@@ -91,7 +102,7 @@ export class LayerFeed implements Disposable {
     const picture = {
       layer: this.#layer,
       keyframe: unit.keyframe,
-      payloads: packetizeH264(unit.data),
+      payloads: this.#packetize(unit.data),
       timestamp: this.#timeline.place(unit.rtpTimestamp, capturedAt),
       capturedAt,
     }
@@ -119,6 +130,6 @@ export class LayerFeed implements Disposable {
     if (this.#broken) return
     this.#broken = true
     this.#recent = []
-    for (const sink of this.sinks) sink.interrupted()
+    for (const sink of this.sinks) sink.interrupted(this.#layer)
   }
 }

@@ -1,89 +1,131 @@
-import type { Layer } from '#bus/messages.ts'
+import type { Layer, VideoCodec } from '#bus/messages.ts'
 import type { Tally } from '#lib/tally.ts'
+import { Prober } from './congestion/prober.ts'
+import { LayerChoice, type Mode } from './layer-choice.ts'
+import { LayerSwitch } from './layer-switch.ts'
 import type { Peer } from './peer.ts'
-import type { Picture, PictureSink } from './video-feed.ts'
-import type { VideoLayers, Watching } from './video-layers.ts'
+import { PictureOut } from './picture-out.ts'
+import { runProbe } from './probe-run.ts'
+import { barsOf, type Quality, type VideoQuality } from './quality.ts'
+import type { VideoLayers } from './video-layers.ts'
 
-/** What may wait in this process for one viewer's network, in bytes: a keyframe and a bit. More would only get old. */
-const MAX_BACKLOG = 256 * 1024
-/** A keyframe that was asked for and has not come is asked for again, in milliseconds. */
-const ASK_AGAIN = 1_000
-/** RTP ticks of video. RFC 6184 §8.2.1. */
-const MILLISECOND = 90
+export interface ViewerVideoOptions {
+  peer: Peer
+  layers: VideoLayers
+  codec: VideoCodec
+  quality: Quality
+  tally: Tally
+  firstSent: () => void
+  /** Another layer is shown, or the mode is another. */
+  changed: () => void
+}
 
-/** The pictures that one viewer gets: which layer, and from which picture on. */
-export class ViewerVideo implements PictureSink, Disposable {
-  readonly #peer: Peer
-  readonly #watching: Watching
-  readonly #tally: Tally
-  readonly #firstSent: () => void
-  /** DTLS is up and the session is current. */
-  #started = false
-  #needsKeyframe = true
-  #asked = Number.NEGATIVE_INFINITY
+/** How often the layer is looked at anew without any word from the viewer. Milliseconds. */
+const LOOK = 250
+/** bit/s of the estimate that are the audio's, and the share of the rest that is not headers and repetitions. */
+const AUDIO = 30_000
+const NET = 0.88
+const LEAST_BITRATE = 150_000
+
+/** The video of one viewer: which layer it gets at which bitrate, as its way allows. */
+export class ViewerVideo implements Disposable {
+  readonly #options: ViewerVideoOptions
+  readonly #choice: LayerChoice
+  readonly #switch: LayerSwitch
+  readonly #out: PictureOut
+  readonly #prober: Prober
+  #timer: NodeJS.Timeout | undefined
+  #probe: Disposable | undefined
 
   /** Watching begins at once, so that the encoder is warm when {@link start} is called. */
-  constructor(options: {
-    peer: Peer
-    layers: VideoLayers
-    bitrate: number
-    tally: Tally
-    firstSent: () => void
-  }) {
-    this.#peer = options.peer
-    this.#tally = options.tally
-    this.#firstSent = options.firstSent
-    // one layer for everybody: the place where congestion control will choose
-    this.#watching = options.layers.watch('high', options.bitrate, this)
+  constructor(options: ViewerVideoOptions) {
+    const { peer, layers, codec, quality, tally } = options
+    this.#options = options
+    this.#choice = new LayerChoice(quality.ladder, quality.mode)
+    this.#prober = new Prober(peer.link.most)
+    this.#out = new PictureOut({
+      peer,
+      tally,
+      firstSent: options.firstSent,
+      broken: () => this.#switch.spoiled(),
+    })
+    this.#switch = new LayerSwitch({
+      layers,
+      codec,
+      layer: this.#choice.layer,
+      bitrate: (layer) => this.#bitrate(layer),
+      picture: (picture) => this.#out.picture(picture),
+      switched: () => options.changed(),
+    })
   }
 
   get layer(): Layer {
-    return this.#watching.layer
+    return this.#switch.layer
   }
 
-  /**
-   * Sends from now on. A keyframe that came a moment ago, when the encoder began for this viewer, will not be repeated so
-   * soon: it is sent with what followed it, the timestamps drawn together before the newest so that all is shown at once
-   * and the viewer learns no delay from it. Otherwise a new keyframe is asked for.
-   */
+  /** Sends from now on. */
   start(): void {
-    this.#started = true
-    const recent = this.#watching.recent()
-    const newest = recent.at(-1)?.timestamp ?? 0
-    for (const [i, picture] of recent.entries()) {
-      const timestamp = (newest - (recent.length - 1 - i) * MILLISECOND) >>> 0
-      this.picture({ ...picture, timestamp })
-    }
-    if (this.#needsKeyframe) this.keyframeWanted()
+    this.#switch.start()
+    this.#options.peer.link.onFeedback = () => this.#look()
+    this.#timer = setInterval(() => this.#look(), LOOK)
   }
 
   keyframeWanted(): void {
-    this.#asked = performance.now()
-    this.#watching.requestKeyframe()
+    this.#switch.keyframeWanted()
   }
 
-  picture({ keyframe, payloads, timestamp, capturedAt }: Picture): void {
-    if (!this.#started) return
-    if (this.#needsKeyframe && !keyframe) {
-      if (performance.now() - this.#asked > ASK_AGAIN) this.keyframeWanted()
-      return
-    }
-    if (this.#peer.backlog > MAX_BACKLOG) {
-      this.#tally.count('viewer too slow')
-      this.#needsKeyframe = true
-      return
-    }
-    this.#needsKeyframe = false
-    if (this.#peer.video.packets === 0) this.#firstSent()
-    this.#peer.video.send(payloads, timestamp, capturedAt)
+  /** Pins a layer, or lets the way decide again. */
+  setMode(mode: Mode): void {
+    this.#choice.mode = mode
+    this.#look()
+    this.#options.changed()
   }
 
-  interrupted(): void {
-    this.#needsKeyframe = true
+  /** What the viewer is told of its video, at every change and every 2.5 s. */
+  videoQuality(): VideoQuality {
+    const { peer, quality } = this.#options
+    const { received } = peer.video
+    return {
+      tier: this.layer,
+      resolution: quality.resolution(this.layer),
+      bitrate_kbps: Math.round(this.#bitrate(this.layer) / 1000),
+      loss_pct: Math.round((received?.loss ?? 0) * 1000) / 10,
+      rtt_ms: Math.round(received?.rtt ?? 0),
+      bars: barsOf(received),
+      mode: this.#choice.mode === 'auto' ? 'auto' : 'manual',
+    }
   }
 
   [Symbol.dispose](): void {
-    this.#started = false
-    this.#watching[Symbol.dispose]()
+    clearInterval(this.#timer)
+    this.#options.peer.link.onFeedback = () => undefined
+    this.#probe?.[Symbol.dispose]()
+    this.#switch[Symbol.dispose]()
+    this.#out[Symbol.dispose]()
+  }
+
+  #look(): void {
+    const now = performance.now()
+    const { estimator } = this.#options.peer.link
+    const others = this.#switch.others
+    const layer = this.#choice.update({ available: this.#available, others, now })
+    this.#switch.show(layer, this.#available)
+    const rate = this.#prober.next(estimator, now)
+    const { padding } = this.#options.peer.video
+    if (rate !== undefined && padding) {
+      this.#probe?.[Symbol.dispose]()
+      this.#probe = runProbe(rate, padding)
+    }
+  }
+
+  /** bit/s that the way has for video. */
+  get #available(): number {
+    return Math.max(0, this.#options.peer.link.estimator.target - AUDIO) * NET
+  }
+
+  /** bit/s that we want a layer to have. */
+  #bitrate(layer: Layer): number {
+    const most = this.#options.quality.ladder[layer]
+    return Math.round(Math.min(most, Math.max(LEAST_BITRATE, this.#available)))
   }
 }

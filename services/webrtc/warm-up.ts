@@ -10,6 +10,8 @@ export async function warmUp(): Promise<void> {
       portRange: null,
       additionalHostAddresses: [],
       tlsInsecure: false,
+      bitrate: 1_500_000,
+      codec: 'h264',
     },
     {
       candidate: ignore,

@@ -1,6 +1,6 @@
 import { encodeAccessUnit } from '#bus/access-unit.ts'
 import type { Bus } from '#bus/bus.ts'
-import type { Demand } from '#bus/messages.ts'
+import { type Demand, LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 
 /** Stands for the vision service: access units at its own pace, on demand, with keyframes when asked. */
@@ -44,11 +44,12 @@ export async function openCamera(bus: Bus): Promise<Camera> {
         frame: frame++,
         data: accessUnit(keyframe, keyframe ? size * 4 : size),
       }
-      await bus.publish(topics.video, encodeAccessUnit(unit), { layer: 'high' })
+      const layers = LAYERS.filter((layer) => camera.demand.at(-1)?.layers[layer])
+      await Promise.all(layers.map((layer) => bus.publish(topics.video, encodeAccessUnit(unit), { layer })))
     },
     roll() {
       timer ??= setInterval(() => {
-        if (!camera.demand.at(-1)?.layers.high) return
+        if (Object.keys(camera.demand.at(-1)?.layers ?? {}).length === 0) return
         void camera.shoot({ keyframe: wantsKeyframe })
         wantsKeyframe = false
       }, INTERVAL)

@@ -62,7 +62,7 @@ test('a session that the relay has ended goes at once, media or not, and the nex
     await bus.publish(topics.close, { session_id: `socket-${i}`, reason })
     assert.equal((await closed.next()).payload.session_id, `socket-${i}`)
   }
-  assert.equal(camera.demand.at(-1)?.layers.high, undefined)
+  assert.deepEqual(camera.demand.at(-1)?.layers, {})
 })
 
 test('a close that comes again, ten minutes after the end, does nothing (P17)', async (t) => {

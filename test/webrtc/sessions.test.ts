@@ -3,6 +3,7 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { createTally } from '#lib/tally.ts'
 import { openCommands } from '#services/webrtc/commands.ts'
+import { createQuality } from '#services/webrtc/quality.ts'
 import { Sessions } from '#services/webrtc/sessions.ts'
 import { createSilence } from '#services/webrtc/silence.ts'
 import { TIMINGS } from '#services/webrtc/timings.ts'
@@ -20,7 +21,14 @@ test('a close while the offer is being made wins: nothing is sent (P6) (C11)', a
   await using sessions = new Sessions({
     maxConnections: 2,
     stunServers: [],
-    peer: { policy: 'all', portRange: null, additionalHostAddresses: [], tlsInsecure: false },
+    peer: {
+      policy: 'all',
+      portRange: null,
+      additionalHostAddresses: [],
+      tlsInsecure: false,
+      bitrate: 1_500_000,
+      codec: 'h264',
+    },
     deps: {
       bus,
       log,
@@ -29,7 +37,7 @@ test('a close while the offer is being made wins: nothing is sent (P6) (C11)', a
       silence,
       commands,
       timings: TIMINGS,
-      bitrate: 1,
+      quality: createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 }),
       changed: () => undefined,
     },
   })

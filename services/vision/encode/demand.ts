@@ -1,10 +1,10 @@
-import { type Demand, LAYERS, type Layer } from '#bus/messages.ts'
+import { type Demand, LAYERS, type Layer, type VideoCodec } from '#bus/messages.ts'
 
 /** A demand with an end may reach so far ahead, in milliseconds: a forgotten one must not encode for ever. */
 const LONGEST = 10 * 60_000
 
-/** bit/s of each layer that somebody wants. */
-export type Wanted = Partial<Record<Layer, number>>
+/** bit/s of each layer that somebody wants, by codec. */
+export type Wanted = Record<VideoCodec, Partial<Record<Layer, number>>>
 
 /**
  * Who wants which layers. A demand counts until its `until` or, without one, while the service of that name is online
@@ -25,13 +25,13 @@ export class DemandTable {
     else this.#online.delete(service)
   }
 
-  /** The largest bitrate asked for, by layer, at this time (ms since the epoch). Only H.264 is encoded. */
+  /** The largest bitrate asked for, by layer, at this time (ms since the epoch). */
   wanted(now: number): Wanted {
-    const wanted: Wanted = {}
-    for (const demand of this.#counting(now)) {
+    const wanted: Wanted = { h264: {}, vp8: {} }
+    for (const { codec, layers } of this.#counting(now).flatMap(partsOf)) {
       for (const layer of LAYERS) {
-        const bitrate = demand.layers[layer]?.bitrate
-        if (bitrate) wanted[layer] = Math.max(wanted[layer] ?? 0, bitrate)
+        const bitrate = layers[layer]?.bitrate
+        if (bitrate) wanted[codec][layer] = Math.max(wanted[codec][layer] ?? 0, bitrate)
       }
     }
     return wanted
@@ -46,10 +46,15 @@ export class DemandTable {
   #counting(now: number): NonNullable<Demand>[] {
     const counting = []
     for (const [who, demand] of this.#demands) {
-      const { until, codec } = demand
+      const { until } = demand
       const counts = until === undefined ? this.#online.has(who) : until > now && until <= now + LONGEST
-      if (counts && codec === 'h264') counting.push(demand)
+      if (counts) counting.push(demand)
     }
     return counting
   }
+}
+
+/** A demand may be for both codecs. */
+function partsOf({ codec, layers, also }: NonNullable<Demand>) {
+  return [{ codec, layers }, ...(also ? [also] : [])]
 }

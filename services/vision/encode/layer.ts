@@ -1,6 +1,5 @@
 import type { Frame } from 'node-av'
-import { encodeAccessUnit, nalUnits } from '#bus/access-unit.ts'
-import type { Layer } from '#bus/messages.ts'
+import type { Layer, VideoCodec } from '#bus/messages.ts'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
@@ -11,10 +10,13 @@ import { createLatest, type Latest } from '../latest.ts'
 import { createMeter } from '../meter.ts'
 import { matrixOf, type Planes } from '../pixels.ts'
 import { toEpoch, toRtpTimestamp } from '../wall-clock.ts'
-import { Encoder } from './encoder.ts'
+import type { Encoder } from './encoder.ts'
+import { FORMATS } from './formats.ts'
+import type { Vp8Encoder } from './vp8-encoder.ts'
 
 export interface LayerOptions {
   name: Layer
+  codec: VideoCodec
   box: Size
   fps: number
   log: Logger
@@ -28,7 +30,6 @@ export interface LayerOptions {
 const KEYFRAME_EVERY = 500
 /** Waits before a broken encoder is replaced. Milliseconds. */
 const REOPEN = { first: 1_000, cap: 60_000, least: 500 }
-const NAL_IDR = 5
 
 /**
  * One size of the video: scales, draws, encodes and publishes the newest picture. Its encoder is open only while a
@@ -40,7 +41,7 @@ export class LayerStream implements AsyncDisposable {
   readonly #canvas = new Canvas()
   readonly #meter = createMeter()
   #bitrate: number | undefined
-  #encoder: Encoder | undefined
+  #encoder: Encoder | Vp8Encoder | undefined
   #keyframeAsked = false
   #lastKeyframe = -KEYFRAME_EVERY
   readonly #backoff = createBackoff(REOPEN)
@@ -115,12 +116,14 @@ export class LayerStream implements AsyncDisposable {
     const now = performance.now()
     const keyframe = this.#keyframeAsked && now - this.#lastKeyframe >= KEYFRAME_EVERY
     const data = await encoder.encode(canvas, { at: captured.at, keyframe })
-    if (holdsIdr(data)) {
+    if (data.length === 0) return // libvpx has left this picture out
+    const format = FORMATS[this.#options.codec]
+    if (format.isKeyframe(data)) {
       this.#keyframeAsked = false
       this.#lastKeyframe = now
     }
     this.#counter = (this.#counter + 1) >>> 0
-    const accessUnit = encodeAccessUnit({
+    const accessUnit = format.pack({
       capturedAt: BigInt(Math.round(toEpoch(captured.at) * 1000)),
       rtpTimestamp: toRtpTimestamp(captured.at),
       frame: this.#counter,
@@ -138,14 +141,15 @@ export class LayerStream implements AsyncDisposable {
     return frame
   }
 
-  async #encoderFor(canvas: Frame, bitrate: number): Promise<Encoder> {
+  async #encoderFor(canvas: Frame, bitrate: number): Promise<Encoder | Vp8Encoder> {
+    const { codec, fps, log, name } = this.#options
     const kind = { width: canvas.width, height: canvas.height, matrix: matrixOf(canvas) }
     if (this.#encoder?.fits(kind)) return this.#encoder
     this.#closeEncoder()
-    this.#encoder = await Encoder.open({ ...kind, fps: this.#options.fps, bitrate })
+    this.#encoder = await FORMATS[codec].open({ ...kind, fps, bitrate })
     // may have been changed while it was opening
     this.#encoder.bitrate = this.#bitrate ?? bitrate
-    this.#options.log.info({ layer: this.#options.name, ...kind, bitrate }, 'encoder opened')
+    log.info({ layer: name, codec, ...kind, bitrate }, 'encoder opened')
     return this.#encoder
   }
 
@@ -153,11 +157,7 @@ export class LayerStream implements AsyncDisposable {
     if (!this.#encoder) return
     this.#encoder[Symbol.dispose]()
     this.#encoder = undefined
-    this.#options.log.info({ layer: this.#options.name }, 'encoder closed')
+    const { name, codec } = this.#options
+    this.#options.log.info({ layer: name, codec }, 'encoder closed')
   }
-}
-
-function holdsIdr(data: Buffer): boolean {
-  for (const nal of nalUnits(data)) if (((nal[0] ?? 0) & 0x1f) === NAL_IDR) return true
-  return false
 }

@@ -1,4 +1,4 @@
-import { LAYERS, type Layer } from '#bus/messages.ts'
+import { LAYERS, type Layer, VIDEO_CODECS, type VideoCodec } from '#bus/messages.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import type { Size } from '../fit.ts'
 import type { Wanted } from './demand.ts'
@@ -24,45 +24,53 @@ export interface Layers extends AsyncDisposable {
   want(wanted: Wanted): boolean
   requestKeyframe(layer: Layer): void
   /** What `vision/state` says of each layer in demand. */
-  readonly summary: Partial<Record<Layer, LayerStream['summary']>>
+  readonly summary: Partial<Record<string, LayerStream['summary']>>
 }
 
 /** `bitrate` in bit/s: the usual one of the high layer. */
 export function createLayers(
   bitrate: number,
-  options: Omit<LayerOptions, 'name' | 'box' | 'publish'> & {
-    publish(layer: Layer, accessUnit: Buffer): Promise<void>
+  options: Omit<LayerOptions, 'name' | 'codec' | 'box' | 'publish'> & {
+    publish(layer: Layer, codec: VideoCodec, accessUnit: Buffer): Promise<void>
   },
 ): Layers {
   const usual = { ...USUAL_BITRATE, high: bitrate }
-  const streams = new Map(
+  const streams = VIDEO_CODECS.flatMap((codec) =>
     LAYERS.map((name) => {
-      const publish = (accessUnit: Buffer) => options.publish(name, accessUnit)
-      return [name, new LayerStream({ ...options, name, box: BOXES[name], publish })]
+      const publish = (accessUnit: Buffer) => options.publish(name, codec, accessUnit)
+      const stream = new LayerStream({ ...options, name, codec, box: BOXES[name], publish })
+      return { name, codec, stream }
     }),
   )
   return {
     offer(captured) {
-      for (const stream of streams.values()) stream.offer(captured)
+      for (const { stream } of streams) stream.offer(captured)
     },
-    settled: () => Promise.all([...streams.values()].map((stream) => stream.settled())),
+    settled: () => Promise.all(streams.map(({ stream }) => stream.settled())),
     want(wanted) {
       let others = false
-      for (const [name, stream] of streams) {
-        const asked = wanted[name]
+      for (const { name, codec, stream } of streams) {
+        const asked = wanted[codec][name]
         others ||= stream.wanted !== (asked !== undefined)
         const most = usual[name] * MOST_BY_USUAL
         stream.bitrate = asked && Math.round(Math.max(LEAST_BITRATE, Math.min(most, asked)))
       }
       return others
     },
-    requestKeyframe: (layer) => streams.get(layer)?.requestKeyframe(),
+    requestKeyframe(layer) {
+      for (const { name, stream } of streams) if (name === layer) stream.requestKeyframe()
+    },
     get summary() {
-      const wanted = [...streams].filter(([, stream]) => stream.wanted)
-      return Object.fromEntries(wanted.map(([name, stream]) => [name, stream.summary]))
+      const wanted = streams.filter(({ stream }) => stream.wanted)
+      return Object.fromEntries(
+        wanted.map(({ name, codec, stream }) => [
+          codec === 'h264' ? name : `${name}/${codec}`,
+          stream.summary,
+        ]),
+      )
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...streams.values()].map((stream) => stream[Symbol.asyncDispose]()))
+      await Promise.all(streams.map(({ stream }) => stream[Symbol.asyncDispose]()))
     },
   }
 }

@@ -14,34 +14,34 @@ const demand = (bitrate: number, until?: number) => ({
 test('a demand counts while its service is online', () => {
   const table = new DemandTable()
   table.set('webrtc', demand(1_000_000))
-  assert.deepStrictEqual(table.wanted(NOW), {})
+  assert.deepStrictEqual(table.wanted(NOW).h264, {})
   table.setOnline('webrtc', true)
-  assert.deepStrictEqual(table.wanted(NOW), { high: 1_000_000 })
+  assert.deepStrictEqual(table.wanted(NOW).h264, { high: 1_000_000 })
   table.setOnline('webrtc', false)
-  assert.deepStrictEqual(table.wanted(NOW), {})
+  assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
 test('a demand with an end counts until then, whoever is online, and at most ten minutes', () => {
   const table = new DemandTable()
   table.set('debug', demand(500_000, NOW + MINUTE))
-  assert.deepStrictEqual(table.wanted(NOW), { high: 500_000 })
+  assert.deepStrictEqual(table.wanted(NOW).h264, { high: 500_000 })
   assert.strictEqual(table.nextEnd(NOW), NOW + MINUTE)
-  assert.deepStrictEqual(table.wanted(NOW + MINUTE), {})
+  assert.deepStrictEqual(table.wanted(NOW + MINUTE).h264, {})
   table.set('debug', demand(500_000, NOW + 11 * MINUTE))
-  assert.deepStrictEqual(table.wanted(NOW), {})
+  assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
 test('a demand that is taken back counts no more', () => {
   const table = new DemandTable()
   table.set('debug', demand(500_000, NOW + MINUTE))
   table.set('debug', null)
-  assert.deepStrictEqual(table.wanted(NOW), {})
+  assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
 test('a demand for VP8 is not met with H.264', () => {
   const table = new DemandTable()
   table.set('debug', { ...demand(500_000, NOW + MINUTE), codec: 'vp8' })
-  assert.deepStrictEqual(table.wanted(NOW), {})
+  assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
 test('each layer is wanted at the largest bitrate that anybody asks for', () => {
@@ -49,7 +49,7 @@ test('each layer is wanted at the largest bitrate that anybody asks for', () => 
     fc.property(fc.array(fc.integer({ min: 1, max: 5_000_000 }), { minLength: 1 }), (bitrates) => {
       const table = new DemandTable()
       for (const [i, bitrate] of bitrates.entries()) table.set(`who${i}`, demand(bitrate, NOW + MINUTE))
-      assert.deepStrictEqual(table.wanted(NOW), { high: Math.max(...bitrates) })
+      assert.deepStrictEqual(table.wanted(NOW).h264, { high: Math.max(...bitrates) })
     }),
   )
 })

@@ -1,0 +1,106 @@
+import { availableParallelism } from 'node:os'
+import { Codec, CodecContext, Dictionary, type Frame, Packet, Rational } from 'node-av'
+import {
+  AV_PICTURE_TYPE_I,
+  AV_PICTURE_TYPE_NONE,
+  AV_PIX_FMT_YUV420P,
+  FF_ENCODER_LIBVPX_VP8,
+} from 'node-av/constants'
+import type { Matrix } from '../colour.ts'
+import type { Size } from '../fit.ts'
+import { check } from '../pixels.ts'
+import type { EncoderOptions } from './encoder.ts'
+
+/** 90 kHz, as RTP counts. */
+const CLOCK = 90_000
+/** Seconds between keyframes that nobody asked for, and of video that the rate control may be ahead. */
+const GOP = 10
+const BUFFER = 0.4
+const MAX_THREADS = 4
+/** libvpx takes no new bitrate while it is open. Another this far off is worth a new encoder, so often, in ms. */
+const FAR_BELOW = 0.85
+const FAR_ABOVE = 1.25
+const LOWER_AFTER = 1_000
+const RAISE_AFTER = 4_000
+
+/** libvpx VP8 for viewers that take no H.264: realtime, without lookahead or alternate reference frames. */
+export class Vp8Encoder implements Disposable {
+  readonly options: Readonly<EncoderOptions>
+  readonly #context: CodecContext
+  readonly #packet = new Packet()
+  readonly #openedAt = performance.now()
+  /** bit/s that is wanted; see {@link fits}. */
+  bitrate: number
+
+  /** Opens the encoder; rejects when libvpx will not have these options. */
+  static async open(options: EncoderOptions): Promise<Vp8Encoder> {
+    const context = new CodecContext()
+    try {
+      await openVpx(context, options)
+    } catch (err) {
+      context.freeContext()
+      throw err
+    }
+    return new Vp8Encoder(context, options)
+  }
+
+  private constructor(context: CodecContext, options: EncoderOptions) {
+    this.#context = context
+    this.options = options
+    this.bitrate = options.bitrate
+    this.#packet.alloc()
+  }
+
+  /** Does this encoder fit pictures of that kind, and the bitrate that is wanted by now? */
+  fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
+    const { options } = this
+    const age = performance.now() - this.#openedAt
+    const tooHigh = this.bitrate < options.bitrate * FAR_BELOW && age > LOWER_AFTER
+    const tooLow = this.bitrate > options.bitrate * FAR_ABOVE && age > RAISE_AFTER
+    const same = options.width === width && options.height === height && options.matrix === matrix
+    return same && !tooHigh && !tooLow
+  }
+
+  /** One VP8 frame. `at` in milliseconds of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
+  async encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
+    pixels.pts = BigInt(Math.round((at * CLOCK) / 1000))
+    pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+    check(await this.#context.sendFrame(pixels), 'encode')
+    check(await this.#context.receivePacket(this.#packet), 'encode')
+    // a copy: the packet's own memory goes back to the encoder
+    const data = Buffer.from(this.#packet.data ?? [])
+    this.#packet.unref()
+    return data
+  }
+
+  [Symbol.dispose](): void {
+    this.#packet.free()
+    this.#context.freeContext()
+  }
+}
+
+async function openVpx(context: CodecContext, options: EncoderOptions): Promise<void> {
+  const codec = Codec.findEncoderByName(FF_ENCODER_LIBVPX_VP8)
+  if (!codec) throw new Error('this FFmpeg has no libvpx')
+  context.allocContext3(codec)
+  context.width = options.width
+  context.height = options.height
+  context.pixelFormat = AV_PIX_FMT_YUV420P
+  context.timeBase = new Rational(1, CLOCK)
+  context.framerate = new Rational(Math.round(options.fps * 1000), 1000)
+  context.gopSize = Math.round(GOP * options.fps)
+  context.threadCount = Math.min(MAX_THREADS, availableParallelism())
+  context.bitRate = BigInt(Math.round(options.bitrate))
+  context.rcMaxRate = BigInt(Math.round(options.bitrate))
+  context.rcBufferSize = Math.round(options.bitrate * BUFFER)
+  using dictionary = Dictionary.fromObject({
+    deadline: 'realtime',
+    'cpu-used': 8,
+    'lag-in-frames': 0,
+    'auto-alt-ref': 0,
+    // percent of an average frame that a keyframe may take
+    'max-intra-rate': 400,
+    'static-thresh': 1,
+  })
+  check(await context.open2(codec, dictionary), 'open libvpx')
+}

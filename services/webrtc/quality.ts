@@ -1,0 +1,52 @@
+import type { Layer } from '#bus/messages.ts'
+import { type Ladder, ladderOf, type Mode } from './layer-choice.ts'
+
+/** What the sessions of this process share about the quality of the video. */
+export interface Quality {
+  readonly ladder: Ladder
+  /** What viewers asked for last: the next session begins with it (F04). */
+  mode: Mode
+  /** `1280x720` */
+  resolution(layer: Layer): string
+}
+
+/** The largest picture of each layer (DESIGN §3.3). */
+const BOXES: Readonly<Record<Layer, { width: number; height: number }>> = {
+  high: { width: 1280, height: 720 },
+  medium: { width: 960, height: 540 },
+  low: { width: 640, height: 360 },
+}
+
+/** `video`: size of the captured picture, and bitrate at best. */
+export function createQuality(video: { width: number; height: number; bitrate_kbps: number }): Quality {
+  return {
+    ladder: ladderOf(video.bitrate_kbps * 1000),
+    mode: 'auto',
+    resolution(layer) {
+      const box = BOXES[layer]
+      const scale = Math.min(1, box.width / video.width, box.height / video.height)
+      const even = (length: number) => 2 * Math.round((length * scale) / 2)
+      return `${even(video.width)}x${even(video.height)}`
+    },
+  }
+}
+
+/** What the data channel says as `video_quality` (API_CONTRACT 3.3). */
+export interface VideoQuality {
+  tier: Layer
+  resolution: string
+  bitrate_kbps: number
+  /** Percent, one decimal. */
+  loss_pct: number
+  rtt_ms: number
+  /** 0..4 */
+  bars: number
+  mode: 'auto' | 'manual'
+}
+
+/** 4, one less for each limit that is passed; 0 until the first report. `loss` 0..1, `rtt` in ms. API_CONTRACT 3.3. */
+export function barsOf(received: { loss: number; rtt: number | undefined } | undefined): number {
+  if (!received) return 0
+  const { loss, rtt = 0 } = received
+  return 4 - [loss > 0.02, loss > 0.08, rtt > 300, rtt > 600].filter(Boolean).length
+}
