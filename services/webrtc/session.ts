@@ -10,7 +10,7 @@ import { createLiveness, type Liveness } from './liveness.ts'
 import { OurCandidates } from './our-candidates.ts'
 import { Peer } from './peer.ts'
 import type { PeerOptions } from './peer-config.ts'
-import type { Quality, VideoQuality } from './quality.ts'
+import type { Quality } from './quality.ts'
 import { type RemoteCandidate, RemoteCandidates } from './remote-candidates.ts'
 import { Restarts } from './restarts.ts'
 import { createMail, type SessionMail } from './session-mail.ts'
@@ -109,7 +109,11 @@ export class Session implements AudioSink {
     this.#answered = true
     this.#deadlines.clear('answer')
     this.#enter('answered')
-    const { layers, quality, tally, timings, changed } = this.#deps
+    const { layers, quality, tally, timings } = this.#deps
+    const changed = () => {
+      this.#tellQuality()
+      this.#deps.changed()
+    }
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
     // the encoder starts now, so that it is warm when the viewer is connected
     const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
@@ -143,11 +147,6 @@ export class Session implements AudioSink {
   /** Pins a layer of the video, or lets the way decide. */
   setMode(mode: Mode): void {
     this.#video?.setMode(mode)
-  }
-
-  /** What the viewer is told of its video (API_CONTRACT 3.3); undefined before the answer. */
-  videoQuality(): VideoQuality | undefined {
-    return this.#video?.videoQuality()
   }
 
   /** What `webrtc/sessions` shows. */
@@ -208,6 +207,7 @@ export class Session implements AudioSink {
     this.#enter('connected', path ? { path: describePath(path) } : {})
     this.#controls.driver.connected()
     this.#video?.start()
+    this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#tellQuality())
     this.#listening = this.#deps.silence.listen(this)
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
@@ -218,6 +218,11 @@ export class Session implements AudioSink {
     const turn = this.#liveness?.check(this.#peer.countHeard())
     if (turn === 'lost') this.close(REASON.connectionLost)
     else if (turn) this.#heard(turn)
+  }
+
+  #tellQuality(): void {
+    if (this.state !== 'connected' || !this.#video) return
+    this.#peer.control.send(JSON.stringify({ type: 'video_quality', ...this.#video.videoQuality() }))
   }
 
   #heard(turn: 'silent' | 'back'): void {

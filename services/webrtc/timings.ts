@@ -20,6 +20,8 @@ export interface Timings {
   watch: number
   /** How often the list of sessions is published. */
   report: number
+  /** How often a viewer is told of its video (API_CONTRACT 3.3). */
+  quality: number
 }
 
 export const TIMINGS: Timings = {
@@ -33,6 +35,7 @@ export const TIMINGS: Timings = {
   memory: 2_000,
   watch: 500,
   report: 2_500,
+  quality: 2_500,
 }
 
 /** Timers with a name that end together. */

@@ -82,3 +82,18 @@ test('a message on a channel that is not there ends nobody', async (t) => {
   const { length } = viewer.video
   await viewer.until(({ video }) => video.length > length + 10)
 })
+
+test('the viewer is told of its video again and again (F03)', async (t) => {
+  const { bus, camera } = await startRobot(t, {}, { quality: 100 })
+  camera.roll()
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  for (let i = 0; i < 3; i++) {
+    const told = await answer(channel)
+    assert.equal(told.type, 'video_quality')
+    assert.ok(['low', 'medium', 'high'].includes(String(told.tier)))
+    assert.match(String(told.resolution), /^\d+x\d+$/)
+    assert.ok(Number.isInteger(told.bitrate_kbps) && Number.isInteger(told.rtt_ms))
+    assert.ok([0, 1, 2, 3, 4].includes(Number(told.bars)))
+    assert.equal(told.mode, 'auto')
+  }
+})
