@@ -48,13 +48,13 @@ test('the relay’s time counts, whatever the own clock says, and a wrong clock 
 
 test('each actuator has its own pace, and driving none (B18, B12)', () => {
   const limits = new ActuatorLimits(CommandLimits.parse({ treats: { per_minute: 6, burst: 2 } }))
-  assert.equal(limits.waitFor('treat', 0), undefined)
-  assert.equal(limits.waitFor('dispense_treat', 0), undefined)
-  assert.equal(limits.waitFor('treat', 0), 10_000)
-  assert.equal(limits.waitFor('treat', 9_999), 1)
-  assert.equal(limits.waitFor('treat', 10_001), undefined)
-  for (let i = 0; i < 1_000; i++) assert.equal(limits.waitFor('motor', 0), undefined)
-  assert.equal(limits.waitFor('led', 0), undefined)
+  assert.equal(limits.waitFor('treat', {}, 0), undefined)
+  assert.equal(limits.waitFor('dispense_treat', {}, 0), undefined)
+  assert.equal(limits.waitFor('treat', {}, 0), 10_000)
+  assert.equal(limits.waitFor('treat', {}, 9_999), 1)
+  assert.equal(limits.waitFor('treat', {}, 10_001), undefined)
+  for (let i = 0; i < 1_000; i++) assert.equal(limits.waitFor('motor', {}, 0), undefined)
+  assert.equal(limits.waitFor('led', {}, 0), undefined)
 })
 
 test('what was accepted is told twice, everything else once, and a late result never (B06, B21)', () => {
