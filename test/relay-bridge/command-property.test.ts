@@ -91,7 +91,8 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
   )
   gate.take({ command: 'stop', id: 'end' })
   await ackOf('end')
-  for (const [id, found] of acks) assert.equal(found.length, 1, `${id}: ${names.get(String(id))}`)
+  for (const [id, found] of acks)
+    assert.equal(found.length, 1, `${id}: ${JSON.stringify(names.get(String(id)))}`)
   const motors = commands.all.filter(({ params }) => params.name === 'motor')
   assert.ok(motors.length > 0)
   for (const { payload } of motors) {
