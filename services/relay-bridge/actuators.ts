@@ -13,7 +13,7 @@ const ACTUATORS = {
     'call_dog',
     'play_command',
   ],
-  light: ['led', 'led_color', 'led_off', 'mood_led'],
+  light: ['led', 'led_color', 'mood_led'],
   camera: ['take_photo', 'record_video'],
 } as const
 
@@ -55,9 +55,13 @@ export class ActuatorLimits {
   }
 
   /** Takes one; undefined when the command may pass, else the ms after which one may. `now` is monotonic, in ms. */
-  waitFor(command: string, now = performance.now()): number | undefined {
+  waitFor(
+    command: string,
+    params: Record<string, unknown> = {},
+    now = performance.now(),
+  ): number | undefined {
     const actuator = ACTUATOR_OF.get(command)
-    if (!actuator) return undefined
+    if (!actuator || putsOut(command, params)) return undefined
     const { per_minute: perMinute, burst } = this.#limits[actuator]
     const bucket = this.#buckets.get(actuator) ?? { tokens: burst, at: now }
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perMinute) / 60_000)
@@ -65,4 +69,10 @@ export class ActuatorLimits {
     this.#buckets.set(actuator, { tokens: allowed ? tokens - 1 : tokens, at: now })
     return allowed ? undefined : Math.ceil(((1 - tokens) * 60_000) / perMinute)
   }
+}
+
+/** Sound and light may always be put out. */
+function putsOut(command: string, params: Record<string, unknown>): boolean {
+  if (command === 'audio') return params.stop === true
+  return (command === 'led' && params.off === true) || (command === 'mood_led' && params.action === 'off')
 }

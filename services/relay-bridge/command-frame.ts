@@ -14,6 +14,8 @@ export interface ParsedCommand {
 
 const NO_PARAMETERS = new Set(['type', 'command', 'timestamp', 'session_id', 'device_id', 'target_device'])
 const ECHOED = ['id', 'request_id', 'timestamp'] as const
+/** Longest text that is given back. */
+const MAX_ECHO = 256
 
 /**
  * Reads a command frame. Parameters are `data` where that is an object with something in it, else everything at top
@@ -21,10 +23,12 @@ const ECHOED = ['id', 'request_id', 'timestamp'] as const
  */
 export function parseCommand(frame: Frame): ParsedCommand {
   const name = typeof frame.command === 'string' && frame.command !== '' ? frame.command : undefined
-  const echo = Object.fromEntries(
-    ECHOED.filter((key) => frame[key] !== undefined).map((key) => [key, frame[key]]),
-  )
+  const echo = Object.fromEntries(ECHOED.filter((key) => isShort(frame[key])).map((key) => [key, frame[key]]))
   return { name, params: parameters(frame), issuedAt: wireTime(frame.timestamp), echo }
+}
+
+function isShort(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && value.length <= MAX_ECHO)
 }
 
 function parameters({ data, ...frame }: Frame): Record<string, unknown> {

@@ -15,6 +15,9 @@ import { type Outcome, PendingCommands } from './pending-commands.ts'
 import type { CommandClock } from './relay-clock.ts'
 import { whyStale } from './staleness.ts'
 
+/** What can be a topic level; a broker may end the connection for a control character in it [MQTT-1.5.3-1]. */
+const NAME = /^[^/+#\p{C}]{1,64}$/u
+
 interface GateDeps {
   bus: Bus
   deviceId: string
@@ -70,9 +73,9 @@ export class CommandGate implements Disposable {
       return
     }
     const named = { ...command, name }
-    const reason = isStop(name, command.params) ? undefined : this.#whyRefused(named)
-    if (reason === undefined) this.#handOver(named)
-    else this.#refuse(named, reason)
+    // parameters of a stop change nothing, but could be too large for the bus
+    if (isStop(name, command.params)) this.#handOver({ ...named, params: {} })
+    else this.#judge(named)
   }
 
   /** Stops the motors that an app moves over the relay: it is gone, or the link to it. */
@@ -88,14 +91,22 @@ export class CommandGate implements Disposable {
     this.#refused[Symbol.dispose]()
   }
 
-  #whyRefused({ name, issuedAt }: Named): string | undefined {
+  #judge(command: Named): void {
+    const reason = this.#whyRefused(command)
+    if (reason === undefined) this.#handOver(command)
+    else this.#refuse(command, reason)
+  }
+
+  #whyRefused({ name, params, issuedAt }: Named): string | undefined {
     const { bus, clock, limits } = this.#deps
+    if (!NAME.test(name)) return 'no such command: a name is 1 to 64 printable characters, none of / + #'
     const stale = whyStale(name, issuedAt, clock)
     if (stale !== undefined) return stale
     // it would be carried out later, when nobody expects it
     if (!bus.connected) return 'the robot is starting again'
+    if (isDrive(name)) return undefined
     if (this.#pending.isFull) return 'too many commands are waiting'
-    const wait = limits.waitFor(name)
+    const wait = limits.waitFor(name, params)
     return wait === undefined ? undefined : `too often: again in ${Math.ceil(wait / 1000)} s`
   }
 
@@ -103,7 +114,7 @@ export class CommandGate implements Disposable {
     if (isDrive(name)) this.#pending.refuseDrive(name, echo, reason)
     else {
       this.#refused.count(`${name}: ${reason.split(':')[0]}`.slice(0, 100))
-      this.#pending.acknowledge(name, echo, refusal(reason))
+      this.#pending.acknowledge(name.slice(0, 64), echo, refusal(reason))
     }
   }
 

@@ -90,7 +90,7 @@ async function startParts(
   const last = stack.use(await LastConnection.load(path('relay-connection.json'), log))
   const outbox = stack.use(await openOutbox(deps, path('outbox.db'), line))
   const tally = stack.use(createTally(log, 'not sent: no link to the relay'))
-  const clock = new RelayClock(log)
+  const clock = stack.use(new RelayClock(log))
   const limits = new ActuatorLimits(config.cloud.command_limits)
   const commands = new CommandGate({ bus, deviceId, link: () => line, clock, limits, log })
   await commands.listen()
@@ -134,7 +134,7 @@ function linkOptions(
     reconnectDelay: deps.config.cloud.reconnect_delay * 1000,
     times: { ...SOCKET_TIMES, ...deps.times },
     onState: (state) => publishLink(deps, state),
-    onDate: (date) => parts.clock.heardDate(date),
+    onDate: (date, took) => parts.clock.heardDate(date, took),
     onOpen() {
       line.send({ type: 'robot_connected', device_id: parts.deviceId, version: VERSION })
       // its pong is the first proof that we are registered (API_CONTRACT 1.6)
@@ -143,9 +143,7 @@ function linkOptions(
     onRegistered(facts) {
       apps.registered()
       ghost.registered(facts)
-      parts.clock
-        .ask(relay)
-        .catch((err: unknown) => deps.log.warn({ err }, 'the relay was not asked for its time'))
+      parts.clock.follow(relay)
       if (line.link) sender.registered(line.link)
     },
     onText: (text) => parts.fromRelay.take(text),

@@ -19,7 +19,7 @@ interface LinkEvents {
   /** The state changed. */
   onState(state: LinkMessage): void
   /** The relay's answer to a dial carried its time (RFC 9110 §6.6.1). */
-  onDate(date: string | undefined): void
+  onDate(date: string | undefined, took: number): void
   /** The socket is open: greet. */
   onOpen(): void
   /** The first frame came: the relay knows us. */

@@ -14,8 +14,10 @@ const TIMEOUTS: ReadonlyMap<string, number> = new Map([
 const TIMEOUT = 5_000
 /** Commands that wait for their result, at most. */
 const MAX_PENDING = 256
-/** A stick sends 50 times a second; its driver hears at most this often that nothing comes of it, ms. */
-const DRIVE_REFUSAL_EVERY = 5_000
+/** A stick sends 50 times a second; its driver hears at most this often that it went well, and that it did not, ms. */
+const DRIVE_ACK_EVERY = 5_000
+/** What was accepted may take its time, ms. After that nothing more is said: it was no lie that it had begun. */
+const ACCEPTED_TIMEOUT = 10 * 60_000
 
 export interface Outcome {
   success: boolean
@@ -39,7 +41,7 @@ export class PendingCommands {
   readonly #pending = new Map<string, Pending>()
   /** The newest drive command; it replaces the one before. */
   #drive: string | undefined
-  #driveRefusedAt = Number.NEGATIVE_INFINITY
+  readonly #driveToldAt = { true: Number.NEGATIVE_INFINITY, false: Number.NEGATIVE_INFINITY }
 
   constructor(acknowledge: (command: string, echo: Echo, outcome: Outcome) => void) {
     this.#acknowledge = acknowledge
@@ -49,7 +51,7 @@ export class PendingCommands {
     return this.#pending.size >= MAX_PENDING
   }
 
-  /** Waits for the result of this command; returns the id that it will carry. */
+  /** Waits for the result of this command, and for the oldest no longer when there are too many; returns the id that it will carry. */
   add(command: string, echo: Echo): string {
     return this.#add(command, echo, false)
   }
@@ -65,21 +67,15 @@ export class PendingCommands {
   answered(id: string, outcome: Outcome): void {
     const pending = this.#pending.get(id)
     if (!pending) return
-    if (outcome.accepted === true && outcome.success) pending.timer.refresh()
+    if (outcome.accepted === true && outcome.success) this.#accepted(id, pending)
     else this.#forget(id)
-    if (pending.isDrive && !outcome.success) {
-      this.refuseDrive(pending.command, pending.echo, outcome.error ?? 'failed')
-    } else {
-      this.#acknowledge(pending.command, pending.echo, outcome)
-    }
+    if (pending.isDrive) this.#tellDriver(pending.command, pending.echo, outcome)
+    else this.#acknowledge(pending.command, pending.echo, outcome)
   }
 
   /** Tells the driver, now and then. */
   refuseDrive(command: string, echo: Echo, error: string): void {
-    const now = performance.now()
-    if (now - this.#driveRefusedAt < DRIVE_REFUSAL_EVERY) return
-    this.#driveRefusedAt = now
-    this.#acknowledge(command, echo, { success: false, error })
+    this.#tellDriver(command, echo, { success: false, error })
   }
 
   acknowledge(command: string, echo: Echo, outcome: Outcome): void {
@@ -91,7 +87,24 @@ export class PendingCommands {
     for (const id of [...this.#pending.keys()]) this.answered(id, { success: false, error })
   }
 
+  #tellDriver(command: string, echo: Echo, outcome: Outcome): void {
+    const now = performance.now()
+    const kind = outcome.success ? 'true' : 'false'
+    if (now - this.#driveToldAt[kind] < DRIVE_ACK_EVERY) return
+    this.#driveToldAt[kind] = now
+    this.#acknowledge(command, echo, outcome)
+  }
+
+  #accepted(id: string, pending: Pending): void {
+    clearTimeout(pending.timer)
+    pending.timer = setTimeout(() => this.#forget(id), ACCEPTED_TIMEOUT)
+  }
+
   #add(command: string, echo: Echo, isDrive: boolean): string {
+    const [oldest] = this.#pending.keys()
+    if (this.isFull && oldest !== undefined) {
+      this.answered(oldest, { success: false, error: 'too many commands are waiting: it may still happen' })
+    }
     const id = randomUUID()
     const error = 'nothing on the robot answered this command'
     const timer = setTimeout(

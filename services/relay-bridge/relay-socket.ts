@@ -33,7 +33,8 @@ export interface RelaySocketOptions {
   lookup?: LookupFunction
   headers: Record<string, string>
   times: SocketTimes
-  onDate(date: string | undefined): void
+  /** The `Date` header of the answer to the upgrade, and the time from the dial to it, ms. */
+  onDate(date: string | undefined, took: number): void
   /** The upgrade was accepted, which is not yet a registration. */
   onOpen(): void
   /** A text frame; the first one proves the registration (API_CONTRACT 1.6). */
@@ -65,7 +66,8 @@ export class RelaySocket {
       perMessageDeflate: false,
       ...(options.lookup ? { lookup: options.lookup } : {}),
     })
-    this.#socket.on('upgrade', ({ headers }) => options.onDate(headers.date))
+    const dialled = performance.now()
+    this.#socket.on('upgrade', ({ headers }) => options.onDate(headers.date, performance.now() - dialled))
     this.#socket.on('open', () => this.#opened())
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
     this.#socket.on('unexpected-response', (_request, { statusCode }) =>

@@ -19,8 +19,9 @@ export function whyStale(
   const age = issuedAt === undefined ? undefined : clock.age(issuedAt)
   if (!age) return undefined
   const limit = limitFor(name, age.byRelay)
-  if (age.ms > limit) return `too old: sent ${seconds(age.ms)} ago, ${seconds(limit)} is the limit`
-  if (age.ms < -FUTURE) return `from the future by ${seconds(-age.ms)}: is the phone’s clock right?`
+  const { error = 0 } = age
+  if (age.ms > limit + error) return `too old: sent ${seconds(age.ms)} ago, ${seconds(limit)} is the limit`
+  if (age.ms < -FUTURE - error) return `from the future by ${seconds(-age.ms)}: is the phone’s clock right?`
   return undefined
 }
 

@@ -26,6 +26,8 @@ test('old commands and those from the future are refused, by what they move (A09
     /too old/,
     'tighter when the relay tells the time',
   )
+  const unsure = { age: () => ({ ms: 1_500, byRelay: true, error: 600 }) }
+  assert.equal(whyStale('drive', 1, unsure), undefined, 'the clock may be wrong')
   assert.match(whyStale('led', 1, at(-6_000)) ?? '', /future/)
   assert.equal(whyStale('led', undefined, at(HOUR)), undefined, 'no time, no age')
   assert.equal(whyStale('led', 1, { age: () => undefined }), undefined, 'nobody knows the time')
@@ -43,18 +45,21 @@ test('the relay’s time counts, whatever the own clock says, and a wrong clock 
   assert.equal(age?.byRelay, true)
   assert.ok(Math.abs((age?.ms ?? 0) - 10_000) < 2_000, `${age?.ms}`)
   clock.heardDate('yesterday')
+  clock.heardDate(new Date(Date.now() + 99 * HOUR).toUTCString(), 3_000)
+  const slow = clock.age(Date.now())?.error ?? 0
+  assert.ok(slow >= 2_000 && slow < 2_100, `a slow answer is not exact: ${slow}`)
   assert.equal(clock.age(Date.now())?.byRelay, true)
 })
 
 test('each actuator has its own pace, and driving none (B18, B12)', () => {
   const limits = new ActuatorLimits(CommandLimits.parse({ treats: { per_minute: 6, burst: 2 } }))
-  assert.equal(limits.waitFor('treat', 0), undefined)
-  assert.equal(limits.waitFor('dispense_treat', 0), undefined)
-  assert.equal(limits.waitFor('treat', 0), 10_000)
-  assert.equal(limits.waitFor('treat', 9_999), 1)
-  assert.equal(limits.waitFor('treat', 10_001), undefined)
-  for (let i = 0; i < 1_000; i++) assert.equal(limits.waitFor('motor', 0), undefined)
-  assert.equal(limits.waitFor('led', 0), undefined)
+  assert.equal(limits.waitFor('treat', {}, 0), undefined)
+  assert.equal(limits.waitFor('dispense_treat', {}, 0), undefined)
+  assert.equal(limits.waitFor('treat', {}, 0), 10_000)
+  assert.equal(limits.waitFor('treat', {}, 9_999), 1)
+  assert.equal(limits.waitFor('treat', {}, 10_001), undefined)
+  for (let i = 0; i < 1_000; i++) assert.equal(limits.waitFor('motor', {}, 0), undefined)
+  assert.equal(limits.waitFor('led', {}, 0), undefined)
 })
 
 test('what was accepted is told twice, everything else once, and a late result never (B06, B21)', () => {
