@@ -20,8 +20,8 @@ export interface Bus extends AsyncDisposable {
   /**
    * Publishes with the topic's own QoS and retain flag, and resolves when it is handed over (QoS 1: PUBACK).
    * Without a connection QoS 0 is dropped, a retained message waits as the newest of its topic, other QoS 1 messages
-   * wait, {@link MAX_WAITING} at most; beyond that they are dropped. Throws {@link ContractError} when the payload does
-   * not fit the topic.
+   * wait, {@link MAX_WAITING} at most; beyond that it throws. Throws {@link ContractError} when the payload does not
+   * fit the topic.
    */
   publish<T, P extends string>(topic: Topic<T, P>, payload: T, ...params: Params<P>): Promise<void>
   /** Calls the handler with every valid payload; parameters left out match anything. Resolves after the SUBACK. */
@@ -187,7 +187,7 @@ class MqttBus implements Bus {
     }
     if (this.#waiting >= MAX_WAITING) {
       this.#warn(name, { topic: name, waiting: this.#waiting }, 'too many messages wait for the bus, dropped')
-      return
+      throw new Error(`too many messages wait for the bus, ${name} dropped`)
     }
     this.#waiting++
     try {

@@ -21,7 +21,9 @@ export function createDetectionEvents(
       if (now() - (last.get(label) ?? -EVERY) < EVERY) continue
       last.set(label, now())
       const confidence = Math.round(score * 1000) / 1000
-      void bus.publish(topics.event, { detected: true, label, confidence, box }, { name: 'detection' })
+      bus
+        .publish(topics.event, { detected: true, label, confidence, box }, { name: 'detection' })
+        .catch(() => {}) // the bus warns
     }
   }
 }
