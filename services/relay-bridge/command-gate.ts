@@ -129,7 +129,7 @@ export class CommandGate implements Disposable {
     if (isStop(name, params))
       this.#settleUnsaid(undefined, this.#drive(randomUUID(), { left: 0, right: 0 }, command))
     this.#taken.count(name.slice(0, 50))
-    const id = this.#pending.add(name, command.echo)
+    const id = this.#pending.add(name, command.echo, params)
     this.#settleUnsaid(
       id,
       this.#deps.bus.publish(topics.command, { ...message(command), id, name, params }, { name }),

@@ -45,7 +45,7 @@ const frame = fc
   .tuple(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }), name, time, data)
   .map(([rest, command, timestamp, data]) => ({ ...rest, type: 'command', command, timestamp, data }))
 
-test('any frame is acknowledged exactly once, a stop is always handed over, driving is never NaN', async (t) => {
+test('any frame is acknowledged exactly once, a stop is always handed over, driving is never NaN (B22)', async (t) => {
   const memory = await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
   const acks = new Map<unknown, Frame[]>()
