@@ -33,10 +33,11 @@ export function encodeIvf({ data, capturedAt, frame, rtpTimestamp }: Omit<Access
 /** Reads what {@link encodeIvf} wrote. Throws {@link ContractError} for anything else. */
 export function decodeIvf(bytes: Buffer): AccessUnit {
   const data = bytes.subarray(FILE_HEADER + FRAME_HEADER)
+  if (bytes.length <= FILE_HEADER + FRAME_HEADER) throw new ContractError('not an IVF file: too short')
   if (bytes.toString('latin1', 0, 4) !== 'DKIF' || bytes.toString('latin1', 8, 12) !== 'VP80') {
     throw new ContractError('not an IVF file of VP8')
   }
-  if (data.length === 0 || bytes.readUInt32LE(FILE_HEADER) !== data.length) {
+  if (bytes.readUInt32LE(FILE_HEADER) !== data.length) {
     throw new ContractError('not one IVF frame: its size is another')
   }
   return {

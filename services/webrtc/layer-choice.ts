@@ -29,10 +29,10 @@ const STAY = 0.75
 const UP = 0.95
 /** How long it must have looked good before a step up: at first, and after a step down. Milliseconds. */
 const FIRST_HOLD = 400
-const HOLD = 4_000
-const LONGEST_HOLD = 30_000
+const HOLD = 3_000
+const LONGEST_HOLD = 6_000
 /** A step down so soon after one up was one up too many. */
-const REGRET = 15_000
+const REGRET = 10_000
 
 /** Chooses the layer for one viewer: down at once, up after it has looked good for a while. */
 export class LayerChoice {

@@ -18,7 +18,7 @@ interface LayerSwitchOptions {
 const ASK_AGAIN = 1_000
 /** RTP ticks of a millisecond of video. RFC 6184 §8.2.1. */
 const MILLISECOND = 90
-/** A layer that others keep at more than this over what the way carries is not sent any more while a smaller one begins. */
+/** A layer that is this much over what the way carries is not sent any more while a smaller one begins. */
 const TOO_MUCH = 1.3
 
 /** Shows one viewer one layer at a time, and goes from one to another at a keyframe. */
@@ -28,6 +28,8 @@ export class LayerSwitch implements PictureSink, Disposable {
   #next: Watching | undefined
   /** DTLS is up and the session is current. */
   #started = false
+  /** bit/s that the shown layer had before another was chosen. */
+  #sent = 0
   #needsKeyframe = true
   #asked = Number.NEGATIVE_INFINITY
   #askedNext = Number.NEGATIVE_INFINITY
@@ -65,12 +67,12 @@ export class LayerSwitch implements PictureSink, Disposable {
 
   /** Brings this layer as soon as a keyframe of it is there. `available` bit/s. */
   show(layer: Layer, available: number): void {
+    if (!this.#next) this.#sent = Math.max(this.others[this.#shown.layer] ?? 0, this.#shown.bitrate)
     for (const watching of [this.#shown, this.#next]) {
       watching?.want(this.#options.bitrate(watching.layer))
     }
     if (layer !== (this.#next ?? this.#shown).layer) this.#prepare(layer)
-    const shared = this.others[this.#shown.layer] ?? 0
-    if (this.#next && shared > available * TOO_MUCH) this.#needsKeyframe = true
+    if (this.#next && this.#sent > available * TOO_MUCH) this.#needsKeyframe = true
   }
 
   keyframeWanted(): void {

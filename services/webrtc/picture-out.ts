@@ -30,6 +30,7 @@ export class PictureOut implements Disposable {
     const { peer, tally, broken } = options
     this.#pacer = new Pacer({
       rate: () => peer.link.estimator.target,
+      congested: () => peer.link.estimator.congested,
       dropped() {
         tally.count('picture waited too long')
         broken()

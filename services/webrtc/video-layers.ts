@@ -12,6 +12,7 @@ export interface Watching extends Disposable {
   readonly fresh: boolean
   /** bit/s at which others have the layers of this codec made. */
   readonly others: Bitrates
+  readonly bitrate: number
   /** bit/s that this viewer wants; of all that are asked for, the largest counts. */
   want(bitrate: number): void
   requestKeyframe(): void
@@ -52,6 +53,9 @@ export async function openVideoLayers(deps: LayersDeps): Promise<VideoLayers> {
       return {
         layer: wish.layer,
         fresh,
+        get bitrate() {
+          return wish.bitrate
+        },
         get others() {
           return demand.others(wish)
         },

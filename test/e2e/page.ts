@@ -16,6 +16,8 @@ interface PageHandles {
   channel: RTCDataChannel | null
   latency: { p50: number; p95: number; n: number } | null
   firstFrameMs: number | null
+  /** When each of the last 1000 pictures was shown and how old it was, ms, and its height. */
+  pictures: [at: number, age: number | null, height: number][]
 }
 
 declare global {

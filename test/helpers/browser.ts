@@ -12,7 +12,17 @@ const FLAGS = [
   '--disable-features=WebRtcHideLocalIpsWithMdns',
 ]
 
+interface BrowserOptions {
+  executablePath?: string
+  /** An origin that is trusted as if it were HTTPS. */
+  trusted?: string
+}
+
 /** Debian's Chromium, headless, with a profile of its own. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: FLAGS })
+export function launchBrowser({
+  executablePath = '/usr/bin/chromium',
+  trusted,
+}: BrowserOptions = {}): Promise<Browser> {
+  const args = trusted ? [...FLAGS, `--unsafely-treat-insecure-origin-as-secure=${trusted}`] : FLAGS
+  return chromium.launch({ executablePath, headless: true, args })
 }

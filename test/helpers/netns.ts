@@ -1,4 +1,7 @@
 import { execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** A robot and a viewer in network namespaces of their own, each with one link to a router between them. */
@@ -7,6 +10,10 @@ export interface Network {
   run(where: Place, program: string, ...args: string[]): string
   /** Starts a process in one of them. It is killed after the test. */
   spawn(where: Place, program: string, args: string[], options: SpawnOptions): ReturnType<typeof spawn>
+  /** Bounds what goes from the robot to the viewer: a token bucket of so many kbit/s, with a queue of `queue` ms. */
+  narrow(kbits: number, queue?: number): void
+  /** A program that starts another one in one of them, for those who can only be told a path. */
+  wrapper(where: Place, program: string): string
   /** Replaces the router's nftables rules: what stands in the chain `forward`. */
   forward(...rules: string[]): void
   address: Record<Place, string>
@@ -34,12 +41,14 @@ let count = 0
 export function openNetwork(t: TestContext, { family = 4, mtu = 1_500 }: NetworkOptions = {}): Network {
   const tag = `wimz-${process.pid}-${++count}`
   const name = (where: Place) => `${tag}-${where}`
+  const folder = mkdtempSync(join(tmpdir(), 'wimz-net-'))
   const children = new Set<ReturnType<typeof spawn>>()
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
   const run: Network['run'] = (where, program, ...args) =>
     execFileSync('ip', ['netns', 'exec', name(where), program, ...args], { stdio: 'pipe', encoding: 'utf8' })
   t.after(() => {
     for (const child of children) child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
     for (const where of ['robot', 'viewer', 'router'] as const) spawnSync('ip', ['netns', 'del', name(where)])
   })
   for (const where of ['robot', 'viewer', 'router'] as const) {
@@ -83,6 +92,15 @@ export function openNetwork(t: TestContext, { family = 4, mtu = 1_500 }: Network
       const child = spawn('ip', ['netns', 'exec', name(where), program, ...args], options)
       children.add(child)
       return child
+    },
+    narrow(kbits, queue = 400) {
+      const bucket = ['rate', `${kbits}kbit`, 'burst', '4kb', 'latency', `${queue}ms`]
+      run('router', 'tc', 'qdisc', 'replace', 'dev', 'to-viewer', 'root', 'tbf', ...bucket)
+    },
+    wrapper(where, program) {
+      const path = join(folder, `${where}-${basename(program)}`)
+      writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${name(where)} ${program} "$@"\n`, { mode: 0o755 })
+      return path
     },
     forward(...rules) {
       const lines = ['type filter hook forward priority 0', ...rules].join('\n')

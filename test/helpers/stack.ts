@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,15 +30,20 @@ export interface Stack extends AsyncDisposable {
 }
 
 type Config = Record<string, unknown>
+/** Starts a process, perhaps elsewhere than here. */
+type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
 /** Starts it and waits until everything runs. `config` is merged over a demo-like one, section by section. */
-export async function startStack(config: Config = {}, { within = 30_000 } = {}): Promise<Stack> {
+export async function startStack(
+  config: Config = {},
+  { within = 30_000, start = spawn as Start } = {},
+): Promise<Stack> {
   const [brokerPort = 0, relayPort = 0] = await freePorts(2)
   const folder = mkdtempSync(join(tmpdir(), 'wimz-stack-'))
   const path = join(folder, 'stack.yaml')
   writeFileSync(path, stringify({ ...baseConfig(brokerPort, relayPort, folder), ...config }))
   const env = { ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
-  const supervisor = spawn(process.execPath, ['main.ts', '--config', path], {
+  const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

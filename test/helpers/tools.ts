@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 /** Programs that some tests need, and the Debian package that brings each. */
 const PACKAGES = {
   chromium: 'chromium',
+  'firefox-esr': 'firefox-esr',
   mosquitto: 'mosquitto',
   mosquitto_sub: 'mosquitto-clients',
   mosquitto_pub: 'mosquitto-clients',

@@ -1,5 +1,6 @@
 import { encodeAccessUnit } from '#bus/access-unit.ts'
 import type { Bus } from '#bus/bus.ts'
+import { encodeIvf } from '#bus/ivf.ts'
 import { type Demand, LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 
@@ -28,6 +29,18 @@ export function accessUnit(keyframe: boolean, size: number): Buffer {
   return Buffer.concat(units.flatMap((unit) => [START_CODE, unit]))
 }
 
+/** A demand may be for both codecs. */
+function partsOf(demand: Demand | undefined) {
+  return demand ? [demand, ...(demand.also ? [demand.also] : [])] : []
+}
+
+/** RFC 6386 §9.1: only the lowest bit of the first byte matters here. */
+function vp8Frame(keyframe: boolean, size: number): Buffer {
+  const frame = Buffer.alloc(size, 0xa5)
+  frame[0] = keyframe ? 0x10 : 0x11
+  return frame
+}
+
 export async function openCamera(bus: Bus): Promise<Camera> {
   let frame = 0
   let wantsKeyframe = true
@@ -44,12 +57,18 @@ export async function openCamera(bus: Bus): Promise<Camera> {
         frame: frame++,
         data: accessUnit(keyframe, keyframe ? size * 4 : size),
       }
-      const layers = LAYERS.filter((layer) => camera.demand.at(-1)?.layers[layer])
-      await Promise.all(layers.map((layer) => bus.publish(topics.video, encodeAccessUnit(unit), { layer })))
+      for (const { codec, layers } of partsOf(camera.demand.at(-1))) {
+        const vp8 = codec === 'vp8'
+        const bytes = vp8 ? encodeIvf({ ...unit, data: vp8Frame(keyframe, size) }) : encodeAccessUnit(unit)
+        const wanted = LAYERS.filter((layer) => layers[layer])
+        await Promise.all(
+          wanted.map((layer) => bus.publish(vp8 ? topics.videoVp8 : topics.video, bytes, { layer })),
+        )
+      }
     },
     roll() {
       timer ??= setInterval(() => {
-        if (Object.keys(camera.demand.at(-1)?.layers ?? {}).length === 0) return
+        if (!JSON.stringify(camera.demand.at(-1) ?? {}).includes('bitrate')) return
         void camera.shoot({ keyframe: wantsKeyframe })
         wantsKeyframe = false
       }, INTERVAL)

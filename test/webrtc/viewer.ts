@@ -15,6 +15,10 @@ interface ViewerOptions {
   iceServers?: unknown
   /** What comes back is to be left unanswered. */
   silent?: boolean
+  /** The video codecs that it takes. */
+  video?: (keyof typeof VIDEO)[]
+  /** The only codec that it takes. */
+  codec?: 'h264' | 'vp8'
   /** Changes the answer on its way. */
   forge?: (sdp: string) => string
 }
@@ -37,20 +41,27 @@ export interface Viewer {
   close(): Promise<void>
 }
 
-const codecs = {
-  video: [
-    new RTCRtpCodecParameters({
-      mimeType: 'video/H264',
-      clockRate: 90_000,
-      payloadType: 102,
-      parameters: 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1',
-      rtcpFeedback: [useNACK(), usePLI()],
-    }),
-  ],
-  audio: [
-    new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2, payloadType: 111 }),
-  ],
+const VIDEO = {
+  h264: new RTCRtpCodecParameters({
+    mimeType: 'video/H264',
+    clockRate: 90_000,
+    payloadType: 102,
+    parameters: 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1',
+    rtcpFeedback: [useNACK(), usePLI()],
+  }),
+  vp8: new RTCRtpCodecParameters({
+    mimeType: 'video/VP8',
+    clockRate: 90_000,
+    payloadType: 96,
+    rtcpFeedback: [useNACK(), usePLI()],
+  }),
 }
+const AUDIO = new RTCRtpCodecParameters({
+  mimeType: 'audio/opus',
+  clockRate: 48_000,
+  channels: 2,
+  payloadType: 111,
+})
 
 /** Lets a viewer answer the next offer for `id`. It is closed after the test. */
 export async function openViewer(
@@ -59,7 +70,11 @@ export async function openViewer(
   id: string,
   options: ViewerOptions = {},
 ): Promise<Viewer> {
-  const pc = new RTCPeerConnection({ codecs, iceServers: [], bundlePolicy: 'max-bundle' })
+  const pc = new RTCPeerConnection({
+    codecs: { video: (options.video ?? ['h264']).map((codec) => VIDEO[codec]), audio: [AUDIO] },
+    iceServers: [],
+    bundlePolicy: 'max-bundle',
+  })
   let hangUp: (() => void) | undefined
   const channel = Promise.withResolvers<RTCDataChannel>()
   const connected = Promise.withResolvers<void>()

@@ -9,7 +9,7 @@ const LONGEST = 60_000
 
 /**
  * Reads the wall clock out of the synthetic source's picture, and so tells how old it is on the screen.
- * @returns {{ read: (video: HTMLVideoElement) => void, summary: () => { p50: number, p95: number, n: number } | null }}
+ * @returns {{ read: (video: HTMLVideoElement) => number | null, summary: () => { p50: number, p95: number, n: number } | null }}
  */
 export function createLatencyReader() {
   const canvas = document.createElement('canvas')
@@ -21,17 +21,18 @@ export function createLatencyReader() {
   let total = 0
   return {
     read(video) {
-      if (!context) return
+      if (!context) return null
       const now = Date.now() // what follows takes milliseconds of its own
       const top = STRIP.top * video.videoHeight
       const width = STRIP.width * video.videoWidth
       const height = STRIP.height * video.videoHeight
       context.drawImage(video, 0, top, width, height, 0, 0, canvas.width, canvas.height)
       const age = ageOf(context.getImageData(0, 0, canvas.width, canvas.height).data, now)
-      if (age === null) return
+      if (age === null) return null
       total++
       samples.push(age)
       if (samples.length > WINDOW) samples.shift()
+      return age
     },
     summary() {
       if (samples.length === 0) return null

@@ -18,6 +18,7 @@ import {
 
 const SAMPLE_EVERY = 500
 const MAX_EVENTS = 100
+const MAX_PICTURES = 1_000
 /** Too frequent or too dull for the log. */
 const NOT_LOGGED = new Set(['status', 'heartbeat', 'pong', 'auth_result', 'session_ack', 'video_quality'])
 
@@ -38,7 +39,7 @@ const player = new Player(video, {
   request: () => link.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined }),
   send: (frame) => link.send(frame),
   onPhase: showPhase,
-  onPicture: () => latencyReader?.read(video),
+  onPicture: () => notePicture(latencyReader?.read(video) ?? null),
   onLost: (why) => showEvent('video lost', why),
   onMessage(message) {
     if (message.type === 'command_ack') commands.acknowledged(message)
@@ -59,6 +60,8 @@ const wimz = {
   loss: 0,
   rttMs: /** @type {number | null} */ (null),
   latency: /** @type {{ p50: number, p95: number, n: number } | null} */ (null),
+  /** When each of the last pictures was shown and how old it was, ms, and its height. @type {[at: number, age: number | null, height: number][]} */
+  pictures: [],
   /** The last frames that are no signalling. @type {any[]} */
   events: [],
   get state() {
@@ -93,6 +96,12 @@ for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
   handlers.set(`webrtc_${type}`, (frame) => player.signal(frame))
 
 /** @param {import('./relay-link.js').LinkState} state */
+/** @param {number | null} age */
+function notePicture(age) {
+  wimz.pictures.push([performance.now(), age, video.videoHeight])
+  if (wimz.pictures.length > MAX_PICTURES) wimz.pictures.shift()
+}
+
 function showLink(state) {
   setLamp('relay', state === 'connected' ? 'good' : 'bad', state)
   if (state === 'connected') return

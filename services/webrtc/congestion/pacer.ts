@@ -8,17 +8,18 @@ export interface Paced {
 export interface PacerOptions {
   /** bit/s that the viewer's way carries. */
   rate(): number
+  /** A queue stands on the way: what comes now must not make it longer. */
+  congested(): boolean
   /** A picture waited too long and was dropped with all behind it. */
   dropped(): void
   now?: () => number
 }
 
-/** Over the rate of the way: draft-ietf-rmcat-gcc-02 §4, pacing multiplier. */
-const FACTOR = 2.5
-/** A picture is out within so long, whatever the rate: milliseconds. */
-const HOLD = 100
+/** Over the rate of the way (draft-ietf-rmcat-gcc-02 §4, pacing multiplier), and within how long a picture is out, in ms. */
+const CLEAR = { factor: 2.5, hold: 100 }
+const CONGESTED = { factor: 1.2, hold: 400 }
 /** One that has not begun by then comes from before a stall: it and what follows is dropped. */
-const TOO_LATE = 250
+const TOO_LATE = 500
 /** What may leave at once: a picture of average size, as milliseconds of the rate. */
 const BURST = 70
 const TICK = 5
@@ -85,9 +86,10 @@ export class Pacer implements Disposable {
 
   #earn(now: number): void {
     const [head] = this.#queue
+    const { factor, hold } = this.#options.congested() ? CONGESTED : CLEAR
     const rate = this.#options.rate() / 8_000 // bytes per millisecond
-    const left = head ? Math.max(TICK, head.since + HOLD - now) : HOLD
-    const pace = Math.max(rate * FACTOR, this.#waiting / left)
+    const left = head ? Math.max(TICK, head.since + hold - now) : hold
+    const pace = Math.max(rate * factor, this.#waiting / left)
     this.#credit = Math.min(this.#credit + pace * (now - this.#at), Math.max(rate * BURST, pace * TICK * 2))
     this.#at = now
   }

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { launchFirefox } from '#test/helpers/firefox.ts'
+import { startStack } from '#test/helpers/stack.ts'
+import { without } from '#test/helpers/tools.ts'
+
+test('Firefox, which has no H.264 of its own, shows VP8; its encoder is gone when it is', {
+  skip: without('firefox-esr'),
+  timeout: 120_000,
+}, async (t) => {
+  const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { enabled: false } } })
+  t.after(() => stack[Symbol.asyncDispose]())
+  const bus = await stack.join()
+  const [sessions, demand] = [await collect(bus, topics.sessions), await collect(bus, topics.demand)]
+  const firefox = await launchFirefox()
+  t.after(() => firefox[Symbol.asyncDispose]())
+  await firefox.open(`${stack.page}?latency`)
+  await sessions.next({ within: 30_000, where: ([one]) => one?.codec === 'VP8' && one.layer === 'high' })
+  const shown = () => firefox.evaluate('window.wimz.pictures.filter(([, , height]) => height === 720).length')
+  const end = performance.now() + 30_000
+  while (Number(await shown()) < 60 && performance.now() < end) await new Promise((r) => setTimeout(r, 200))
+  assert.ok(Number(await shown()) >= 60, 'no 60 pictures of the top layer within 30 s')
+  t.diagnostic(`glass to glass: ${JSON.stringify(await firefox.evaluate('window.wimz.latency'))}`)
+  assert.ok(demand.all.every(({ payload }) => payload?.codec === 'vp8' || empty(payload?.layers)))
+  await firefox.open('about:blank')
+  await demand.next({ within: 15_000, where: (one) => empty(one?.layers) })
+  await stack.line(({ msg, codec }) => msg === 'encoder closed' && codec === 'vp8')
+})
+
+const empty = (layers: object | undefined) => Object.keys(layers ?? {}).length === 0
