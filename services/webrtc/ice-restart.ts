@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Candidate, type Connection, getHostAddresses, type RTCIceTransport } from 'werift'
+import { type Origin, withOrigin } from './origin.ts'
 
 /** What is private in werift's ICE connection. */
 interface Insides {
@@ -18,8 +19,8 @@ interface Credentials {
 export interface IceRestart {
   /** Begins to gather on addresses that are new, and a new allocation. */
   gather(): void
-  /** Makes `sdp`, an offer of what is now, the one that restarts. */
-  offer(sdp: string): string
+  /** Makes `sdp`, an offer of what is now, the one that restarts the session of this `origin`. */
+  offer(sdp: string, origin: Origin): string
   /** A candidate of ours as it is to be said while the offer is out. */
   rename(candidate: string): string
   /** Begins the checks of the new generation. False when the answer is not about a restart; throws when it is none. */
@@ -43,17 +44,14 @@ export function prepareRestart(transport: RTCIceTransport, additionalAddresses: 
       for (const gathered of begun) gathered.catch(() => undefined) // then there is none
     },
     rename,
-    offer(sdp) {
+    offer(sdp, origin) {
       const present = addresses()
-      return sdp
+      const restarting = sdp
         .replaceAll(/^a=candidate:.*\r\n/gm, (line) => (isGone(line, present) ? '' : rename(line)))
         .replaceAll(/^a=end-of-candidates\r\n/gm, '')
         .replaceAll(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${ufrag}`)
         .replaceAll(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${password}`)
-        .replace(
-          /^(o=\S+ \S+) (\d+)/m,
-          (_, head: string, version: string) => `${head} ${Number(version) + connection.generation + 1}`,
-        )
+      return withOrigin(restarting, origin)
     },
     accept(sdp) {
       const theirs = credentials(sdp)

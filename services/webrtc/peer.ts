@@ -17,6 +17,7 @@ import { createHeard } from './heard.ts'
 import { hostCandidates } from './host-candidates.ts'
 import { type IceRestart, prepareRestart } from './ice-restart.ts'
 import { pairLateCandidates } from './late-candidates.ts'
+import { nextOrigin, type Origin, readOrigin } from './origin.ts'
 import { type Path, pathOf } from './path.ts'
 import { type PeerOptions, peerConfig } from './peer-config.ts'
 import { wantsKeyframe } from './rtcp-in.ts'
@@ -57,6 +58,8 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #events: PeerEvents
   readonly #pc: RTCPeerConnection
+  /** Of the last offer. */
+  #origin: Origin | undefined
   readonly #gathering = createGathering()
   #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
@@ -99,7 +102,9 @@ export class Peer {
     const hosts = hostCandidates(this.#ice, this.#options)
     this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
     await hosts
-    return (await this.#pc.createOffer()).sdp // the same offer, now with candidates
+    const { sdp } = await this.#pc.createOffer() // the same offer, now with candidates
+    this.#origin = readOrigin(sdp)
+    return sdp
   }
 
   /** Resolves when all our candidates are known, however many that are. */
@@ -131,7 +136,9 @@ export class Peer {
     const restart = this.#restart
     this.#gathering.run(() => restart.gather())
     await hosts
-    return restart.offer((await this.#pc.createOffer()).sdp)
+    const { sdp } = await this.#pc.createOffer()
+    this.#origin = nextOrigin(this.#origin ?? readOrigin(sdp))
+    return restart.offer(sdp, this.#origin)
   }
 
   /** Applies the answer to {@link restartOffer}; false when it is about something else. Throws when it is none. */

@@ -51,7 +51,7 @@ test('only a link that was useful for 30 s makes the waits short again', () => {
   assert.ok(schedule.next(ending(1006, { openFor: 31_000, usefulFor: 31_000 })).wait <= 1_000)
 })
 
-test('three quick normal closes are a duplicate identity', () => {
+test('three quick normal closes are a duplicate identity (P21)', () => {
   const schedule = createRetrySchedule(5_000)
   const close = ending(1000, { openFor: 2_000, usefulFor: 2_000 })
   assert.equal(schedule.next(close).alarm, undefined)

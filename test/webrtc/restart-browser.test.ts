@@ -71,5 +71,12 @@ test('Chromium answers an ICE restart, and its video goes on over the new genera
   const later = await until('video goes on', ({ packets }) => packets > restarted.packets + 60)
   assert.equal(later.state, 'connected')
   assert.deepEqual(closed.all, [])
+  const origins = offers.all.map(({ payload }) => /^o=(\S+ \S+) (\d+)/m.exec(payload.sdp.sdp) ?? [])
+  assert.equal(new Set(origins.map(([, session]) => session)).size, 1, 'one session (RFC 8829 §5.2.2)')
+  const versions = origins.map(([, , version]) => Number(version))
+  assert.deepEqual(
+    versions,
+    versions.map((_, i) => (versions[0] ?? 0) + i),
+  )
   t.diagnostic(`${offers.all.length - 1} restarts`)
 })
