@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Bus } from './bus.ts'
-import type { Speeds } from './drive.ts'
+import { isStop, type Speeds } from './drive.ts'
 import type { Command } from './messages.ts'
 import { topics } from './topics.ts'
 
@@ -8,6 +8,8 @@ import { topics } from './topics.ts'
 const DEAD_MAN = 500
 /** `command/motor` has QoS 0: a zero is said again after these times, ms. */
 const AGAIN = [50, 150]
+/** After a stop nothing moves for this long, whoever drives: frames were under way (API_CONTRACT 3.3 rule 3), ms. */
+const HOLD = 300
 
 type Drive = Pick<Command, 'id' | 'params' | 'session_id' | 'issued_at' | 'received_at'>
 
@@ -29,6 +31,7 @@ export class MotorGuard implements Disposable {
   #movedAt = 0
   #moving = false
   #othersAt = Number.NEGATIVE_INFINITY
+  #heldUntil = Number.NEGATIVE_INFINITY
 
   private constructor(options: GuardOptions) {
     this.#options = options
@@ -37,17 +40,24 @@ export class MotorGuard implements Disposable {
   /** Resolves when it hears the other sources on the bus. */
   static async open(options: GuardOptions): Promise<MotorGuard> {
     const guard = new MotorGuard(options)
-    await options.bus.subscribe(topics.motor, ({ source }) => {
-      if (source !== options.source) guard.#othersAt = performance.now()
+    const { bus } = options
+    await bus.subscribe(topics.motor, ({ source, params }) => {
+      if (source === options.source) return
+      guard.#othersAt = isStop('motor', params) ? Number.NEGATIVE_INFINITY : performance.now()
     })
+    for (const name of ['stop', 'emergency_stop']) {
+      await bus.subscribe(topics.command, () => guard.#hold(), { name })
+    }
     return guard
   }
 
-  /** Passes a drive command on. */
-  async drive(command: Drive, { left, right }: Speeds): Promise<void> {
+  /** Passes a drive command on. Resolves to false when it is dropped, because somebody has just stopped the robot. */
+  async drive(command: Drive, { left, right }: Speeds): Promise<boolean> {
+    const moves = left !== 0 || right !== 0
+    if (moves && performance.now() < this.#heldUntil) return false
     this.#forgetRepeats()
     clearTimeout(this.#deadMan)
-    this.#moving = left !== 0 || right !== 0
+    this.#moving = moves
     if (this.#moving) {
       this.#movedAt = performance.now()
       this.#deadMan = setTimeout(() => this.#tooLong(), DEAD_MAN)
@@ -55,11 +65,19 @@ export class MotorGuard implements Disposable {
       this.#sayAgain(command.session_id)
     }
     await this.#say({ ...command, params: { ...command.params, left, right } })
+    return true
   }
 
-  /** Stops the motors now, if this source moves them or `always`. Never throws. */
-  halt({ always = false, sessionId }: { always?: boolean; sessionId?: string | undefined } = {}): void {
-    if (!this.#moving && !always) return
+  /** Stops the motors now, whoever moves them, and holds them. Never throws. */
+  stop(sessionId?: string): void {
+    this.#hold()
+    this.#moving = true
+    this.halt(sessionId)
+  }
+
+  /** Stops the motors now if this source moves them. Never throws. */
+  halt(sessionId?: string): void {
+    if (!this.#moving) return
     this.#moving = false
     clearTimeout(this.#deadMan)
     this.#forgetRepeats()
@@ -83,6 +101,10 @@ export class MotorGuard implements Disposable {
     this.halt()
   }
 
+  #hold(): void {
+    this.#heldUntil = performance.now() + HOLD
+  }
+
   #sayZero(sessionId: string | undefined): void {
     const named = sessionId === undefined ? {} : { session_id: sessionId }
     const zero = { id: randomUUID(), params: { left: 0, right: 0 }, received_at: Date.now(), ...named }
@@ -90,10 +112,13 @@ export class MotorGuard implements Disposable {
   }
 
   #sayAgain(sessionId: string | undefined): void {
+    const said = performance.now()
     for (const after of AGAIN) {
       const timer = setTimeout(() => {
         this.#again.delete(timer)
-        if (!this.#moving && performance.now() - this.#othersAt > DEAD_MAN) this.#sayZero(sessionId)
+        const now = performance.now()
+        // unless another source has begun to drive since, and may
+        if (!this.#moving && (this.#othersAt < said || now < this.#heldUntil)) this.#sayZero(sessionId)
       }, after)
       this.#again.add(timer)
     }

@@ -138,7 +138,8 @@ export class CommandGate implements Disposable {
 
   async #drive(id: string, { left, right }: Speeds, { name, params, issuedAt }: Named): Promise<void> {
     const command = { ...message({ issuedAt }), id, params: isDrive(name) ? params : {} }
-    await this.#guard?.drive(command, { left, right })
+    const taken = await this.#guard?.drive(command, { left, right })
+    if (!taken) throw new Error('just stopped')
   }
 
   #settleUnsaid(id: string | undefined, said: Promise<void>): void {

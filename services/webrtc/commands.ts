@@ -4,12 +4,11 @@ import { isDrive, isStop } from '#bus/drive.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import { AwaitedResults } from './awaited-results.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 import { type ControlMessage, parseControlMessage } from './control-message.ts'
 import { type Driver, Driving } from './driving.ts'
 
-/** Commands that wait for their result, over all viewers; the oldest is forgotten. */
-const MAX_PENDING = 256
 /** Messages a second that one viewer may send: a stick sends 50 at most. */
 const MAX_RATE = 200
 
@@ -27,11 +26,6 @@ export interface Controls {
 
 type Message = ControlMessage & { kind: 'command' }
 
-interface Pending {
-  channel: Channel
-  id: string | number | undefined
-}
-
 interface CommandsDeps {
   bus: Bus
   log: Logger
@@ -39,7 +33,7 @@ interface CommandsDeps {
 }
 
 export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<Commands> {
-  const pending = new Map<string, Pending>()
+  const awaited = new AwaitedResults()
   const driving = await Driving.open(bus, tally)
 
   const forward = (sessionId: string, driver: Driver, message: Message, channel: Channel) => {
@@ -53,23 +47,18 @@ export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<C
     }
     const failed = (err: unknown) => log.warn({ err, command: name }, 'command not published')
     // fifty a second: whoever wants an answer gives an id
-    if (!isDrive(name) || message.id !== undefined) remember(pending, command.id, { channel, id: message.id })
+    if (!isDrive(name) || message.id !== undefined) awaited.add(command.id, { channel, id: message.id })
     if (isDrive(name)) {
-      driver.drive(command).catch(failed)
+      const refuse = (error: string) => awaited.tell({ id: command.id, name, success: false, error })
+      driver.drive(command).then((reason) => reason && refuse(reason), failed)
       return
     }
     // before anything else, and on the one topic that motors must know
-    if (isStop(name, params)) driver.stop()
+    if (isStop(name, params)) driver.stop({ ts: message.issuedAt, ...params })
     bus.publish(topics.command, { ...command, name, source: 'datachannel' }, { name }).catch(failed)
   }
 
-  const results = await bus.subscribe(topics.commandResult, ({ id, name, ...result }) => {
-    const asked = pending.get(id)
-    if (!asked) return
-    pending.delete(id)
-    const echo = asked.id === undefined ? {} : { id: asked.id }
-    asked.channel.send(JSON.stringify({ ...result, ...echo, type: 'command_ack', command: name }))
-  })
+  const results = await bus.subscribe(topics.commandResult, (result) => awaited.tell(result))
 
   const handle = (sessionId: string, driver: Driver, text: string | undefined, channel: Channel) => {
     const message = text === undefined ? undefined : parseControlMessage(text)
@@ -98,12 +87,6 @@ export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<C
 function saysStop(text: string | undefined): boolean {
   const message = text === undefined ? undefined : parseControlMessage(text)
   return message?.kind === 'command' && isStop(message.name, message.params)
-}
-
-function remember(pending: Map<string, Pending>, id: string, entry: Pending): void {
-  const [oldest] = pending.keys()
-  if (pending.size >= MAX_PENDING && oldest !== undefined) pending.delete(oldest)
-  pending.set(id, entry)
 }
 
 /** Lets `perSecond` calls through in any second that begins with one. */

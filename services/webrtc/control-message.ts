@@ -15,6 +15,8 @@ const MAX_BYTES = 16 * 1024
 const NAME = /^[\w.-]{1,64}$/
 /** Fields around the parameters (API_CONTRACT 2.2). */
 const ENVELOPE = ['type', 'command', 'id', 'request_id', 'timestamp', 'session_id', 'device_id', 'data']
+/** A message's place among the others (API_CONTRACT 3.3 rule 3): may stand beside `data` as well. */
+const MARKS = ['seq', 'ts']
 
 /**
  * Reads one text frame; undefined for anything that is not a message of the contract: no JSON object, too long, without
@@ -53,7 +55,10 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 /** `data` where it is an object that holds something, else everything beside the envelope. */
 function paramsOf(fields: Record<string, unknown>): Record<string, unknown> {
   const { data } = fields
-  if (isObject(data) && Object.keys(data).length > 0) return data
+  if (isObject(data) && Object.keys(data).length > 0) {
+    const marks = Object.entries(fields).filter(([key]) => MARKS.includes(key))
+    return { ...Object.fromEntries(marks), ...data }
+  }
   const rest = Object.entries(fields).filter(([key]) => !ENVELOPE.includes(key))
   return Object.fromEntries(data === undefined || isObject(data) ? rest : [...rest, ['data', data]])
 }

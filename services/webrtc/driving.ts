@@ -3,11 +3,11 @@ import { isStop, speeds } from '#bus/drive.ts'
 import type { Command } from '#bus/messages.ts'
 import { MotorGuard } from '#bus/motor-guard.ts'
 import type { Tally } from '#lib/tally.ts'
+import { FrameOrder } from './frame-order.ts'
+import { StallWatch } from './stall.ts'
 
-/** A frame that was under way when the driver stopped must not start the motors again (API_CONTRACT 3.3 rule 3), ms. */
-const LATCH_AFTER_STOP = 300
-/** The same after a stick was let go. */
-const LATCH_AFTER_ZERO = 80
+/** A frame that was under way when the stick was let go must not start the motors again (API_CONTRACT 3.3 rule 3), ms. */
+const LATCH = 80
 
 /**
  * Who drives over a data channel: the viewer who connected last, and nobody else. API_CONTRACT 3.3, docs/motor-safety.md.
@@ -15,6 +15,7 @@ const LATCH_AFTER_ZERO = 80
 export class Driving implements Disposable {
   readonly #guard: MotorGuard
   readonly #tally: Tally
+  readonly #stall = new StallWatch()
   /** Connected, oldest first. */
   readonly #drivers: Driver[] = []
 
@@ -33,19 +34,23 @@ export class Driving implements Disposable {
     const driver: Driver = new Driver(this.#guard, this.#tally, {
       sessionId,
       owns: () => this.#drivers.at(-1) === driver,
+      mayHaveWaited: () => !this.#stall.isOver,
       arrive: () => {
         this.#drivers.at(-1)?.halt()
         this.#drivers.push(driver)
+        this.#stall.watch(true)
       },
       leave: () => {
         const place = this.#drivers.indexOf(driver)
         if (place >= 0) this.#drivers.splice(place, 1)
+        this.#stall.watch(this.#drivers.length > 0)
       },
     })
     return driver
   }
 
   [Symbol.dispose](): void {
+    this.#stall.watch(false)
     this.#guard[Symbol.dispose]()
   }
 }
@@ -54,6 +59,8 @@ interface Place {
   sessionId: string
   /** Whether this session is the one that drives. */
   owns(): boolean
+  /** Whether what is read now may be of the past, since the process stood still. */
+  mayHaveWaited(): boolean
   arrive(): void
   leave(): void
 }
@@ -63,8 +70,8 @@ export class Driver {
   readonly #guard: MotorGuard
   readonly #tally: Tally
   readonly #place: Place
+  readonly #order = new FrameOrder()
   #latchedUntil = Number.NEGATIVE_INFINITY
-  #newest = Number.NEGATIVE_INFINITY
 
   constructor(guard: MotorGuard, tally: Tally, place: Place) {
     this.#guard = guard
@@ -77,31 +84,30 @@ export class Driver {
     this.#place.arrive()
   }
 
-  /** Passes a drive command on, or drops it, which is counted. Resolves to whether it was passed on. */
-  async drive(command: Omit<Command, 'name' | 'source'>): Promise<boolean> {
-    const { params } = command
+  /** Passes a drive command on, or drops it, which is counted. Resolves to the reason if it was dropped. */
+  async drive(command: Omit<Command, 'name' | 'source'>): Promise<string | undefined> {
+    const { params, issued_at } = command
     const stands = isStop('motor', params)
-    const reason = stands ? undefined : this.#whyNot(params)
-    if (reason) {
-      this.#tally.count(`drive command dropped: ${reason}`)
-      return false
-    }
+    const { seq, ts = issued_at } = params
+    const misplaced = this.#order.check({ seq, ts })
     // a viewer who does not drive does not stop the one who does by letting go of a stick
-    if (!this.#place.owns()) return false
-    if (stands) this.#latch(LATCH_AFTER_ZERO)
-    await this.#guard.drive(command, speeds(params))
-    return true
+    let reason = this.#place.owns() ? undefined : 'another viewer drives'
+    if (!stands) reason ??= misplaced ?? this.#whyNot()
+    if (stands && !reason) this.#latchedUntil = performance.now() + LATCH
+    if (!reason && !(await this.#guard.drive(command, speeds(params)))) reason = 'just stopped'
+    if (reason) this.#tally.count(`drive command dropped: ${reason}`)
+    return reason
   }
 
-  /** Stops the motors, whoever drives. */
-  stop(): void {
-    this.#latch(LATCH_AFTER_STOP)
-    this.#guard.halt({ always: true, sessionId: this.#place.sessionId })
+  /** Stops the motors, whoever drives. `marks`: what the message says of its place among the others. */
+  stop({ seq, ts }: Readonly<Record<string, unknown>>): void {
+    this.#order.check({ seq, ts })
+    this.#guard.stop(this.#place.sessionId)
   }
 
   /** Stops the motors if this viewer drives: it is not heard any more, or its channel is gone. */
   halt(): void {
-    if (this.#place.owns()) this.#guard.halt({ sessionId: this.#place.sessionId })
+    if (this.#place.owns()) this.#guard.halt(this.#place.sessionId)
   }
 
   /** The session is over. */
@@ -110,17 +116,8 @@ export class Driver {
     this.#place.leave()
   }
 
-  #whyNot(params: Readonly<Record<string, unknown>>): string | undefined {
-    if (!this.#place.owns()) return 'another viewer drives'
+  #whyNot(): string | undefined {
     if (performance.now() < this.#latchedUntil) return 'just stopped'
-    const mark = [params.seq, params.ts].find((value) => typeof value === 'number')
-    if (mark === undefined) return undefined
-    if (mark < this.#newest) return 'overtaken'
-    this.#newest = mark
-    return undefined
-  }
-
-  #latch(ms: number): void {
-    this.#latchedUntil = Math.max(this.#latchedUntil, performance.now() + ms)
+    return this.#place.mayHaveWaited() ? 'it may have waited' : undefined
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
@@ -74,7 +75,7 @@ test('a stop passes at once and holds what was under way behind it (B01, B25)', 
   await motor.next({ where: isMoving })
 })
 
-test('frames that were overtaken are dropped', async (t) => {
+test('frames that were overtaken are dropped (B24)', async (t) => {
   const { motor, channel } = await startDriver(t)
   channel.send('{"command":"motor","left":0.5,"right":0.5,"seq":5}')
   channel.send('{"command":"motor","left":0.3,"right":0.3,"seq":4}')
@@ -84,6 +85,35 @@ test('frames that were overtaken are dropped', async (t) => {
     motor.all.some(({ payload }) => payload.params.left === 0.3),
     false,
   )
+})
+
+test('a stick that was let go stays so, whatever comes behind it (B25)', async (t) => {
+  const { motor, channel } = await startDriver(t)
+  const send = (message: object) => channel.send(JSON.stringify(message))
+  send({ command: 'motor', left: 0.5, right: 0.5, seq: 1 })
+  await motor.next({ where: isMoving })
+  send({ type: 'command', command: 'motor', data: { left: 0, right: 0 }, seq: 3 })
+  await motor.next({ where: isZero })
+  await sleep(200)
+  send({ command: 'motor', left: 0.4, right: 0.4, seq: 2 })
+  send({ command: 'motor', left: 0.3, right: 0.3, seq: 4 })
+  const { payload } = await motor.next({ where: isMoving })
+  assert.equal(payload.params.left, 0.3)
+})
+
+test('who gives an id is told why a drive command was dropped (B06)', async (t) => {
+  const { bus, channel } = await startDriver(t)
+  await (await openViewer(t, bus, 'two')).channel
+  const told = once(channel, 'message', { signal: AbortSignal.timeout(5_000) })
+  channel.send('{"command":"motor","left":0.5,"right":0.5,"id":7}')
+  const [{ data }] = await told
+  assert.deepEqual(JSON.parse(data), {
+    type: 'command_ack',
+    command: 'motor',
+    id: 7,
+    success: false,
+    error: 'another viewer drives',
+  })
 })
 
 for (const [how, end] of [
