@@ -6,6 +6,8 @@ import { topics } from './topics.ts'
 
 /** Without a drive command for this long the motors stop, ms (API_CONTRACT 3.3 rule 1). */
 const DEAD_MAN = 500
+/** The zero of a source whose silence another one covered comes this much after the other's own, ms. */
+const AFTER_OTHERS = 50
 /** `command/motor` has QoS 0: a zero is said again after these times, ms. */
 const AGAIN = [50, 150]
 /** After a stop nothing moves for this long, whoever drives: frames were under way (API_CONTRACT 3.3 rule 3), ms. */
@@ -92,9 +94,10 @@ export class MotorGuard implements Disposable {
   }
 
   #tooLong(): void {
-    // another source drives by now, and has a dead-man of its own
-    if (performance.now() - this.#othersAt < DEAD_MAN) {
-      this.#moving = false
+    // another source drives by now; each of two that fell silent together must not leave the zero to the other
+    const quiet = performance.now() - this.#othersAt
+    if (quiet < DEAD_MAN) {
+      this.#deadMan = setTimeout(() => this.#tooLong(), DEAD_MAN - quiet + AFTER_OTHERS)
       return
     }
     this.#options.onDeadMan(Math.round(performance.now() - this.#movedAt))
