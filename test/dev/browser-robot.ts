@@ -8,6 +8,12 @@ interface RobotSide {
   answer(sessionId: string, sdp: RTCSessionDescriptionInit): Promise<void>
   candidate(sessionId: string, candidate: RTCIceCandidateInit): Promise<void>
   close(sessionId: string): void
+  /** Whatever came on data channels, and when, ms. */
+  heard: { at: number; message: Record<string, unknown> }[]
+  /** Closes the data channels alone. */
+  hush(): void
+  /** Says this on every data channel. */
+  tell(message: object): void
 }
 
 declare global {
@@ -66,14 +72,28 @@ function robotSide(): void {
   paint()
   const stream = canvas.captureStream()
   const peers = new Map<string, RTCPeerConnection>()
+  const channels = new Set<RTCDataChannel>()
+  const heard: RobotSide['heard'] = []
+  const listen = (channel: RTCDataChannel) => {
+    channels.add(channel)
+    channel.onmessage = ({ data }) => heard.push({ at: performance.now(), message: JSON.parse(data) })
+    channel.onclose = () => channels.delete(channel)
+  }
   globalThis.robot = {
+    heard,
+    hush: () => {
+      for (const channel of channels) channel.close()
+    },
+    tell: (message) => {
+      for (const channel of channels) if (channel.readyState === 'open') channel.send(JSON.stringify(message))
+    },
     async offer(id) {
       peers.get(id)?.close()
       const pc = new RTCPeerConnection()
       peers.set(id, pc)
       const [video] = stream.getVideoTracks()
       if (video) pc.addTransceiver(video, { direction: 'sendonly', streams: [stream] })
-      pc.createDataChannel('control', { ordered: false, maxRetransmits: 0 })
+      listen(pc.createDataChannel('control', { ordered: false, maxRetransmits: 0 }))
       await pc.setLocalDescription()
       await new Promise<void>((resolve) => {
         const check = () => pc.iceGatheringState === 'complete' && resolve()

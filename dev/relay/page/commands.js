@@ -2,6 +2,8 @@ import { newId } from './relay-link.js'
 import { element, setAnswer, showEvent } from './view.js'
 
 const MAX_ASKED = 20
+/** The data channel loses some: a stop is said again after these times, ms. */
+const STOP_AGAIN = [50, 150]
 
 /** The buttons that make the robot do something, and what it answers. */
 export class Commands {
@@ -11,18 +13,25 @@ export class Commands {
   /** @param {{ send: (frame: object) => boolean, channel: () => RTCDataChannel | null }} ways to the robot */
   constructor({ send, channel }) {
     this.send = send
+    this.channel = channel
     element('treat').onclick = () => this.#command('dispense_treat', { count: 1 }, 'Treat')
-    element('stop').onclick = () => {
-      // both ways: whichever arrives first stops the motors
-      const id = this.#command('stop', {}, 'Stop')
-      const way = channel()
-      if (way?.readyState === 'open') way.send(JSON.stringify({ type: 'stop', id }))
-    }
+    element('stop').onclick = () => this.stop('stop', 'Stop')
     const quality = /** @type {HTMLSelectElement} */ (element('quality'))
     quality.onchange = () => {
       const name = quality.selectedOptions[0]?.textContent ?? quality.value
       this.#command('set_video_quality', { mode: quality.value }, `${name} quality`)
     }
+  }
+
+  /** Stops the motors: both ways, whichever arrives first. @param {'stop' | 'emergency_stop'} type @param {string} name */
+  stop(type, name) {
+    const id = this.#command(type, {}, name)
+    const say = () => {
+      const way = this.channel()
+      if (way?.readyState === 'open') way.send(JSON.stringify({ type, id }))
+    }
+    say()
+    for (const after of STOP_AGAIN) setTimeout(say, after)
   }
 
   /** Whether there is a robot to take them. Stop can always be pressed. @param {boolean} can */

@@ -42,7 +42,7 @@ export class Player {
   /**
    * @param {HTMLVideoElement} video
    * @param {{ request: () => boolean, send: (frame: object) => void, onPhase: (phase: Phase) => void, onPicture: () => void,
-   *   onLost: (why: string) => void, onMessage: (message: any) => void }} hooks
+   *   onLost: (why: string) => void, onMessage: (message: any) => void, onChannel: (open: boolean) => void }} hooks
    */
   constructor(video, hooks) {
     this.video = video
@@ -118,6 +118,7 @@ export class Player {
     this.viewing = new Viewing(sessionId, iceServers, {
       send: this.hooks.send,
       onMessage: this.hooks.onMessage,
+      onChannel: this.hooks.onChannel,
       onFailed: (why) => this.#fail(why),
       onStream: (stream) => {
         // until then the last picture of the session before stays

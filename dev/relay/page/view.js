@@ -43,9 +43,13 @@ export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes,
 }
 
 /** What the robot sends us now: `video_quality` of the data channel. API_CONTRACT 3.3. @param {any} message */
-export function showQuality({ tier, mode }) {
+export function showQuality({ tier, mode, bars }) {
   const known = [tier, mode].filter((word) => typeof word === 'string')
   write(element('tier'), known.join(', ').slice(0, 40))
+  const signal = element('bars')
+  signal.hidden = typeof bars !== 'number'
+  signal.dataset.bars = String(bars)
+  signal.ariaLabel = `Signal ${bars} of 4`
 }
 
 /** @param {{ p50: number, p95: number, n: number } | null} latency */

@@ -1,4 +1,5 @@
 import { Commands } from './commands.js'
+import { Drive } from './drive.js'
 import { Meter, sample } from './figures.js'
 import { createLatencyReader } from './latency.js'
 import { Player } from './player.js'
@@ -46,12 +47,12 @@ const player = new Player(video, {
     else if (message.type === 'video_quality') showQuality(message)
     else received(message)
   },
+  onChannel: (open) => drive.enable(open),
 })
 
-const commands = new Commands({
-  send: (frame) => link.send(frame),
-  channel: () => player.viewing?.channel ?? null,
-})
+const channel = () => player.viewing?.channel ?? null
+const commands = new Commands({ send: (frame) => link.send(frame), channel })
+const drive = new Drive({ channel, stop: () => commands.stop('emergency_stop', 'Emergency stop') })
 
 /** Handles for tests, benchmarks and the curious. */
 const wimz = {
@@ -80,7 +81,7 @@ const wimz = {
     return player.viewing?.pc ?? null
   },
   get channel() {
-    return player.viewing?.channel ?? null
+    return channel()
   },
 }
 Object.assign(globalThis, { wimz })
@@ -196,7 +197,7 @@ element('sound').onclick = () => {
 }
 element('fullscreen').onclick = () => {
   const leave = document.fullscreenElement !== null
-  void (leave ? document.exitFullscreen() : video.parentElement?.requestFullscreen?.())
+  void (leave ? document.exitFullscreen() : video.closest('.view')?.requestFullscreen?.())
 }
 
 setNotice(noticeFor(player.phase))

@@ -8,6 +8,7 @@ const CONTROL_PING_EVERY = 2_000
  * @property {(stream: MediaStream) => void} onStream
  * @property {(why: string) => void} onFailed
  * @property {(message: any) => void} onMessage
+ * @property {(open: boolean) => void} onChannel whether there is one to speak on
  */
 
 /** One WebRTC session of this page, from the relay's credentials to its end. The robot offers, we answer. */
@@ -82,6 +83,7 @@ export class Viewing {
     this.#closed = true
     clearInterval(this.#timer)
     this.pc.close()
+    this.hooks.onChannel(false)
   }
 
   /** @param {string} why */
@@ -99,6 +101,11 @@ export class Viewing {
   /** @param {RTCDataChannel} channel */
   #adopt(channel) {
     this.channel = channel
+    const tell = () => {
+      if (this.channel === channel && !this.#closed) this.hooks.onChannel(channel.readyState === 'open')
+    }
+    channel.onopen = channel.onclosing = channel.onclose = tell
+    tell()
     channel.onmessage = ({ data }) => this.#received(parse(data))
     clearInterval(this.#timer)
     this.#timer = setInterval(() => {
