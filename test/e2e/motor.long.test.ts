@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
+import { WebSocket } from 'ws'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#test/helpers/browser.ts'
@@ -24,6 +26,8 @@ async function startMotors(stack: Stack) {
     speed: 0,
     lastCommand: 0,
     stoppedAt: 0,
+    /** When a zero came. */
+    zeroAt: 0,
     stop() {
       if (motors.speed !== 0) motors.stoppedAt = performance.now()
       motors.speed = 0
@@ -32,8 +36,10 @@ async function startMotors(stack: Stack) {
   }
   await bus.subscribe(topics.motor, ({ params: { left } }) => {
     clearTimeout(watchdog)
-    if (left === 0) motors.stop()
-    else {
+    if (left === 0) {
+      motors.zeroAt = performance.now()
+      motors.stop()
+    } else {
       motors.speed = Number(left)
       motors.lastCommand = performance.now()
       watchdog = setTimeout(motors.stop, 500)
@@ -51,11 +57,29 @@ async function hold(page: Page): Promise<void> {
     timeout: 15_000,
   })
   await page.evaluate(() => {
-    setInterval(() => {
+    const timer = setInterval(() => {
       const { channel } = globalThis.wimz
       if (channel?.readyState === 'open') channel.send('{"command":"motor","left":0.5,"right":0.5}')
     }, 50)
+    Object.assign(globalThis, { letGo: () => clearInterval(timer) })
   })
+}
+
+/** Lets go without a word. */
+const letGo = (page: Page) => page.evaluate(() => (globalThis as unknown as { letGo(): void }).letGo())
+
+/** An app that drives over the relay, until it is closed. */
+async function driveOverRelay({ relayPort }: Stack): Promise<WebSocket> {
+  const app = new WebSocket(`ws://127.0.0.1:${relayPort}/ws/app`)
+  await once(app, 'open', { signal: AbortSignal.timeout(5_000) })
+  app.send(JSON.stringify({ type: 'session_hello', session_id: crypto.randomUUID() }))
+  const timer = setInterval(() => {
+    const data = { left: 0.5, right: 0.5 }
+    app.send(JSON.stringify({ type: 'command', command: 'motor', data, timestamp: Date.now() }))
+  }, 50)
+  app.on('close', () => clearInterval(timer))
+  app.on('error', () => {}) // the relay is killed
+  return app
 }
 
 async function until(holds: () => boolean, within: number, what: string): Promise<void> {
@@ -77,6 +101,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
 
   await t.test('the browser, five times', async () => {
     const took: number[] = []
+    const zeros: number[] = []
     for (let i = 0; i < 5; i++) {
       const browser = await launchBrowser()
       const session = await browser.newBrowserCDPSession()
@@ -88,32 +113,85 @@ test('the motors stop when the driver’s browser or any process of ours is kill
       await browser.close().catch(() => {})
       await until(() => motors.speed === 0, 5_000, 'standing')
       took.push(Math.round(motors.stoppedAt - motors.lastCommand))
+      await until(() => motors.zeroAt > motors.lastCommand, 5_000, 'a zero on the bus')
+      zeros.push(Math.round(motors.zeroAt - motors.lastCommand))
     }
     t.diagnostic(`browser killed: motors stood ${took.join(', ')} ms after the last command`)
-    assert.ok(Math.max(...took) <= SOON)
+    t.diagnostic(`and the zero was on the bus after ${zeros.join(', ')} ms`)
+    assert.ok(Math.max(...took, ...zeros) <= SOON)
   })
+
+  const killed = (service: string) => {
+    const pid = stack.pids.get(service)
+    assert.ok(pid)
+    const back = stack.line(({ service: name, msg }) => name === service && msg === 'started', 20_000)
+    process.kill(pid, 'SIGKILL')
+    return back
+  }
+  const standing = async (what: string) => {
+    const start = performance.now()
+    await until(() => motors.speed === 0, 5_000, 'standing')
+    t.diagnostic(`${what}: motors stood after ${Math.round(performance.now() - start)} ms`)
+    assert.ok(performance.now() - start <= SOON)
+  }
 
   const browser = await launchBrowser()
   t.after(() => browser.close())
-  for (const service of ['webrtc', 'broker', 'relay-bridge']) {
-    await t.test(service, async () => {
+  for (const service of ['webrtc', 'broker']) {
+    await t.test(`${service}, which the commands go through`, async () => {
       const page = await openViewer(browser, stack.page, 30_000)
       await hold(page)
       await until(() => motors.speed > 0, 10_000, 'driving')
-      const start = performance.now()
-      const pid = stack.pids.get(service)
-      assert.ok(pid)
-      const back = stack.line(({ service: name, msg }) => name === service && msg === 'started', 20_000)
-      process.kill(pid, 'SIGKILL')
-      await until(() => motors.speed === 0 || service === 'relay-bridge', 5_000, 'standing')
-      t.diagnostic(
-        `${service} killed: motors ${motors.speed === 0 ? `stood after ${Math.round(performance.now() - start)} ms` : 'go on'}`,
-      )
+      const back = killed(service)
+      await standing(`${service} killed`)
       await page.close()
-      await until(() => motors.speed === 0, 5_000, 'standing')
       await back
     })
   }
+
+  for (const service of ['relay-bridge', 'local-relay']) {
+    await t.test(`${service}, with somebody who drives over the relay`, async () => {
+      const app = await driveOverRelay(stack)
+      await until(() => motors.speed > 0, 20_000, 'driving')
+      const back = killed(service)
+      await standing(`${service} killed, driven over the relay`)
+      app.terminate()
+      await back
+    })
+  }
+
+  await t.test('relay-bridge, with somebody who drives on the data channel: the drive goes on', async () => {
+    const page = await openViewer(browser, stack.page, 30_000)
+    await hold(page)
+    await until(() => motors.speed > 0, 10_000, 'driving')
+    const back = killed('relay-bridge')
+    await back
+    await until(() => motors.speed > 0, 2_000, 'driving')
+    await page.close()
+    await standing('page closed')
+  })
+
+  await t.test('webrtc stands still: what waited for it meanwhile moves nothing (B24)', async () => {
+    const page = await openViewer(browser, stack.page, 30_000)
+    await hold(page)
+    await until(() => motors.speed > 0, 10_000, 'driving')
+    const pid = stack.pids.get('webrtc')
+    assert.ok(pid)
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await standing('webrtc stopped')
+      await sleep(300)
+      await letGo(page)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    const moved = motors.lastCommand
+    await sleep(1_000)
+    assert.equal(motors.lastCommand, moved)
+    await hold(page)
+    await until(() => motors.speed > 0, 10_000, 'driving')
+    await page.close()
+  })
 })
 
 function isAlive(pid: number): boolean {
