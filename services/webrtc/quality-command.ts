@@ -32,7 +32,8 @@ export function followQuality({ bus, log, quality, sessions }: QualityCommandDep
       if (mode) {
         quality.mode = mode
         const list = sessions()
-        const one = list.find((session) => session.id === session_id) ?? list.at(-1)
+        // one that has ended meanwhile is nobody else
+        const one = session_id === undefined ? list.at(-1) : list.find(({ id: live }) => live === session_id)
         one?.setMode(mode)
       }
       const result = mode ? { success: true, mode } : { success: false, error: refusal(params) }
@@ -50,7 +51,8 @@ function modeOf(params: Record<string, unknown>): Mode | undefined {
   return MODES.find((mode) => typeof asked === 'string' && mode === asked.trim().toLowerCase())
 }
 
-function refusal({ mode }: Record<string, unknown>): string {
+function refusal({ mode: asked, quality, tier }: Record<string, unknown>): string {
+  const mode = asked ?? quality ?? tier
   const said = mode === undefined ? 'no mode' : `unknown mode ${JSON.stringify(mode).slice(0, 40)}`
   return `${said}: one of ${MODES.join(', ')} is needed`
 }
