@@ -35,29 +35,7 @@ interface CommandsDeps {
 export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<Commands> {
   const awaited = new AwaitedResults()
   const driving = await Driving.open(bus, tally)
-
-  const forward = (sessionId: string, driver: Driver, message: Message, channel: Channel) => {
-    const { name, params } = message
-    const command = {
-      id: randomUUID(),
-      params,
-      session_id: sessionId,
-      received_at: Date.now(),
-      ...(message.issuedAt === undefined ? {} : { issued_at: message.issuedAt }),
-    }
-    const failed = (err: unknown) => log.warn({ err, command: name }, 'command not published')
-    // fifty a second: whoever wants an answer gives an id
-    if (!isDrive(name) || message.id !== undefined) awaited.add(command.id, { channel, id: message.id })
-    if (isDrive(name)) {
-      const refuse = (error: string) => awaited.tell({ id: command.id, name, success: false, error })
-      driver.drive(command).then((reason) => reason && refuse(reason), failed)
-      return
-    }
-    // before anything else, and on the one topic that motors must know
-    if (isStop(name, params)) driver.stop({ ts: message.issuedAt, ...params })
-    bus.publish(topics.command, { ...command, name, source: 'datachannel' }, { name }).catch(failed)
-  }
-
+  const forward = createForward({ bus, log, awaited })
   const results = await bus.subscribe(topics.commandResult, (result) => awaited.tell(result))
 
   const handle = (sessionId: string, driver: Driver, text: string | undefined, channel: Channel) => {
@@ -80,7 +58,41 @@ export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<C
     [Symbol.dispose]() {
       driving[Symbol.dispose]()
       results[Symbol.dispose]()
+      awaited[Symbol.dispose]()
     },
+  }
+}
+
+/** Hands a viewer's command over to the bus. */
+function createForward({ bus, log, awaited }: Omit<CommandsDeps, 'tally'> & { awaited: AwaitedResults }) {
+  return (sessionId: string, driver: Driver, message: Message, channel: Channel) => {
+    const { name, params } = message
+    const command = {
+      id: randomUUID(),
+      params,
+      session_id: sessionId,
+      received_at: Date.now(),
+      ...(message.issuedAt === undefined ? {} : { issued_at: message.issuedAt }),
+    }
+    const refuse = (error: string) => awaited.tell({ id: command.id, name, success: false, error })
+    const failed = (err: Error) => {
+      log.warn({ err, command: name }, 'command not published')
+      refuse(err.message)
+    }
+    // fifty a second: whoever wants an answer gives an id
+    if (!isDrive(name) || message.id !== undefined) awaited.add(command.id, { channel, name, id: message.id })
+    if (isDrive(name)) {
+      driver.drive(command).then((reason) => reason && refuse(reason), failed)
+      return
+    }
+    // before anything else, and on the one topic that motors must know
+    if (isStop(name, params)) driver.stop({ ts: message.issuedAt, ...params })
+    else if (!bus.connected) {
+      // it would be carried out later, when nobody expects it
+      refuse('the robot is starting again')
+      return
+    }
+    bus.publish(topics.command, { ...command, name, source: 'datachannel' }, { name }).catch(failed)
   }
 }
 

@@ -97,3 +97,17 @@ test('the viewer is told of its video again and again (F03)', async (t) => {
     assert.equal(told.mode, 'auto')
   }
 })
+
+test('a command while the broker is away is refused, and not carried out later (A09)', async (t) => {
+  const { bus, cut, broker } = await startRobot(t)
+  const treats = await collect(bus, topics.command, { name: 'treat' })
+  const channel = await (await openViewer(t, bus, 'one')).channel
+  broker.aedes.preConnect = (_client, _packet, done) => done(null, false)
+  cut('webrtc')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const told = answer(channel)
+  channel.send('{"command":"treat","id":"late"}')
+  const { id, success } = await told
+  assert.deepEqual([id, success], ['late', false])
+  assert.deepEqual(treats.all, [])
+})
