@@ -5,7 +5,7 @@ import { parseControlMessage } from '#services/webrtc/control-message.ts'
 
 const parse = (value: unknown) => parseControlMessage(JSON.stringify(value))
 
-test('a command is understood in each of its forms', () => {
+test('a command is understood in each of its forms (B14, B15)', () => {
   const motor = { kind: 'command', name: 'motor', params: { left: 0.5, right: -0.5 } }
   assert.deepEqual(parse({ command: 'motor', left: 0.5, right: -0.5 }), motor)
   assert.deepEqual(parse({ type: 'motor', left: 0.5, right: -0.5 }), motor)

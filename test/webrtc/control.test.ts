@@ -28,7 +28,7 @@ test('a ping comes back as a pong', async (t) => {
   assert.deepEqual(await answer(channel), { type: 'pong', n: 42 })
 })
 
-test('a command goes to the bus, and its result back to who gave it', async (t) => {
+test('a command goes to the bus, and its result back to who gave it (B13)', async (t) => {
   const { bus } = await startRobot(t)
   const commands = await collect(bus, topics.command)
   const channel = await (await openViewer(t, bus, 'one')).channel
@@ -62,7 +62,7 @@ test('drive commands arrive, numbers that are none do not', async (t) => {
   for (const { payload } of motor.all) assert.deepEqual(payload.params, { left: 0.5, right: -0.5 })
 })
 
-test('a channel that the viewer makes is as good as ours', async (t) => {
+test('a channel that the viewer makes is as good as ours (C22)', async (t) => {
   const { bus } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
