@@ -3,6 +3,7 @@ import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
 import { type Keep, openInbox } from './inbox.ts'
 import { Reconnect } from './reconnect.ts'
+import { requestSubscription } from './subscription.ts'
 import { decodePayload, encodePayload, type Params, type Topic } from './topic.ts'
 import { topics } from './topics.ts'
 import { createWarnings, type Warn } from './warnings.ts'
@@ -224,18 +225,9 @@ class MqttBus implements Bus {
     }
   }
 
-  /** A connection that breaks before the SUBACK is no refusal: ask again on the next one. */
   async #requestSubscription(filter: string, qos: 0 | 1): Promise<void> {
     await this.#leaving.get(filter)
-    for (;;) {
-      try {
-        await this.#client.subscribeAsync(filter, { qos })
-        return
-      } catch (err) {
-        if (this.#client.connected || this.#closing !== undefined) throw err
-        await new Promise<void>((resolve) => this.#client.once('connect', () => resolve()))
-      }
-    }
+    await requestSubscription(this.#client, { filter, qos, closing: () => this.#closing !== undefined })
   }
 
   #unsubscribe(subscription: Subscription): void {

@@ -2,6 +2,7 @@ import type { IPublishPacket } from 'mqtt'
 import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
 import { Reconnect } from './reconnect.ts'
+import { requestSubscription } from './subscription.ts'
 import { decodePayload, type Topic } from './topic.ts'
 import { createWarnings } from './warnings.ts'
 
@@ -72,24 +73,12 @@ export async function openInbox<T, P extends string>(
       },
     )
   }
-  await subscribed(client, `${options.prefix}/${topic.filter()}`)
+  const filter = `${options.prefix}/${topic.filter()}`
+  await requestSubscription(client, { filter, qos: 1, closing: () => closing })
   return {
     async [Symbol.asyncDispose]() {
       closing = true
       await client.endAsync(!client.connected)
     },
-  }
-}
-
-/** MQTT.js subscribes again by itself on each connection whose session the broker has lost. */
-async function subscribed(client: ReturnType<typeof createClient>, filter: string): Promise<void> {
-  for (;;) {
-    try {
-      await client.subscribeAsync(filter, { qos: 1 })
-      return
-    } catch (err) {
-      if (client.connected) throw err
-      await new Promise<void>((resolve) => client.once('connect', () => resolve()))
-    }
   }
 }

@@ -1,9 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Codec, CodecContext, Dictionary, type Frame, Packet, Rational } from 'node-av'
+import { Codec, CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import {
-  AV_PICTURE_TYPE_I,
-  AV_PICTURE_TYPE_NONE,
-  AV_PIX_FMT_YUV420P,
   AVCOL_PRI_BT709,
   AVCOL_PRI_SMPTE170M,
   AVCOL_RANGE_MPEG,
@@ -17,6 +14,7 @@ import { nalUnits } from '#bus/access-unit.ts'
 import type { Matrix } from '../colour.ts'
 import type { Size } from '../fit.ts'
 import { check } from '../pixels.ts'
+import { encodePicture, prepare, setRate } from './picture-codec.ts'
 
 const NAL_SLICE = 1
 const NAL_IDR = 5
@@ -30,12 +28,6 @@ export interface EncoderOptions extends Size {
   matrix: Matrix
 }
 
-/** 90 kHz, as RTP counts. */
-const CLOCK = 90_000
-/** Seconds between keyframes that nobody asked for. */
-const GOP = 10
-/** Seconds of video that the rate control may be ahead: bounds the size of a keyframe. */
-const BUFFER = 0.4
 /** Slices are encoded in parallel; each costs a little quality and a packet. */
 const MAX_SLICES = 4
 
@@ -85,13 +77,8 @@ export class Encoder implements Disposable {
     // never while the encoder is at work on its own thread
     if (this.bitrate !== this.#appliedBitrate) setRate(this.#context, this.bitrate)
     this.#appliedBitrate = this.bitrate
-    pixels.pts = BigInt(Math.round((at * CLOCK) / 1000))
-    pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
-    check(await this.#context.sendFrame(pixels), 'encode')
-    check(await this.#context.receivePacket(this.#packet), 'encode')
-    // a copy: the packet's own memory goes back to the encoder
-    const data = Buffer.from(this.#packet.data ?? [])
-    this.#packet.unref()
+    const coded = { context: this.#context, packet: this.#packet }
+    const data = await encodePicture(coded, pixels, { at, keyframe })
     markProfile(data)
     return data
   }
@@ -119,12 +106,7 @@ async function openX264(context: CodecContext, options: EncoderOptions): Promise
   if (!codec) throw new Error('this FFmpeg has no libx264')
   const hd = options.matrix === 'bt709'
   context.allocContext3(codec)
-  context.width = options.width
-  context.height = options.height
-  context.pixelFormat = AV_PIX_FMT_YUV420P
-  context.timeBase = new Rational(1, CLOCK)
-  context.framerate = new Rational(Math.round(options.fps * 1000), 1000)
-  context.gopSize = Math.round(GOP * options.fps)
+  prepare(context, options)
   context.maxBFrames = 0
   context.level = 31
   context.threadCount = Math.min(MAX_SLICES, availableParallelism())
@@ -132,7 +114,6 @@ async function openX264(context: CodecContext, options: EncoderOptions): Promise
   context.colorSpace = hd ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M
   context.colorPrimaries = hd ? AVCOL_PRI_BT709 : AVCOL_PRI_SMPTE170M
   context.colorTrc = hd ? AVCOL_TRC_BT709 : AVCOL_TRC_SMPTE170M
-  setRate(context, options.bitrate)
   using dictionary = Dictionary.fromObject({
     preset: 'superfast',
     tune: 'zerolatency',
@@ -142,10 +123,4 @@ async function openX264(context: CodecContext, options: EncoderOptions): Promise
     'x264-params': 'repeat-headers=1:scenecut=0',
   })
   check(await context.open2(codec, dictionary), 'open libx264')
-}
-
-function setRate(context: CodecContext, bitrate: number): void {
-  context.bitRate = BigInt(Math.round(bitrate))
-  context.rcMaxRate = BigInt(Math.round(bitrate))
-  context.rcBufferSize = Math.round(bitrate * BUFFER)
 }

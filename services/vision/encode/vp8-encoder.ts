@@ -1,21 +1,12 @@
 import { availableParallelism } from 'node:os'
-import { Codec, CodecContext, Dictionary, type Frame, Packet, Rational } from 'node-av'
-import {
-  AV_PICTURE_TYPE_I,
-  AV_PICTURE_TYPE_NONE,
-  AV_PIX_FMT_YUV420P,
-  FF_ENCODER_LIBVPX_VP8,
-} from 'node-av/constants'
+import { Codec, CodecContext, Dictionary, type Frame, Packet } from 'node-av'
+import { FF_ENCODER_LIBVPX_VP8 } from 'node-av/constants'
 import type { Matrix } from '../colour.ts'
 import type { Size } from '../fit.ts'
 import { check } from '../pixels.ts'
 import type { EncoderOptions } from './encoder.ts'
+import { encodePicture, prepare } from './picture-codec.ts'
 
-/** 90 kHz, as RTP counts. */
-const CLOCK = 90_000
-/** Seconds between keyframes that nobody asked for, and of video that the rate control may be ahead. */
-const GOP = 10
-const BUFFER = 0.4
 const MAX_THREADS = 4
 /** libvpx takes no new bitrate while it is open. Another this far off is worth a new encoder, so often, in ms. */
 const FAR_BELOW = 0.85
@@ -62,15 +53,8 @@ export class Vp8Encoder implements Disposable {
   }
 
   /** One VP8 frame. `at` in milliseconds of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
-  async encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
-    pixels.pts = BigInt(Math.round((at * CLOCK) / 1000))
-    pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
-    check(await this.#context.sendFrame(pixels), 'encode')
-    check(await this.#context.receivePacket(this.#packet), 'encode')
-    // a copy: the packet's own memory goes back to the encoder
-    const data = Buffer.from(this.#packet.data ?? [])
-    this.#packet.unref()
-    return data
+  encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
+    return encodePicture({ context: this.#context, packet: this.#packet }, pixels, { at, keyframe })
   }
 
   [Symbol.dispose](): void {
@@ -83,16 +67,8 @@ async function openVpx(context: CodecContext, options: EncoderOptions): Promise<
   const codec = Codec.findEncoderByName(FF_ENCODER_LIBVPX_VP8)
   if (!codec) throw new Error('this FFmpeg has no libvpx')
   context.allocContext3(codec)
-  context.width = options.width
-  context.height = options.height
-  context.pixelFormat = AV_PIX_FMT_YUV420P
-  context.timeBase = new Rational(1, CLOCK)
-  context.framerate = new Rational(Math.round(options.fps * 1000), 1000)
-  context.gopSize = Math.round(GOP * options.fps)
+  prepare(context, options)
   context.threadCount = Math.min(MAX_THREADS, availableParallelism())
-  context.bitRate = BigInt(Math.round(options.bitrate))
-  context.rcMaxRate = BigInt(Math.round(options.bitrate))
-  context.rcBufferSize = Math.round(options.bitrate * BUFFER)
   using dictionary = Dictionary.fromObject({
     deadline: 'realtime',
     'cpu-used': 8,

@@ -1,0 +1,17 @@
+import type { MqttClient } from 'mqtt'
+
+/** Subscribes, and resolves after the SUBACK. A connection that breaks before it is no refusal: asks again on the next one. */
+export async function requestSubscription(
+  client: MqttClient,
+  { filter, qos, closing }: { filter: string; qos: 0 | 1; closing: () => boolean },
+): Promise<void> {
+  for (;;) {
+    try {
+      await client.subscribeAsync(filter, { qos })
+      return
+    } catch (err) {
+      if (client.connected || closing()) throw err
+      await new Promise<void>((resolve) => client.once('connect', () => resolve()))
+    }
+  }
+}
