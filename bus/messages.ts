@@ -110,6 +110,8 @@ export const Demand = z
   .nullable()
 export type Demand = z.infer<typeof Demand>
 
+const box = z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('x, y, width, height: 0..1')
+
 export const Detections = z.object({
   frame: z.int(),
   captured_at: time,
@@ -118,12 +120,36 @@ export const Detections = z.object({
     z.object({
       label: z.string(),
       score: z.number(),
-      box: z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('x, y, width, height: 0..1'),
+      box,
       track_id: z.int().nullable(),
     }),
   ),
 })
 export type Detections = z.infer<typeof Detections>
+
+/** What is known of a track at a time. */
+const TrackState = z.object({
+  id: z.string().describe('unique, also over restarts'),
+  track_id: z.int().describe('as in vision/detections'),
+  label: z.string(),
+  score: z.number(),
+  top_score: z.number(),
+  box,
+  zones: z.array(z.string()).describe('in which it is now'),
+  entered_zones: z.array(z.string()).describe('in which it was at any time'),
+  dwelling: z.array(z.string()).describe('in which it has stayed for the dwell of the zone'),
+  stationary: z.boolean(),
+  frame_time: time,
+  start_time: time,
+  end_time: time.nullable(),
+})
+/** `vision/track`: something begins to be seen, changes, and is no more. After Frigate’s `events`. */
+export const TrackEvent = z.object({
+  type: z.enum(['new', 'update', 'end']),
+  before: TrackState.nullable().describe('as last told; null in `new`'),
+  after: TrackState,
+})
+export type TrackEvent = z.infer<typeof TrackEvent>
 
 /** `command/<name>`: somebody at an app wants the robot to do something. */
 export const Command = z.object({

@@ -128,6 +128,14 @@ export const topics = {
     to: 'anyone',
     about: 'What the detector saw, once per inference; also when it saw nothing.',
   }),
+  track: json('vision/track', {
+    payload: message.TrackEvent,
+    qos: 1,
+    from: 'vision',
+    to: 'anyone',
+    about:
+      'Something came into sight (`new`), its label, zones or stillness changed or it moved on (`update`, one a second at most), or it is gone (`end`).',
+  }),
   frame: binary('vision/frame', {
     qos: 0,
     maxBytes: 8 * MiB,

@@ -120,7 +120,7 @@ export class Camera implements AsyncDisposable {
     const at = performance.now()
     if (this.#closing.signal.aborted || !this.#passes(at)) return pixels.free()
     const normal = await this.#normaliser.normalise(pixels)
-    using captured = new CapturedFrame(normal, { at, index: this.#index++, live: true })
+    using captured = new CapturedFrame({ pixels: normal }, { at, index: this.#index++, live: true })
     this.#meter.count()
     this.#size = { width: normal.width, height: normal.height }
     if (this.#error !== null) this.#recover()
@@ -147,7 +147,10 @@ export class Camera implements AsyncDisposable {
   #showPlaceholder(): void {
     const pixels = this.#placeholder?.clone()
     if (!pixels) return
-    using captured = new CapturedFrame(pixels, { at: performance.now(), index: this.#index++, live: false })
+    using captured = new CapturedFrame(
+      { pixels },
+      { at: performance.now(), index: this.#index++, live: false },
+    )
     this.#options.onFrame(captured)
   }
 }

@@ -5,7 +5,11 @@ const side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
 
 /** `vision.source`: where pictures come from. */
 const SourceSection = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('rpicam'), args: z.array(z.string()).default([]) }),
+  z.strictObject({
+    type: z.literal('rpicam'),
+    args: z.array(z.string()).default([]),
+    lores: z.strictObject({ width: side, height: side }).optional(),
+  }),
   z.strictObject({
     type: z.literal('v4l2'),
     device: z.string().default('/dev/video0'),
@@ -19,29 +23,78 @@ const SourceSection = z.discriminatedUnion('type', [
     width: side.optional(),
     height: side.optional(),
     fps: number.pipe(z.number().min(1).max(120)).optional(),
+    lores: z.strictObject({ width: side, height: side }).optional(),
   }),
   z.strictObject({ type: z.literal('synthetic') }),
 ])
 export type SourceSection = z.infer<typeof SourceSection>
 
-const DetectorSection = z
+/** How detectors write their output; `auto` looks at the file. */
+export const MODEL_FORMATS = [
+  'auto',
+  'yolov8',
+  'yolov5',
+  'yolox',
+  'end2end',
+  'dfine',
+  'rtdetr',
+  'rfdetr',
+  'mmdeploy',
+  'detr',
+] as const
+
+const score = number.pipe(z.number().min(0).max(1))
+
+/** `vision.detector`. `command/set_detector` changes it while it runs. */
+export const DetectorSection = z
   .strictObject({
     enabled: z.boolean().default(true),
     model: z.string().min(1).default('models/ssdlite-mobilenet-v2-300.onnx'),
     labels: z.array(z.string().min(1)).default(['dog']),
-    min_score: number.pipe(z.number().min(0).max(1)).default(0.5),
+    min_score: score.default(0.5),
+    min_scores: z.record(z.string(), score).default({}),
+    keep_score: score.default(0.3),
     max_fps: number.pipe(z.number().min(0.1).max(60)).default(5),
+    threads: number.pipe(z.int().min(1).max(16)).default(1),
+    format: z.enum(MODEL_FORMATS).default('auto'),
+    names: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+    size: z.strictObject({ width: side, height: side }).optional(),
+    letterbox: z.enum(['stretch', 'centre', 'top-left']).optional(),
+    scale: z.enum(['unit', 'byte', 'imagenet']).optional(),
+    colours: z.enum(['rgb', 'bgr']).optional(),
   })
   .prefault({})
 export type DetectorSection = z.infer<typeof DetectorSection>
+
+const share = number.pipe(z.number().min(0).max(1))
+
+/** `vision.zones.<name>`: a part of the picture. */
+const ZoneSection = z.strictObject({
+  points: z
+    .array(z.tuple([share, share]))
+    .min(3)
+    .max(64),
+  labels: z.array(z.string().min(1)).default([]),
+  dwell: number.pipe(z.number().min(0).max(86_400)).default(5),
+})
+export type ZoneSection = z.infer<typeof ZoneSection>
 
 /** `vision`: camera, detector, what is drawn on the picture. */
 export const VisionSection = z
   .strictObject({
     source: SourceSection.prefault({ type: 'rpicam' }),
+    rotate: number.pipe(z.literal([0, 90, 180, 270])).default(0),
+    flip: z.enum(['none', 'horizontal', 'vertical']).default('none'),
     detector: DetectorSection,
+    zones: z.record(z.string().regex(/^[\w-]{1,40}$/), ZoneSection).default({}),
     overlay: z.boolean().default(true),
     snapshot_fps: number.pipe(z.number().min(0).max(15)).default(1),
+    photos: z
+      .strictObject({
+        keep: number.pipe(z.int().min(0).max(100_000)).default(200),
+        max_mb: number.pipe(z.number().min(1).max(100_000)).default(200),
+      })
+      .prefault({}),
   })
   .prefault({})
 export type VisionSection = z.infer<typeof VisionSection>

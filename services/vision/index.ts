@@ -1,12 +1,13 @@
 import type { Bus } from '#bus/bus.ts'
 import { type Detections, LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { WebrtcSection } from '#lib/sections.ts'
+import { DataDir, WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { type Boxes, createBoxes } from './boxes.ts'
 import { Camera } from './camera.ts'
 import type { CapturedFrame } from './captured-frame.ts'
+import { answerCommands } from './commands.ts'
 import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import type { Candidate } from './detect/nms.ts'
@@ -25,11 +26,12 @@ interface VisionConfig {
   vision: VisionSection
   /** Size, rate and bitrate of the video are kept there. */
   webrtc: Pick<WebrtcSection, 'video'>
+  data_dir: string
 }
 
 export const vision = defineService({
   name: 'vision',
-  config: { vision: VisionSection, webrtc: WebrtcSection },
+  config: { vision: VisionSection, webrtc: WebrtcSection, data_dir: DataDir },
   start: startVision,
 })
 
@@ -80,6 +82,7 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
     stack.use(await bus.subscribe(topics.keyframe, () => layers.requestKeyframe(layer), { layer }))
   }
   stack.use(await bus.subscribe(topics.frameRequest, () => snapshots.request()))
+  stack.use(await answerCommands({ bus, log }, []))
   return stack.move()
 }
 

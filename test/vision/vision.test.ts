@@ -6,6 +6,7 @@ import { WebrtcSection } from '#lib/sections.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { startVision } from '#services/vision/index.ts'
 import { collect } from '#test/helpers/collect.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { openH264, openJpeg } from '#test/vision/pictures.ts'
 
@@ -24,6 +25,7 @@ async function startTestVision(t: TestContext, section: object) {
     config: {
       vision: VisionSection.parse({ snapshot_fps: 0, ...section }),
       webrtc: WebrtcSection.parse({}),
+      data_dir: temporaryFolder(t),
     },
   })
   t.after(() => service[Symbol.asyncDispose]())

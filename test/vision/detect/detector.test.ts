@@ -44,7 +44,7 @@ function openDetector(t: TestContext, model: string) {
 
 function pictureOf(index: number): CapturedFrame {
   const pixels = plainPicture(SIZE, [90, 90, 90])
-  return new CapturedFrame(pixels, { at: index * 100, index, live: true })
+  return new CapturedFrame({ pixels: pixels }, { at: index * 100, index, live: true })
 }
 
 test('a damaged model is told of, and tried again until it is whole', async (t) => {
