@@ -12,7 +12,7 @@ import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import type { Candidate } from './detect/nms.ts'
 import { createDetectionEvents } from './detection-events.ts'
-import { createLayers, type Layers } from './encode/layers.ts'
+import type { Layers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
 import { createLatest } from './latest.ts'
@@ -20,6 +20,7 @@ import { paintOverlay } from './overlay/overlay.ts'
 import type { Planes } from './pixels.ts'
 import { createReport } from './report.ts'
 import { captureFrom } from './sources/open.ts'
+import { createVideo } from './video.ts'
 import { toEpoch } from './wall-clock.ts'
 
 interface VisionConfig {
@@ -39,41 +40,39 @@ export const vision = defineService({
 export async function startVision({ bus, config, log }: Deps<VisionConfig>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const { source, detector: detectorConfig, overlay, snapshot_fps } = config.vision
-  const { video } = config.webrtc
+  const { fps, bitrate_kbps, ...size } = config.webrtc.video
   const drops = stack.use(createTally(log, 'frames dropped'))
   const boxes = createBoxes()
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
   const paint = overlay ? painter(boxes) : () => {}
-  const layers = stack.use(
-    createLayers(video.bitrate_kbps * 1000, {
-      fps: video.fps,
-      log,
-      drops,
-      paint,
-      publish: (layer, codec, unit) =>
-        bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
+  const video = stack.use(
+    createVideo({
+      ...{ bus, log, drops, paint, onChange, fps, bitrate: bitrate_kbps * 1000 },
+      detection: () => detector,
     }),
   )
+  const { layers } = video
   const snapshots = stack.use(
     new Snapshots({ fps: snapshot_fps, drops, paint, publish: (jpeg) => bus.publish(topics.frame, jpeg) }),
   )
   const onDetected = announcer(bus, boxes)
-  const detector = stack.use(new Detector({ config: detectorConfig, log, drops, onDetected, onChange }))
+  const detector: Detector = stack.use(
+    new Detector({ config: detectorConfig, log, drops, onDetected, onChange }),
+  )
   const afterVideo = stack.use(createAfterVideo(layers, [detector, snapshots]))
   const onFrame = (captured: CapturedFrame) => {
     layers.offer(captured)
     afterVideo.offer(captured.share())
   }
   const capture = captureFrom(source)
-  const camera = stack.use(new Camera({ capture, size: video, fps: video.fps, log, onFrame, onChange }))
+  const camera = stack.use(new Camera({ capture, size, fps, log, onFrame, onChange }))
   function sayState() {
-    const { summary } = layers
     bus.setState({
       source: source.type,
       ...camera.summary,
       detector: detector.summary,
-      layers: summary,
+      ...video.summary,
       dropped: drops.totals,
     })
   }

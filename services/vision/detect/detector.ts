@@ -33,7 +33,7 @@ export class Detector implements AsyncDisposable {
   readonly #options: DetectorOptions
   readonly #closing = new AbortController()
   readonly #latest: Latest<CapturedFrame>
-  readonly #passes: (now: number) => boolean
+  #passes: (now: number) => boolean
   readonly #meter = createMeter()
   readonly #running: Promise<void>
   #thread: ModelThread | undefined
@@ -55,12 +55,21 @@ export class Detector implements AsyncDisposable {
   /** What `vision/state` says of the detector. */
   get summary() {
     return {
-      ok: this.#error === null,
+      ok: this.ok,
       error: this.#error,
       model: this.#options.config.model,
       inference_ms: this.#inferenceMs,
       fps: Math.round(this.#meter.read().rate * 10) / 10,
     }
+  }
+
+  get ok(): boolean {
+    return this.#error === null
+  }
+
+  /** While the machine has too much to do only this part of `max_fps` is used, 0..1. */
+  slowDown(share: number): void {
+    this.#passes = createThrottle(this.#options.config.max_fps * share)
   }
 
   offer(captured: CapturedFrame): void {

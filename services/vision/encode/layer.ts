@@ -7,6 +7,7 @@ import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import { fit, type Size } from '../fit.ts'
 import { createLatest, type Latest } from '../latest.ts'
+import type { Load } from '../load.ts'
 import { createMeter } from '../meter.ts'
 import { matrixOf, type Planes } from '../pixels.ts'
 import { toEpoch, toRtpTimestamp } from '../wall-clock.ts'
@@ -17,13 +18,13 @@ import type { Vp8Encoder } from './vp8-encoder.ts'
 export interface LayerOptions {
   name: Layer
   codec: VideoCodec
-  box: Size
   fps: number
   log: Logger
   drops: Tally
   /** Draws on a picture of this layer. */
   paint(planes: Planes, captured: CapturedFrame): void
   publish(accessUnit: Buffer): Promise<void>
+  load: Pick<Load, 'published' | 'dropped'>
 }
 
 /** Time between two keyframes of a layer, at least. Milliseconds. */
@@ -45,15 +46,22 @@ export class LayerStream implements AsyncDisposable {
   #keyframeAsked = false
   #lastKeyframe = -KEYFRAME_EVERY
   readonly #backoff = createBackoff(REOPEN)
+  /** The largest picture. */
+  box: Size
+  #size: Size | undefined
   #closedUntil = 0
   #lastAt = 0
   #counter = 0
 
-  constructor(options: LayerOptions) {
+  constructor(options: LayerOptions, box: Size) {
     this.#options = options
+    this.box = box
     this.#latest = createLatest(
       (captured) => this.#handle(captured),
-      () => options.drops.count(`${options.name}_too_slow`),
+      () => {
+        options.drops.count(`${options.name}_too_slow`)
+        options.load.dropped()
+      },
     )
   }
 
@@ -70,7 +78,12 @@ export class LayerStream implements AsyncDisposable {
   /** What `vision/state` says of this layer. */
   get summary() {
     const { rate, bytes } = this.#meter.read()
-    return { wanted: this.#bitrate ?? 0, bitrate: Math.round(bytes * 8), fps: Math.round(rate * 10) / 10 }
+    return {
+      wanted: this.#bitrate ?? 0,
+      bitrate: Math.round(bytes * 8),
+      fps: Math.round(rate * 10) / 10,
+      ...this.#size,
+    }
   }
 
   /** The next picture that is due for one becomes an IDR picture. */
@@ -130,12 +143,13 @@ export class LayerStream implements AsyncDisposable {
       data,
     })
     this.#meter.count(accessUnit.length)
+    this.#options.load.published(performance.now() - captured.at)
     await this.#options.publish(accessUnit)
   }
 
   /** This layer's own copy of the picture, scaled and drawn on. */
   async #draw(captured: CapturedFrame): Promise<Frame> {
-    const size = fit(captured.pixels, this.#options.box)
+    const size = fit(captured.pixels, this.box)
     const { frame, planes } = await this.#canvas.fill(captured.pixels, size)
     this.#options.paint(planes, captured)
     return frame
@@ -147,6 +161,7 @@ export class LayerStream implements AsyncDisposable {
     if (this.#encoder?.fits(kind)) return this.#encoder
     this.#closeEncoder()
     this.#encoder = await FORMATS[codec].open({ ...kind, fps, bitrate })
+    this.#size = { width: kind.width, height: kind.height }
     // may have been changed while it was opening
     this.#encoder.bitrate = this.#bitrate ?? bitrate
     log.info({ layer: name, codec, ...kind, bitrate }, 'encoder opened')
@@ -157,6 +172,7 @@ export class LayerStream implements AsyncDisposable {
     if (!this.#encoder) return
     this.#encoder[Symbol.dispose]()
     this.#encoder = undefined
+    this.#size = undefined
     const { name, codec } = this.#options
     this.#options.log.info({ layer: name, codec }, 'encoder closed')
   }

@@ -23,6 +23,8 @@ export interface Layers extends AsyncDisposable {
   /** Encodes these layers and no others from now on. Returns whether others than before. */
   want(wanted: Wanted): boolean
   requestKeyframe(layer: Layer): void
+  /** Makes every layer's pictures no larger than those of the layer so many steps below it. */
+  reduce(steps: number): void
   /** What `vision/state` says of each layer in demand. */
   readonly summary: Partial<Record<string, LayerStream['summary']>>
 }
@@ -30,7 +32,7 @@ export interface Layers extends AsyncDisposable {
 /** `bitrate` in bit/s: the usual one of the high layer. */
 export function createLayers(
   bitrate: number,
-  options: Omit<LayerOptions, 'name' | 'codec' | 'box' | 'publish'> & {
+  options: Omit<LayerOptions, 'name' | 'codec' | 'publish'> & {
     publish(layer: Layer, codec: VideoCodec, accessUnit: Buffer): Promise<void>
   },
 ): Layers {
@@ -38,7 +40,7 @@ export function createLayers(
   const streams = VIDEO_CODECS.flatMap((codec) =>
     LAYERS.map((name) => {
       const publish = (accessUnit: Buffer) => options.publish(name, codec, accessUnit)
-      const stream = new LayerStream({ ...options, name, codec, box: BOXES[name], publish })
+      const stream = new LayerStream({ ...options, name, codec, publish }, BOXES[name])
       return { name, codec, stream }
     }),
   )
@@ -60,6 +62,9 @@ export function createLayers(
     requestKeyframe(layer) {
       for (const { name, stream } of streams) if (name === layer) stream.requestKeyframe()
     },
+    reduce(steps) {
+      for (const { name, stream } of streams) stream.box = BOXES[below(name, steps)]
+    },
     get summary() {
       const wanted = streams.filter(({ stream }) => stream.wanted)
       return Object.fromEntries(
@@ -73,4 +78,8 @@ export function createLayers(
       await Promise.all(streams.map(({ stream }) => stream[Symbol.asyncDispose]()))
     },
   }
+}
+
+function below(layer: Layer, steps: number): Layer {
+  return LAYERS[Math.min(LAYERS.length - 1, LAYERS.indexOf(layer) + steps)] ?? layer
 }

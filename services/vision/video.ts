@@ -1,0 +1,61 @@
+import type { Bus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Tally } from '#lib/tally.ts'
+import type { CapturedFrame } from './captured-frame.ts'
+import { createLayers, type Layers } from './encode/layers.ts'
+import { watchLoad } from './load.ts'
+import type { Planes } from './pixels.ts'
+
+interface VideoOptions {
+  bus: Bus
+  log: Logger
+  drops: Tally
+  fps: number
+  /** bit/s of the high layer. */
+  bitrate: number
+  /** Draws on a picture. */
+  paint(planes: Planes, captured: CapturedFrame): void
+  /** The detector, whose rate falls before the pictures get smaller. */
+  detection(): { ok: boolean; slowDown(share: number): void }
+  onChange(): void
+}
+
+/** The layers of the video as the bus has them, within what this machine can do. */
+export interface Video extends AsyncDisposable {
+  readonly layers: Layers
+  /** What `vision/state` says of them. */
+  readonly summary: Record<string, unknown>
+}
+
+export function createVideo({ bus, bitrate, detection, onChange, ...options }: VideoOptions): Video {
+  using stack = new DisposableStack()
+  const load = stack.use(
+    watchLoad({
+      log: options.log,
+      detecting: () => detection().ok,
+      onRelief({ detection: share, steps }) {
+        layers.reduce(steps)
+        detection().slowDown(share)
+        onChange()
+      },
+    }),
+  )
+  const layers: Layers = createLayers(bitrate, {
+    ...options,
+    load,
+    publish: (layer, codec, unit) =>
+      bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
+  })
+  const owned = stack.move()
+  return {
+    layers,
+    get summary() {
+      return { layers: layers.summary, load: load.summary }
+    },
+    async [Symbol.asyncDispose]() {
+      owned[Symbol.dispose]()
+      await layers[Symbol.asyncDispose]()
+    },
+  }
+}
