@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
@@ -67,6 +68,8 @@ export async function startWebrtc(
   stack.use(sessions)
   report.changed() // nobody, whatever an earlier life has left
 
+  const vision = { service: 'vision' }
+  stack.use(await bus.subscribe(topics.serviceState, ({ layers: told }) => quality.tell(told), vision))
   stack.use(await followQuality({ bus, log, quality, sessions: () => sessions.list }))
   stack.use(await followSignalling(bus, sessions))
   return stack.move()

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Layer } from '#bus/messages.ts'
 import { type Ladder, ladderOf, type Mode } from './layer-choice.ts'
 
@@ -6,8 +7,10 @@ export interface Quality {
   readonly ladder: Ladder
   /** What viewers asked for last: the next session begins with it (F04). */
   mode: Mode
-  /** `1280x720` */
+  /** `1280x720`: of its pictures as vision says, else as large as they should be. */
   resolution(layer: Layer): string
+  /** Takes over what `vision/state` says of a layer. */
+  tell(layers: unknown): void
 }
 
 /** The largest picture of each layer (DESIGN §3.3). */
@@ -17,12 +20,22 @@ const BOXES: Readonly<Record<Layer, { width: number; height: number }>> = {
   low: { width: 640, height: 360 },
 }
 
+/** The size of each layer's pictures: smaller than usual where the camera is, or where the machine does not keep up. */
+const PictureSize = z.looseObject({ width: z.int().optional(), height: z.int().optional() }).optional()
+const Sizes = z.looseObject({ high: PictureSize, medium: PictureSize, low: PictureSize })
+
 /** `video`: size of the captured picture, and bitrate at best. */
 export function createQuality(video: { width: number; height: number; bitrate_kbps: number }): Quality {
+  let told: Partial<Record<Layer, z.infer<typeof PictureSize>>> = {}
   return {
     ladder: ladderOf(video.bitrate_kbps * 1000),
     mode: 'auto',
+    tell(layers) {
+      told = Sizes.safeParse(layers).data ?? {}
+    },
     resolution(layer) {
+      const { width, height } = told[layer] ?? {}
+      if (width && height) return `${width}x${height}`
       const box = BOXES[layer]
       const scale = Math.min(1, box.width / video.width, box.height / video.height)
       const even = (length: number) => 2 * Math.round((length * scale) / 2)

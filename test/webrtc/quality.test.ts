@@ -115,3 +115,17 @@ test('resolutions keep the picture’s shape and are never larger than it', () =
   assert.deepEqual([wide.resolution('low'), wide.resolution('high')], ['640x360', '1280x720'])
   assert.deepEqual([square.resolution('low'), square.resolution('high')], ['360x360', '640x640'])
 })
+
+test('a layer that vision makes smaller is told as it is', () => {
+  const quality = createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 })
+  quality.tell({
+    high: { wanted: 1, width: 960, height: 540 },
+    'high/vp8': { wanted: 1 },
+    low: { wanted: 1 },
+  })
+  assert.deepEqual([quality.resolution('high'), quality.resolution('low')], ['960x540', '640x360'])
+  for (const nonsense of [undefined, null, 7, { high: 'wide' }]) {
+    quality.tell(nonsense)
+    assert.equal(quality.resolution('high'), '1280x720')
+  }
+})
