@@ -1,10 +1,9 @@
 import type { Logger } from '#lib/logger.ts'
 import { Governor, type Relief } from './governor.ts'
+import { createSamples, type Spread, spreadOf } from './samples.ts'
 
 /** Milliseconds. */
 const EVERY = 1_000
-/** Ages that are kept for the summary. */
-const KEPT = 300
 
 export interface LoadOptions {
   log: Logger
@@ -16,21 +15,21 @@ export interface LoadOptions {
 
 /** Watches whether this machine keeps up with the video, and says what to do without when it does not. */
 export interface Load extends Disposable {
-  /** A picture was published, so many ms after it was taken. */
-  published(age: number): void
+  /** A picture was published, so many ms after it was taken; so many of them its encoder took. */
+  published(times: { age: number; encoding: number }): void
   /** A picture was left out because its encoder was busy. */
   dropped(): void
-  /** What `vision/state` says: how old pictures are when they leave, and what is done without. */
-  readonly summary: { age_ms: { p50: number; p95: number } | null; level: number } & Relief
+  /** What `vision/state` says: how old pictures are when they leave, what encoding takes, and what is done without. */
+  readonly summary: { age_ms: Spread | null; encode_ms: Spread | null; level: number } & Relief
 }
 
 export function watchLoad({ log, detecting, onRelief }: LoadOptions): Load {
   const governor = new Governor()
-  let recent: number[] = []
+  const [age, encoding] = [createSamples(), createSamples()]
   let ages: number[] = []
   let dropped = 0
   const judge = () => {
-    const second = { published: ages.length, dropped, age: percentile(ages, 0.95) ?? 0 }
+    const second = { published: ages.length, dropped, age: spreadOf(ages)?.p95 ?? 0 }
     ages = []
     dropped = 0
     if (!governor.judge(second, detecting())) return
@@ -40,28 +39,22 @@ export function watchLoad({ log, detecting, onRelief }: LoadOptions): Load {
   const timer = setInterval(judge, EVERY)
   timer.unref()
   return {
-    published(age) {
-      ages.push(age)
-      recent.push(age)
-      if (recent.length > 2 * KEPT) recent = recent.slice(-KEPT)
+    published(times) {
+      ages.push(times.age)
+      age.add(times.age)
+      encoding.add(times.encoding)
     },
     dropped() {
       dropped++
     },
     get summary() {
-      const p50 = percentile(recent.slice(-KEPT), 0.5)
-      const p95 = percentile(recent.slice(-KEPT), 0.95)
-      const rounded = (age: number) => Math.round(age * 10) / 10
       return {
-        age_ms: p50 === undefined || p95 === undefined ? null : { p50: rounded(p50), p95: rounded(p95) },
+        age_ms: age.spread(),
+        encode_ms: encoding.spread(),
         level: governor.level,
         ...governor.relief,
       }
     },
     [Symbol.dispose]: () => clearInterval(timer),
   }
-}
-
-function percentile(values: readonly number[], part: number): number | undefined {
-  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]
 }

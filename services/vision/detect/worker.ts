@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { lowerPriority } from './low-priority.ts'
 import { loadModel } from './model.ts'
 import type { Candidate } from './nms.ts'
 import type { Yuv420 } from './stretch.ts'
@@ -21,6 +22,7 @@ export type WorkerRequest = Yuv420 | null
 if (!parentPort) throw new Error('runs as a worker thread only')
 const port = parentPort
 const { model: path, minScore }: WorkerOptions = workerData
+lowerPriority()
 const model = await loadModel(path)
 
 async function answer(picture: Yuv420): Promise<WorkerAnswer> {

@@ -129,6 +129,7 @@ export class LayerStream implements AsyncDisposable {
     const now = performance.now()
     const keyframe = this.#keyframeAsked && now - this.#lastKeyframe >= KEYFRAME_EVERY
     const data = await encoder.encode(canvas, { at: captured.at, keyframe })
+    const encoding = performance.now() - now
     if (data.length === 0) return // libvpx has left this picture out
     const format = FORMATS[this.#options.codec]
     if (format.isKeyframe(data)) {
@@ -143,7 +144,7 @@ export class LayerStream implements AsyncDisposable {
       data,
     })
     this.#meter.count(accessUnit.length)
-    this.#options.load.published(performance.now() - captured.at)
+    this.#options.load.published({ age: performance.now() - captured.at, encoding })
     await this.#options.publish(accessUnit)
   }
 
