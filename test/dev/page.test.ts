@@ -1,7 +1,9 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
 import { launchBrowser } from '#test/helpers/browser.ts'
+import { plainPicture } from '#test/vision/pictures.ts'
 import { actAsRobot } from './browser-robot.ts'
 import { type Handles, handles, inState, says, skip, watching } from './watching.ts'
 
@@ -60,6 +62,27 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
       await says(page, /\d+ × \d+/)
     }
     assert.equal(await one.locator('#events img').count(), 0)
+  })
+
+  void t.test('a photo is asked for, shown, and can be kept', async (t) => {
+    const { view, device } = await watching(t, browser)
+    const page = await view()
+    await page.getByRole('button', { name: 'Take a photo' }).click()
+    const { data: params } = await device.next(({ command }) => command === 'take_photo')
+    assert.deepEqual(params, { with_hud: false })
+    const picture = page.locator('#photo-picture')
+    for (const data of ['not base64!', 7, null, { data: 'AAAA<' }]) device.send({ event: 'photo', data })
+    using pixels = plainPicture({ width: 320, height: 180 }, [200, 40, 40])
+    using encoder = await JpegEncoder.open(pixels)
+    const data = (await encoder.encode(pixels, 0)).toString('base64')
+    device.send({ event: 'photo', data, filename: 'dog.jpg', resolution: '320x180', with_hud: false })
+    await says(page, /320x180/)
+    await page.waitForFunction(() => {
+      const shown = document.querySelector<HTMLImageElement>('#photo-picture')
+      return shown?.complete === true && shown.naturalWidth === 320
+    })
+    assert.equal(await picture.getAttribute('alt'), 'dog.jpg')
+    assert.equal(await page.locator('#photo-link').getAttribute('download'), 'dog.jpg')
   })
 
   void t.test('buttons send commands, and the answer is shown', async (t) => {

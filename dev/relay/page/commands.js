@@ -15,6 +15,7 @@ export class Commands {
     this.send = send
     this.channel = channel
     element('treat').onclick = () => this.#command('dispense_treat', { count: 1 }, 'Treat')
+    element('photo').onclick = () => this.#command('take_photo', { with_hud: false }, 'Photo')
     element('stop').onclick = () => this.stop('stop', 'Stop')
     const quality = /** @type {HTMLSelectElement} */ (element('quality'))
     quality.onchange = () => {
@@ -36,7 +37,7 @@ export class Commands {
 
   /** Whether there is a robot to take them. Stop can always be pressed. @param {boolean} can */
   enable(can) {
-    for (const id of ['treat', 'quality']) /** @type {HTMLButtonElement} */ (element(id)).disabled = !can
+    for (const id of ['treat', 'photo', 'quality']) element(id).toggleAttribute('disabled', !can)
   }
 
   /** Every app hears every acknowledgement; an older robot's has no id. @param {any} ack of the relay or the data channel */

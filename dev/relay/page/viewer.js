@@ -2,6 +2,7 @@ import { Commands } from './commands.js'
 import { Drive } from './drive.js'
 import { Meter, sample } from './figures.js'
 import { createLatencyReader } from './latency.js'
+import { Photo } from './photo.js'
 import { Player } from './player.js'
 import { RelayLink } from './relay-link.js'
 import { Seen } from './seen.js'
@@ -28,6 +29,7 @@ const video = /** @type {HTMLVideoElement} */ (element('video'))
 const latencyReader = query.has('latency') ? createLatencyReader() : null
 const meter = new Meter()
 const seen = new Seen()
+const photo = new Photo()
 
 const link = new RelayLink({
   device: query.get('device'),
@@ -152,9 +154,11 @@ function showError({ code, message }) {
 function received(frame) {
   const name = frame.event ?? frame.type
   if (typeof name !== 'string') return
-  wimz.events.push(frame)
+  // a hundred photos would be a hundred megabytes
+  wimz.events.push(name === 'photo' ? { ...frame, data: null } : frame)
   if (wimz.events.length > MAX_EVENTS) wimz.events.shift()
   if (name === 'detection') seen.add(frame)
+  if (name === 'photo') photo.show(frame)
   if (!NOT_LOGGED.has(name)) showEvent(name.replaceAll('_', ' '), describe(frame.data ?? {}))
 }
 
@@ -163,7 +167,7 @@ function describe(data) {
   if (data.label && typeof data.confidence === 'number')
     return `${data.label} ${Math.round(data.confidence * 100)} %`
   return Object.entries(data)
-    .filter(([, value]) => ['string', 'number'].includes(typeof value))
+    .filter(([, value]) => typeof value === 'number' || (typeof value === 'string' && value.length < 200))
     .map(([key, value]) => `${key} ${value}`)
     .join(', ')
 }

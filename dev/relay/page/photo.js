@@ -1,0 +1,40 @@
+import { element, write } from './view.js'
+
+/** Characters of base64; a photo of the robot is far below. */
+const MOST = 8 * 1024 * 1024
+/** The alphabet of RFC 4648 §4 alone. */
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/** The last photo that the robot took, with a way to keep it. */
+export class Photo {
+  /** @type {string | null} */
+  #url = null
+
+  /** @param {any} event `photo`, as the relay forwards it (API_CONTRACT 2.4) */
+  show(event) {
+    const facts = { ...event, ...(typeof event.data === 'object' ? event.data : {}) }
+    const data = typeof event.data === 'string' ? event.data : facts.data
+    const bytes = typeof data === 'string' ? decode(data) : null
+    if (!bytes) return
+    if (this.#url) URL.revokeObjectURL(this.#url)
+    this.#url = URL.createObjectURL(new Blob([bytes], { type: 'image/jpeg' }))
+    const name = String(facts.filename ?? 'photo.jpg').slice(0, 100)
+    const link = /** @type {HTMLAnchorElement} */ (element('photo-link'))
+    link.href = this.#url
+    link.download = name
+    const picture = /** @type {HTMLImageElement} */ (element('photo-picture'))
+    picture.src = this.#url
+    picture.alt = name
+    write(
+      element('photo-facts'),
+      [facts.resolution, `${Math.round(bytes.length / 1024)} KiB`].filter(Boolean).join(', '),
+    )
+    element('photo-card').hidden = false
+  }
+}
+
+/** @param {string} data */
+function decode(data) {
+  if (data.length > MOST || !BASE64.test(data)) return null
+  return Uint8Array.from(atob(data), (character) => character.charCodeAt(0))
+}
