@@ -1,24 +1,22 @@
-import type { Bus } from '#bus/bus.ts'
-import { type Detections, LAYERS } from '#bus/messages.ts'
+import { LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { DataDir, WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
-import { type Boxes, createBoxes } from './boxes.ts'
 import { Camera } from './camera.ts'
 import type { CapturedFrame } from './captured-frame.ts'
 import { answerCommands } from './commands.ts'
 import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
-import type { Candidate } from './detect/nms.ts'
-import { createDetectionEvents } from './detection-events.ts'
 import type { Layers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
 import { createLatest } from './latest.ts'
 import { paintOverlay } from './overlay/overlay.ts'
 import type { Planes } from './pixels.ts'
+import { followProfiles } from './profiles.ts'
 import { createReport } from './report.ts'
+import { Sight } from './sight.ts'
 import { captureFrom } from './sources/open.ts'
 import { createVideo } from './video.ts'
 import { toEpoch } from './wall-clock.ts'
@@ -39,13 +37,15 @@ export const vision = defineService({
 /** Captures, detects, draws, and encodes what somebody watches. A missing camera or model is no error. */
 export async function startVision({ bus, config, log }: Deps<VisionConfig>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const { source, detector: detectorConfig, overlay, snapshot_fps } = config.vision
+  const { source, detector: detectorConfig, overlay, snapshot_fps, zones } = config.vision
   const { fps, bitrate_kbps, ...size } = config.webrtc.video
   const drops = stack.use(createTally(log, 'frames dropped'))
-  const boxes = createBoxes()
+  const profiles = stack.use(await followProfiles(bus))
+  const settings = () => detectorConfig
+  const sight = stack.use(new Sight({ bus, profiles, settings, zones }))
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
-  const paint = overlay ? painter(boxes) : () => {}
+  const paint = overlay ? painter(sight) : () => {}
   const video = stack.use(
     createVideo({
       ...{ bus, log, drops, paint, onChange, fps, bitrate: bitrate_kbps * 1000 },
@@ -56,7 +56,7 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
   const snapshots = stack.use(
     new Snapshots({ fps: snapshot_fps, drops, paint, publish: (jpeg) => bus.publish(topics.frame, jpeg) }),
   )
-  const onDetected = announcer(bus, boxes)
+  const onDetected = sight.take.bind(sight)
   const detector: Detector = stack.use(
     new Detector({ config: detectorConfig, log, drops, onDetected, onChange }),
   )
@@ -72,6 +72,7 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
       source: source.type,
       ...camera.summary,
       detector: detector.summary,
+      tracks: sight.count,
       ...video.summary,
       dropped: drops.totals,
     })
@@ -99,24 +100,8 @@ function createAfterVideo(layers: Layers, patient: readonly { offer(captured: Ca
   )
 }
 
-/** Draws the newest boxes and the time. */
-function painter(boxes: Boxes) {
+/** Draws what is in sight, each where it is by then, and the time. */
+function painter(sight: Sight) {
   return (planes: Planes, captured: CapturedFrame) =>
-    paintOverlay(planes, captured.live ? boxes.at(captured.at) : [], toEpoch(captured.at))
-}
-
-/** Keeps what was seen for drawing, and says it on the bus. */
-function announcer(bus: Bus, boxes: Boxes) {
-  const tellApps = createDetectionEvents(bus)
-  return (candidates: Candidate[], captured: CapturedFrame, inferenceMs: number) => {
-    const objects: Detections['objects'] = candidates.map((candidate) => ({ ...candidate, track_id: null }))
-    boxes.set(objects, captured.at)
-    tellApps(objects)
-    void bus.publish(topics.detections, {
-      frame: captured.index,
-      captured_at: Math.round(toEpoch(captured.at)),
-      inference_ms: Math.round(inferenceMs * 10) / 10,
-      objects,
-    })
-  }
+    paintOverlay(planes, captured.live ? sight.at(captured.at) : [], toEpoch(captured.at))
 }

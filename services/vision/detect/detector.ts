@@ -108,7 +108,7 @@ export class Detector implements AsyncDisposable {
   async #attempt(onReady: () => void): Promise<string> {
     const { config } = this.#options
     try {
-      const thread = await ModelThread.start({ model: config.model, minScore: config.min_score })
+      const thread = await ModelThread.start({ model: config.model, minScore: lowestScore(config) })
       if (this.#closing.signal.aborted) await thread[Symbol.asyncDispose]()
       else {
         this.#thread = thread
@@ -130,11 +130,9 @@ export class Detector implements AsyncDisposable {
       const { planes } = await this.#canvas.fill(captured.pixels, captured.pixels)
       this.#memory = copyShared(planes, this.#memory)
       const { candidates, inferenceMs } = await thread.detect(this.#memory)
-      const { labels } = this.#options.config
       this.#inferenceMs = Math.round(inferenceMs * 10) / 10
       this.#meter.count()
-      const wanted = candidates.filter(({ label }) => labels.length === 0 || labels.includes(label))
-      this.#options.onDetected(wanted, captured, inferenceMs)
+      this.#options.onDetected(candidates, captured, inferenceMs)
     } catch (err) {
       // whatever it was, the loop in #run goes on with a new thread
       this.#options.log.debug({ err }, 'inference failed')
@@ -147,4 +145,9 @@ export class Detector implements AsyncDisposable {
     this.#error = error
     this.#options.onChange()
   }
+}
+
+/** What anybody may want to hear of. */
+function lowestScore({ min_score, min_scores, keep_score }: DetectorSection): number {
+  return Math.min(min_score, keep_score, ...Object.values(min_scores))
 }
