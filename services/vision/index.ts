@@ -8,6 +8,7 @@ import type { CapturedFrame } from './captured-frame.ts'
 import { answerCommands } from './commands.ts'
 import { VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
+import { setDetector } from './detect/set-detector.ts'
 import type { Layers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
@@ -41,7 +42,7 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
   const { fps, bitrate_kbps, ...size } = config.webrtc.video
   const drops = stack.use(createTally(log, 'frames dropped'))
   const profiles = stack.use(await followProfiles(bus))
-  const settings = () => detectorConfig
+  const settings = () => detector.settings
   const sight = stack.use(new Sight({ bus, profiles, settings, zones }))
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
@@ -82,7 +83,8 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
     stack.use(await bus.subscribe(topics.keyframe, () => layers.requestKeyframe(layer), { layer }))
   }
   stack.use(await bus.subscribe(topics.frameRequest, () => snapshots.request()))
-  stack.use(await answerCommands({ bus, log }, []))
+  const handlers = [setDetector({ detector, configured: detectorConfig, dataDir: config.data_dir })]
+  stack.use(await answerCommands({ bus, log }, handlers))
   return stack.move()
 }
 

@@ -34,7 +34,7 @@ export class Sight implements Disposable {
     const { bus, zones, profiles, settings } = options
     this.#tracker = new Tracker({
       minScore: (label) => settings().min_scores[label] ?? settings().min_score,
-      keepScore: settings().keep_score,
+      keepScore: () => settings().keep_score,
       zones,
     })
     this.#tellApps = createDetectionEvents(bus, profiles)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import type { DetectorSection } from '../config.ts'
@@ -10,16 +11,16 @@ import { createMeter } from '../meter.ts'
 import { createThrottle } from '../throttle.ts'
 import { ModelThread } from './model-thread.ts'
 import type { Candidate } from './nms.ts'
-import { copyShared } from './shared-picture.ts'
-import type { Yuv420 } from './stretch.ts'
+import type { Yuv420 } from './preprocess.ts'
+import { copyShared, greyPicture } from './shared-picture.ts'
 
 export interface DetectorOptions {
   config: DetectorSection
   log: Logger
   drops: Tally
-  /** The picture was looked at. */
-  onDetected(objects: Candidate[], captured: CapturedFrame, inferenceMs: number): void
-  /** It began to work, or ceased to. */
+  /** The picture was looked at; `inferenceMs` is what the net itself took. */
+  onDetected(candidates: Candidate[], captured: CapturedFrame, inferenceMs: number): void
+  /** It began to work, or ceased to, or works otherwise. */
   onChange(): void
 }
 
@@ -33,17 +34,23 @@ export class Detector implements AsyncDisposable {
   readonly #options: DetectorOptions
   readonly #closing = new AbortController()
   readonly #latest: Latest<CapturedFrame>
-  #passes: (now: number) => boolean
   readonly #meter = createMeter()
+  readonly #canvas = new Canvas()
   readonly #running: Promise<void>
+  #config: DetectorSection
+  #share = 1
+  #passes: (now: number) => boolean
   #thread: ModelThread | undefined
   #error: string | null = 'starting'
   #inferenceMs: number | null = null
-  readonly #canvas = new Canvas()
   #memory: Yuv420 | undefined
+  #changing = false
+  /** Ends the wait for the next try. */
+  #wake = new AbortController()
 
   constructor(options: DetectorOptions) {
     this.#options = options
+    this.#config = options.config
     this.#passes = createThrottle(options.config.max_fps)
     this.#latest = createLatest(
       (captured) => this.#detect(captured),
@@ -52,24 +59,47 @@ export class Detector implements AsyncDisposable {
     this.#running = this.#run()
   }
 
+  get ok(): boolean {
+    return this.#error === null
+  }
+
+  /** As they are now. */
+  get settings(): DetectorSection {
+    return this.#config
+  }
+
   /** What `vision/state` says of the detector. */
   get summary() {
+    const { model, max_fps, threads, labels, enabled } = this.#config
     return {
-      ok: this.ok,
-      error: this.#error,
-      model: this.#options.config.model,
+      ...{ ok: this.ok, error: this.#error, enabled, model, labels, max_fps, threads },
+      ...this.#thread?.facts,
       inference_ms: this.#inferenceMs,
       fps: Math.round(this.#meter.read().rate * 10) / 10,
     }
   }
 
-  get ok(): boolean {
-    return this.#error === null
-  }
-
   /** While the machine has too much to do only this part of `max_fps` is used, 0..1. */
   slowDown(share: number): void {
-    this.#passes = createThrottle(this.#options.config.max_fps * share)
+    this.#share = share
+    this.#passes = createThrottle(this.#config.max_fps * share)
+  }
+
+  /**
+   * Goes on with other settings. Another model is loaded beside the one at work, and takes its place when it has
+   * answered a picture; when it cannot, the old one stays and this rejects with {@link UnavailableError}.
+   */
+  async reconfigure(config: DetectorSection): Promise<void> {
+    if (this.#changing) throw new UnavailableError('another model is being loaded')
+    this.#changing = true
+    try {
+      const reload = config.enabled && (!this.#thread || !sameModel(config, this.#config))
+      const thread = reload ? await startChecked(config) : undefined
+      if (this.#closing.signal.aborted) await thread?.[Symbol.asyncDispose]()
+      else await this.#take(config, thread)
+    } finally {
+      this.#changing = false
+    }
   }
 
   offer(captured: CapturedFrame): void {
@@ -78,62 +108,95 @@ export class Detector implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
+    this.#wake.abort()
     await this.#latest[Symbol.asyncDispose]()
     await this.#thread?.[Symbol.asyncDispose]()
     await this.#running
     this.#canvas[Symbol.dispose]()
   }
 
+  async #take(config: DetectorSection, thread: ModelThread | undefined): Promise<void> {
+    const old = this.#thread
+    this.#config = config
+    this.slowDown(this.#share)
+    if (thread || !config.enabled) {
+      this.#thread = thread
+      this.#wake.abort()
+      await old?.[Symbol.asyncDispose]()
+    }
+    if (thread) this.#works()
+    this.#options.onChange()
+  }
+
   async #run(): Promise<void> {
-    const { config, log } = this.#options
-    const { signal } = this.#closing
-    if (!config.enabled) return this.#setError('switched off')
     const backoff = createBackoff(RETRY)
     let warned: string | undefined
-    while (!signal.aborted) {
-      const reason = await this.#attempt(() => {
+    while (!this.#closing.signal.aborted) {
+      this.#wake = new AbortController()
+      const reason = await this.#live(() => {
         backoff.reset()
         warned = undefined
-        log.info({ model: config.model }, 'detector ready')
       })
-      if (signal.aborted) return
-      if (reason !== warned) log.warn({ model: config.model, reason }, 'no detections, retrying')
+      if (this.#closing.signal.aborted) return
+      if (this.#thread) continue
+      const { enabled, model } = this.#config
+      if (enabled && reason !== warned) this.#options.log.warn({ model, reason }, 'no detections, retrying')
       warned = reason
-      this.#setError(reason)
-      await sleep(backoff.next(), undefined, { signal }).catch(() => {})
+      this.#setError(enabled ? reason : 'switched off')
+      const wait = enabled ? backoff.next() : 2 ** 31 - 1
+      await sleep(wait, undefined, { signal: this.#wake.signal }).catch(() => {})
     }
   }
 
-  /** One life of the thread; resolves with the reason of its end. */
-  async #attempt(onReady: () => void): Promise<string> {
-    const { config } = this.#options
+  /** One life of a thread; resolves with the reason of its end. */
+  async #live(onReady: () => void): Promise<string> {
+    if (!this.#config.enabled) return 'switched off'
     try {
-      const thread = await ModelThread.start({ model: config.model, minScore: lowestScore(config) })
-      if (this.#closing.signal.aborted) await thread[Symbol.asyncDispose]()
-      else {
-        this.#thread = thread
-        onReady()
-        this.#setError(null)
-      }
-      return await thread.ended
+      // a new model may have taken over already
+      const thread = this.#thread ?? (await this.#start())
+      onReady()
+      const reason = await thread.ended
+      if (this.#thread === thread) this.#thread = undefined
+      return reason
     } catch (err) {
       return err instanceof Error ? err.message : String(err)
-    } finally {
-      this.#thread = undefined
     }
+  }
+
+  async #start(): Promise<ModelThread> {
+    const thread = await ModelThread.start(this.#config)
+    if (this.#closing.signal.aborted || this.#thread) {
+      await thread[Symbol.asyncDispose]()
+      return this.#thread ?? thread
+    }
+    this.#thread = thread
+    this.#works()
+    return thread
+  }
+
+  #works(): void {
+    const { model } = this.#config
+    const { licence, format, size } = this.#thread?.facts ?? {}
+    this.#options.log.info({ model, format, size, licence }, 'detector ready')
+    if (licence?.includes('AGPL')) {
+      this.#options.log.warn({ model, licence }, 'the licence of this model binds whoever passes it on')
+    }
+    this.#setError(null)
   }
 
   async #detect(captured: CapturedFrame): Promise<void> {
     const thread = this.#thread
     if (!thread) return
     try {
-      const { planes } = await this.#canvas.fill(captured.pixels, captured.pixels)
+      const pixels = captured.small ?? captured.pixels
+      const { planes } = await this.#canvas.fill(pixels, pixels)
       this.#memory = copyShared(planes, this.#memory)
-      const { candidates, inferenceMs } = await thread.detect(this.#memory)
-      this.#inferenceMs = Math.round(inferenceMs * 10) / 10
+      const { candidates, runMs } = await thread.detect(this.#memory, lowestScore(this.#config))
+      this.#inferenceMs = Math.round(runMs * 10) / 10
       this.#meter.count()
-      this.#options.onDetected(candidates, captured, inferenceMs)
+      this.#options.onDetected(candidates, captured, runMs)
     } catch (err) {
+      if (thread !== this.#thread) return // another model has taken over
       // whatever it was, the loop in #run goes on with a new thread
       this.#options.log.debug({ err }, 'inference failed')
       await thread[Symbol.asyncDispose]()
@@ -145,6 +208,22 @@ export class Detector implements AsyncDisposable {
     this.#error = error
     this.#options.onChange()
   }
+}
+
+/** A model that has shown that it can look at pictures. */
+async function startChecked(config: DetectorSection): Promise<ModelThread> {
+  try {
+    const thread = await ModelThread.start(config)
+    await thread.detect(greyPicture(), 0)
+    return thread
+  } catch (err) {
+    throw new UnavailableError(err instanceof Error ? err.message : String(err))
+  }
+}
+
+function sameModel(one: DetectorSection, other: DetectorSection): boolean {
+  const keys = ['model', 'threads', 'format', 'names', 'size', 'letterbox', 'scale', 'colours'] as const
+  return keys.every((key) => JSON.stringify(one[key]) === JSON.stringify(other[key]))
 }
 
 /** What anybody may want to hear of. */

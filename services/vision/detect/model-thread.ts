@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { Yuv420 } from './stretch.ts'
-import type { WorkerAnswer, WorkerOptions, WorkerRequest } from './worker.ts'
+import type { ModelFacts, ModelSettings, Seen } from './model.ts'
+import type { Yuv420 } from './preprocess.ts'
+import type { WorkerAnswer, WorkerRequest } from './worker.ts'
 
 /** A model that loads or answers slower than this hangs. Milliseconds. */
 const LOAD_DEADLINE = 60_000
@@ -9,20 +10,21 @@ const ANSWER_DEADLINE = 15_000
 /** What a thread gets to end by itself. */
 const END_DEADLINE = 2_000
 
-type Detected = Extract<WorkerAnswer, { type: 'detected' }>
-
 /** A model in a thread of its own: it may block or crash there. After any rejection the thread is of no more use. */
 export class ModelThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #ended = Promise.withResolvers<string>()
   #pending: PromiseWithResolvers<WorkerAnswer> | undefined
   #over: string | undefined
+  #facts: ModelFacts | undefined
+  #picture: Yuv420 | undefined
 
   /** Resolves when the model is loaded. Rejects with {@link UnavailableError}. */
-  static async start(options: WorkerOptions): Promise<ModelThread> {
-    const thread = new ModelThread(options)
+  static async start(settings: ModelSettings): Promise<ModelThread> {
+    const thread = new ModelThread(settings)
     try {
-      await thread.#answer(LOAD_DEADLINE)
+      const answer = await thread.#answer(LOAD_DEADLINE)
+      if (answer.type === 'ready') thread.#facts = answer.facts
       return thread
     } catch (err) {
       await thread.#worker.terminate()
@@ -30,9 +32,9 @@ export class ModelThread implements AsyncDisposable {
     }
   }
 
-  private constructor(options: WorkerOptions) {
+  private constructor(settings: ModelSettings) {
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: options,
+      workerData: settings,
       name: 'detector',
     })
     this.#worker.on('message', (answer: WorkerAnswer) => this.#pending?.resolve(answer))
@@ -45,10 +47,17 @@ export class ModelThread implements AsyncDisposable {
     return this.#ended.promise
   }
 
+  /** What the model turned out to be. */
+  get facts(): ModelFacts | undefined {
+    return this.#facts
+  }
+
   /** One picture at a time; its planes must lie in shared memory. */
-  async detect(picture: Yuv420): Promise<Detected> {
+  async detect(picture: Yuv420, minScore: number): Promise<Seen> {
     const answered = this.#answer(ANSWER_DEADLINE)
-    this.#worker.postMessage(picture satisfies WorkerRequest)
+    if (picture !== this.#picture) this.#worker.postMessage(picture satisfies WorkerRequest)
+    this.#picture = picture
+    this.#worker.postMessage(minScore satisfies WorkerRequest)
     const answer = await answered
     if (answer.type !== 'detected') throw new UnavailableError(`unexpected answer: ${answer.type}`)
     return answer

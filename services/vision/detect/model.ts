@@ -1,60 +1,166 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { decode, ROWS } from './decode.ts'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import type { DetectorSection } from '../config.ts'
+import type { Size } from '../fit.ts'
+import { decode, type Output, type Raw } from './decode.ts'
+import { describe, type Layout, type ModelFile, NO_TENSOR, type TensorShape } from './layout.ts'
+import { readNames } from './names.ts'
 import { type Candidate, suppress } from './nms.ts'
-import { createStretcher, type Yuv420 } from './stretch.ts'
+import { readMetadata } from './onnx-metadata.ts'
+import { createPreprocessor, place, type Yuv420 } from './preprocess.ts'
+import { recognise } from './recognise.ts'
 
 /** Boxes that overlap more are the same thing. */
 const SAME = 0.5
 const MOST = 50
+/** That onnxruntime-node 1.30 and we have numbers for; it takes no float16. */
+const TYPES: ReadonlySet<string> = new Set(['float32', 'int32', 'int64'])
 
-export interface Model extends AsyncDisposable {
-  /** What is in the picture, of any class, best first. Blocks the thread for the inference. */
-  detect(picture: Yuv420, minScore: number): Promise<Candidate[]>
+export interface Seen {
+  /** Best first. */
+  candidates: Candidate[]
+  /** What the net itself took, ms. */
+  runMs: number
 }
 
+/** What a model turned out to be. */
+export interface ModelFacts extends Pick<Layout, 'format' | 'letterbox' | 'scale' | 'colours'> {
+  size: Size
+  classes: number
+  /** As its file says. */
+  licence: string | null
+}
+
+export interface Model extends AsyncDisposable {
+  readonly facts: ModelFacts
+  /** What is in the picture, of any class. Blocks the thread for the inference. */
+  detect(picture: Yuv420, minScore: number): Promise<Seen>
+}
+
+export type ModelSettings = Pick<
+  DetectorSection,
+  'model' | 'threads' | 'format' | 'names' | 'size' | 'letterbox' | 'scale' | 'colours'
+>
+
 /**
- * Loads a detector of the YOLOv8 layout: one input [1, 3, height, width], RGB 0..1, one output [1, 84, N]. Rejects when
- * the file is missing, damaged, or something else.
+ * Loads a detector of any of the kinds of models/README.md. Rejects when the file is missing, damaged, or something
+ * else, with {@link UnavailableError} where it can be told what.
  */
-export async function loadModel(path: string): Promise<Model> {
-  const session = await InferenceSession.create(path, {
-    intraOpNumThreads: 1,
+export async function loadModel(settings: ModelSettings): Promise<Model> {
+  const metadata = await readMetadata(settings.model).catch((err: NodeJS.ErrnoException) => {
+    throw new UnavailableError(
+      `cannot read ${settings.model}: ${err.code === 'ENOENT' ? 'not found' : err.code}`,
+    )
+  })
+  const names = settings.names === undefined ? undefined : await readNames(settings.names)
+  const session = await InferenceSession.create(settings.model, {
+    intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
     // spinning burns whole cores between two pictures
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   })
-  const { input, size } = inputOf(session)
-  const stretch = createStretcher(size)
-  const pixels = new Float32Array(3 * size.width * size.height)
-  const tensor = new Tensor('float32', pixels, [1, 3, size.height, size.width])
-
-  async function run(): Promise<Float32Array> {
-    const output = (await session.run({ [input]: tensor }))[session.outputNames[0] ?? '']
-    const [batch, rows] = output?.dims ?? []
-    if (!output || !(output.data instanceof Float32Array) || batch !== 1 || rows !== ROWS) {
-      throw new Error(`the model gives [${output?.dims}], [1, ${ROWS}, N] was expected`)
+  try {
+    const file = {
+      inputs: session.inputMetadata.map(shapeOf),
+      outputs: session.outputMetadata.map(shapeOf),
+      metadata,
     }
-    return output.data
+    const layout = recognise(file, { ...settings, names })
+    return await open(session, layout, file)
+  } catch (err) {
+    await session.release()
+    throw err
+  }
+}
+
+async function open(session: InferenceSession, layout: Layout, file: ModelFile): Promise<Model> {
+  const [images = NO_TENSOR] = file.inputs
+  const unusual = images.type === 'float32' ? file.outputs.find(({ type }) => !TYPES.has(type)) : images
+  if (unusual) {
+    throw new UnavailableError(`${describe(unusual)}: export the model with float32 inputs and outputs`)
+  }
+  const preprocess = createPreprocessor(layout)
+  const feeds = createFeeds(file, layout.size)
+
+  async function run() {
+    const start = performance.now()
+    const results = await session.run(feeds.tensors)
+    const runMs = performance.now() - start
+    return {
+      outputs: new Map(Object.entries(results).map(([name, tensor]) => [name, outputOf(tensor)])),
+      runMs,
+    }
   }
 
-  await run()
+  decode(layout, (await run()).outputs, 1)
+  const { format, size, letterbox, scale, colours, names } = layout
+  const licence = file.metadata.get('license') ?? null
   return {
+    facts: { format, size, letterbox, scale, colours, classes: names.length, licence },
     async detect(picture, minScore) {
-      stretch(picture, pixels)
-      return suppress(decode(await run(), size, minScore), SAME, MOST)
+      preprocess(picture, feeds.pixels)
+      const { outputs, runMs } = await run()
+      const candidates = toCandidates(decode(layout, outputs, minScore), layout, picture)
+      return { candidates: suppress(candidates, SAME, MOST), runMs }
     },
     [Symbol.asyncDispose]: () => session.release(),
   }
 }
 
-function inputOf(session: InferenceSession) {
-  const [meta, ...others] = session.inputMetadata
-  const [batch, channels, height, width] = meta?.isTensor ? meta.shape : []
-  const fixed = typeof height === 'number' && typeof width === 'number'
-  if (!meta || others.length > 0 || !fixed || height <= 0 || width <= 0 || channels !== 3 || batch !== 1) {
-    throw new Error(
-      `the model takes [${meta?.isTensor ? meta.shape : ''}], [1, 3, height, width] was expected`,
-    )
+/** As fractions of the picture, cut to it, without what has no name. */
+function toCandidates(raws: readonly Raw[], layout: Layout, picture: Size): Candidate[] {
+  const { width, height, left, top } = place(picture, layout)
+  const candidates: Candidate[] = []
+  for (const { index, score, edges } of raws) {
+    const label = layout.names[index]
+    if (!label) continue
+    const x1 = clamp((edges[0] - left) / width)
+    const y1 = clamp((edges[1] - top) / height)
+    const x2 = clamp((edges[2] - left) / width)
+    const y2 = clamp((edges[3] - top) / height)
+    if (x2 > x1 && y2 > y1) candidates.push({ label, score, box: [x1, y1, x2 - x1, y2 - y1] })
   }
-  return { input: meta.name, size: { width, height } }
+  return candidates
+}
+
+/** The tensors that go in: the picture, and what some formats want beside it. */
+function createFeeds({ inputs }: ModelFile, size: Size) {
+  const [images = NO_TENSOR] = inputs
+  const pixels = new Float32Array(3 * size.width * size.height)
+  const dims = [1, 3, size.height, size.width]
+  const others = inputs.slice(1).map((input) => [input.name, extra(input, size)] as const)
+  const feeds = { ...Object.fromEntries(others), [images.name]: new Tensor('float32', pixels, dims) }
+  return { pixels, tensors: feeds }
+}
+
+function extra(input: TensorShape, { width, height }: Size): Tensor {
+  // boxes come out in pixels of the input, which the picture is stretched to
+  if (input.name === 'orig_target_sizes') {
+    return new Tensor('int64', BigInt64Array.of(BigInt(width), BigInt(height)), [1, 2])
+  }
+  if (input.name === 'pixel_mask') {
+    const [rows, columns] = [2, 1].map((fromEnd) => Number(input.shape.at(-fromEnd)))
+    const dims = [1, rows && rows > 0 ? rows : height, columns && columns > 0 ? columns : width]
+    const area = (dims[1] ?? 0) * (dims[2] ?? 0)
+    return new Tensor('int64', new BigInt64Array(area).fill(1n), dims)
+  }
+  throw new UnavailableError(`the model wants an input "${input.name}" that nobody knows`)
+}
+
+function outputOf({ data, dims }: Tensor): Output {
+  if (data instanceof Float32Array) return { data, dims }
+  if (data instanceof BigInt64Array) return { data: Float32Array.from(data, Number), dims }
+  return { data: data instanceof Int32Array ? Float32Array.from(data) : new Float32Array(), dims }
+}
+
+function shapeOf(meta: InferenceSession.ValueMetadata): TensorShape {
+  return {
+    name: meta.name,
+    type: meta.isTensor ? meta.type : 'no tensor',
+    shape: meta.isTensor ? meta.shape : [],
+  }
+}
+
+function clamp(value: number): number {
+  return Math.max(0, Math.min(1, value))
 }

@@ -1,11 +1,11 @@
 import type { Planes } from '../pixels.ts'
-import type { Yuv420 } from './stretch.ts'
+import type { Yuv420 } from './preprocess.ts'
 
-/** Copies a picture into memory that another thread sees; into `old` where that has the right size. */
+/** Copies a picture into memory that another thread sees: into `old`, and returns that, where it is of the same kind. */
 export function copyShared(planes: Planes, old?: Yuv420): Yuv420 {
   const { width, height, matrix } = planes
-  const fits = old?.width === width && old.height === height
-  const target = fits ? { ...old, matrix } : allocateShared(width, height, matrix)
+  const fits = old?.width === width && old.height === height && old.matrix === matrix
+  const target = fits ? old : allocateShared(width, height, matrix)
   copyPlane(planes.y, planes.strideY, target.y, width)
   copyPlane(planes.u, planes.strideUv, target.u, width / 2)
   copyPlane(planes.v, planes.strideUv, target.v, width / 2)
@@ -34,4 +34,13 @@ function copyPlane(from: Buffer, stride: number, to: Uint8Array, width: number):
   for (let row = 0; row * width < to.length; row++) {
     to.set(from.subarray(row * stride, row * stride + width), row * width)
   }
+}
+
+/** A picture of nothing, to try a model on. */
+export function greyPicture(): Yuv420 {
+  const picture = allocateShared(64, 64, 'bt601')
+  picture.y.fill(126)
+  picture.u.fill(128)
+  picture.v.fill(128)
+  return picture
 }

@@ -1,43 +1,42 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { lowerPriority } from './low-priority.ts'
-import { loadModel } from './model.ts'
-import type { Candidate } from './nms.ts'
-import type { Yuv420 } from './stretch.ts'
-
-/** Given as `workerData`. */
-export interface WorkerOptions {
-  model: string
-  minScore: number
-}
+import { loadModel, type ModelFacts, type ModelSettings, type Seen } from './model.ts'
+import type { Yuv420 } from './preprocess.ts'
 
 /** From the worker: first that the model is loaded, then one answer to each picture. */
-export type WorkerAnswer =
-  | { type: 'ready' }
-  | { type: 'detected'; candidates: Candidate[]; inferenceMs: number }
+export type WorkerAnswer = { type: 'ready'; facts: ModelFacts } | ({ type: 'detected' } & Seen)
 
-/** To the worker: a picture whose planes lie in shared memory, or null to end. */
-export type WorkerRequest = Yuv420 | null
+/**
+ * To the worker: where the pictures are, in shared memory, before the first and when that changes; the lowest score to
+ * look at the picture that lies there now; null to end.
+ */
+export type WorkerRequest = Yuv420 | number | null
 
 // onnxruntime's run() blocks its thread, so it has one of its own
 if (!parentPort) throw new Error('runs as a worker thread only')
 const port = parentPort
-const { model: path, minScore }: WorkerOptions = workerData
+const settings: ModelSettings = workerData
 lowerPriority()
-const model = await loadModel(path)
+const model = await loadModel(settings)
 
-async function answer(picture: Yuv420): Promise<WorkerAnswer> {
-  const start = performance.now()
-  const candidates = await model.detect(picture, minScore)
-  return { type: 'detected', candidates, inferenceMs: performance.now() - start }
+let picture: Yuv420 | undefined
+
+async function answer(minScore: number): Promise<WorkerAnswer> {
+  if (!picture) throw new Error('no picture to look at')
+  return { type: 'detected', ...(await model.detect(picture, minScore)) }
 }
 
-port.on('message', (picture: WorkerRequest) => {
-  if (picture === null) {
+port.on('message', (request: WorkerRequest) => {
+  if (request === null) {
     port.close()
     void model[Symbol.asyncDispose]()
     return
   }
-  answer(picture).then(
+  if (typeof request === 'object') {
+    picture = request
+    return
+  }
+  answer(request).then(
     (result) => port.postMessage(result),
     (err: unknown) => {
       // ends this thread with an 'error' for the other side
@@ -47,4 +46,4 @@ port.on('message', (picture: WorkerRequest) => {
     },
   )
 })
-port.postMessage({ type: 'ready' } satisfies WorkerAnswer)
+port.postMessage({ type: 'ready', facts: model.facts } satisfies WorkerAnswer)

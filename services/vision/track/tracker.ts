@@ -7,7 +7,7 @@ export interface TrackerOptions {
   /** To begin a track, by label; 0..1. */
   minScore(label: string): number
   /** To go on with one that has begun. */
-  keepScore: number
+  keepScore(): number
   zones?: Readonly<Record<string, ZoneSection>>
 }
 
@@ -60,7 +60,8 @@ export class Tracker {
 
   /** Takes an inference on a picture taken `at` into account; pictures come in order. */
   update(candidates: readonly Candidate[], at: number): Sighting {
-    const { minScore, keepScore } = this.#options
+    const { minScore } = this.#options
+    const keepScore = this.#options.keepScore()
     this.#measure(at)
     const sure = candidates.filter(({ label, score }) => score >= minScore(label))
     const unsure = candidates.filter(({ label, score }) => score >= keepScore && score < minScore(label))

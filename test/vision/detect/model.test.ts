@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, iou } from '#services/vision/detect/nms.ts'
 import { copyShared } from '#services/vision/detect/shared-picture.ts'
@@ -9,6 +10,7 @@ import { planesOf } from '#services/vision/pixels.ts'
 import { Input } from '#services/vision/sources/input.ts'
 
 const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
+const SETTINGS = DetectorSection.parse({})
 const EVERY = 5
 
 type Truth = [x: number, y: number, width: number, height: number, visible: number] | null
@@ -21,13 +23,12 @@ test('the default model is the one that models/README.md tells of', () => {
 /** Every fifth picture of the clip and what the model sees in it. */
 async function* lookAtClip(signal: AbortSignal) {
   await using input = await Input.open('demo/clip.mp4', { signal })
-  await using model = await loadModel(MODEL)
+  await using model = await loadModel(SETTINGS)
   for (let index = 0; ; index++) {
     const next = await input.next()
     if (!next) return
     using pixels = next.pixels
-    if (index % EVERY === 0)
-      yield { index, candidates: await model.detect(copyShared(planesOf(pixels)), 0.5) }
+    if (index % EVERY === 0) yield { index, ...(await model.detect(copyShared(planesOf(pixels)), 0.5)) }
   }
 }
 
@@ -51,6 +52,6 @@ test('the model finds dog and cat in the demo clip where the clip says they are'
 })
 
 test('a file that is no model is refused', async () => {
-  await assert.rejects(loadModel('demo/dog.png'))
-  await assert.rejects(loadModel('models/no-such-file.onnx'))
+  await assert.rejects(loadModel({ ...SETTINGS, model: 'demo/dog.png' }))
+  await assert.rejects(loadModel({ ...SETTINGS, model: 'models/no-such-file.onnx' }), /not found/)
 })

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, type Candidate, iou } from '#services/vision/detect/nms.ts'
 import { copyShared } from '#services/vision/detect/shared-picture.ts'
@@ -18,7 +19,6 @@ interface Clip {
 
 export const clip: Clip = JSON.parse(await readFile('demo/clip.json', 'utf8'))
 
-const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
 const SCORES = { begin: 0.5, keep: 0.3 }
 /** From a picture to its detections, ms. */
 const LATENCY = 35
@@ -29,13 +29,17 @@ const FOUND = 0.4
 
 /** What the default detector sees in each picture of the demo clip, or in every n-th; none in the others. */
 export async function detectClip(every = 1): Promise<Candidate[][]> {
-  await using model = await loadModel(MODEL)
+  await using model = await loadModel(DetectorSection.parse({}))
   await using input = await Input.open('demo/clip.mp4', { signal: new AbortController().signal })
   using normaliser = new Normaliser({ width: 1280, height: 720 })
   const all: Candidate[][] = []
   for (let next = await input.next(); next; next = await input.next()) {
     using pixels = await normaliser.normalise(next.pixels)
-    all.push(all.length % every === 0 ? await model.detect(copyShared(planesOf(pixels)), SCORES.keep) : [])
+    const isDue = all.length % every === 0
+    const { candidates } = isDue
+      ? await model.detect(copyShared(planesOf(pixels)), SCORES.keep)
+      : { candidates: [] }
+    all.push(candidates)
   }
   return all
 }
@@ -63,7 +67,7 @@ export interface Figures {
 
 /** Plays the clip to a tracker as the live service does, with `rate` detections a second, whose answers come late. */
 export function play(seen: readonly Candidate[][], rate: number, labels: readonly string[]): Figures {
-  const tracker = new Tracker({ minScore: () => SCORES.begin, keepScore: SCORES.keep })
+  const tracker = new Tracker({ minScore: () => SCORES.begin, keepScore: () => SCORES.keep })
   const every = clip.fps / rate
   const figures: Figures = { asked: 0, found: 0, drawn: [], idsPerVisit: [], without: 0 }
   const pending: number[] = []

@@ -23,7 +23,7 @@ const boxAt = (x: number): Box => [x, 0.4, 0.25, 0.5]
 /** A tracker with its events, and what they told. */
 function follow(labels: readonly string[] = ['dog']) {
   const told: TrackEvent[] = []
-  const tracker = new Tracker({ minScore: () => 0.5, keepScore: 0.3, zones: ZONES })
+  const tracker = new Tracker({ minScore: () => 0.5, keepScore: () => 0.3, zones: ZONES })
   const events = new TrackEvents({
     labels: () => labels,
     toEpoch: (at) => EPOCH + at,

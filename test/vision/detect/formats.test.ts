@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { DetectorSection } from '#services/vision/config.ts'
+import { loadModel } from '#services/vision/detect/model.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { BOX, images, MODELS, NAMED, NAMES, PICTURE, v8 } from './known-models.ts'
+import { type ModelDraft, type Value, writeOnnx } from './onnx-writer.ts'
+
+function saved(t: TestContext, draft: ModelDraft): string {
+  const path = join(temporaryFolder(t), 'model.onnx')
+  writeFileSync(path, writeOnnx(draft))
+  return path
+}
+
+async function load(t: TestContext, draft: ModelDraft, settings: object = {}) {
+  const model = await loadModel(DetectorSection.parse({ model: saved(t, draft), ...settings }))
+  t.after(() => model[Symbol.asyncDispose]())
+  return model
+}
+
+async function assertSeesDog(
+  t: TestContext,
+  draft: ModelDraft,
+  settings: object,
+  format: string,
+): Promise<void> {
+  const model = await load(t, draft, settings)
+  assert.equal(model.facts.format, format)
+  const { candidates } = await model.detect(PICTURE, 0.5)
+  assert.deepEqual(
+    candidates.map(({ label }) => label),
+    ['dog'],
+  )
+  const [dog] = candidates
+  assert.ok(Math.abs((dog?.score ?? 0) - 0.8) < 0.01, `score ${dog?.score}`)
+  for (const [i, value] of BOX.entries()) {
+    assert.ok(Math.abs((dog?.box[i] ?? 0) - value) < 0.01, `box ${dog?.box}`)
+  }
+}
+
+for (const [name, { draft, settings = {}, format }] of Object.entries(MODELS)) {
+  test(`a dog is seen where it is by ${name}`, (t) => assertSeesDog(t, draft, settings, format))
+}
+
+const one = (shape: Value['shape'], metadata: Record<string, string> = {}): ModelDraft => ({
+  inputs: [images()],
+  outputs: [{ name: 'output0', shape }],
+  metadata,
+})
+
+/** What is no detector that is known for sure, and what its refusal says. */
+const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegExp }> = {
+  'a model for segments': { draft: one([1, 39, 84], { task: 'segment', names: NAMED }), says: /"segment"/ },
+  'a second output that nobody knows': {
+    draft: { inputs: [images()], outputs: [v8, { name: 'output1', shape: [1, 32, 16, 16] }] },
+    says: /detector\.format.*output1 float32 \[1, 32, 16, 16\]/,
+  },
+  'a classifier': { draft: one([1, 1000]), says: /detector\.format.*takes images float32 \[1, 3, 64, 64\]/ },
+  'as many rows as places': { draft: one([1, 84, 84]), says: /set detector/ },
+  'six columns that may be a score and a class, or two classes': {
+    draft: one([1, 300, 6], { names: "['cat', 'dog']" }),
+    says: /detector\.format/,
+  },
+  'classes without names': { draft: one([1, 11, 84]), says: /7 classes.*detector\.names/ },
+  'an unknown number of classes': { draft: one([1, 300, 6]), says: /unknown number of classes.*names: coco/ },
+  'as many names as it has no classes': {
+    draft: one([1, 11, 84]),
+    settings: { names: NAMES },
+    says: /7 classes/,
+  },
+  'an input of any size': {
+    draft: { inputs: [{ name: 'images', shape: [1, 3, 'h', 'w'] }], outputs: [v8] },
+    says: /detector\.size/,
+  },
+  'an input that nobody knows': {
+    draft: {
+      inputs: [images(), { name: 'prompt', type: 'int64', shape: [1, 8] }],
+      outputs: [v8],
+      metadata: { names: NAMED },
+    },
+    says: /"prompt"/,
+  },
+  'half precision, which onnxruntime-node has no numbers for': {
+    draft: {
+      inputs: [images('images', 'float16')],
+      outputs: [{ ...v8, type: 'float16' }],
+      metadata: { names: NAMED },
+    },
+    says: /images float16.*with float32/,
+  },
+  'half precision in the output alone': {
+    draft: { inputs: [images()], outputs: [{ ...v8, type: 'float16' }], metadata: { names: NAMED } },
+    says: /output0 float16.*with float32/,
+  },
+  'pictures of whole numbers': {
+    draft: { inputs: [images('images', 'int32')], outputs: [v8], metadata: { names: NAMED } },
+    says: /images int32|float32/,
+  },
+}
+
+for (const [name, { draft, settings = {}, says }] of Object.entries(REFUSED)) {
+  test(`refused, with its shapes and what to do: ${name}`, async (t) => {
+    await assert.rejects(load(t, draft, settings), says)
+  })
+}
+
+test('what config says goes before what the file says', async (t) => {
+  const draft = { inputs: [images()], outputs: [v8], metadata: { names: NAMED, letterbox: 'stretch' } }
+  assert.equal((await load(t, draft)).facts.letterbox, 'stretch')
+  const settings = { letterbox: 'centre', scale: 'byte', colours: 'bgr', names: ['a', 'dog', 'b'] }
+  const model = await load(t, draft, settings)
+  const { letterbox, scale, colours } = model.facts
+  assert.deepEqual([letterbox, scale, colours], ['centre', 'byte', 'bgr'])
+  await assertSeesDog(t, draft, settings, 'yolov8')
+})
+
+test('names come out of a text file, a line each', async (t) => {
+  const names = join(temporaryFolder(t), 'names.txt')
+  writeFileSync(names, 'cat\r\ndog\r\nbird\r\n')
+  await assertSeesDog(t, { inputs: [images()], outputs: [v8] }, { names }, 'yolov8')
+  await assert.rejects(
+    load(t, { inputs: [images()], outputs: [v8] }, { names: `${names}.none` }),
+    /cannot read.*ENOENT/,
+  )
+})
+
+test('a licence that binds others is found in the file', async (t) => {
+  const metadata = { names: NAMED, license: 'AGPL-3.0 License (https://ultralytics.com/license)' }
+  const { facts } = await load(t, { inputs: [images()], outputs: [v8], metadata })
+  assert.match(facts.licence ?? '', /AGPL/)
+})

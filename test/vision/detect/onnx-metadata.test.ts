@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseNames } from '#services/vision/detect/names.ts'
+import { readMetadata } from '#services/vision/detect/onnx-metadata.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { writeOnnx } from './onnx-writer.ts'
+
+const MODEL = writeOnnx({
+  inputs: [{ name: 'images', shape: [1, 3, 8, 8] }],
+  outputs: [{ name: 'output', shape: [1, 5, 1000] }],
+  metadata: { task: 'detect', names: "{0: 'dog'}", empty: '', ünïcode: '狗' },
+})
+
+test('what the maker wrote into the file comes out, the net is passed over', async (t) => {
+  const path = join(temporaryFolder(t), 'model.onnx')
+  writeFileSync(path, MODEL)
+  assert.deepEqual(Object.fromEntries(await readMetadata(path)), {
+    task: 'detect',
+    names: "{0: 'dog'}",
+    empty: '',
+    ünïcode: '狗',
+  })
+  assert.equal((await readMetadata('models/ssdlite-mobilenet-v2-300.onnx')).get('task'), 'detect')
+})
+
+test('a damaged file has none or some, and hurts nobody', async (t) => {
+  const path = join(temporaryFolder(t), 'model.onnx')
+  const damage = fc.array(fc.tuple(fc.nat(MODEL.length - 1), fc.nat(255)), { maxLength: 20 })
+  await fc.assert(
+    fc.asyncProperty(damage, fc.nat(MODEL.length), async (bytes, end) => {
+      const damaged = Buffer.from(MODEL)
+      for (const [at, byte] of bytes) damaged[at] = byte
+      writeFileSync(path, damaged.subarray(0, end))
+      assert.ok((await readMetadata(path)).size <= 200)
+    }),
+    { numRuns: 300 },
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (bytes) => {
+      writeFileSync(path, bytes)
+      await readMetadata(path)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('names are read as Python writes them', () => {
+  assert.deepEqual(parseNames(`{0: 'person', 1: "dog's", 2: 'hot dog'}`), ['person', "dog's", 'hot dog'])
+  assert.deepEqual(parseNames("['cat', 'dog']"), ['cat', 'dog'])
+  assert.deepEqual(parseNames("{0: 'a', 3: 'd'}"), ['a', '', '', 'd'])
+  for (const nothing of [undefined, '', '{}', '7']) assert.equal(parseNames(nothing), undefined)
+})
