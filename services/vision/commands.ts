@@ -15,7 +15,7 @@ export interface CommandHandler {
    * Carries it out; what it returns goes into the result. {@link ContractError} and {@link UnavailableError} tell the
    * app why not, any other error only the log.
    */
-  run(params: Command['params'], command: Command): Promise<Record<string, unknown>>
+  run(params: Command['params']): Promise<Record<string, unknown>> | Record<string, unknown>
 }
 
 interface CommandDeps {
@@ -43,7 +43,7 @@ export async function answerCommands(
     }
     const attempt = async (command: Command) => {
       try {
-        return { ...(await run(command.params, command)), success: true }
+        return { ...(await run(command.params)), success: true }
       } catch (err) {
         if (err instanceof ContractError || err instanceof UnavailableError) {
           return { success: false, error: err.message }

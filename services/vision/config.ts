@@ -1,14 +1,21 @@
 import { z } from 'zod'
 
 const number = z.coerce.number<number | string>()
-const side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
+/** Pixels, even as 4:2:0 video needs it. */
+export const Side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
+
+/** Pictures a second. */
+export const Fps = number.pipe(z.number().min(1).max(60))
+/** Degrees clockwise. */
+export const Rotate = number.pipe(z.literal([0, 90, 180, 270]))
+export const Flip = z.enum(['none', 'horizontal', 'vertical'])
 
 /** `vision.source`: where pictures come from. */
-const SourceSection = z.discriminatedUnion('type', [
+export const SourceSection = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('rpicam'),
     args: z.array(z.string()).default([]),
-    lores: z.strictObject({ width: side, height: side }).optional(),
+    lores: z.strictObject({ width: Side, height: Side }).optional(),
   }),
   z.strictObject({
     type: z.literal('v4l2'),
@@ -20,10 +27,10 @@ const SourceSection = z.discriminatedUnion('type', [
     type: z.literal('exec'),
     command: z.array(z.string().min(1)).min(1),
     format: z.enum(['yuv420p', 'mjpeg', 'h264']),
-    width: side.optional(),
-    height: side.optional(),
+    width: Side.optional(),
+    height: Side.optional(),
     fps: number.pipe(z.number().min(1).max(120)).optional(),
-    lores: z.strictObject({ width: side, height: side }).optional(),
+    lores: z.strictObject({ width: Side, height: Side }).optional(),
   }),
   z.strictObject({ type: z.literal('synthetic') }),
 ])
@@ -58,7 +65,7 @@ export const DetectorSection = z
     threads: number.pipe(z.int().min(1).max(16)).default(1),
     format: z.enum(MODEL_FORMATS).default('auto'),
     names: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-    size: z.strictObject({ width: side, height: side }).optional(),
+    size: z.strictObject({ width: Side, height: Side }).optional(),
     letterbox: z.enum(['stretch', 'centre', 'top-left']).optional(),
     scale: z.enum(['unit', 'byte', 'imagenet']).optional(),
     colours: z.enum(['rgb', 'bgr']).optional(),
@@ -83,8 +90,8 @@ export type ZoneSection = z.infer<typeof ZoneSection>
 export const VisionSection = z
   .strictObject({
     source: SourceSection.prefault({ type: 'rpicam' }),
-    rotate: number.pipe(z.literal([0, 90, 180, 270])).default(0),
-    flip: z.enum(['none', 'horizontal', 'vertical']).default('none'),
+    rotate: Rotate.default(0),
+    flip: Flip.default('none'),
     detector: DetectorSection,
     zones: z.record(z.string().regex(/^[\w-]{1,40}$/), ZoneSection).default({}),
     overlay: z.boolean().default(true),

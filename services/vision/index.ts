@@ -1,26 +1,29 @@
+import type { Bus } from '#bus/bus.ts'
 import { LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { DataDir, WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
-import { createTally } from '#lib/tally.ts'
+import { createTally, type Tally } from '#lib/tally.ts'
 import { Camera } from './camera.ts'
+import { cameraControl } from './camera-control.ts'
 import type { CapturedFrame } from './captured-frame.ts'
 import { answerCommands } from './commands.ts'
-import { VisionSection } from './config.ts'
+import { type DetectorSection, VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import { setDetector } from './detect/set-detector.ts'
 import type { Layers } from './encode/layers.ts'
 import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
+import { Hud, setOverlay } from './hud.ts'
 import { createLatest } from './latest.ts'
-import { paintOverlay } from './overlay/overlay.ts'
-import type { Planes } from './pixels.ts'
+import { followMode } from './mode.ts'
+import { Newest } from './newest.ts'
+import { takePhoto } from './photos/take-photo.ts'
 import { followProfiles } from './profiles.ts'
 import { createReport } from './report.ts'
 import { Sight } from './sight.ts'
 import { captureFrom } from './sources/open.ts'
-import { createVideo } from './video.ts'
-import { toEpoch } from './wall-clock.ts'
+import { createVideo, type Video } from './video.ts'
 
 interface VisionConfig {
   vision: VisionSection
@@ -35,56 +38,99 @@ export const vision = defineService({
   start: startVision,
 })
 
-/** Captures, detects, draws, and encodes what somebody watches. A missing camera or model is no error. */
+/** Captures, detects, follows, draws, and encodes what somebody watches. A missing camera or model is no error. */
 export async function startVision({ bus, config, log }: Deps<VisionConfig>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const { source, detector: detectorConfig, overlay, snapshot_fps, zones } = config.vision
-  const { fps, bitrate_kbps, ...size } = config.webrtc.video
+  const { vision: section, data_dir: dataDir } = config
+  const { fps, bitrate_kbps, width, height } = config.webrtc.video
   const drops = stack.use(createTally(log, 'frames dropped'))
-  const profiles = stack.use(await followProfiles(bus))
-  const settings = () => detector.settings
-  const sight = stack.use(new Sight({ bus, profiles, settings, zones }))
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
-  const paint = overlay ? painter(sight) : () => {}
+  const { sight, hud } = stack.use(await openSight(bus, section, () => detector.settings))
+  const newest = stack.use(new Newest())
+  const drawing = { drops, paint: hud.paint, newest }
+  const bitrate = bitrate_kbps * 1000
   const video = stack.use(
-    createVideo({
-      ...{ bus, log, drops, paint, onChange, fps, bitrate: bitrate_kbps * 1000 },
-      detection: () => detector,
-    }),
+    createVideo({ bus, log, onChange, fps, bitrate, detection: () => detector, ...drawing }),
   )
   const { layers } = video
-  const snapshots = stack.use(
-    new Snapshots({ fps: snapshot_fps, drops, paint, publish: (jpeg) => bus.publish(topics.frame, jpeg) }),
-  )
+  const snapshots = stack.use(createSnapshots(bus, section, drawing))
   const onDetected = sight.take.bind(sight)
   const detector: Detector = stack.use(
-    new Detector({ config: detectorConfig, log, drops, onDetected, onChange }),
+    new Detector({ config: section.detector, log, drops, onDetected, onChange }),
   )
   const afterVideo = stack.use(createAfterVideo(layers, [detector, snapshots]))
   const onFrame = (captured: CapturedFrame) => {
+    newest.offer(captured)
     layers.offer(captured)
     afterVideo.offer(captured.share())
   }
-  const capture = captureFrom(source)
-  const camera = stack.use(new Camera({ capture, size, fps, log, onFrame, onChange }))
-  function sayState() {
-    bus.setState({
-      source: source.type,
-      ...camera.summary,
-      detector: detector.summary,
-      tracks: sight.count,
-      ...video.summary,
-      dropped: drops.totals,
-    })
+  const settings = { ...pick(section), width, height, fps }
+  const camera = stack.use(
+    new Camera({ settings, captureFrom, log, onFrame, onChange, onEdge: tellOfCamera(bus) }),
+  )
+  const parts = { camera, detector, sight, hud, video, drops }
+  const sayState = () => bus.setState(stateOf(parts))
+  stack.use(await followVideo(bus, layers, onChange))
+  stack.use(await bus.subscribe(topics.frameRequest, () => snapshots.request()))
+  const photos = { newest, cameraError: () => camera.error, paint: hud.draw, limits: section.photos }
+  const handlers = [
+    setDetector({ detector, configured: section.detector, dataDir }),
+    cameraControl({ camera, dataDir, onFps: (rate) => layers.setFps(rate) }),
+    setOverlay(hud, onChange),
+    takePhoto({ bus, log, dataDir, ...photos }),
+  ]
+  stack.use(await answerCommands({ bus, log }, handlers))
+  return stack.move()
+}
+
+interface Parts {
+  camera: Camera
+  detector: Detector
+  sight: Sight
+  hud: Hud
+  video: Video
+  drops: Tally
+}
+
+/** `vision/state` */
+function stateOf({ camera, detector, sight, hud, video, drops }: Parts) {
+  return {
+    ...camera.summary,
+    detector: detector.summary,
+    tracks: sight.count,
+    overlay: hud.enabled,
+    ...video.summary,
+    dropped: drops.totals,
   }
+}
+
+const pick = ({ source, rotate, flip }: VisionSection) => ({ source, rotate, flip })
+
+/** What is seen, and how it is drawn. */
+async function openSight(bus: Bus, { zones, overlay }: VisionSection, settings: () => DetectorSection) {
+  using stack = new DisposableStack()
+  const profiles = stack.use(await followProfiles(bus))
+  const mode = stack.use(await followMode(bus))
+  const sight = stack.use(new Sight({ bus, profiles, settings, zones }))
+  const hud = new Hud({ enabled: overlay, sight, profiles, mode })
+  const owned = stack.move()
+  return { sight, hud, [Symbol.dispose]: () => owned[Symbol.dispose]() }
+}
+
+type Drawing = Pick<ConstructorParameters<typeof Snapshots>[0], 'drops' | 'paint' | 'newest'>
+
+function createSnapshots(bus: Bus, { snapshot_fps }: VisionSection, drawing: Drawing): Snapshots {
+  return new Snapshots({ fps: snapshot_fps, ...drawing, publish: (jpeg) => bus.publish(topics.frame, jpeg) })
+}
+
+/** Encodes what is in demand, and makes keyframes when asked to. */
+async function followVideo(bus: Bus, layers: Layers, onChange: () => void): Promise<Disposable> {
+  using stack = new DisposableStack()
   stack.use(await followDemand(bus, (wanted) => layers.want(wanted) && onChange()))
   for (const layer of LAYERS) {
     stack.use(await bus.subscribe(topics.keyframe, () => layers.requestKeyframe(layer), { layer }))
   }
-  stack.use(await bus.subscribe(topics.frameRequest, () => snapshots.request()))
-  const handlers = [setDetector({ detector, configured: detectorConfig, dataDir: config.data_dir })]
-  stack.use(await answerCommands({ bus, log }, handlers))
   return stack.move()
 }
 
@@ -102,8 +148,10 @@ function createAfterVideo(layers: Layers, patient: readonly { offer(captured: Ca
   )
 }
 
-/** Draws what is in sight, each where it is by then, and the time. */
-function painter(sight: Sight) {
-  return (planes: Planes, captured: CapturedFrame) =>
-    paintOverlay(planes, captured.live ? sight.at(captured.at) : [], toEpoch(captured.at))
+/** API_CONTRACT 2.4: on an edge only. */
+function tellOfCamera(bus: Bus) {
+  return (camera_ok: boolean, camera_error: string | null) => {
+    const event = { camera_ok, camera_error }
+    bus.publish(topics.event, event, { name: 'camera_status_changed' }).catch(() => {}) // the bus warns
+  }
 }

@@ -28,7 +28,7 @@ export interface Video extends AsyncDisposable {
   readonly summary: Record<string, unknown>
 }
 
-export function createVideo({ bus, bitrate, detection, onChange, ...options }: VideoOptions): Video {
+export function createVideo({ bus, bitrate, fps, detection, onChange, ...options }: VideoOptions): Video {
   using stack = new DisposableStack()
   const load = stack.use(
     watchLoad({
@@ -41,12 +41,15 @@ export function createVideo({ bus, bitrate, detection, onChange, ...options }: V
       },
     }),
   )
-  const layers: Layers = createLayers(bitrate, {
-    ...options,
-    load,
-    publish: (layer, codec, unit) =>
-      bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
-  })
+  const layers: Layers = createLayers(
+    { bitrate, fps },
+    {
+      ...options,
+      load,
+      publish: (layer, codec, unit) =>
+        bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
+    },
+  )
   const owned = stack.move()
   return {
     layers,

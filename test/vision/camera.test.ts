@@ -22,14 +22,16 @@ function capturing(count: number, ending: () => Promise<void> | void): Capture {
   }
 }
 
-function openCamera(t: TestContext, capture: Capture) {
+function openCamera(t: TestContext, capture: Capture | Record<string, Capture>) {
   const frames: { live: boolean; at: number; brightest: number }[] = []
   let wake = Promise.withResolvers<void>()
   const logged: Record<string, unknown>[] = []
+  const edges: [boolean, string | null][] = []
   const camera = new Camera({
-    capture,
-    size: SIZE,
-    fps: 50,
+    settings: { source: { type: 'synthetic' }, ...SIZE, fps: 50, rotate: 0, flip: 'none' },
+    captureFrom: ({ type }) =>
+      typeof capture === 'function' ? capture : (capture[type] ?? assert.fail(type)),
+    onEdge: (...edge) => void edges.push(edge),
     log: createLogger('test', { write: (line: string) => void logged.push(JSON.parse(line)) }),
     onFrame({ live, at, pixels }: CapturedFrame) {
       frames.push({ live, at, brightest: Math.max(...planesOf(pixels).y.subarray(0, 320 * 240)) })
@@ -41,6 +43,7 @@ function openCamera(t: TestContext, capture: Capture) {
   t.after(() => camera[Symbol.asyncDispose]())
   return {
     camera,
+    edges,
     frames,
     logged,
     async until(met: () => boolean) {

@@ -8,7 +8,7 @@ import {
 import type { Size } from '../fit.ts'
 import { allocate, check, Scaler } from '../pixels.ts'
 
-/** MJPEG's quantiser, 1 (best) to 31. */
+/** MJPEG's quantiser, 1 (best) to 31, unless told otherwise. */
 const QUALITY = 3
 const FF_QP2LAMBDA = 118
 
@@ -18,8 +18,9 @@ export class JpegEncoder implements Disposable {
   readonly #canvas: Frame
   readonly #scaler = new Scaler()
   readonly #packet = new Packet()
+  readonly #quality: number
 
-  static async open(size: Size): Promise<JpegEncoder> {
+  static async open(size: Size, quality = QUALITY): Promise<JpegEncoder> {
     const codec = Codec.findEncoderByName(FF_ENCODER_MJPEG)
     if (!codec) throw new Error('this FFmpeg has no MJPEG encoder')
     const context = new CodecContext()
@@ -30,13 +31,14 @@ export class JpegEncoder implements Disposable {
     context.colorRange = AVCOL_RANGE_JPEG
     context.timeBase = new Rational(1, 1000)
     context.setFlags(AV_CODEC_FLAG_QSCALE)
-    context.globalQuality = QUALITY * FF_QP2LAMBDA
+    context.globalQuality = quality * FF_QP2LAMBDA
     context.threadCount = 1
     check(await context.open2(codec), 'open MJPEG')
-    return new JpegEncoder(context, size)
+    return new JpegEncoder(context, size, quality)
   }
 
-  private constructor(context: CodecContext, size: Size) {
+  private constructor(context: CodecContext, size: Size, quality: number) {
+    this.#quality = quality
     this.#context = context
     this.#canvas = allocate(size, 'bt601', { format: AV_PIX_FMT_YUVJ420P, fullRange: true })
     this.#packet.alloc()
@@ -51,7 +53,7 @@ export class JpegEncoder implements Disposable {
     check(this.#canvas.makeWritable(), 'canvas')
     await this.#scaler.scale(this.#canvas, pixels)
     this.#canvas.pts = BigInt(Math.round(at))
-    this.#canvas.quality = QUALITY * FF_QP2LAMBDA
+    this.#canvas.quality = this.#quality * FF_QP2LAMBDA
     check(await this.#context.sendFrame(this.#canvas), 'encode JPEG')
     check(await this.#context.receivePacket(this.#packet), 'encode JPEG')
     const data = Buffer.from(this.#packet.data ?? [])

@@ -18,7 +18,6 @@ import type { Vp8Encoder } from './vp8-encoder.ts'
 export interface LayerOptions {
   name: Layer
   codec: VideoCodec
-  fps: number
   log: Logger
   drops: Tally
   /** Draws on a picture of this layer. */
@@ -48,14 +47,17 @@ export class LayerStream implements AsyncDisposable {
   readonly #backoff = createBackoff(REOPEN)
   /** The largest picture. */
   box: Size
+  /** Pictures a second. */
+  fps: number
   #size: Size | undefined
   #closedUntil = 0
   #lastAt = 0
   #counter = 0
 
-  constructor(options: LayerOptions, box: Size) {
+  constructor(options: LayerOptions, { box, fps }: { box: Size; fps: number }) {
     this.#options = options
     this.box = box
+    this.fps = fps
     this.#latest = createLatest(
       (captured) => this.#handle(captured),
       () => {
@@ -157,9 +159,10 @@ export class LayerStream implements AsyncDisposable {
   }
 
   async #encoderFor(canvas: Frame, bitrate: number): Promise<Encoder | Vp8Encoder> {
-    const { codec, fps, log, name } = this.#options
+    const { fps } = this
+    const { codec, log, name } = this.#options
     const kind = { width: canvas.width, height: canvas.height, matrix: matrixOf(canvas) }
-    if (this.#encoder?.fits(kind)) return this.#encoder
+    if (this.#encoder?.fits(kind) && this.#encoder.options.fps === fps) return this.#encoder
     this.#closeEncoder()
     this.#encoder = await FORMATS[codec].open({ ...kind, fps, bitrate })
     this.#size = { width: kind.width, height: kind.height }

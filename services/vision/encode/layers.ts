@@ -23,6 +23,8 @@ export interface Layers extends AsyncDisposable {
   /** Encodes these layers and no others from now on. Returns whether others than before. */
   want(wanted: Wanted): boolean
   requestKeyframe(layer: Layer): void
+  /** From now on so many pictures a second. */
+  setFps(fps: number): void
   /** Makes every layer's pictures no larger than those of the layer so many steps below it. */
   reduce(steps: number): void
   /** What `vision/state` says of each layer in demand. */
@@ -31,7 +33,7 @@ export interface Layers extends AsyncDisposable {
 
 /** `bitrate` in bit/s: the usual one of the high layer. */
 export function createLayers(
-  bitrate: number,
+  { bitrate, fps }: { bitrate: number; fps: number },
   options: Omit<LayerOptions, 'name' | 'codec' | 'publish'> & {
     publish(layer: Layer, codec: VideoCodec, accessUnit: Buffer): Promise<void>
   },
@@ -40,7 +42,7 @@ export function createLayers(
   const streams = VIDEO_CODECS.flatMap((codec) =>
     LAYERS.map((name) => {
       const publish = (accessUnit: Buffer) => options.publish(name, codec, accessUnit)
-      const stream = new LayerStream({ ...options, name, codec, publish }, BOXES[name])
+      const stream = new LayerStream({ ...options, name, codec, publish }, { box: BOXES[name], fps })
       return { name, codec, stream }
     }),
   )
@@ -61,6 +63,9 @@ export function createLayers(
     },
     requestKeyframe(layer) {
       for (const { name, stream } of streams) if (name === layer) stream.requestKeyframe()
+    },
+    setFps(rate) {
+      for (const { stream } of streams) stream.fps = rate
     },
     reduce(steps) {
       for (const { name, stream } of streams) stream.box = BOXES[below(name, steps)]

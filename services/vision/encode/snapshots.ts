@@ -3,14 +3,19 @@ import type { Tally } from '#lib/tally.ts'
 import { Canvas } from '../canvas.ts'
 import type { CapturedFrame } from '../captured-frame.ts'
 import { createLatest, type Latest } from '../latest.ts'
+import type { Newest } from '../newest.ts'
 import type { Planes } from '../pixels.ts'
 import { createThrottle } from '../throttle.ts'
 import { JpegEncoder } from './jpeg.ts'
+
+/** A picture this old is of now, ms. */
+const FRESH = 100
 
 export interface SnapshotOptions {
   /** Pictures a second; 0 for only those asked for. */
   fps: number
   drops: Tally
+  newest: Newest
   paint(planes: Planes, captured: CapturedFrame): void
   publish(jpeg: Buffer): Promise<void>
 }
@@ -33,9 +38,11 @@ export class Snapshots implements AsyncDisposable {
     )
   }
 
-  /** The next picture is published, whether one is due or not. */
+  /** The picture of now is published, or the next one if that is old. */
   request(): void {
-    this.#asked = true
+    const captured = this.#options.newest.get(FRESH)
+    if (captured) this.#latest.offer(captured)
+    else this.#asked = true
   }
 
   offer(captured: CapturedFrame): void {

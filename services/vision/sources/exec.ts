@@ -1,14 +1,17 @@
+import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../config.ts'
 import { openH264Reader, openMjpegReader, type PacketReader } from './packet-reader.ts'
 import { runProgram } from './program.ts'
 import { createRawReader } from './raw-frames.ts'
+import { SmallPictures } from './small-pictures.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 
-type ExecSection = Omit<Extract<SourceSection, { type: 'exec' }>, 'type'>
+export type ExecSection = Omit<Extract<SourceSection, { type: 'exec' }>, 'type'>
 
 /**
  * A program that writes video to its standard output. `{width}`, `{height}` and `{fps}` in its arguments are replaced;
- * where the section does not give them they are those of the video that is sent.
+ * where the section does not give them they are those of the video that is sent. With `lores` it writes a small
+ * yuv420p picture to its descriptor 3 before each one.
  */
 export function captureExec(section: ExecSection): Capture {
   return async (options) => {
@@ -21,16 +24,32 @@ export function captureExec(section: ExecSection): Capture {
         .replaceAll('{height}', String(height))
         .replaceAll('{fps}', String(fps)),
     )
-    using reader = await openReader(section.format, { ...options, width, height })
-    await runProgram(command, options.signal, (chunk) => reader.read(chunk))
+    using small = section.lores && new SmallPictures(section.lores)
+    const emit: CaptureOptions['emit'] = (pixels) => options.emit(pixels, small?.next())
+    using reader = await openReader(section.format, { ...options, width, height, emit })
+    try {
+      await runProgram(
+        command,
+        options.signal,
+        (chunk) => reader.read(chunk),
+        small && ((chunk) => small.read(chunk)),
+      )
+    } catch (err) {
+      if (!reader.begun || !(err instanceof UnavailableError)) throw err
+      throw new UnavailableError(`${err.message} within a picture of ${width}x${height}: is that its size?`)
+    }
   }
 }
 
-async function openReader(format: ExecSection['format'], options: CaptureOptions): Promise<PacketReader> {
-  const { emit } = options
+type Reader = PacketReader & { readonly begun?: boolean }
+
+async function openReader(format: ExecSection['format'], options: CaptureOptions): Promise<Reader> {
+  const emit = (...pictures: Parameters<CaptureOptions['emit']>) => options.emit(...pictures)
   switch (format) {
-    case 'yuv420p':
-      return { read: createRawReader(options, emit), [Symbol.dispose]() {} }
+    case 'yuv420p': {
+      const raw = createRawReader(options, emit)
+      return Object.assign(raw, { [Symbol.dispose]() {} })
+    }
     case 'mjpeg':
       return await openMjpegReader(emit)
     case 'h264':

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { UnavailableError } from '#lib/unavailable-error.ts'
@@ -17,10 +17,15 @@ export async function runProgram(
   command: readonly string[],
   signal: AbortSignal,
   read: (chunk: Buffer) => Promise<void>,
+  /** Takes what the program writes to its descriptor 3. */
+  readThird?: (chunk: Buffer) => void,
 ): Promise<void> {
   const [file = '', ...args] = command
   // a process group of its own, so that what a shell started ends, too
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(readThird ? ['pipe' as const] : [])]
+  const child = spawn(file, args, { stdio, detached: true }) as ChildProcessByStdio<null, Readable, Readable>
+  const third = child.stdio[3]
+  if (readThird) third?.on('data', readThird).on('error', () => {}) // ends with the program
   const closed = once(child, 'close').then(
     ([code, by]: (number | string | null)[]) => ({ code, by }),
     (err: unknown) => ({ err }),
@@ -33,6 +38,7 @@ export async function runProgram(
       killGroup(child, 'SIGKILL')
       // somebody who left the group may hold the pipe
       child.stdout.destroy()
+      third?.destroy()
       child.stderr.destroy()
     }, END_DEADLINE)
   }

@@ -7,10 +7,10 @@ export interface CaptureOptions extends Size {
   /** Aborted when the source should end; a source that is stuck is aborted, too. */
   signal: AbortSignal
   /**
-   * Takes one picture over, of any size and format. Resolves when the next one may come; a source that cannot wait
+   * Takes one picture over, of any size and format, and the camera's own small one of the same moment. Resolves when the next one may come; a source that cannot wait
    * does not, and loses pictures.
    */
-  emit(pixels: Frame): Promise<void> | void
+  emit(pixels: Frame, small?: Frame): Promise<void> | void
 }
 
 /**

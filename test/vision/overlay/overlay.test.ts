@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { paintOverlay } from '#services/vision/overlay/overlay.ts'
+import { paintOverlay, type Scene } from '#services/vision/overlay/overlay.ts'
 import { planesOf } from '#services/vision/pixels.ts'
 import { colourAt, plainPicture } from '#test/vision/pictures.ts'
 
@@ -8,10 +8,10 @@ const SIZE = { width: 640, height: 360 }
 const GREY = [80, 80, 80] as const
 const DOG = { label: 'dog', score: 0.9, box: [0.25, 0.25, 0.5, 0.5], track_id: null } as const
 
-function painted(objects: Parameters<typeof paintOverlay>[1]) {
+function painted(objects: Scene['objects']) {
   const pixels = plainPicture(SIZE, GREY)
   const planes = planesOf(pixels)
-  paintOverlay(planes, objects, Date.UTC(2026, 2, 1))
+  paintOverlay(planes, { objects, time: Date.UTC(2026, 2, 1) })
   return { pixels, planes }
 }
 

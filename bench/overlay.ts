@@ -1,0 +1,52 @@
+import type { Detections } from '#bus/messages.ts'
+import { paintOverlay } from '#services/vision/overlay/overlay.ts'
+import { planesOf } from '#services/vision/pixels.ts'
+import { noisyPicture } from '#test/vision/pictures.ts'
+import { percentile } from './statistics.ts'
+
+const FRAMES = 500
+const WARM_UP = 100
+
+const say = (line = '') => void process.stdout.write(`${line}\n`)
+
+/** Boxes all over the picture, none like the one before. */
+function scene(count: number, index: number) {
+  const objects: Detections['objects'] = Array.from({ length: count }, (_, i) => {
+    const x = ((i * 0.17 + index * 0.003) % 1) * 0.6
+    const y = ((i * 0.29 + index * 0.002) % 1) * 0.5
+    return {
+      label: i % 2 ? 'cat' : 'dog',
+      score: (50 + ((index + i) % 50)) / 100,
+      box: [x, y, 0.35, 0.45],
+      track_id: i,
+    }
+  })
+  return {
+    objects,
+    time: Date.UTC(2026, 10, 23) + index * 67,
+    mode: 'silent_guardian',
+    nameOf: () => 'Bella',
+  }
+}
+
+say('| overlay, p50 / p95 | 1 box | 3 boxes | 10 boxes |')
+say('|---|---|---|---|')
+for (const size of [
+  { width: 1280, height: 720 },
+  { width: 640, height: 360 },
+]) {
+  using pixels = noisyPicture(size, 1)
+  const planes = planesOf(pixels)
+  const cells = [1, 3, 10].map((count) => {
+    const times: number[] = []
+    for (let index = 0; index < FRAMES; index++) {
+      const drawn = scene(count, index)
+      const start = performance.now()
+      paintOverlay(planes, drawn)
+      times.push(performance.now() - start)
+    }
+    const counted = times.slice(WARM_UP)
+    return `${percentile(counted, 0.5).toFixed(2)} / ${percentile(counted, 0.95).toFixed(2)} ms`
+  })
+  say(`| ${size.width}×${size.height}, with mode and clock | ${cells.join(' | ')} |`)
+}
