@@ -74,7 +74,7 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
     for (const data of ['not base64!', 7, null, { data: 'AAAA<' }]) device.send({ event: 'photo', data })
     using pixels = plainPicture({ width: 320, height: 180 }, [200, 40, 40])
     using encoder = await JpegEncoder.open(pixels)
-    const data = (await encoder.encode(pixels, 0)).toString('base64')
+    const data = (await encoder.encode(pixels)).toString('base64')
     device.send({ event: 'photo', data, filename: 'dog.jpg', resolution: '320x180', with_hud: false })
     await says(page, /320x180/)
     await page.waitForFunction(() => {

@@ -19,6 +19,7 @@ export class JpegEncoder implements Disposable {
   readonly #scaler = new Scaler()
   readonly #packet = new Packet()
   readonly #quality: number
+  #count = 0n
 
   static async open(size: Size, quality = QUALITY): Promise<JpegEncoder> {
     const codec = Codec.findEncoderByName(FF_ENCODER_MJPEG)
@@ -49,10 +50,10 @@ export class JpegEncoder implements Disposable {
   }
 
   /** The bytes of a JPEG file. */
-  async encode(pixels: Frame, at: number): Promise<Buffer> {
+  async encode(pixels: Frame): Promise<Buffer> {
     check(this.#canvas.makeWritable(), 'canvas')
     await this.#scaler.scale(this.#canvas, pixels)
-    this.#canvas.pts = BigInt(Math.round(at))
+    this.#canvas.pts = this.#count++
     this.#canvas.quality = this.#quality * FF_QP2LAMBDA
     check(await this.#context.sendFrame(this.#canvas), 'encode JPEG')
     check(await this.#context.receivePacket(this.#packet), 'encode JPEG')

@@ -64,7 +64,7 @@ export class Snapshots implements AsyncDisposable {
       const { frame, planes } = await this.#canvas.fill(pixels, pixels)
       this.#options.paint(planes, captured)
       const encoder = await this.#encoderFor(frame)
-      await this.#options.publish(await encoder.encode(frame, captured.at))
+      await this.#options.publish(await encoder.encode(frame))
     } catch {
       // counted, and done better next time with a new encoder
       this.#options.drops.count('snapshot_failed')

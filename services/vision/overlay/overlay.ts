@@ -39,10 +39,12 @@ const LONGEST = 40
 /** Draws boxes with name, score and track, the robot's mode and the time into a picture of any size. */
 export function paintOverlay(planes: Planes, { objects, time, mode, nameOf }: Scene): void {
   const glyphs = glyphsOf(textSize(planes.height))
+  for (const { label, box } of objects) {
+    strokeRect(planes, toRect(planes, box), lineOf(planes), colourOf(label, planes))
+  }
+  // texts last: no line goes through them
   const taken: Rect[] = [paintClock(planes, glyphs, time)]
   if (mode) taken.push(paintMode(planes, glyphs, mode))
-  for (const { label, box } of objects)
-    strokeRect(planes, toRect(planes, box), lineOf(planes), colourOf(label, planes))
   for (const object of objects) taken.push(paintTag(planes, glyphs, { object, nameOf, taken }))
 }
 

@@ -54,6 +54,6 @@ async function withPicture(
     const { frame, planes } = await canvas.fill(pixels, fit(pixels, box))
     paint?.(planes, captured)
     using encoder = await JpegEncoder.open(frame, quality)
-    return { jpeg: await encoder.encode(frame, 0), width: frame.width, height: frame.height }
+    return { jpeg: await encoder.encode(frame), width: frame.width, height: frame.height }
   })
 }

@@ -11,7 +11,7 @@ test('a JPEG shows the colours of the picture in somebody else’s decoder', asy
   ]) {
     using encoder = await JpegEncoder.open(size)
     using pixels = plainPicture(size, [220, 60, 30])
-    const image = await loadImage(await encoder.encode(pixels, 0))
+    const image = await loadImage(await encoder.encode(pixels))
     const context = createCanvas(size.width, size.height).getContext('2d')
     context.drawImage(image, 0, 0)
     const [red = 0, green = 0, blue = 0] = context.getImageData(100, 100, 1, 1).data

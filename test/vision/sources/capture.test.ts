@@ -76,7 +76,7 @@ test('a program’s raw pictures come in as they are', async (t) => {
 test('a program’s MJPEG comes in picture by picture', async (t) => {
   using encoder = await JpegEncoder.open(SIZE)
   using pixels = plainPicture(SIZE, COLOUR)
-  const file = await fileOf(t, 'picture.jpg', await encoder.encode(pixels, 0))
+  const file = await fileOf(t, 'picture.jpg', await encoder.encode(pixels))
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'mjpeg' }, 5, assertColour)
 })
 

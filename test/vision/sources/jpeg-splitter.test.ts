@@ -13,7 +13,7 @@ async function jpegs(count: number): Promise<Buffer[]> {
   const files: Buffer[] = []
   for (let index = 0; index < count; index++) {
     using pixels = noisyPicture(SIZE, index)
-    files.push(await encoder.encode(pixels, index))
+    files.push(await encoder.encode(pixels))
   }
   return files
 }
