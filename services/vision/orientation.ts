@@ -3,9 +3,10 @@ import type { VisionSection } from './config.ts'
 
 type Turn = Pick<VisionSection, 'rotate' | 'flip'>
 
-/** FFmpeg's filters for turns clockwise, then mirrored. */
-const TURNS = { 0: [], 90: ['transpose=clock'], 180: ['hflip', 'vflip'], 270: ['transpose=cclock'] } as const
-const FLIPS = { none: [], horizontal: ['hflip'], vertical: ['vflip'] } as const
+/** FFmpeg's filters for turns clockwise, then mirrored. `vflip` only counts rows backwards; nobody else can, so a copy is made. */
+const UPSIDE_DOWN = ['vflip', 'copy']
+const TURNS = { 0: [], 90: ['transpose=clock'], 180: ['hflip', ...UPSIDE_DOWN], 270: ['transpose=cclock'] }
+const FLIPS = { none: [], horizontal: ['hflip'], vertical: UPSIDE_DOWN }
 
 /** Sets pictures upright whose camera is not. */
 export class Orientation implements Disposable {

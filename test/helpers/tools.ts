@@ -12,6 +12,7 @@ const PACKAGES = {
   turnserver: 'coturn',
   ffmpeg: 'ffmpeg',
   'docker-compose': 'docker-compose',
+  python3: 'python3',
 } as const
 
 /**

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 import { openJpeg } from './pictures.ts'
 import { startTestVision } from './start-vision.ts'
 
@@ -76,6 +79,28 @@ test('settings that do not work are taken back, and the answer says why', async 
     where: ({ source, camera_ok }) => source === 'url' && camera_ok === true,
   })
   assert.deepEqual(edges.all, [], 'the camera never failed')
+})
+
+test('an app hears of each edge of the camera, once (E04)', async (t) => {
+  const file = join(temporaryFolder(t), 'gone')
+  // a camera that works until the file is there
+  const script = `setInterval(() => {
+    if (require('node:fs').existsSync(process.argv[1])) process.exit(3)
+    process.stdout.write(Buffer.alloc(320 * 240 * 3 / 2, 99))
+  }, 40)`
+  const command = [process.execPath, '-e', script, file]
+  const source = { type: 'exec', command, format: 'yuv420p', width: 320, height: 240 }
+  const { app, cameraOk } = await startTestVision(t, { vision: { source } })
+  const edges = await collect(app, topics.event, { name: 'camera_status_changed' })
+  await cameraOk()
+  writeFileSync(file, '')
+  const lost = await edges.next({ within: 5_000 })
+  assert.equal(lost.payload.camera_ok, false)
+  assert.match(String(lost.payload.camera_error), /ended with code 3/)
+  rmSync(file)
+  const back = await edges.next({ within: 15_000 })
+  assert.deepEqual(back.payload, { camera_ok: true, camera_error: null })
+  assert.equal(edges.all.length, 2)
 })
 
 test('a command of that name that turns the camera is left to others', async (t) => {
