@@ -18,6 +18,7 @@ export interface NodeDraft {
   op: string
   inputs: string[]
   output: string
+  attributes?: Record<string, number>
 }
 
 export interface ModelDraft {
@@ -25,13 +26,22 @@ export interface ModelDraft {
   /** Given out by constant nodes, unless `nodes` make them. */
   outputs: Fixed[]
   nodes?: NodeDraft[]
+  /** What nodes take that is no input. */
+  constants?: Fixed[]
   metadata?: Record<string, string>
 }
 
 /** Writes an ONNX file: enough of it for nets that always see the same. onnx.proto3, opset 13. */
-export function writeOnnx({ inputs, outputs, nodes = [], metadata = {} }: ModelDraft): Buffer {
+export function writeOnnx({
+  inputs,
+  outputs,
+  nodes = [],
+  constants = [],
+  metadata = {},
+}: ModelDraft): Buffer {
   const made = new Set(nodes.map(({ output }) => output))
   const graph = Buffer.concat([
+    ...constants.map((one) => bytes(1, constant(one))),
     ...outputs.filter(({ name }) => !made.has(name)).map((output) => bytes(1, constant(output))),
     ...nodes.map((node) => bytes(1, nodeOf(node))),
     text(2, 'test'),
@@ -48,8 +58,11 @@ export function writeOnnx({ inputs, outputs, nodes = [], metadata = {} }: ModelD
   ])
 }
 
-function nodeOf({ op, inputs, output }: NodeDraft): Buffer {
-  return Buffer.concat([...inputs.map((name) => text(1, name)), text(2, output), text(4, op)])
+function nodeOf({ op, inputs, output, attributes = {} }: NodeDraft): Buffer {
+  const numbers = Object.entries(attributes).map(([name, value]) =>
+    bytes(5, Buffer.concat([text(1, name), number(3, value), number(20, 2)])),
+  )
+  return Buffer.concat([...inputs.map((name) => text(1, name)), text(2, output), text(4, op), ...numbers])
 }
 
 function constant(output: Fixed): Buffer {

@@ -1,0 +1,83 @@
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startStack } from '#test/helpers/stack.ts'
+import { type ModelDraft, writeOnnx } from '#test/vision/detect/onnx-writer.ts'
+
+/** How long each state is watched, ms. */
+const WATCH = 20_000
+const SETTLE = 12_000
+const ROUNDS = 2
+
+const say = (line = '') => void process.stdout.write(`${line}\n`)
+
+/** A net that has to multiply large matrices and sees nothing: as slow as is wanted. */
+function heavyModel(multiplications: number): ModelDraft {
+  const nodes = Array.from({ length: multiplications }, (_, i) => [
+    { op: 'MatMul', inputs: [i === 0 ? 'images' : `bounded${i - 1}`, 'images'], output: `product${i}` },
+    { op: 'Sigmoid', inputs: [`product${i}`], output: `bounded${i}` },
+  ]).flat()
+  const last = `bounded${multiplications - 1}`
+  return {
+    inputs: [{ name: 'images', shape: [1, 3, 320, 320] }],
+    outputs: [{ name: 'output0', shape: [1, 84, 2100] }],
+    constants: [
+      { name: 'nothing', shape: [1, 84, 2100] },
+      { name: 'zero', shape: [1] },
+    ],
+    nodes: [
+      ...nodes,
+      { op: 'ReduceMean', inputs: [last], output: 'mean', attributes: { keepdims: 0 } },
+      { op: 'Mul', inputs: ['mean', 'zero'], output: 'none' },
+      { op: 'Add', inputs: ['nothing', 'none'], output: 'output0' },
+    ],
+  }
+}
+
+interface Spread {
+  p50: number
+  p95: number
+}
+interface State {
+  detector: { inference_ms: number | null; fps: number }
+  load: { encode_ms: Spread | null; age_ms: Spread | null }
+}
+
+async function watch(detector: object): Promise<string> {
+  await using stack = await startStack({
+    vision: { source: { type: 'synthetic' }, snapshot_fps: 0, detector },
+  })
+  const bus = await stack.join('bench')
+  const states = await collect(bus, topics.serviceState, { service: 'vision' })
+  const layers = { high: { bitrate: 1_500_000 } }
+  await bus.publish(topics.demand, { codec: 'h264', layers, until: Date.now() + 120_000 }, { who: 'debug' })
+  let pictures = 0
+  await bus.subscribe(topics.video, () => void pictures++)
+  await sleep(SETTLE)
+  pictures = 0
+  const start = performance.now()
+  await sleep(WATCH)
+  const rate = (pictures * 1000) / (performance.now() - start)
+  const { detector: seen, load } = states.all.at(-1)?.payload as unknown as State
+  const { encode_ms: encode, age_ms: age } = load
+  return `${rate.toFixed(2)} | ${seen.fps} × ${seen.inference_ms ?? '-'} ms | ${encode?.p50} / ${encode?.p95} ms | ${age?.p50} / ${age?.p95} ms`
+}
+
+await using folder = await mkdtempDisposable(join(tmpdir(), 'wimz-heavy-'))
+const heavy = join(folder.path, 'heavy.onnx')
+await writeFile(heavy, writeOnnx(heavyModel(24)))
+const CASES = {
+  'no detector': { enabled: false },
+  'default model, at every picture': { max_fps: 60 },
+  'a slow model, without a pause': { model: heavy, max_fps: 60 },
+}
+say(
+  '| detector, beside one 720p15 stream | pictures/s | inferences/s × time | encoding p50 / p95 | age on the bus p50 / p95 |',
+)
+say('|---|---|---|---|---|')
+for (let round = 0; round < ROUNDS; round++) {
+  for (const [name, detector] of Object.entries(CASES)) say(`| ${name} | ${await watch(detector)} |`)
+}
