@@ -214,7 +214,11 @@ export class Detector implements AsyncDisposable {
 async function startChecked(config: DetectorSection): Promise<ModelThread> {
   try {
     const thread = await ModelThread.start(config)
-    await thread.detect(greyPicture(), 0)
+    await thread.detect(greyPicture(), 0).catch(async (err) => {
+      // one that hangs would stay for ever, with its model
+      await thread[Symbol.asyncDispose]()
+      throw err
+    })
     return thread
   } catch (err) {
     throw new UnavailableError(err instanceof Error ? err.message : String(err))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
@@ -102,6 +102,9 @@ test('a model that cannot take over leaves the old one at work, and the answer s
   await refused({ model: '/etc/passwd' }, /must lie in models/)
   await refused({ model: 'models/../package.json' }, /must lie in models/)
   await refused({ names: '/etc/passwd' }, /must lie in models/)
+  const link = join(dirname(write('whole.onnx', writeOnnx(classifier))), 'link.onnx')
+  symlinkSync('/etc/passwd', link)
+  await refused({ model: link }, /must lie in models/)
   await refused({ min_score: 7 }, /min_score/)
   await refused({ colour: 'pink' }, /colour/)
   const detections = await collect(app, topics.detections)
