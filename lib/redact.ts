@@ -5,3 +5,11 @@ const SIGNATURE = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/gi
 export function hideSignatures(text: string): string {
   return text.replace(SIGNATURE, '[signature]')
 }
+
+/** Who logs in where, in a URL. */
+const CREDENTIALS = /(?<=:\/\/)\S*@/g
+
+/** The text without user and password of the URLs in it. A password may hold an `@` or `/`, so all up to the last goes. */
+export function hideCredentials(text: string): string {
+  return text.replaceAll(CREDENTIALS, '')
+}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
+import { hideCredentials } from '#lib/redact.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { CapturedFrame } from './captured-frame.ts'
 import type { SourceSection, VisionSection } from './config.ts'
@@ -129,7 +130,10 @@ export class Camera implements AsyncDisposable {
       const { reason, worked } = await this.#attempt(change)
       if (signal.aborted) return
       // a newer change has come, or this one was in vain and what was before is tried again: at once
-      if (this.#change !== change || this.#gaveUp(change, reason)) continue
+      if (this.#change) {
+        this.#giveUp(change, reason)
+        continue
+      }
       if (worked) this.#backoff.reset()
       if (worked || !lost) this.#options.log.warn({ reason }, 'camera lost, retrying')
       lost = true
@@ -139,13 +143,12 @@ export class Camera implements AsyncDisposable {
     }
   }
 
-  /** Was that a change that did not work? */
-  #gaveUp(change: Change | undefined, reason: string): boolean {
-    if (!change) return false
+  /** This change did not work; unless a newer one has come, which is tried then. */
+  #giveUp(change: Change | undefined, reason: string): void {
+    if (!change || change !== this.#change) return
     this.#change = undefined
     this.#options.log.warn({ reason }, 'new camera settings do not work, back to the old ones')
     change.outcome.reject(new UnavailableError(reason))
-    return true
   }
 
   /** One life of the source, from opening to its end. */
@@ -171,7 +174,7 @@ export class Camera implements AsyncDisposable {
       await capture({ ...settings, emit, signal })
       return { reason: signal.aborted ? reasonOf(signal.reason) : 'source ended', worked }
     } catch (err) {
-      this.#options.log.debug({ err }, 'source failed')
+      this.#options.log.debug({ reason: reasonOf(err) }, 'source failed')
       return { reason: reasonOf(signal.aborted ? signal.reason : err), worked }
     } finally {
       clearTimeout(watchdog)
@@ -237,5 +240,7 @@ export class Camera implements AsyncDisposable {
 /** One printable line. */
 function reasonOf(err: unknown): string {
   const text = err instanceof Error ? err.message : String(err)
-  return text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 200)
+  return hideCredentials(text)
+    .replaceAll(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 200)
 }

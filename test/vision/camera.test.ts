@@ -101,3 +101,31 @@ test('pictures never go back in time, whatever the source does', async (t) => {
     times.toSorted((a, b) => a - b),
   )
 })
+
+test('a source that was set at run time and fails is told of at once, as any other (E04)', async (t) => {
+  let lives = 0
+  const { camera, edges, until } = openCamera(t, {
+    synthetic: capturing(1000, () => {}),
+    v4l2: async (options) => {
+      // it does not come back: each further try waits in vain
+      if (++lives > 1)
+        return await new Promise((done) => options.signal.addEventListener('abort', () => done()))
+      await capturing(10, () => {
+        throw new UnavailableError('cable pulled')
+      })(options)
+    },
+  })
+  await until(() => camera.summary.camera_ok)
+  await camera.reconfigure({ ...camera.settings, source: { type: 'v4l2', device: '/dev/video0' } })
+  await until(() => camera.summary.camera_error === 'cable pulled')
+  assert.deepEqual(edges.at(-1), [false, 'cable pulled'])
+})
+
+test('a password in what a source complains of is told to nobody', async (t) => {
+  const { camera, frames, logged, until } = openCamera(t, () => {
+    throw new UnavailableError('rtsp://someone:se/c@ret@10.0.0.9/live: refused')
+  })
+  await until(() => frames.length > 0 && camera.summary.camera_error !== 'starting')
+  assert.equal(camera.summary.camera_error, 'rtsp://10.0.0.9/live: refused')
+  assert.doesNotMatch(JSON.stringify(logged), /c@ret/)
+})
