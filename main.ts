@@ -95,6 +95,11 @@ async function main(): Promise<number> {
       ending.resolve(0)
     })
   }
+  // of a terminal it means that it was closed
+  process.on('SIGHUP', () => {
+    if (process.stdin.isTTY || process.stdout.isTTY) ending.resolve(0)
+    else children.get('broker')?.signal('SIGHUP')
+  })
   log.info({ version: VERSION, config: path }, 'starting')
   const started = startAll(wanted(config), path, children).then(() => {
     if (!config.local_relay.enabled) log.info('everything runs')

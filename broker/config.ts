@@ -1,21 +1,60 @@
 import { z } from 'zod'
 import { isLoopback } from '#lib/loopback.ts'
 
-const port = z.coerce.number<number | string>().pipe(z.int().min(0).max(65_535))
+const number = z.coerce.number<number | string>()
+const port = number.pipe(z.int().min(0).max(65_535))
+const count = (least: number, most: number) => number.pipe(z.int().min(least).max(most))
+
+const host = z.string().min(1)
+
+const LISTENER_TYPES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
+type ListenerType = (typeof LISTENER_TYPES)[number]
+
+/** One more address where the broker listens. TLS needs certificate and key, PEM files. */
+const Listener = z
+  .strictObject({
+    type: z.enum(LISTENER_TYPES),
+    host,
+    port,
+    cert: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
+  })
+  .refine(({ type, cert, key }) => isTls(type) === (cert !== undefined && key !== undefined), {
+    error: 'mqtts and wss need cert and key; mqtt and ws take none',
+  })
+export type Listener = z.infer<typeof Listener>
+
+/** Bounds that keep one client, or one address, from drowning the rest. */
+const Limits = z
+  .strictObject({
+    max_packet_bytes: count(1_024, 256 * 1024 * 1024).default(10 * 1024 * 1024),
+    max_clients: count(1, 100_000).default(1_200),
+    max_clients_per_address: count(1, 100_000).default(100),
+    connections_per_second: count(1, 10_000).default(20),
+  })
+  .prefault({})
 
 /** `broker`: our own broker. `enabled: false` with `bus.url` uses somebody else's. */
 export const BrokerSection = z
   .strictObject({
     enabled: z.boolean().default(true),
-    /** Without users there is no way in but this machine. */
-    host: z
-      .string()
-      .refine(isLoopback, 'only a loopback address: the broker has no users yet that could be told apart')
-      .default('127.0.0.1'),
+    /** Where it listens for MQTT over TCP. Any other than a loopback address wants credentials of everybody. */
+    host: host.default('127.0.0.1'),
     port: port.default(1883),
-    ws_port: z
-      .null('a WebSocket listener needs users, which the broker does not have yet: leave it null')
-      .default(null),
+    /** MQTT over WebSocket on the same address. */
+    ws_port: port.nullable().default(null),
+    listeners: z.array(Listener).max(16).default([]),
+    users_file: z.string().min(1).default('configs/broker.yaml'),
+    limits: Limits,
   })
   .prefault({})
 export type BrokerSection = z.infer<typeof BrokerSection>
+
+export function isTls(type: ListenerType): boolean {
+  return type === 'mqtts' || type === 'wss'
+}
+
+/** Whether a listener lets clients in that have no user name: plain TCP, and nobody but this machine reaches it. */
+export function isOpenTo(type: ListenerType, address: string): boolean {
+  return type === 'mqtt' && isLoopback(address)
+}

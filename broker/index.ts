@@ -1,69 +1,133 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import type { z } from 'zod'
-import { encodePayload } from '#bus/topic.ts'
-import { topics } from '#bus/topics.ts'
-import { listen } from '#lib/listen.ts'
+import type { Socket } from 'node:net'
 import type { Logger } from '#lib/logger.ts'
-import { BusSection } from '#lib/sections.ts'
+import { isLoopback } from '#lib/loopback.ts'
+import { BusSection, DataDir } from '#lib/sections.ts'
 import { defineUnit } from '#lib/service.ts'
-import { VERSION } from '#lib/version.ts'
+import type { Tally } from '#lib/tally.ts'
+import { type Access, UserAccess } from './access.ts'
+import { Admission } from './admission.ts'
 import { type Broker, createBroker, STREAM_HIGH_WATER_MARK } from './broker.ts'
-import { BrokerSection } from './config.ts'
+import { BrokerSection, isOpenTo, isTls, type Listener } from './config.ts'
+import { setHighWaterMarks } from './high-water-mark.ts'
+import { type Incoming, type OpenListener, openListener } from './listeners.ts'
+import type { QueueBounds } from './offline-queues.ts'
+import { setOrigin } from './origin.ts'
+import { meterPackets } from './packet-meter.ts'
+import { loadUsers } from './passwords.ts'
+import { startReport } from './report.ts'
 import type { WaitingBounds } from './waiting.ts'
 
-const config = { broker: BrokerSection, bus: BusSection }
+const config = { broker: BrokerSection, bus: BusSection, data_dir: DataDir }
 
 export const broker = defineUnit({ name: 'broker', config, start: startBroker })
 
 interface BrokerDeps {
-  config: { broker: BrokerSection; bus: z.infer<typeof BusSection> }
+  config: { broker: BrokerSection; bus: BusSection; data_dir: string }
   log: Logger
   bounds?: WaitingBounds
+  queues?: QueueBounds
+  /** Time between two reports, ms. */
+  reportEvery?: number
 }
 
 /** A running broker that listens. */
 export interface RunningBroker extends AsyncDisposable {
-  /** TCP port; useful where the config says 0. */
+  /** TCP port of `broker.host`; useful where the config says 0. */
   readonly port: number
+  /** All that listens, that one first. */
+  readonly listeners: readonly OpenListener[]
   /** Mishaps since the start, by kind. */
   readonly totals: Broker['totals']
+  /** Reads users and certificates again; what is wrong is logged, and the old stay. */
+  reload(): void
 }
 
-/** Listens for MQTT clients. Throws a ConfigError when the address cannot be had. */
-export async function startBroker({ config, log, bounds }: BrokerDeps): Promise<RunningBroker> {
+/** Largest packet of somebody who has not said who he is: a CONNECT with a last will, bytes. */
+const MAX_BYTES_BEFORE = 64 * 1024
+/** What a client may have sent beyond what is dealt with, bytes. */
+const READ_AHEAD = 64 * 1024
+
+/** Listens for MQTT clients. Throws a ConfigError when an address, a certificate or the users cannot be had. */
+export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
+  const { config, log, bounds, queues } = deps
   await using stack = new AsyncDisposableStack()
   const sockets = new Set<Socket>()
   stack.defer(() => destroyAll(sockets))
-  const mqtt = stack.use(await createBroker({ log, ...(bounds ? { bounds } : {}) }))
-  const server = createListener(mqtt, sockets)
-  const { host } = config.broker
-  const taken = 'another broker is there: set broker.port and bus.url to a free port'
-  const port = await listen(server, { section: 'broker', host, port: config.broker.port, taken })
-  stack.defer(() => void server.close())
-  const since = Date.now()
-  const say = (state: 'online' | 'offline') => announce(mqtt, config.bus.prefix, { state, since })
-  await say('online')
-  stack.defer(() => say('offline'))
-  log.info({ host, port }, 'broker listens')
+  const login = loadUsers(config, log)
+  let access: UserAccess | undefined
+  const grant = (tally: Tally): Access => {
+    access = new UserAccess({ ...login, tally, log })
+    return access
+  }
+  const { prefix } = config.bus
+  const mqtt = stack.use(await createBroker({ log, access: grant, prefix, bounds, queues }))
+  const { limits } = config.broker
+  const admission = new Admission(limits, mqtt.tally)
+  const onConnection = (incoming: Incoming) => serve(mqtt, incoming, limits.max_packet_bytes)
+  const listeners: OpenListener[] = []
+  for (const one of wanted(config.broker)) {
+    const maxBytes = limits.max_packet_bytes
+    listeners.push(stack.use(await openListener(one, { admission, maxBytes, sockets, onConnection })))
+    tellOf(one, listeners.at(-1)?.port, log)
+  }
+  const away = () => access?.away ?? 0
+  stack.use(await startReport(mqtt, { prefix, away, every: deps.reportEvery }))
+  const reload = () => {
+    reloadAll(listeners, log)
+    loadAgain(config, access, log)
+  }
+  process.on('SIGHUP', reload)
+  stack.defer(() => void process.off('SIGHUP', reload))
   const owned = stack.move()
-  return { port, totals: mqtt.totals, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const port = listeners[0]?.port ?? 0
+  return { port, listeners, totals: mqtt.totals, reload, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-function createListener(mqtt: Broker, sockets: Set<Socket>): Server {
-  return createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    mqtt.aedes.handle(socket)
-  })
+function wanted({ host, port, ws_port, listeners }: BrokerSection): Listener[] {
+  const webSocket: Listener[] = ws_port === null ? [] : [{ type: 'ws', host, port: ws_port }]
+  return [{ type: 'mqtt', host, port }, ...webSocket, ...listeners]
 }
 
-/** The broker speaks for itself: nobody else could say that it stops. */
-function announce(mqtt: Broker, prefix: string, state: { state: 'online' | 'offline'; since: number }) {
-  const payload = encodePayload(topics.serviceState, { ...state, version: VERSION })
-  const topic = `${prefix}/${topics.serviceState.name({ service: 'broker' })}`
-  return new Promise<void>((resolve) => {
-    mqtt.aedes.publish({ cmd: 'publish', topic, payload, qos: 1, retain: true, dup: false }, () => resolve())
+function tellOf({ type, host }: Listener, port: number | undefined, log: Logger): void {
+  const credentials = !isOpenTo(type, host)
+  log.info({ type, host, port, credentials }, 'broker listens')
+  if (credentials && !isTls(type) && !isLoopback(host)) {
+    log.warn({ type, host, port }, 'passwords cross this network unencrypted: prefer mqtts or wss')
+  }
+}
+
+function serve(mqtt: Broker, { stream, socket, address, local }: Incoming, maxBytes: number): void {
+  setHighWaterMarks(stream, { read: READ_AHEAD, write: STREAM_HIGH_WATER_MARK })
+  setOrigin(stream, { address, local })
+  const { traffic, tally } = mqtt
+  const client = mqtt.aedes.handle(stream)
+  meterPackets(stream, {
+    maxBytes,
+    maxBytesBefore: Math.min(maxBytes, MAX_BYTES_BEFORE),
+    known: () => client.connected,
+    onPacket: (type, qos) => traffic.packet(type, qos),
+    onTooLarge: () => tally.count('packets_too_large'),
   })
+  traffic.follow(socket)
+}
+
+function reloadAll(listeners: readonly OpenListener[], log: Logger): void {
+  for (const listener of listeners) {
+    try {
+      listener.reload()
+    } catch (err) {
+      log.error({ err, port: listener.port }, 'certificate not taken, the old one stays')
+    }
+  }
+}
+
+function loadAgain(config: BrokerDeps['config'], access: UserAccess | undefined, log: Logger): void {
+  try {
+    access?.reload(loadUsers(config, log).users)
+    log.info('users and certificates read again')
+  } catch (err) {
+    log.error({ err }, 'users not taken, the old ones stay')
+  }
 }
 
 /** Also those that never said CONNECT, which Aedes does not know. */

@@ -10,8 +10,15 @@ export async function requestSubscription(
       await client.subscribeAsync(filter, { qos })
       return
     } catch (err) {
+      if (isRefusal(err)) throw new Error(`the broker refuses to let us read ${filter}: what may this user?`)
       if (client.connected || closing()) throw err
       await new Promise<void>((resolve) => client.once('connect', () => resolve()))
     }
   }
+}
+
+/** A SUBACK with 0x80 [MQTT-3.9.3-1]. */
+function isRefusal(err: unknown): boolean {
+  const { packet } = err as { packet?: { granted?: number[] } }
+  return packet?.granted?.includes(0x80) ?? false
 }

@@ -55,6 +55,11 @@ export class Child {
     return clean
   }
 
+  /** Sends it a signal, if it runs. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
   #start(): void {
     const { name, args, log, onLine } = this.#options
     const env = { ...process.env, ...this.#options.env }

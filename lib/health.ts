@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
 import { configPath, parseSections, readConfigFile } from './config.ts'
 import { BusSection } from './sections.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
@@ -15,9 +16,17 @@ async function main(): Promise<string | undefined> {
   if (!service) return 'usage: node lib/health.ts <service> [--config file]'
   const path = configPath('configs/robot.yaml')
   process.chdir(PROJECT_ROOT)
-  const { bus: config } = parseSections(readConfigFile(path), { bus: BusSection })
+  const sections = { bus: BusSection, ...LOGIN_SECTIONS }
+  const { bus: config, ...login } = parseSections(readConfigFile(path), sections)
   const silent = { warn() {}, info() {}, debug() {} }
-  const options = { ...config, service: 'health', version: VERSION, announce: false, log: silent }
+  const options = {
+    ...config,
+    ...busLogin('health', config, login),
+    service: 'health',
+    version: VERSION,
+    announce: false,
+    log: silent,
+  }
   await using bus = await connectBus(options)
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   await bus.subscribe(

@@ -1,4 +1,5 @@
 import { connectBus } from '#bus/bus.ts'
+import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -17,10 +18,11 @@ const STOP_DEADLINE = 5_000
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
   await live(service, async (stack, log, file) => {
     const config = parseSections(file, service.config, service.mayBeMissing)
-    const { bus: busConfig } = parseSections(file, { bus: BusSection })
+    const { bus: busConfig, ...login } = parseSections(file, { bus: BusSection, ...LOGIN_SECTIONS })
     const bus = stack.use(
       await connectBus({
         ...busConfig,
+        ...busLogin(service.name, busConfig, login),
         service: service.name,
         version: VERSION,
         log: log.child({ part: 'bus' }),

@@ -26,6 +26,7 @@ export const BusSection = z
       .default('wimz'),
   })
   .prefault({})
+export type BusSection = z.infer<typeof BusSection>
 
 const Video = z
   .strictObject({

@@ -72,6 +72,8 @@ test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
   })
 
   await t.test('rubbish on any topic hurts nobody', async () => {
+    const { username, password } = stack.login
+    const login = [...port, '-u', username, '-P', password]
     const rubbish = Buffer.alloc(1024 * 1024, '{[x')
     for (const topic of [
       'signaling/request',
@@ -82,9 +84,9 @@ test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
       'vision/state',
     ]) {
       for (const text of ['', '{', '[]', '{"session_id":5}']) {
-        await execute('mosquitto_pub', [...port, '-t', `wimz/${topic}`, ...(text ? ['-m', text] : ['-n'])])
+        await execute('mosquitto_pub', [...login, '-t', `wimz/${topic}`, ...(text ? ['-m', text] : ['-n'])])
       }
-      const big = spawn('mosquitto_pub', [...port, '-t', `wimz/${topic}`, '-s'], {
+      const big = spawn('mosquitto_pub', [...login, '-t', `wimz/${topic}`, '-s'], {
         stdio: ['pipe', 'ignore', 'ignore'],
       })
       big.stdin.end(rubbish)

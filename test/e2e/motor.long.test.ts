@@ -17,7 +17,7 @@ const SOON = 1_500
 /** A motor service, written from docs/motor-safety.md alone. */
 async function startMotors(stack: Stack) {
   const bus: Bus = await connectBus({
-    ...{ url: `mqtt://127.0.0.1:${stack.brokerPort}`, prefix: 'wimz', service: 'motors', version: '0' },
+    ...{ ...stack.login, prefix: 'wimz', service: 'motors', version: '0' },
     log: { warn: () => motors.stop(), info() {}, debug() {} },
     announce: false,
   })

@@ -1,13 +1,17 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { type Bus, connectBus } from '#bus/bus.ts'
+import { ensurePassword } from '#lib/password-file.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { freePorts } from './ports.ts'
 import { refuseSecrets, TEST_SECRET } from './secrets.ts'
+
+const TESTER = 'tester'
+const SILENT = { warn() {}, info() {}, debug() {} }
 
 export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
 
@@ -16,6 +20,8 @@ export interface Stack extends AsyncDisposable {
   /** The viewer page. */
   page: string
   brokerPort: number
+  /** What a client needs that may do everything. */
+  login: { url: string; username: string; password: string }
   relayPort: number
   supervisor: ChildProcess
   lines: LogLine[]
@@ -41,6 +47,12 @@ export async function startStack(
   const [brokerPort = 0, relayPort = 0] = await freePorts(2)
   const folder = mkdtempSync(join(tmpdir(), 'wimz-stack-'))
   const path = join(folder, 'stack.yaml')
+  const login = {
+    url: `mqtt://127.0.0.1:${brokerPort}`,
+    username: TESTER,
+    password: ensurePassword(folder, TESTER),
+  }
+  writeUsers(folder)
   writeFileSync(path, stringify({ ...baseConfig(brokerPort, relayPort, folder), ...config }))
   const env = { ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
@@ -53,15 +65,21 @@ export async function startStack(
   const stack: Stack = {
     page: `http://127.0.0.1:${relayPort}/`,
     brokerPort,
+    login,
     relayPort,
     supervisor,
     lines,
     pids,
     line,
     async join(service = 'robot') {
-      const url = `mqtt://127.0.0.1:${brokerPort}`
-      const log = { warn() {}, info() {}, debug() {} }
-      const bus = await connectBus({ url, prefix: 'wimz', service, version: '0', log, announce: false })
+      const bus = await connectBus({
+        ...login,
+        prefix: 'wimz',
+        service,
+        version: '0',
+        log: SILENT,
+        announce: false,
+      })
       buses.push(bus)
       return bus
     },
@@ -93,6 +111,14 @@ export async function startStack(
   return stack
 }
 
+/** The users of a default install, and one who may do everything. */
+function writeUsers(folder: string): void {
+  const all = ['#', '$SYS/#']
+  const file = parse(readFileSync(join(PROJECT_ROOT, 'configs/broker.yaml'), 'utf8'))
+  file.users[TESTER] = { publish: ['#'], subscribe: all, client_ids: ['*'] }
+  writeFileSync(join(folder, 'broker.yaml'), stringify(file))
+}
+
 function baseConfig(brokerPort: number, relayPort: number, folder: string): Config {
   return {
     cloud: {
@@ -103,7 +129,7 @@ function baseConfig(brokerPort: number, relayPort: number, folder: string): Conf
     webrtc: { stun_servers: [] },
     vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true } },
     bus: { url: `mqtt://127.0.0.1:${brokerPort}` },
-    broker: { port: brokerPort },
+    broker: { port: brokerPort, users_file: join(folder, 'broker.yaml') },
     local_relay: { enabled: true, port: relayPort },
     data_dir: folder,
   }

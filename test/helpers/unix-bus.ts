@@ -5,13 +5,16 @@ import { join } from 'node:path'
 import { createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { createLogger } from '#lib/logger.ts'
+import { openAccess } from './open-access.ts'
 
 /** A real broker on a Unix socket: processes in other network namespaces reach it as well. */
 export async function openUnixBroker(): Promise<{ path: string } & AsyncDisposable> {
   const stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'wimz-bus-'))
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
-  const broker = stack.use(await createBroker({ log: createLogger('broker', { write: () => undefined }) }))
+  const broker = stack.use(
+    await createBroker({ log: createLogger('broker', { write: () => undefined }), access: openAccess }),
+  )
   const path = join(folder, 'bus')
   const server = createServer((socket) => void broker.aedes.handle(socket))
   await new Promise<void>((resolve) => server.listen(path, resolve))

@@ -6,12 +6,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
-import { startBroker } from '#broker/index.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
-import { BusSection } from '#lib/sections.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { startOpenBroker } from '#test/helpers/broker.ts'
 import { type FakeRelay, fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { refuseSecrets, TEST_SECRET } from '#test/helpers/secrets.ts'
@@ -77,8 +76,7 @@ async function startProcess(t: TestContext, relay: FakeRelay) {
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
   const log = createLogger('test', { write() {} })
-  const broker = { enabled: true, host: '127.0.0.1', port: 0, ws_port: null }
-  const { port } = stack.use(await startBroker({ config: { broker, bus: BusSection.parse({}) }, log }))
+  const { port } = stack.use(await startOpenBroker(log))
   const url = `mqtt://127.0.0.1:${port}`
   const robot = stack.use(await connectBus({ url, prefix: 'wimz', service: 'robot', version: '0', log }))
   const folder = temporaryFolder(t)

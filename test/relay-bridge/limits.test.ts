@@ -5,12 +5,11 @@ import { type TestContext, test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { startBroker } from '#broker/index.ts'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
-import { BusSection } from '#lib/sections.ts'
 import { RelaySocket, SOCKET_TIMES } from '#services/relay-bridge/relay-socket.ts'
+import { startOpenBroker } from '#test/helpers/broker.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { startCloud } from './cloud-bridge.ts'
@@ -115,11 +114,7 @@ test('8 MiB of the relay arrive on the bus, and what is larger is one line (A07)
 test('our broker carries 8 MiB over TCP to more than one subscriber', async () => {
   const log = createLogger('test', { write() {} })
   await using stack = new AsyncDisposableStack()
-  const config = {
-    broker: { enabled: true, host: '127.0.0.1', port: 0, ws_port: null },
-    bus: BusSection.parse({}),
-  }
-  const { port } = stack.use(await startBroker({ config, log } as Parameters<typeof startBroker>[0]))
+  const { port } = stack.use(await startOpenBroker(log))
   const join = async (service: string) => {
     const url = `mqtt://127.0.0.1:${port}`
     return stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0', log }))
