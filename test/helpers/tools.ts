@@ -11,6 +11,7 @@ const PACKAGES = {
   mosquitto_pub: 'mosquitto-clients',
   turnserver: 'coturn',
   ffmpeg: 'ffmpeg',
+  openssl: 'openssl',
   'docker-compose': 'docker-compose',
   python3: 'python3',
 } as const

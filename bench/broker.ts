@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import mqtt, { type MqttClient } from 'mqtt'
+import { freePorts } from '#test/helpers/ports.ts'
+
+/** `npm run bench:broker`: our broker beside Mosquitto, each in a process of its own, one after the other. */
+
+const CLIENTS = 1_000
+const PUBLISHERS = 100
+/** Messages a second of each publisher. */
+const RATE = 10
+const SECONDS = 20
+/** The control topic, Hz. */
+const CONTROL = 20
+
+interface Figures {
+  broker: string
+  connect_s: number
+  control_p50_ms: number
+  control_p99_ms: number
+  control_max_ms: number
+  load_per_s: number
+  flood_per_s: number
+}
+
+async function measure(broker: string, port: number): Promise<Figures> {
+  const url = `mqtt://127.0.0.1:${port}`
+  const before = performance.now()
+  const clients: MqttClient[] = []
+  for (let i = 0; i < CLIENTS; i += 50) {
+    const some = Array.from({ length: 50 }, () => mqtt.connectAsync(url, { reconnectPeriod: 0 }))
+    clients.push(...(await Promise.all(some)))
+  }
+  const connect_s = (performance.now() - before) / 1_000
+  const publishers = clients.slice(0, PUBLISHERS)
+  // each of the others hears one publisher
+  await Promise.all(
+    clients.slice(PUBLISHERS).map((client, i) => client.subscribeAsync(`wimz/event/n${i % PUBLISHERS}`)),
+  )
+  const under = await underLoad(url, publishers)
+  const flood_per_s = await flood(url)
+  await Promise.all(clients.map((client) => client.endAsync(true)))
+  return { broker, connect_s, ...under, flood_per_s }
+}
+
+/** Delays of a control topic while the publishers publish. */
+async function underLoad(url: string, publishers: readonly MqttClient[]) {
+  const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
+  const delays: number[] = []
+  receiver.on('message', (_topic, payload) => delays.push(performance.now() - Number(payload)))
+  await receiver.subscribeAsync('wimz/telemetry/control')
+  let sent = 0
+  const payload = Buffer.alloc(200, 'x')
+  const timers = publishers.map((client, i) =>
+    setInterval(() => {
+      client.publish(`wimz/event/n${i}`, payload)
+      sent++
+    }, 1_000 / RATE),
+  )
+  timers.push(
+    setInterval(() => sender.publish('wimz/telemetry/control', String(performance.now())), 1_000 / CONTROL),
+  )
+  await sleep(SECONDS * 1_000)
+  for (const timer of timers) clearInterval(timer)
+  await sleep(500)
+  await Promise.all([sender.endAsync(), receiver.endAsync()])
+  delays.sort((a, b) => a - b)
+  const at = (share: number) => delays[Math.floor((delays.length - 1) * share)] ?? Number.NaN
+  const load_per_s = sent / SECONDS
+  return { control_p50_ms: at(0.5), control_p99_ms: at(0.99), control_max_ms: at(1), load_per_s }
+}
+
+/** QoS 1 messages of 100 bytes a second from one publisher to one subscriber, 200 under way at a time. */
+async function flood(url: string): Promise<number> {
+  const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
+  let arrived = 0
+  receiver.on('message', () => arrived++)
+  await receiver.subscribeAsync('wimz/event/flood', { qos: 1 })
+  const payload = Buffer.alloc(100, 'x')
+  const until = performance.now() + 5_000
+  const lane = async () => {
+    while (performance.now() < until) await sender.publishAsync('wimz/event/flood', payload, { qos: 1 })
+  }
+  await Promise.all(Array.from({ length: 200 }, lane))
+  await Promise.all([sender.endAsync(), receiver.endAsync()])
+  return arrived / 5
+}
+
+async function withOurs(port: number, folder: string): Promise<Figures> {
+  const path = join(folder, 'robot.yaml')
+  writeFileSync(path, JSON.stringify({ broker: { port }, data_dir: folder }))
+  return await within('ours', port, spawn(process.execPath, ['broker/main.ts', '--config', path]))
+}
+
+async function withMosquitto(port: number, folder: string): Promise<Figures> {
+  const path = join(folder, 'mosquitto.conf')
+  writeFileSync(path, `listener ${port} 127.0.0.1\nallow_anonymous true\n`)
+  return await within('mosquitto', port, spawn('/usr/sbin/mosquitto', ['-c', path]))
+}
+
+async function within(name: string, port: number, child: ChildProcess): Promise<Figures> {
+  child.stdout?.resume()
+  child.stderr?.resume()
+  const ended = new Promise<Error>((resolve) => child.on('error', resolve))
+  try {
+    const probe = await Promise.race([mqtt.connectAsync(`mqtt://127.0.0.1:${port}`), ended])
+    if (probe instanceof Error) throw probe
+    await probe.endAsync()
+    return await measure(name, port)
+  } finally {
+    child.kill()
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'wimz-bench-'))
+try {
+  const [ours = 0, theirs = 0] = await freePorts(2)
+  const rounded = (figures: Figures) =>
+    Object.fromEntries(
+      Object.entries(figures).map(([key, value]) => [
+        key,
+        typeof value === 'number' ? +value.toFixed(2) : value,
+      ]),
+    )
+  for (const run of [() => withOurs(ours, folder), () => withMosquitto(theirs, folder)]) {
+    process.stdout.write(`${JSON.stringify(rounded(await run()))}\n`)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exit()
