@@ -105,13 +105,20 @@ async function within(name: string, port: number, child: ChildProcess): Promise<
   child.stderr?.resume()
   const ended = new Promise<Error>((resolve) => child.on('error', resolve))
   try {
-    const probe = await Promise.race([mqtt.connectAsync(`mqtt://127.0.0.1:${port}`), ended])
-    if (probe instanceof Error) throw probe
-    await probe.endAsync()
+    const failed = await Promise.race([answers(port), ended])
+    if (failed) throw failed
     return await measure(name, port)
   } finally {
     child.kill()
   }
+}
+
+function answers(port: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    const probe = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 100 })
+    probe.on('error', () => {}) // not there yet
+    probe.once('connect', () => probe.end(false, () => resolve(undefined)))
+  })
 }
 
 function sleep(ms: number): Promise<void> {
