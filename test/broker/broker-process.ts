@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { stringify } from 'yaml'
+import { refuseSecrets } from '#test/helpers/secrets.ts'
+
+/** The broker in a process of its own, as on a robot; its log lines are looked at. Ends with the test. */
+export async function startBrokerProcess(t: TestContext, folder: string, broker: object) {
+  const path = join(folder, 'robot.yaml')
+  writeFileSync(path, stringify({ broker, data_dir: folder }))
+  const child: ChildProcess = spawn(process.execPath, ['broker/main.ts', '--config', path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  if (!child.stdout) throw new Error('no stdout')
+  const lines: string[] = []
+  const started = Promise.withResolvers<void>()
+  child.on('exit', (code) => started.reject(new Error(`it ended with ${code}:\n${lines.join('\n')}`)))
+  createInterface(child.stdout).on('line', (line) => {
+    refuseSecrets(line)
+    lines.push(line)
+    if (line.includes('"msg":"started"')) started.resolve()
+  })
+  await started.promise
+  return { child, lines, rss: () => rssOf(child.pid ?? 0) }
+}
+
+/** Resident memory of a process, MiB. proc(5), VmRSS. */
+export function rssOf(pid: number): number {
+  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Number(kib) / 1024
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import mqtt from 'mqtt'
+import { generate, type Packet } from 'mqtt-packet'
+import { createWebSocketStream, WebSocket } from 'ws'
+import { ensurePassword } from '#lib/password-file.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+import { without } from '#test/helpers/tools.ts'
+import { startBrokerProcess } from './broker-process.ts'
+
+const PACKETS = 200_000
+const PER_CONNECTION = 40
+/** Connections at the same time. */
+const LANES = 8
+const TYPES = ['mqtt', 'ws', 'mqtts', 'wss'] as const
+
+test('200,000 broken packets on every listener: no crash, others go on, memory stays', {
+  skip: without('openssl'),
+  timeout: 900_000,
+}, async (t) => {
+  const folder = temporaryFolder(t)
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+  const what = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  const where = ['-subj', '/CN=localhost', '-keyout', files.key, '-out', files.cert]
+  execFileSync('openssl', ['req', ...what, ...where], { stdio: 'ignore' })
+  const ports = await freePorts(4)
+  const host = '127.0.0.1'
+  const [port = 0, ws_port = 0, tls = 0, wss = 0] = ports
+  const listeners = [
+    { type: 'mqtts', host, port: tls, ...files },
+    { type: 'wss', host, port: wss, ...files },
+  ]
+  const limits = { connections_per_second: 10_000 }
+  const broker = await startBrokerProcess(t, folder, { port, ws_port, listeners, limits })
+  const password = ensurePassword(folder, 'vision')
+  const healthy = await watch(t, port)
+  const random = xorshift(Number(process.env.FUZZ_SEED ?? 20_250_101))
+  for (const [i, type] of TYPES.entries()) {
+    const attack = (count: number) => {
+      const login =
+        type === 'mqtt' && random() < 0.7 ? {} : { username: 'vision', password: Buffer.from(password) }
+      return bother(() => open(type, ports[i] ?? 0), count, { random, login })
+    }
+    await inLanes(PACKETS / 4, attack)
+    const warm = broker.rss()
+    await inLanes((PACKETS * 3) / 4, attack)
+    await healthy.settled()
+    const grown = broker.rss() - warm
+    t.diagnostic(`${type}: ${warm.toFixed(0)} MiB after a quarter, then ${grown.toFixed(1)} more`)
+    assert.ok(grown < 30, `${type}: memory grew by ${grown} MiB`)
+  }
+  assert.equal(broker.child.exitCode, null)
+  assert.deepEqual(
+    broker.lines.filter((line) => /"level":"(fatal|error)"/.test(line)),
+    [],
+  )
+  assert.equal(healthy.lost(), 0)
+  assert.ok(broker.lines.length < 1_000, `${broker.lines.length} log lines`)
+})
+
+/** A client that sends and hears ten messages a second all the while. */
+async function watch(t: TestContext, port: number) {
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 })
+  t.after(() => client.endAsync(true))
+  let [sent, heard] = [0, 0]
+  client.on('message', () => heard++)
+  await client.subscribeAsync('wimz/telemetry/healthy')
+  const timer = setInterval(() => {
+    sent++
+    client.publish('wimz/telemetry/healthy', 'x')
+  }, 100)
+  t.after(() => clearInterval(timer))
+  return {
+    lost: () => sent - heard,
+    async settled() {
+      await client.publishAsync('wimz/telemetry/settled', '', { qos: 1 })
+      const due = sent
+      while (heard < due) await new Promise((resolve) => setTimeout(resolve, 10))
+    },
+  }
+}
+
+async function inLanes(count: number, attack: (count: number) => Promise<void>): Promise<void> {
+  const lanes = Array.from({ length: LANES }, async () => {
+    for (let done = 0; done < count / LANES; done += PER_CONNECTION) await attack(PER_CONNECTION)
+  })
+  await Promise.all(lanes)
+}
+
+/** One connection that says some right things and more wrong ones, and waits until it is thrown out or done. */
+async function bother(
+  open: () => Promise<Duplex>,
+  count: number,
+  { random, login }: { random: () => number; login: { username?: string; password?: Buffer } },
+): Promise<void> {
+  const stream = await open()
+  stream.on('error', () => {})
+  stream.resume()
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  if (random() < 0.9) stream.write(connectPacket(random, login))
+  const packets = Array.from({ length: count - 1 }, () => spoilt(anyPacket(random), random))
+  stream.end(Buffer.concat(packets))
+  const deadline = setTimeout(() => stream.destroy(), 5_000)
+  await closed
+  clearTimeout(deadline)
+}
+
+function connectPacket(random: () => number, login: object): Buffer {
+  const clean = random() < 0.8
+  const will = {
+    topic: text(random),
+    payload: Buffer.from(text(random)),
+    qos: pick(random, [0, 1, 2]),
+    retain: false,
+  }
+  const id = { clientId: clean ? `fuzz${Math.floor(random() * 1e9)}` : `vision-${Math.floor(random() * 20)}` }
+  const base = {
+    cmd: 'connect',
+    protocolId: 'MQTT',
+    protocolVersion: 4,
+    keepalive: 60,
+    clean,
+    ...id,
+    ...login,
+  }
+  return bytesOf({ ...base, ...(random() < 0.3 ? { will } : {}) } as Packet)
+}
+
+function anyPacket(random: () => number): Buffer {
+  const messageId = 1 + Math.floor(random() * 200)
+  const qos = pick(random, [0, 0, 1, 2])
+  const topic = pick(random, ['wimz/event/fuzz', 'wimz/video/high', 'wimz/telemetry/fuzz', text(random)])
+  const payload = Buffer.alloc(Math.floor(random() * 300), 'x')
+  const publish = {
+    cmd: 'publish',
+    topic,
+    payload,
+    qos,
+    dup: qos > 0 && random() < 0.2,
+    retain: random() < 0.2,
+    messageId,
+  }
+  const subscriptions = [{ topic: pick(random, ['wimz/+/state', '#', 'wimz/event/+', text(random)]), qos }]
+  const kinds: object[] = [
+    publish,
+    publish,
+    { cmd: 'subscribe', messageId, subscriptions },
+    { cmd: 'unsubscribe', messageId, unsubscriptions: [topic] },
+    ...['puback', 'pubrec', 'pubrel', 'pubcomp'].map((cmd) => ({ cmd, messageId })),
+    { cmd: 'pingreq' },
+    { cmd: 'connack', returnCode: 0, sessionPresent: false },
+    { cmd: 'suback', messageId, granted: [0] },
+  ]
+  return random() < 0.15 ? noise(random) : bytesOf(pick(random, kinds) as Packet)
+}
+
+/** Most connections live through most of their packets, so the damage is rare but of every kind. */
+function spoilt(packet: Buffer, random: () => number): Buffer {
+  if (random() < 0.9 || packet.length < 2) return packet
+  const bytes = Buffer.from(packet)
+  const at = Math.floor(random() * bytes.length)
+  const kind = random()
+  if (kind < 0.5) bytes[at] = Math.floor(random() * 256)
+  else if (kind < 0.7) return bytes.subarray(0, at)
+  else if (kind < 0.9) return Buffer.concat([bytes.subarray(0, at), noise(random), bytes.subarray(at)])
+  else bytes[1] = Math.floor(random() * 256)
+  return bytes
+}
+
+function bytesOf(packet: Packet): Buffer {
+  try {
+    return generate(packet)
+  } catch {
+    return Buffer.from([0x30, 0x02, 0, 0]) // it refuses to write what it was asked to: an empty topic
+  }
+}
+
+function noise(random: () => number): Buffer {
+  return Buffer.from(Array.from({ length: 1 + Math.floor(random() * 60) }, () => Math.floor(random() * 256)))
+}
+
+function text(random: () => number): string {
+  const parts = [
+    '',
+    'a',
+    '+',
+    '#',
+    '$SYS',
+    '$share',
+    '\0',
+    '\u{1F415}',
+    'x'.repeat(500),
+    '__proto__',
+    'constructor',
+    '..',
+  ]
+  return Array.from({ length: 1 + Math.floor(random() * 4) }, () => pick(random, parts)).join('/')
+}
+
+function pick<T>(random: () => number, things: readonly T[]): T {
+  return things[Math.floor(random() * things.length)] as T
+}
+
+async function open(type: (typeof TYPES)[number], port: number): Promise<Duplex> {
+  const host = '127.0.0.1'
+  if (type === 'ws' || type === 'wss') {
+    const webSocket = new WebSocket(`${type}://${host}:${port}`, 'mqtt', { rejectUnauthorized: false })
+    await once(webSocket, 'open')
+    return createWebSocketStream(webSocket)
+  }
+  const socket =
+    type === 'mqtt' ? connectTcp(port, host) : connectTls({ port, host, rejectUnauthorized: false })
+  await once(socket, type === 'mqtt' ? 'connect' : 'secureConnect')
+  return socket
+}
+
+/** The same packets each time, unless FUZZ_SEED says otherwise. */
+function xorshift(seed: number): () => number {
+  let state = seed >>> 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
