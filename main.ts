@@ -12,7 +12,7 @@ const PROCESSES = {
   broker: {
     script: 'broker/main.ts',
     deadline: 700,
-    env: { NODE_OPTIONS: '--max-semi-space-size=4' },
+    env: { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' },
   },
   'local-relay': { script: 'dev/relay/main.ts', deadline: 700 },
   // a flood of frames otherwise leaves 100 MB of V8's young generation behind, which never goes back to the system

@@ -7,7 +7,7 @@ import { stringify } from 'yaml'
 import { refuseSecrets } from '#test/helpers/secrets.ts'
 
 /** The environment that main.ts and compose.yaml give it. */
-const AS_STARTED = { NODE_OPTIONS: '--max-semi-space-size=4' }
+const AS_STARTED = { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
 
 /** The broker in a process of its own, as on a robot; its log lines are looked at. Ends with the test. */
 export async function startBrokerProcess(t: TestContext, folder: string, broker: object) {
