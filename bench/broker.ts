@@ -91,7 +91,9 @@ async function flood(url: string): Promise<number> {
 async function withOurs(port: number, folder: string): Promise<Figures> {
   const path = join(folder, 'robot.yaml')
   writeFileSync(path, JSON.stringify({ broker: { port }, data_dir: folder }))
-  return await within('ours', port, spawn(process.execPath, ['broker/main.ts', '--config', path]))
+  // as main.ts and compose.yaml start it
+  const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
+  return await within('ours', port, spawn(process.execPath, ['broker/main.ts', '--config', path], { env }))
 }
 
 async function withMosquitto(port: number, folder: string): Promise<Figures> {
