@@ -40,6 +40,7 @@ wimz/command-result              s   ps  p   -   -   ps
 wimz/event/bark                  s   -   p   s   -   ps
 wimz/event/of/two/levels         -   -   -   -   -   ps
 wimz/telemetry/battery           s   -   -   s   -   ps
+wimz/telemetry/mode              s   -   s   s   -   ps
 wimz/cloud/profiles              p   -   s   -   -   s
 wimz/cloud/user_connected        p   -   -   -   -   s
 wimz/+/state                     -   -   s   s   s   s
