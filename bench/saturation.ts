@@ -61,7 +61,9 @@ async function watch(detector: object): Promise<string> {
   const start = performance.now()
   await sleep(WATCH)
   const rate = (pictures * 1000) / (performance.now() - start)
-  const { detector: seen, load } = states.all.at(-1)?.payload as unknown as State
+  const last = states.all.at(-1)
+  if (!last) throw new Error('vision says nothing')
+  const { detector: seen, load } = last.payload as unknown as State
   const { encode_ms: encode, age_ms: age } = load
   return `${rate.toFixed(2)} | ${seen.fps} × ${seen.inference_ms ?? '-'} ms | ${encode?.p50} / ${encode?.p95} ms | ${age?.p50} / ${age?.p95} ms`
 }

@@ -82,7 +82,7 @@ async function startProcess(t: TestContext, relay: FakeRelay) {
   const folder = temporaryFolder(t)
   const path = join(folder, 'robot.yaml')
   const cloud = { relay_url: relay.url, device_id: 'wimz_robot_99', device_secret: TEST_SECRET }
-  writeFileSync(path, stringify({ cloud, bus: { url }, data_dir: folder }))
+  writeFileSync(path, stringify({ cloud, broker: { enabled: false }, bus: { url }, data_dir: folder }))
   const collector = new URL('./gc-on-signal.ts', import.meta.url).href
   const args = ['--expose-gc', '--import', collector, 'services/relay-bridge/main.ts', '--config', path]
   // memory as the supervisor starts it
