@@ -1,6 +1,6 @@
 import { BrokerSection } from '#broker/config.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
-import { BusSection, DataDir, WebrtcSection } from '#lib/sections.ts'
+import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/sections.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
 
@@ -12,5 +12,6 @@ export const ALL_SECTIONS = {
   bus: BusSection,
   broker: BrokerSection,
   local_relay: LocalRelaySection,
+  metrics: MetricsSection,
   data_dir: DataDir,
 }

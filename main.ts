@@ -29,11 +29,20 @@ const PROCESSES = {
     deadline: 1_800,
     env: { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' },
   },
+  metrics: {
+    script: 'services/metrics/main.ts',
+    deadline: 700,
+    env: { NODE_OPTIONS: '--max-semi-space-size=2' },
+  },
 } as const
 type ProcessName = keyof typeof PROCESSES
 
 /** Stops in this order: sessions say goodbye while the bridge still stands, everybody while the broker does. */
-const STOP_ORDER: ProcessName[][] = [['webrtc', 'vision'], ['relay-bridge'], ['local-relay', 'broker']]
+const STOP_ORDER: ProcessName[][] = [
+  ['webrtc', 'vision', 'metrics'],
+  ['relay-bridge'],
+  ['local-relay', 'broker'],
+]
 
 const console = openConsole()
 const log = createLogger('supervisor', console)
@@ -51,6 +60,7 @@ function wanted(config: ReturnType<typeof loadConfig>): ProcessName[] {
     'relay-bridge': config.cloud.enabled,
     vision: true,
     webrtc: config.webrtc.enabled,
+    metrics: config.metrics.port !== null,
   }
   return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
 }

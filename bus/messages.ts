@@ -169,6 +169,26 @@ export const CommandResult = z.looseObject({
   error: z.string().optional(),
 })
 
+/** `metrics/<service>`: as prom-client's `getMetricsAsJSON` has it. */
+export const Metrics = z
+  .array(
+    z.looseObject({
+      name: z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]{0,99}$/),
+      help: z.string(),
+      type: z.enum(['counter', 'gauge', 'histogram', 'summary']),
+      values: z
+        .array(
+          z.looseObject({
+            value: z.number().nullable().describe('null: no number, such as the mean of nothing'),
+            labels: z.record(z.string().regex(/^[a-zA-Z_]\w*$/), z.union([z.string(), z.number()])),
+          }),
+        )
+        .max(2_000),
+    }),
+  )
+  .max(300)
+export type Metrics = z.infer<typeof Metrics>
+
 /** Any JSON object. */
 export const Free = z.record(z.string(), z.unknown())
 /** `telemetry/<source>`: readings of a robot service. An empty payload takes them back. */

@@ -143,6 +143,13 @@ export const topics = {
     to: 'anyone',
     about: 'The picture with its boxes as a JPEG, `vision.snapshot_fps` a second and on request.',
   }),
+  metrics: json('metrics/{service}', {
+    payload: message.Metrics,
+    qos: 0,
+    from: 'each service',
+    to: 'metrics',
+    about: 'Figures of a service for Prometheus, every 5 s where `metrics.port` is set.',
+  }),
   frameRequest: json('vision/frame/request', {
     payload: message.Empty,
     qos: 0,

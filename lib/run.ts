@@ -1,10 +1,12 @@
+import { Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
 import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { createLogger, type Logger } from './logger.ts'
-import { BusSection } from './sections.ts'
+import { BusSection, MetricsSection } from './sections.ts'
 import type { Service, Unit } from './service.ts'
+import { shareMetrics } from './share-metrics.ts'
 import { createTally } from './tally.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
 
@@ -18,18 +20,22 @@ const STOP_DEADLINE = 5_000
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
   await live(service, async (stack, log, file) => {
     const config = parseSections(file, service.config, service.mayBeMissing)
-    const { bus: busConfig, ...login } = parseSections(file, { bus: BusSection, ...LOGIN_SECTIONS })
+    const shared = parseSections(file, { bus: BusSection, metrics: MetricsSection, ...LOGIN_SECTIONS })
     const bus = stack.use(
       await connectBus({
-        ...busConfig,
-        ...busLogin(service.name, busConfig, login),
+        ...shared.bus,
+        ...busLogin(service.name, shared.bus, shared),
         service: service.name,
         version: VERSION,
         log: log.child({ part: 'bus' }),
       }),
     )
     const reread = () => parseSections(readConfigFile(file.path), service.config, service.mayBeMissing)
-    stack.use(await service.start({ bus, config, log, reread }))
+    const metrics = new Registry()
+    stack.use(await service.start({ bus, config, log, reread, metrics }))
+    if (shared.metrics.port !== null) {
+      stack.use(shareMetrics({ bus, registry: metrics, service: service.name, log }))
+    }
   })
 }
 

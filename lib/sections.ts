@@ -8,6 +8,7 @@ export const SECTION_NAMES = [
   'bus',
   'broker',
   'local_relay',
+  'metrics',
   'data_dir',
 ] as const
 
@@ -73,6 +74,12 @@ export type WebrtcSection = z.infer<typeof WebrtcSection>
 export const CloudIdentity = z
   .looseObject({ device_id: z.string().trim().default(''), device_secret: z.string().trim().default('') })
   .prefault({})
+
+/** `metrics`: where Prometheus finds the figures of all services; null: nowhere, and nothing is gathered. */
+export const MetricsSection = z
+  .strictObject({ port: number.pipe(z.int().min(1).max(65_535)).nullable().default(null) })
+  .prefault({})
+export type MetricsSection = z.infer<typeof MetricsSection>
 
 /** `data_dir`: what must survive a restart lives here. */
 export const DataDir = z.string().min(1).default('./data')

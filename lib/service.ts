@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client'
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import type { Sections } from './config.ts'
@@ -10,6 +11,8 @@ export interface Deps<C> {
   log: Logger
   /** The config as the file and the environment say now. Throws {@link ConfigError}. */
   reread?: () => C
+  /** Takes the service's figures. */
+  metrics?: Registry
 }
 
 /** One service of the robot: its name on the bus, the config sections it reads, and how it starts. */
@@ -30,7 +33,7 @@ export interface Unit<S extends Sections = Sections> {
   config: S
   mayBeMissing?: readonly string[]
   survives?(err: unknown): boolean
-  start(deps: Omit<Deps<z.infer<z.ZodObject<S>>>, 'bus'>): Promise<AsyncDisposable>
+  start(deps: Omit<Deps<z.infer<z.ZodObject<S>>>, 'bus' | 'metrics'>): Promise<AsyncDisposable>
 }
 
 /** Declares a service; only here for its types. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Registry } from 'prom-client'
 import type { Link as LinkMessage } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/service.ts'
@@ -16,6 +17,7 @@ import { GHOST_TIMES, GhostCheck, type GhostTimes } from './ghost-check.ts'
 import { followHotspot } from './hotspot.ts'
 import { LastConnection } from './last-connection.ts'
 import { type Link, type LinkOptions, runLink } from './link.ts'
+import { createMetrics } from './metrics.ts'
 import { Outbox } from './outbox.ts'
 import { OutboxSender, type SenderTimes } from './outbox-sender.ts'
 import type { Bounds, Counts } from './outbox-store.ts'
@@ -118,7 +120,8 @@ async function startParts(
       onRouted: () => ghost.routed(),
     }),
   )
-  return { clock, deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
+  const measure = createMetrics(deps.metrics ?? new Registry())
+  return { measure, clock, deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
 }
 
 function linkOptions(
@@ -133,7 +136,10 @@ function linkOptions(
     credentials: createCredentials(deps),
     reconnectDelay: deps.config.cloud.reconnect_delay * 1000,
     times: { ...SOCKET_TIMES, ...deps.times },
-    onState: (state) => publishLink(deps, state),
+    onState(state) {
+      parts.measure(state)
+      publishLink(deps, state)
+    },
     onDate: (date, took) => parts.clock.heardDate(date, took),
     onOpen() {
       line.send({ type: 'robot_connected', device_id: parts.deviceId, version: VERSION })

@@ -16,6 +16,7 @@ import { Snapshots } from './encode/snapshots.ts'
 import { followDemand } from './follow-demand.ts'
 import { Hud, setOverlay } from './hud.ts'
 import { createLatest } from './latest.ts'
+import { createMetrics, type VisionMetrics } from './metrics.ts'
 import { followMode } from './mode.ts'
 import { Newest } from './newest.ts'
 import { takePhoto } from './photos/take-photo.ts'
@@ -39,11 +40,13 @@ export const vision = defineService({
 })
 
 /** Captures, detects, follows, draws, and encodes what somebody watches. A missing camera or model is no error. */
-export async function startVision({ bus, config, log }: Deps<VisionConfig>): Promise<AsyncDisposable> {
+export async function startVision(deps: Deps<VisionConfig>): Promise<AsyncDisposable> {
+  const { bus, config, log } = deps
   await using stack = new AsyncDisposableStack()
   const { vision: section, data_dir: dataDir } = config
   const { fps, bitrate_kbps, width, height } = config.webrtc.video
   const drops = stack.use(createTally(log, 'frames dropped'))
+  const metrics = createMetrics(drops, deps.metrics)
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
   const { sight, hud } = stack.use(await openSight(bus, section, () => detector.settings))
@@ -51,16 +54,17 @@ export async function startVision({ bus, config, log }: Deps<VisionConfig>): Pro
   const drawing = { drops, paint: hud.paint, newest }
   const bitrate = bitrate_kbps * 1000
   const video = stack.use(
-    createVideo({ bus, log, onChange, fps, bitrate, detection: () => detector, ...drawing }),
+    createVideo({ bus, log, metrics, onChange, fps, bitrate, detection: () => detector, ...drawing }),
   )
   const { layers } = video
   const snapshots = stack.use(createSnapshots(bus, section, drawing))
-  const onDetected = sight.take.bind(sight)
+  const onDetected = measured(sight, metrics)
   const detector: Detector = stack.use(
     new Detector({ config: section.detector, log, drops, onDetected, onChange }),
   )
   const afterVideo = stack.use(createAfterVideo(layers, [detector, snapshots]))
   const onFrame = (captured: CapturedFrame) => {
+    if (captured.live) metrics.captured(performance.now() - captured.at)
     newest.offer(captured)
     layers.offer(captured)
     afterVideo.offer(captured.share())
@@ -122,6 +126,14 @@ type Drawing = Pick<ConstructorParameters<typeof Snapshots>[0], 'drops' | 'paint
 
 function createSnapshots(bus: Bus, { snapshot_fps }: VisionSection, drawing: Drawing): Snapshots {
   return new Snapshots({ fps: snapshot_fps, ...drawing, publish: (jpeg) => bus.publish(topics.frame, jpeg) })
+}
+
+/** Follows what the detector has seen, and measures how long that took. */
+function measured(sight: Sight, metrics: VisionMetrics): Sight['take'] {
+  return (candidates, captured, inferenceMs) => {
+    sight.take(candidates, captured, inferenceMs)
+    metrics.detected({ age: performance.now() - captured.at, inferenceMs })
+  }
 }
 
 /** Encodes what is in demand, and makes keyframes when asked to. */

@@ -1,6 +1,6 @@
 import type { Logger } from '#lib/logger.ts'
+import { createSamples, type Spread, spreadOf } from '#lib/samples.ts'
 import { Governor, type Relief } from './governor.ts'
-import { createSamples, type Spread, spreadOf } from './samples.ts'
 
 /** Milliseconds. */
 const EVERY = 1_000

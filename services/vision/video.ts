@@ -5,12 +5,14 @@ import type { Tally } from '#lib/tally.ts'
 import type { CapturedFrame } from './captured-frame.ts'
 import { createLayers, type Layers } from './encode/layers.ts'
 import { watchLoad } from './load.ts'
+import type { VisionMetrics } from './metrics.ts'
 import type { Planes } from './pixels.ts'
 
 interface VideoOptions {
   bus: Bus
   log: Logger
   drops: Tally
+  metrics: Pick<VisionMetrics, 'encoded' | 'stages'>
   fps: number
   /** bit/s of the high layer. */
   bitrate: number
@@ -28,7 +30,15 @@ export interface Video extends AsyncDisposable {
   readonly summary: Record<string, unknown>
 }
 
-export function createVideo({ bus, bitrate, fps, detection, onChange, ...options }: VideoOptions): Video {
+export function createVideo({
+  bus,
+  bitrate,
+  fps,
+  detection,
+  metrics,
+  onChange,
+  ...options
+}: VideoOptions): Video {
   using stack = new DisposableStack()
   const load = stack.use(
     watchLoad({
@@ -45,7 +55,13 @@ export function createVideo({ bus, bitrate, fps, detection, onChange, ...options
     { bitrate, fps },
     {
       ...options,
-      load,
+      load: {
+        published(encoded) {
+          load.published(encoded)
+          metrics.encoded(encoded)
+        },
+        dropped: () => load.dropped(),
+      },
       publish: (layer, codec, unit) =>
         bus.publish(codec === 'vp8' ? topics.videoVp8 : topics.video, unit, { layer }),
     },
@@ -54,7 +70,7 @@ export function createVideo({ bus, bitrate, fps, detection, onChange, ...options
   return {
     layers,
     get summary() {
-      return { layers: layers.summary, load: load.summary }
+      return { layers: layers.summary, load: load.summary, latency_ms: metrics.stages.summary }
     },
     async [Symbol.asyncDispose]() {
       owned[Symbol.dispose]()

@@ -1,10 +1,12 @@
 import { isIP } from 'node:net'
+import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { createTally } from '#lib/tally.ts'
 import { openCommands } from './commands.ts'
 import { type Memory, watchMemory } from './memory-watch.ts'
+import { createMetrics } from './metrics.ts'
 import { watchNetwork } from './network-watch.ts'
 import { createQuality } from './quality.ts'
 import { followQuality } from './quality-command.ts'
@@ -26,7 +28,7 @@ export const webrtc = defineService({
 
 /** Brings video, audio and the data channel `control` to every viewer that asks on `signaling/request`. */
 export async function startWebrtc(
-  { bus, config, log }: Deps<{ webrtc: WebrtcSection }>,
+  { bus, config, log, metrics: registry = new Registry() }: Deps<{ webrtc: WebrtcSection }>,
   timings: Partial<Timings> = {},
   { readMemory }: { readMemory?: () => Memory } = {},
 ): Promise<AsyncDisposable> {
@@ -36,9 +38,11 @@ export async function startWebrtc(
   await using stack = new AsyncDisposableStack()
   const tally = stack.use(createTally(log, 'discarded'))
   const silence = stack.use(createSilence())
-  const layers = stack.use(await openVideoLayers({ bus, log, tally }))
+  const summaries = () => sessions.list.map((session) => session.summary())
+  const metrics = createMetrics(registry, { tally, sessions: summaries })
+  const layers = stack.use(await openVideoLayers({ bus, log, tally, metrics }))
   const commands = stack.use(await openCommands({ bus, log, tally }))
-  const report = createReport(bus, log, () => sessions.list, times.report)
+  const report = createReport({ bus, log, metrics, sessions: summaries, interval: times.report })
   const peer = {
     policy: ice.policy,
     portRange: ice.port_range,
@@ -52,7 +56,10 @@ export async function startWebrtc(
     maxConnections: max_connections,
     stunServers: stun_servers,
     peer,
-    deps: { bus, log, tally, layers, silence, commands, timings: times, quality, changed: report.changed },
+    deps: {
+      ...{ bus, log, tally, metrics, layers, silence, commands, timings: times, quality },
+      changed: report.changed,
+    },
   })
   const moved = (addresses: string[]) => {
     log.info({ addresses }, 'network changed')

@@ -8,6 +8,8 @@ interface PictureOutOptions {
   peer: Peer
   tally: Tally
   firstSent: () => void
+  /** The last packet of a picture has left. */
+  sent: (bytes: number, capturedAt: number) => void
   /** A picture was left out: what follows makes no sense before the next keyframe. */
   broken: () => void
 }
@@ -39,7 +41,7 @@ export class PictureOut implements Disposable {
   }
 
   picture({ payloads, timestamp, capturedAt }: Picture): void {
-    const { peer, tally, firstSent, broken } = this.#options
+    const { peer, tally, firstSent, sent, broken } = this.#options
     const most = Math.max(LEAST_BACKLOG, (peer.link.estimator.target * BACKLOG) / 8_000)
     if (peer.backlog > most) {
       tally.count('viewer too slow')
@@ -48,12 +50,14 @@ export class PictureOut implements Disposable {
     }
     if (peer.video.packets === 0) firstSent()
     const placed = this.#place(timestamp, capturedAt)
+    const size = payloads.reduce((sum, { length }) => sum + length, 0)
     this.#pacer.add({
       payloads,
       send(index) {
         const payload = payloads[index]
         const marker = index === payloads.length - 1
         if (payload) peer.video.send({ payload, timestamp: placed, marker, at: capturedAt })
+        if (marker) sent(size, capturedAt)
       },
     })
   }

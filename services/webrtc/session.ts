@@ -7,6 +7,7 @@ import type { Commands, Controls } from './commands.ts'
 import { REASON } from './endings.ts'
 import type { Mode } from './layer-choice.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
+import type { WebrtcMetrics } from './metrics.ts'
 import { OurCandidates } from './our-candidates.ts'
 import { Peer } from './peer.ts'
 import type { PeerOptions } from './peer-config.ts'
@@ -16,6 +17,7 @@ import { Restarts } from './restarts.ts'
 import { createMail, type SessionMail } from './session-mail.ts'
 import { createMeter, describePath } from './session-summary.ts'
 import type { AudioSink, Silence } from './silence.ts'
+import { createStory, type Story } from './story.ts'
 import { createDeadlines, type Timings } from './timings.ts'
 import type { VideoLayers } from './video-layers.ts'
 import { ViewerVideo } from './viewer-video.ts'
@@ -25,6 +27,7 @@ export interface SessionDeps {
   bus: Bus
   log: Logger
   tally: Tally
+  metrics: WebrtcMetrics
   layers: VideoLayers
   silence: Silence
   commands: Commands
@@ -44,6 +47,7 @@ export class Session implements AudioSink {
   state: SessionSummary['state'] = 'new'
   readonly #deps: SessionDeps
   readonly #log: Logger
+  readonly #story: Story
   readonly #mail: SessionMail
   readonly #peer: Peer
   readonly #controls: Controls
@@ -53,7 +57,6 @@ export class Session implements AudioSink {
   readonly #deadlines = createDeadlines()
   readonly #meter = createMeter()
   readonly #since = Date.now()
-  readonly #begun = performance.now()
   #video: ViewerVideo | undefined
   #listening: Disposable | undefined
   #offer: string | undefined
@@ -67,6 +70,7 @@ export class Session implements AudioSink {
     this.id = id
     this.#deps = deps
     this.#log = deps.log.child({ session_id: id })
+    this.#story = createStory(this.#log, deps.metrics)
     this.#mail = createMail(deps.bus, this.#log, id)
     this.#ours = new OurCandidates(this.#mail)
     this.#controls = deps.commands.join(id)
@@ -74,7 +78,10 @@ export class Session implements AudioSink {
       candidate: (candidate) => this.#ours.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
-      keyframeWanted: () => this.#video?.keyframeWanted(),
+      keyframeWanted: () => {
+        deps.metrics.keyframeWanted()
+        this.#video?.keyframeWanted()
+      },
       channel: this.#controls.channel,
     })
     this.#theirs = new RemoteCandidates(this.#peer)
@@ -109,16 +116,19 @@ export class Session implements AudioSink {
     this.#answered = true
     this.#deadlines.clear('answer')
     this.#enter('answered')
-    const { layers, quality, tally, timings } = this.#deps
+    const { layers, metrics, quality, tally, timings } = this.#deps
     const changed = () => {
       this.#tellQuality()
       this.#deps.changed()
     }
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
     // the encoder starts now, so that it is warm when the viewer is connected
-    const firstSent = () => this.#log.info({ ms: this.#age() }, 'first picture sent')
+    const firstSent = () => this.#story.tell('first picture sent')
     const codec = answeredCodec(sdp) ?? 'h264'
-    this.#video = new ViewerVideo({ peer: this.#peer, layers, codec, quality, tally, firstSent, changed })
+    this.#video = new ViewerVideo({
+      ...{ peer: this.#peer, layers, codec, quality, tally, firstSent, changed },
+      sent: metrics.sent,
+    })
     try {
       await this.#gathered(timings.hold)
       if (this.#over) return
@@ -164,14 +174,15 @@ export class Session implements AudioSink {
   close(reason: string, { by = 'robot', err }: { by?: 'viewer' | 'robot'; err?: unknown } = {}): void {
     if (this.#over) return
     const from = this.state
+    const { path } = this.#peer
+    const { packets, octets: bytes } = this.#peer.video
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
     this.#controls.driver.leave()
     this.#listening?.[Symbol.dispose]()
     this.#video?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
-    const { packets } = this.#peer.video
-    this.#log.info({ reason, by, from, ms: this.#age(), packets, ...(err ? { err } : {}) }, 'session closed')
+    this.#story.ended({ reason, by, from, path, packets, bytes, err })
     this.#mail.closed(reason, by)
     this.#deps.ended(this)
   }
@@ -183,7 +194,7 @@ export class Session implements AudioSink {
 
   #enter(state: SessionSummary['state'], fields: object = {}): void {
     this.state = state
-    this.#log.info({ ms: this.#age(), ...fields }, `session ${state}`)
+    this.#story.tell(`session ${state}`, fields)
     this.#deps.changed()
   }
 
@@ -191,13 +202,9 @@ export class Session implements AudioSink {
     return this.state === 'closed'
   }
 
-  #age(): number {
-    return Math.round(performance.now() - this.#begun)
-  }
-
   #resendOffer(): void {
     if (this.#answered || this.#theirs.count > 0) return
-    this.#log.info({ ms: this.#age() }, 'no answer yet, offer sent again')
+    this.#story.tell('no answer yet, offer sent again')
     this.#mail.offer(this.#offer ?? '')
   }
 
@@ -227,7 +234,7 @@ export class Session implements AudioSink {
 
   #heard(turn: 'silent' | 'back'): void {
     this.#silent = turn === 'silent'
-    this.#log.info({ ms: this.#age() }, this.#silent ? 'viewer not heard' : 'viewer heard again')
+    this.#story.tell(this.#silent ? 'viewer not heard' : 'viewer heard again')
     if (!this.#silent) return
     this.#controls.driver.halt()
     this.#restarts.silent()

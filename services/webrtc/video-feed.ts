@@ -8,6 +8,7 @@ import type { Tally } from '#lib/tally.ts'
 import { createFreshness } from './freshness.ts'
 import { packetizeH264 } from './h264-packetizer.ts'
 import { createKeyframeRequests, type KeyframeRequests, MIN_INTERVAL } from './keyframe-requests.ts'
+import type { WebrtcMetrics } from './metrics.ts'
 import { createTimeline } from './timeline.ts'
 import { packetizeVp8 } from './vp8-packetizer.ts'
 
@@ -33,6 +34,7 @@ interface FeedDeps {
   bus: Bus
   log: Logger
   tally: Tally
+  metrics: Pick<WebrtcMetrics, 'stages'>
 }
 
 /** How each codec travels on the bus and over RTP. */
@@ -50,6 +52,7 @@ export class LayerFeed implements Disposable {
   readonly #keyframes: KeyframeRequests
   readonly #subscribed: Promise<Disposable>
   readonly #layer: Layer
+  readonly #stages: WebrtcMetrics['stages']
   readonly #packetize: (data: Buffer) => Buffer[]
   #last: number | undefined
   #recent: Picture[] = []
@@ -58,11 +61,12 @@ export class LayerFeed implements Disposable {
   #broken = false
   #closed = false
 
-  constructor({ layer, codec }: { layer: Layer; codec: VideoCodec }, { bus, log, tally }: FeedDeps) {
+  constructor({ layer, codec }: { layer: Layer; codec: VideoCodec }, { bus, log, tally, metrics }: FeedDeps) {
     const { topic, decode, packetize } = FORMATS[codec]
     this.#layer = layer
     this.#packetize = packetize
     this.#tally = tally
+    this.#stages = metrics.stages
     this.#keyframes = createKeyframeRequests(() => {
       bus
         .publish(topics.keyframe, {}, { layer })
@@ -93,6 +97,7 @@ export class LayerFeed implements Disposable {
   #take(unit: AccessUnit): void {
     if (this.#closed) return
     const capturedAt = Number(unit.capturedAt) / 1000
+    this.#stages.passed('bus', Date.now() - capturedAt)
     const gap = this.#last !== undefined && unit.frame !== (this.#last + 1) >>> 0
     this.#last = unit.frame
     if (!this.#freshness.isFresh(capturedAt)) this.#interrupt('too old')

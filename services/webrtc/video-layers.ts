@@ -2,6 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { Layer } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Tally } from '#lib/tally.ts'
+import type { WebrtcMetrics } from './metrics.ts'
 import { type Bitrates, VideoDemand, type Wish } from './video-demand.ts'
 import { LayerFeed, type Picture } from './video-feed.ts'
 
@@ -35,6 +36,7 @@ interface LayersDeps {
   bus: Bus
   log: Logger
   tally: Tally
+  metrics: Pick<WebrtcMetrics, 'stages'>
 }
 
 /** Resolves when the demand of an earlier life has been taken back. */

@@ -16,6 +16,8 @@ export interface ViewerVideoOptions {
   quality: Quality
   tally: Tally
   firstSent: () => void
+  /** A picture of so many bytes, captured then (ms since the epoch), has left. */
+  sent: (bytes: number, capturedAt: number) => void
   /** Another layer is shown, or the mode is another. */
   changed: () => void
 }
@@ -47,6 +49,7 @@ export class ViewerVideo implements Disposable {
       peer,
       tally,
       firstSent: options.firstSent,
+      sent: options.sent,
       broken: () => this.#switch.spoiled(),
     })
     this.#switch = new LayerSwitch({

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
 import { createTally } from '#lib/tally.ts'
 import { openCommands } from '#services/webrtc/commands.ts'
+import { createMetrics } from '#services/webrtc/metrics.ts'
 import { createQuality } from '#services/webrtc/quality.ts'
 import { Sessions } from '#services/webrtc/sessions.ts'
 import { createSilence } from '#services/webrtc/silence.ts'
@@ -15,8 +17,9 @@ test('a close while the offer is being made wins: nothing is sent (P6) (C11)', a
   const { connect, log } = await memoryBus(t)
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
   using tally = createTally(log, 'discarded')
+  const metrics = createMetrics(new Registry(), { tally, sessions: () => [] })
   using silence = createSilence()
-  await using layers = await openVideoLayers({ bus, log, tally })
+  await using layers = await openVideoLayers({ bus, log, tally, metrics })
   using commands = await openCommands({ bus, log, tally })
   await using sessions = new Sessions({
     maxConnections: 2,
@@ -33,6 +36,7 @@ test('a close while the offer is being made wins: nothing is sent (P6) (C11)', a
       bus,
       log,
       tally,
+      metrics,
       layers,
       silence,
       commands,

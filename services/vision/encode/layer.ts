@@ -9,6 +9,7 @@ import { fit, type Size } from '../fit.ts'
 import { createLatest, type Latest } from '../latest.ts'
 import type { Load } from '../load.ts'
 import { createMeter } from '../meter.ts'
+import type { Encoded } from '../metrics.ts'
 import { matrixOf, type Planes } from '../pixels.ts'
 import { toEpoch, toRtpTimestamp } from '../wall-clock.ts'
 import type { Encoder } from './encoder.ts'
@@ -23,7 +24,7 @@ export interface LayerOptions {
   /** Draws on a picture of this layer. */
   paint(planes: Planes, captured: CapturedFrame): void
   publish(accessUnit: Buffer): Promise<void>
-  load: Pick<Load, 'published' | 'dropped'>
+  load: { published(encoded: Encoded): void } & Pick<Load, 'dropped'>
 }
 
 /** Time between two keyframes of a layer, at least. Milliseconds. */
@@ -133,7 +134,8 @@ export class LayerStream implements AsyncDisposable {
     const data = await encoder.encode(canvas, { at: captured.at, keyframe })
     const encoding = performance.now() - now
     if (data.length === 0) return // libvpx has left this picture out
-    const format = FORMATS[this.#options.codec]
+    const { name: layer, codec } = this.#options
+    const format = FORMATS[codec]
     if (format.isKeyframe(data)) {
       this.#keyframeAsked = false
       this.#lastKeyframe = now
@@ -146,7 +148,7 @@ export class LayerStream implements AsyncDisposable {
       data,
     })
     this.#meter.count(accessUnit.length)
-    this.#options.load.published({ age: performance.now() - captured.at, encoding })
+    this.#options.load.published({ layer, codec, age: performance.now() - captured.at, encoding })
     await this.#options.publish(accessUnit)
   }
 

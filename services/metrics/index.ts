@@ -1,0 +1,61 @@
+import { createServer, type Server } from 'node:http'
+import { topics } from '#bus/topics.ts'
+import { listen } from '#lib/listen.ts'
+import { MetricsSection } from '#lib/sections.ts'
+import { type Deps, defineService } from '#lib/service.ts'
+import { Collection } from './collection.ts'
+
+export const metrics = defineService({
+  name: 'metrics',
+  config: { metrics: MetricsSection },
+  start: startMetrics,
+})
+
+/** This machine only: figures tell when somebody is at home. */
+const HOST = '127.0.0.1'
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/**
+ * Gathers what the services say on `metrics/<service>` and offers it to Prometheus on one port. Throws a ConfigError
+ * when the port cannot be had.
+ */
+export async function startMetrics({
+  bus,
+  config,
+  log,
+}: Deps<{ metrics: MetricsSection }>): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { port } = config.metrics
+  if (port === null) {
+    log.warn('metrics.port is not set: nothing to do')
+    return stack.move()
+  }
+  const collection = new Collection()
+  stack.use(await bus.subscribe(topics.metrics, (said, { params }) => collection.take(params.service, said)))
+  stack.use(
+    await bus.subscribe(topics.serviceState, ({ state }, { params }) =>
+      collection.heard(params.service, state === 'online'),
+    ),
+  )
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') return void response.writeHead(404).end('see /metrics\n')
+    collection.text().then(
+      (text) => response.writeHead(200, { 'Content-Type': CONTENT_TYPE }).end(text),
+      (err: unknown) => {
+        log.warn({ err }, 'metrics cannot be put together')
+        response.writeHead(500).end()
+      },
+    )
+  })
+  Object.assign(server, { maxConnections: 16, requestTimeout: 5_000, headersTimeout: 5_000 })
+  const taken = 'the port is taken: set metrics.port to another'
+  await listen(server, { section: 'metrics', host: HOST, port, taken })
+  stack.defer(() => close(server))
+  log.info({ address: `http://${HOST}:${port}/metrics` }, 'metrics are offered')
+  return stack.move()
+}
+
+function close(server: Server): void {
+  server.close()
+  server.closeAllConnections()
+}

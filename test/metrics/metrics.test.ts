@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { test } from 'node:test'
+import { Gauge, Histogram, Registry } from 'prom-client'
+import { topics } from '#bus/topics.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { MetricsSection } from '#lib/sections.ts'
+import { shareMetrics } from '#lib/share-metrics.ts'
+import { Collection } from '#services/metrics/collection.ts'
+import { startMetrics } from '#services/metrics/index.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+
+test('one page shows the figures of several services side by side, none added up', async (t) => {
+  const memory = await memoryBus(t)
+  const [port = 0] = await freePorts(1)
+  const metrics = MetricsSection.parse({ port })
+  const bus = await memory.connect('metrics')
+  memory.use(await startMetrics({ bus, config: { metrics }, log: memory.log }))
+  const seen = await collect(await memory.connect('observer', { announce: false }), topics.metrics)
+  for (const [service, value] of [
+    ['vision', 3],
+    ['webrtc', 4],
+  ] as const) {
+    const registry = new Registry()
+    new Gauge({ name: 'wimz_test', help: 'x', registers: [registry] }).set(value)
+    const own = await memory.connect(service)
+    memory.use(shareMetrics({ bus: own, registry, service, log: memory.log, every: 50 }))
+    await seen.next({ where: (_, params) => params.service === service, within: 10_000 })
+  }
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`)
+  assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+  const text = await response.text()
+  assert.match(text, /^wimz_test\{service="vision"\} 3$/m)
+  assert.match(text, /^wimz_test\{service="webrtc"\} 4$/m)
+  assert.match(text, /^wimz_service_up\{service="vision"\} 1$/m)
+  assert.match(text, /^process_resident_memory_bytes\{service="webrtc"\} \d+$/m)
+  assert.match(text, /^nodejs_eventloop_lag_p99_seconds\{service="vision"\}/m)
+  assert.match(text, /^wimz_mqtt_reconnects_total\{service="vision"\} 0$/m)
+  assert.equal(text.match(/^# TYPE process_resident_memory_bytes gauge$/gm)?.length, 1)
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 404)
+})
+
+test('a lost and regained broker counts as one reconnect', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('vision')
+  const registry = new Registry()
+  memory.use(shareMetrics({ bus, registry, service: 'vision', log: memory.log }))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  memory.use(bus.onConnect(resolve))
+  memory.cut('vision')
+  await promise
+  assert.match(await registry.metrics(), /^wimz_mqtt_reconnects_total\{service="vision"\} 1$/m)
+})
+
+test('a histogram crosses the bus whole, and what is no number is left out', async () => {
+  const registry = new Registry()
+  registry.setDefaultLabels({ service: 'vision' })
+  const histogram = new Histogram({ name: 'h', help: 'x', buckets: [1, 2], registers: [registry] })
+  histogram.observe(0.5)
+  histogram.observe(1.5)
+  new Gauge({ name: 'g', help: 'x', registers: [registry] }).set(Number.NaN)
+  const said = JSON.parse(JSON.stringify(await registry.getMetricsAsJSON()))
+  const collection = new Collection()
+  collection.take('vision', said)
+  const text = await collection.text()
+  assert.match(text, /^h_bucket\{le="1",service="vision"\} 1$/m)
+  assert.match(text, /^h_bucket\{le="\+Inf",service="vision"\} 2$/m)
+  assert.match(text, /^h_sum\{service="vision"\} 2$/m)
+  assert.doesNotMatch(text, /^g[ {]/m)
+})
+
+test('figures of a service that is silent or offline are not told as if they were new', async () => {
+  let now = 0
+  const collection = new Collection(() => now)
+  const one = (name: string) => [
+    { name, help: 'x', type: 'gauge' as const, values: [{ value: 1, labels: {} }] },
+  ]
+  collection.take('vision', one('a'))
+  collection.take('webrtc', one('b'))
+  collection.heard('webrtc', false)
+  assert.match(await collection.text(), /^a 1$/m)
+  assert.doesNotMatch(await collection.text(), /^b 1$/m)
+  assert.match(await collection.text(), /^wimz_service_up\{service="webrtc"\} 0$/m)
+  now = 31_000
+  assert.doesNotMatch(await collection.text(), /^a 1$/m)
+})
+
+test('a flood of services is bounded', async () => {
+  const collection = new Collection()
+  for (let i = 0; i < 1_000; i++) {
+    collection.take(`s${i}`, [{ name: `m${i}`, help: 'x', type: 'gauge', values: [] }])
+    collection.heard(`s${i}`, true)
+  }
+  assert.equal((await collection.text()).match(/^wimz_service_up/gm)?.length, 32)
+})
+
+test('a port that is taken is told as a mistake of the configuration', async (t) => {
+  const memory = await memoryBus(t)
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.after(() => other.close())
+  const address = other.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const metrics = MetricsSection.parse({ port })
+  await assert.rejects(
+    startMetrics({ bus: await memory.connect('metrics'), config: { metrics }, log: memory.log }),
+    (err) => err instanceof ConfigError && /set metrics\.port to another/.test(err.message),
+  )
+})
