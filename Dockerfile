@@ -21,6 +21,7 @@ COPY dev dev
 COPY models models
 COPY demo demo
 COPY configs configs
+COPY doctor doctor
 COPY main.ts config-schema.ts ./
 RUN mkdir data && chown node:node data
 USER node

@@ -32,41 +32,81 @@ export function configPath(fallback: string): string {
  * Throws {@link ConfigError} for a file that is missing, no YAML, or has a section nobody knows.
  */
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
+  const { file, problems } = openConfigFile(path, processEnv)
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return file
+}
+
+/** The same, but the problems of its sections' names are returned. */
+function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; problems: string[] } {
   const parsed = z.record(z.string(), z.unknown()).safeParse(readYaml(path) ?? {})
   if (!parsed.success) throw new ConfigError(`${shown(path)}: expected sections, as in configs/robot.yaml`)
   const unknown = Object.keys(parsed.data).filter((key) => !SECTION_NAMES.some((name) => name === key))
-  if (unknown.length > 0) {
-    throw new ConfigError(
-      `${shown(path)}: ✖ Unrecognized key: "${unknown.join('", "')}" (known: ${SECTION_NAMES.join(', ')})`,
-    )
-  }
   const envFile = join(dirname(path), '.env')
   const fromFile = existsSync(envFile) ? parseEnv(readText(envFile)) : {}
-  return { path, sections: parsed.data, env: { ...fromFile, ...processEnv } }
+  const names = `"${unknown.join('", "')}" (known: ${SECTION_NAMES.join(', ')})`
+  return {
+    file: { path, sections: parsed.data, env: { ...fromFile, ...processEnv } },
+    problems: unknown.length > 0 ? [`${shown(path)}: ✖ Unrecognized key: ${names}`] : [],
+  }
 }
 
 /**
  * The named sections, `${NAME}` replaced, defaults filled in. `mayBeMissing` names keys (`cloud.device_id`) that are
- * empty instead of an error when their variable is not set. Throws {@link ConfigError} with file, path and reason.
+ * empty instead of an error when their variable is not set. Throws {@link ConfigError} with file, path and reason of
+ * everything that is wrong.
  */
 export function parseSections<S extends Sections>(
   file: ConfigFile,
   sections: S,
   mayBeMissing: readonly string[] = [],
 ): z.infer<z.ZodObject<S>> {
-  const raw: Record<string, unknown> = {}
-  for (const name of Object.keys(sections)) {
-    if (file.sections[name] !== undefined && file.sections[name] !== null) {
-      raw[name] = replaceReferences(file.sections[name], name, file, mayBeMissing)
-    }
+  const { values, problems } = collectSections(file, sections, mayBeMissing)
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return values as z.infer<z.ZodObject<S>>
+}
+
+/** {@link readConfigFile} and {@link parseSections} for somebody who wants to know every problem, and what is right all the same. */
+export function collectConfig<S extends Sections>(
+  path: string,
+  sections: S,
+  mayBeMissing: readonly string[] = [],
+): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
+  const { file, problems } = openConfigFile(path, process.env)
+  const { values, problems: further } = collectSections(file, sections, mayBeMissing)
+  return { values, problems: [...problems, ...further] }
+}
+
+function collectSections<S extends Sections>(
+  file: ConfigFile,
+  sections: S,
+  mayBeMissing: readonly string[],
+): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
+  const values: Record<string, unknown> = {}
+  const problems: string[] = []
+  for (const [name, schema] of Object.entries(sections)) {
+    const section = parseSection(
+      file,
+      { [name]: schema },
+      { values: file.env, mayBeMissing, missing: new Map() },
+    )
+    if (section.problems.length === 0) values[name] = section.data?.[name]
+    problems.push(...section.problems)
   }
-  const result = z.strictObject(sections).safeParse(raw)
-  if (result.success) return result.data as z.infer<z.ZodObject<S>>
-  const lines = result.error.issues.map(
-    (issue) =>
-      `${shown(file.path)}: ${issue.path.map(String).join('.') || basename(file.path)} ✖ ${explained(issue)}`,
-  )
-  throw new ConfigError(lines.join('\n'))
+  return { values: values as Partial<z.infer<z.ZodObject<S>>>, problems }
+}
+
+function parseSection(file: ConfigFile, section: Sections, references: References) {
+  const given = Object.keys(section).filter((name) => (file.sections[name] ?? undefined) !== undefined)
+  const raw = given.map((name) => [name, replaceReferences(file.sections[name], name, references)])
+  const { data, error } = z.strictObject(section).safeParse(Object.fromEntries(raw))
+  const { missing } = references
+  const wrong = (error?.issues ?? [])
+    .map((issue) => ({ at: issue.path.map(String).join('.') || basename(file.path), issue }))
+    .filter(({ at }) => !missing.has(at))
+    .map(({ at, issue }) => `${shown(file.path)}: ${at} ✖ ${explained(issue)}`)
+  const absent = Array.from(missing, ([at, reason]) => `${shown(file.path)}: ${at} ✖ ${reason}`)
+  return { data: data as Record<string, unknown> | undefined, problems: [...absent, ...wrong] }
 }
 
 /** The parser's own messages show the line of the mistake, which may hold a secret: only their first line is told. */
@@ -92,22 +132,23 @@ function explained(issue: z.core.$ZodIssue): string {
   return `Unrecognized key${keys.length > 1 ? 's' : ''}: ${keys.join(', ')}`
 }
 
-function replaceReferences(
-  value: unknown,
-  path: string,
-  file: ConfigFile,
-  mayBeMissing: readonly string[],
-): unknown {
+interface References {
+  values: Env
+  /** Where a variable is missing, and which: added to. */
+  missing: Map<string, string>
+  mayBeMissing: readonly string[]
+}
+
+function replaceReferences(value: unknown, path: string, env: References): unknown {
   if (typeof value === 'string') {
     try {
-      return interpolate(value, file.env)
+      return interpolate(value, env.values)
     } catch (err) {
-      if (mayBeMissing.includes(path)) return ''
-      throw new ConfigError(`${shown(file.path)}: ${path} ✖ ${(err as Error).message}`, { cause: err })
+      if (!env.mayBeMissing.includes(path)) env.missing.set(path, (err as Error).message)
+      return ''
     }
   }
-  const inner = (entry: unknown, key: string | number) =>
-    replaceReferences(entry, `${path}.${key}`, file, mayBeMissing)
+  const inner = (entry: unknown, key: string | number) => replaceReferences(entry, `${path}.${key}`, env)
   if (Array.isArray(value)) return value.map(inner)
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, inner(entry, key)]))

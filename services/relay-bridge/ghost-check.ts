@@ -74,7 +74,13 @@ export class GhostCheck implements Disposable {
 }
 
 /** Whether `GET /debug/pairing` names this device; undefined when it does not answer in time. */
-async function isKnown({ relay, deviceId, times }: GhostDeps): Promise<boolean | undefined> {
+export async function isKnown({
+  relay,
+  deviceId,
+  times,
+}: Pick<GhostDeps, 'relay' | 'deviceId'> & { times: Pick<GhostTimes, 'answer'> }): Promise<
+  boolean | undefined
+> {
   const address = relayHttp(relay, '/debug/pairing')
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(times.answer), redirect: 'error' })

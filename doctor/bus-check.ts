@@ -1,0 +1,101 @@
+import { type Bus, connectBus } from '#bus/bus.ts'
+import type { Link } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
+import { VERSION } from '#lib/version.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
+import type { Patient, RobotConfig } from './patient.ts'
+
+/** A broker of this machine answers at once; one elsewhere may take its time. Milliseconds. */
+const LOGIN = 4_000
+/** A broker that is just being started gets so long. */
+const REFUSED = 1_000
+/** Retained states come with the subscription. */
+const STATES = 1_500
+
+/** Logs in to the bus. */
+export async function checkBus(
+  config: RobotConfig['bus'],
+): Promise<{ findings: Finding[]; bus?: Bus; asleep: boolean }> {
+  const address = config.url.replace(/(?<=\/\/)[^/]*@/, '')
+  let last: unknown = new Error('no answer')
+  const login = Promise.withResolvers<undefined>()
+  const note = ({ err }: { err?: unknown }) => {
+    if (err) last = err
+    if (isRefused(err)) setTimeout(login.resolve, REFUSED)
+  }
+  const log = { warn: note, info: note, debug: note }
+  const began = performance.now()
+  const options = { ...config, service: 'doctor', version: VERSION, announce: false, log }
+  const timer = setTimeout(login.resolve, LOGIN)
+  const bus = await Promise.race([connectBus(options), login.promise]).finally(() => clearTimeout(timer))
+  if (bus) {
+    const ms = Math.round(performance.now() - began)
+    return { findings: [ok('bus', `${address}, login within ${ms} ms`)], bus, asleep: false }
+  }
+  const asleep = isRefused(last)
+  const advice = asleep
+    ? 'start the robot; does it run, look at broker.port and bus.url'
+    : 'look at bus.url, bus.username and bus.password'
+  return { findings: [failure('bus', `${address}: ${reasonOf(last)}`, advice)], asleep }
+}
+
+/** Nothing listens there. */
+function isRefused(err: unknown): boolean {
+  return (
+    err instanceof Error && /ECONNREFUSED/.test(`${(err as NodeJS.ErrnoException).code} ${reasonOf(err)}`)
+  )
+}
+
+/** Listens for what the services say of themselves. */
+export async function listenToServices(bus: Bus, expected: readonly string[]) {
+  const services: Map<
+    string,
+    Patient['services'] extends ReadonlyMap<string, infer State> ? State : never
+  > = new Map()
+  let link: Link | undefined
+  const complete = Promise.withResolvers<void>()
+  const look = () => {
+    const all = expected.every((name) => services.has(name))
+    if (all && (link || !expected.includes('relay-bridge'))) complete.resolve()
+  }
+  using _states = await bus.subscribe(topics.serviceState, (state, { params }) => {
+    services.set(params.service, state)
+    look()
+  })
+  using _link = await bus.subscribe(topics.link, (said) => {
+    link = said
+    look()
+  })
+  const timer = setTimeout(complete.resolve, STATES)
+  await complete.promise
+  clearTimeout(timer)
+  return { services, link }
+}
+
+/** The services that this config asks for. */
+export function expectedServices({ broker, cloud, webrtc, metrics }: Partial<RobotConfig>): string[] {
+  return [
+    broker?.enabled !== false && 'broker',
+    cloud?.enabled !== false && 'relay-bridge',
+    webrtc?.enabled !== false && 'webrtc',
+    'vision',
+    metrics?.port && 'metrics',
+  ].filter((name) => typeof name === 'string')
+}
+
+/** One line for each service that there should be. */
+export function checkServices(
+  { services }: Pick<Patient, 'services'>,
+  expected: readonly string[],
+): Finding[] {
+  return expected.map((name) => {
+    const state = services.get(name)
+    const check = `service ${name}`
+    if (!state) return failure(check, 'never came up', 'start it, and look at its log')
+    if (state.state === 'offline') return failure(check, 'is offline', 'start it, and look at its log')
+    const since = new Date(state.since).toISOString()
+    if (state.version === VERSION) return ok(check, `online since ${since}, version ${VERSION}`)
+    const advice = `restart it, so that it runs ${VERSION} as well`
+    return warning(check, `online since ${since}, version ${state.version}`, advice)
+  })
+}

@@ -1,0 +1,33 @@
+import { collectConfig } from '#lib/config.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { hideSignatures } from '#lib/redact.ts'
+import { ALL_SECTIONS } from '../config-schema.ts'
+
+/** Keys whose values nobody may see. */
+const SECRET = /secret|password|credential|token|devices/i
+
+/** Takes every secret of the config and of the servers that were given out of a text. */
+export function createHider(path: string, iceServers: unknown[]): (text: string) => string {
+  const secrets = new Set(secretsIn({ config: readAll(path), iceServers }, false))
+  return (text) => {
+    let hidden = hideSignatures(text)
+    for (const secret of secrets) hidden = hidden.replaceAll(secret, '[secret]')
+    return hidden
+  }
+}
+
+function readAll(path: string): unknown {
+  try {
+    return collectConfig(path, ALL_SECTIONS, ['cloud.device_id', 'cloud.device_secret']).values
+  } catch (err) {
+    if (err instanceof ConfigError) return undefined
+    throw err
+  }
+}
+
+/** Every text at or below a key that holds secrets; what is shorter than 4 characters would hide half the words. */
+function secretsIn(value: unknown, secret: boolean): string[] {
+  if (typeof value === 'string') return secret && value.length >= 4 ? [value] : []
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) => secretsIn(inner, secret || SECRET.test(key)))
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { configPath } from '#lib/config.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { examine } from './examine.ts'
+import type { Finding } from './finding.ts'
+import { createHider } from './hider.ts'
+
+const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON]
+
+Looks at config, bus, services, camera, model, relay, STUN and TURN, clock, disk and temperature. Exits 1 when
+something has failed. --ice-servers takes what the relay would send: [{"urls":"turn:…","username":"…","credential":"…"}]
+`
+
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+    'ice-servers': { type: 'string' },
+  },
+})
+
+function readIceServers(given: string | undefined): unknown[] {
+  if (given === undefined) return []
+  const text = /^\s*[[{]/.test(given) ? given : readFileSync(given, 'utf8')
+  const parsed: unknown = JSON.parse(text)
+  if (typeof parsed === 'object' && parsed && 'iceServers' in parsed) return [parsed.iceServers].flat()
+  return [parsed].flat()
+}
+
+const LABELS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILURE' } as const
+
+function inOneLine({ check, status, message, advice }: Finding): string {
+  return `${LABELS[status]}  ${check}: ${message}${advice ? ` → ${advice}` : ''}`
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const path = configPath('configs/robot.yaml')
+  const iceServers = readIceServers(values['ice-servers'])
+  process.chdir(PROJECT_ROOT)
+  const hide = createHider(path, iceServers)
+  const findings: Finding[] = []
+  for await (const finding of examine(path, iceServers)) {
+    findings.push(finding)
+    if (!values.json) process.stdout.write(`${hide(inOneLine(finding))}\n`)
+  }
+  const failed = findings.some(({ status }) => status === 'failure')
+  if (values.json) process.stdout.write(`${hide(JSON.stringify({ ok: !failed, findings }, null, 2))}\n`)
+  return failed ? 1 : 0
+}
+
+try {
+  const code = await main()
+  // a camera or a look-up that hangs must not hold us
+  process.stdout.write('', () => process.exit(code))
+} catch (err) {
+  process.stderr.write(`${(err as Error).message}\n${USAGE}`)
+  process.exitCode = 2
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { jpegSize } from '../../doctor/camera-check.ts'
+import { bounded } from '../../doctor/finding.ts'
+import { checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
+import { mappedAddress } from '../../doctor/stun.ts'
+
+test('a check that hangs or throws becomes a failure', async () => {
+  const [hung] = await bounded('camera', 20, () => new Promise(() => {}))
+  assert.match(hung?.message ?? '', /no result within 0\.02 s/)
+  const [broken] = await bounded('camera', 1_000, () => Promise.reject(new Error('no such thing')))
+  assert.deepEqual([broken?.status, broken?.message], ['failure', 'no such thing'])
+})
+
+test('a mapped address is read as RFC 5769 has it, IPv4 and IPv6', () => {
+  const id = Buffer.from('b7e7a701bc34d686fa87dfae', 'hex')
+  const header = '2112a442b7e7a701bc34d686fa87dfae'
+  // RFC 5769 §2.2 and §2.3, without the attributes that sign the message
+  const four = Buffer.from(`0101000c${header}002000080001a147e112a643`, 'hex')
+  assert.equal(mappedAddress(four, id), '192.0.2.1:32853')
+  const six = Buffer.from(`01010018${header}002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d9`, 'hex')
+  assert.equal(mappedAddress(six, id), '[2001:db8:1234:5678:11:2233:4455:6677]:32853')
+  assert.equal(mappedAddress(four, Buffer.alloc(12)), undefined)
+  for (let end = 0; end < four.length; end++)
+    assert.equal(mappedAddress(four.subarray(0, end), id), undefined)
+})
+
+test('heat and throttling of a Raspberry Pi are told, and where they cannot be known', async (t) => {
+  const root = temporaryFolder(t)
+  const zone = join(root, 'class/thermal/thermal_zone0')
+  const firmware = join(root, 'devices/platform/soc/soc:firmware')
+  mkdirSync(zone, { recursive: true })
+  mkdirSync(firmware, { recursive: true })
+  writeFileSync(join(zone, 'temp'), '86200\n')
+  writeFileSync(join(firmware, 'get_throttled'), '50005\n')
+  const [heat, throttling] = await checkHeat(root)
+  assert.deepEqual([heat?.status, heat?.message], ['failure', '86 °C'])
+  assert.deepEqual(
+    [throttling?.status, throttling?.message],
+    ['failure', 'now: voltage too low, slowed down'],
+  )
+  assert.equal(judgeThrottling(0x50000).status, 'warning')
+  assert.equal(judgeThrottling(0).status, 'ok')
+  const [none] = await checkHeat(join(root, 'nothing'))
+  assert.match(none?.message ?? '', /no sensor/)
+})
+
+test('the size of a JPEG is read from its header', () => {
+  const jpeg = Buffer.from('ffd8ffe000041234ffc0000b0802d0050001011100ffd9', 'hex')
+  assert.deepEqual(jpegSize(jpeg), { width: 1280, height: 720 })
+  assert.equal(jpegSize(Buffer.from('no picture at all')), undefined)
+})

@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { PROJECT_ROOT } from '#lib/version.ts'
+
+interface Told {
+  ok: boolean
+  findings: { check: string; status: 'ok' | 'warning' | 'failure'; message: string; advice?: string }[]
+}
+
+/** Runs the doctor as a person does; with `--json` its findings are parsed. */
+export async function runDoctor(
+  config: string,
+  args: string[] = ['--json'],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; output: string; told: Told }> {
+  const { promise, resolve } = Promise.withResolvers<{ code: number | null; output: string }>()
+  const child = execFile(
+    process.execPath,
+    ['doctor', '--config', config, ...args],
+    { cwd: PROJECT_ROOT, env: { ...process.env, RELAY_URL: '', ...env }, timeout: 90_000 },
+    (_err, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
+  )
+  const { code, output } = await promise
+  return { code, output, told: args.includes('--json') ? JSON.parse(output) : { ok: false, findings: [] } }
+}
+
+/** Writes a config file of these sections and returns its path. */
+export function writeConfig(folder: string, sections: object): string {
+  const path = join(folder, 'robot.yaml')
+  writeFileSync(path, stringify(sections))
+  return path
+}
+
+export function statusOf({ findings }: Told, check: string): string | undefined {
+  return findings.find((finding) => finding.check === check)?.status
+}
