@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { Registry } from 'prom-client'
 import { WebrtcSection } from '#lib/sections.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
 import type { Timings } from '#services/webrtc/timings.ts'
@@ -17,11 +18,12 @@ export async function startRobot(
   const camera = await openCamera(await memory.connect('vision', { announce: false }))
   t.after(() => camera[Symbol.dispose]())
   const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
+  const metrics = new Registry()
   const service = await startWebrtc(
-    { bus: await memory.connect('webrtc'), config: { webrtc }, log: memory.log },
+    { bus: await memory.connect('webrtc'), config: { webrtc }, log: memory.log, metrics },
     timings,
     given,
   )
   t.after(() => service[Symbol.asyncDispose]())
-  return { ...memory, bus, camera, service }
+  return { ...memory, bus, camera, service, metrics }
 }
