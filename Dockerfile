@@ -10,6 +10,8 @@ RUN npm ci --omit=dev \
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
+# half the time of a start is compiling
+ENV NODE_COMPILE_CACHE=/app/data/compile-cache
 WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
 COPY package.json LICENSE ./

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
 import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
@@ -10,6 +11,8 @@ import { shareMetrics } from './share-metrics.ts'
 import { createTally } from './tally.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
 
+/** Everything is loaded by then, ms: what was compiled is kept for the next start, which a SIGKILL would prevent. */
+const SETTLED = 10_000
 /** A stop that takes longer than this is broken off. */
 const STOP_DEADLINE = 5_000
 
@@ -60,6 +63,7 @@ async function live({ name, survives }: Pick<Unit, 'name' | 'survives'>, start: 
     await start(stack, log, readConfigFile(path))
     log.info({ version: VERSION, pid: process.pid }, 'started')
     process.send?.('ready')
+    setTimeout(() => flushCompileCache(), SETTLED).unref()
   }
   begin().catch((err: unknown) => ending.resolve({ code: 1, err }))
   const { code, err, reason } = await ending.promise

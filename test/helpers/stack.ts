@@ -35,6 +35,9 @@ export interface Stack extends AsyncDisposable {
   kill(service: string, within?: number): Promise<void>
 }
 
+/** One for all stacks: each has a data_dir of its own, and would compile everything anew. */
+const COMPILED = join(PROJECT_ROOT, 'node_modules/.cache/compile')
+
 type Config = Record<string, unknown>
 /** Starts a process, perhaps elsewhere than here. */
 type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
@@ -54,7 +57,7 @@ export async function startStack(
   }
   writeUsers(folder)
   writeFileSync(path, stringify({ ...baseConfig(brokerPort, relayPort, folder), ...config }))
-  const env = { ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
+  const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
     env,

@@ -1,0 +1,55 @@
+import { cpus } from 'node:os'
+import { type LogLine, startStack } from '#test/helpers/stack.ts'
+import { percentile } from './statistics.ts'
+
+/** Starts the whole stack so often (default 5) and tells when what was there: `npm run bench:start -- 10`. */
+const RUNS = Number(process.argv[2] ?? 5)
+/** Milliseconds from `npm start` on; beyond these the command exits 1. */
+const MOST = { registered: 2_000, picture: 3_000 }
+
+const say = (line: string) => void process.stdout.write(`${line}\n`)
+
+/** The first line of each kind, by what it means. */
+const MARKS: Record<string, (line: LogLine) => boolean> = {
+  'broker listens': ({ msg }) => msg === 'broker listens',
+  'registered with the relay': ({ service, msg }) =>
+    service === 'relay-bridge' && msg === 'registered with the relay',
+  'first picture, ready to be encoded': ({ msg }) => msg === 'camera works',
+  'detector works': ({ msg }) => msg === 'detector ready',
+  'ready for viewers': ({ service, msg }) => service === 'webrtc' && msg === 'started',
+  'everything runs': ({ msg }) => msg?.startsWith('everything runs') ?? false,
+}
+
+async function measure(): Promise<Map<string, number>> {
+  const began = Date.now()
+  await using stack = await startStack()
+  const when = () =>
+    new Map(
+      Object.entries(MARKS).flatMap(([mark, where]) => {
+        const line = stack.lines.find(where)
+        return line ? [[mark, Date.parse(String(line.time)) - began] as const] : []
+      }),
+    )
+  const end = performance.now() + 15_000
+  while (when().size < Object.keys(MARKS).length && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return when()
+}
+
+const times = new Map<string, number[]>(Object.keys(MARKS).map((mark) => [mark, []]))
+for (let run = 0; run < RUNS; run++) {
+  for (const [mark, ms] of await measure()) times.get(mark)?.push(ms)
+}
+say(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${RUNS} starts`)
+say('')
+say('| from `npm start` to | median | worst |')
+say('|---|---|---|')
+for (const [mark, all] of times) {
+  say(`| ${mark} | ${percentile(all, 0.5)} ms | ${Math.max(...all)} ms |`)
+}
+const late = (mark: string, most: number) => !(percentile(times.get(mark) ?? [], 0.5) <= most)
+const slow =
+  late('registered with the relay', MOST.registered) ||
+  late('first picture, ready to be encoded', MOST.picture)
+process.exitCode = slow ? 1 : 0
