@@ -13,6 +13,7 @@ const PACKAGES = {
   ffmpeg: 'ffmpeg',
   openssl: 'openssl',
   'docker-compose': 'docker-compose',
+  script: 'bsdutils',
   python3: 'python3',
 } as const
 
