@@ -5,6 +5,7 @@ import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { openNotifier } from './notify.ts'
 import { BusSection, MetricsSection } from './sections.ts'
 import type { Service, Unit } from './service.ts'
 import { shareMetrics } from './share-metrics.ts'
@@ -60,8 +61,10 @@ async function live({ name, survives }: Pick<Unit, 'name' | 'survives'>, start: 
   const begin = async () => {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
+    const notifier = stack.use(openNotifier(log))
     await start(stack, log, readConfigFile(path))
     log.info({ version: VERSION, pid: process.pid }, 'started')
+    notifier.ready()
     process.send?.('ready')
     setTimeout(() => flushCompileCache(), SETTLED).unref()
   }

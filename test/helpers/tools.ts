@@ -14,7 +14,11 @@ const PACKAGES = {
   openssl: 'openssl',
   'docker-compose': 'docker-compose',
   script: 'bsdutils',
+  'systemd-notify': 'systemd',
+  'systemd-analyze': 'systemd',
   python3: 'python3',
+  debootstrap: 'debootstrap',
+  'qemu-aarch64-static': 'qemu-user-static',
 } as const
 
 /**

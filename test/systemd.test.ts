@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { without } from '#test/helpers/tools.ts'
+
+const execute = promisify(execFile)
+const FOLDER = join(PROJECT_ROOT, 'deploy/systemd')
+const services = readdirSync(FOLDER).filter((name) => name.endsWith('.service'))
+// the colon at its end keeps systemd's own units
+const env = { ...process.env, SYSTEMD_UNIT_PATH: `${FOLDER}:` }
+const skip = without('systemd-analyze')
+
+test('systemd understands every line of our units', { skip }, async () => {
+  const units = [...services, 'wimz.target'].map((name) => join(FOLDER, name))
+  const { stderr } = await execute('systemd-analyze', ['verify', ...units], { env }).catch((err) => err)
+  // the program that install.sh brings is not here
+  const complaints = String(stderr)
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('/opt/wimz/runtime/bin/node is not executable'))
+  assert.deepEqual(complaints, [])
+})
+
+for (const name of services) {
+  test(`${name} is exposed no more than 2.0 of 10`, { skip }, async () => {
+    const args = ['security', '--offline=true', '--threshold=20', join(FOLDER, name)]
+    const { stdout } = await execute('systemd-analyze', args, { env })
+    assert.match(stdout, /Overall exposure level for wimz-\S+: [01]\.\d/)
+  })
+}
+
+test('each of the four services has a unit, and its script exists', () => {
+  const scripts = services.map((name) => {
+    const [, script = ''] = /^ExecStart=\S+ (\S+)$/m.exec(readFileSync(join(FOLDER, name), 'utf8')) ?? []
+    return script
+  })
+  assert.deepEqual(scripts.sort(), [
+    'broker/main.ts',
+    'services/relay-bridge/main.ts',
+    'services/vision/main.ts',
+    'services/webrtc/main.ts',
+  ])
+  for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
+})
+
+test('install.sh --dry-run names every unit and each step, and needs no root', async () => {
+  const { stdout } = await execute('sh', [join(PROJECT_ROOT, 'deploy/install.sh'), '--dry-run'])
+  assert.match(stdout, /^\+ npm install .* node-linux-(x64|arm64)@24\.\d+\.\d+$/m)
+  assert.match(stdout, /^\+ npm ci --prefix \/opt\/wimz --omit=dev$/m)
+  for (const name of services) assert.ok(stdout.includes(name.replace('.service', '')), name)
+})
