@@ -18,3 +18,12 @@ test('compose.yaml is accepted, and names only scripts that exist', {
   assert.equal(scripts.length, 10) // five services, five health checks
   for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
 })
+
+test('with compose.rpicam.yaml the image is built with the camera of the Raspberry Pi', {
+  skip: without('docker-compose'),
+}, async () => {
+  const files = ['compose.yaml', 'compose.rpicam.yaml'].flatMap((name) => ['-f', join(PROJECT_ROOT, name)])
+  const { stdout } = await execute('docker-compose', [...files, 'config'])
+  assert.match(stdout, /CAMERA: rpicam/)
+  assert.match(stdout, /\/run\/udev/)
+})
