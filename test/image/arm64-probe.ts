@@ -1,0 +1,35 @@
+import { nalUnits } from '#bus/access-unit.ts'
+import { DetectorSection } from '#services/vision/config.ts'
+import { loadModel } from '#services/vision/detect/model.ts'
+import { copyShared } from '#services/vision/detect/shared-picture.ts'
+import { Encoder } from '#services/vision/encode/encoder.ts'
+import { paintOverlay } from '#services/vision/overlay/overlay.ts'
+import { planesOf } from '#services/vision/pixels.ts'
+import { Input } from '#services/vision/sources/input.ts'
+
+// Run by the arm64 Node: a second of the clip is decoded, drawn on and encoded, and the model looks at one picture.
+const FPS = 15
+const signal = AbortSignal.timeout(500_000)
+
+await using input = await Input.open('demo/clip.mp4', { signal })
+await using model = await loadModel(DetectorSection.parse({}))
+let encoder: Encoder | undefined
+const result = { arch: process.arch, pictures: 0, keyframes: 0, bytes: 0, labels: [] as string[] }
+for (; result.pictures < FPS; result.pictures++) {
+  const next = await input.next()
+  if (!next) break
+  using pixels = next.pixels
+  const planes = planesOf(pixels)
+  if (result.pictures === 0) {
+    const { candidates } = await model.detect(copyShared(planes), 0.5)
+    result.labels = candidates.map(({ label }) => label)
+  }
+  paintOverlay(planes, [], 0)
+  const { width, height, matrix } = planes
+  encoder ??= await Encoder.open({ width, height, matrix, fps: FPS, bitrate: 1_500_000 })
+  const data = await encoder.encode(pixels, { at: (result.pictures * 1000) / FPS, keyframe: false })
+  result.bytes += data.length
+  for (const nal of nalUnits(data)) if (((nal[0] ?? 0) & 0x1f) === 5) result.keyframes++
+}
+encoder?.[Symbol.dispose]()
+process.stdout.write(`${JSON.stringify(result)}\n`)
