@@ -3,7 +3,7 @@ import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { copyShared } from '#services/vision/detect/shared-picture.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
-import { paintOverlay } from '#services/vision/overlay/overlay.ts'
+import { paintLines } from '#services/vision/overlay/overlay.ts'
 import { planesOf } from '#services/vision/pixels.ts'
 import { Input } from '#services/vision/sources/input.ts'
 
@@ -26,7 +26,7 @@ for (; result.pictures <= DOG_AT; result.pictures++) {
     const { candidates } = await model.detect(copyShared(planes), 0.5)
     result.labels = candidates.map(({ label }) => label)
   }
-  paintOverlay(planes, [], 0)
+  paintLines(planes, ['arm64'])
   const { width, height, matrix } = planes
   encoder ??= await Encoder.open({ width, height, matrix, fps: FPS, bitrate: 1_500_000 })
   const data = await encoder.encode(pixels, { at: (result.pictures * 1000) / FPS, keyframe: false })
