@@ -1,6 +1,8 @@
 import { type Bus, connectBus } from '#bus/bus.ts'
 import type { Link } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
+import { busLogin } from '#lib/bus-login.ts'
+import { findPassword } from '#lib/password-file.ts'
 import { VERSION } from '#lib/version.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
 import type { Patient, RobotConfig } from './patient.ts'
@@ -12,22 +14,39 @@ const REFUSED = 1_000
 /** Retained states come with the subscription. */
 const STATES = 1_500
 
+/**
+ * Name and password of the doctor, if they can be read: a person may run it who may not look into `data_dir`, and what it
+ * generated as root would be of no use to the broker.
+ */
+function loginOf(config: RobotConfig['bus'], { broker, data_dir }: Partial<RobotConfig>) {
+  if (!broker || data_dir === undefined) return {}
+  try {
+    return busLogin('doctor', config, { broker, data_dir }, findPassword)
+  } catch {
+    return {}
+  }
+}
+
 /** Logs in to the bus. */
 export async function checkBus(
   config: RobotConfig['bus'],
+  sections: Partial<RobotConfig>,
 ): Promise<{ findings: Finding[]; bus?: Bus; asleep: boolean }> {
   const address = config.url.replace(/(?<=\/\/)[^/]*@/, '')
   let last: unknown = new Error('no answer')
-  const login = Promise.withResolvers<undefined>()
+  const gaveUp = Promise.withResolvers<undefined>()
   const note = ({ err }: { err?: unknown }) => {
     if (err) last = err
-    if (isRefused(err)) setTimeout(login.resolve, REFUSED)
+    if (isRefused(err)) setTimeout(gaveUp.resolve, REFUSED)
   }
   const log = { warn: note, info: note, debug: note }
   const began = performance.now()
-  const options = { ...config, service: 'doctor', version: VERSION, announce: false, log }
-  const timer = setTimeout(login.resolve, LOGIN)
-  const bus = await Promise.race([connectBus(options), login.promise]).finally(() => clearTimeout(timer))
+  const login = loginOf(config, sections)
+  // the client id of a user is refused to anybody else
+  const service = login.username === undefined ? 'examiner' : 'doctor'
+  const options = { ...config, ...login, service, version: VERSION, announce: false, log }
+  const timer = setTimeout(gaveUp.resolve, LOGIN)
+  const bus = await Promise.race([connectBus(options), gaveUp.promise]).finally(() => clearTimeout(timer))
   if (bus) {
     const ms = Math.round(performance.now() - began)
     return { findings: [ok('bus', `${address}, login within ${ms} ms`)], bus, asleep: false }

@@ -15,7 +15,7 @@ const WITHIN = 25_000
 export async function* examine(path: string, iceServers: unknown[]): AsyncGenerator<Finding> {
   const { findings, config } = checkConfig(path)
   yield* findings
-  const connection = config.bus ? await checkBus(config.bus) : undefined
+  const connection = config.bus ? await checkBus(config.bus, config) : undefined
   yield* connection?.findings ?? []
   await using bus = connection?.bus
   const expected = expectedServices(config)

@@ -31,6 +31,11 @@ export function ensurePassword(dataDir: string, user: string): string {
   return password
 }
 
+/** The password of a user if it has been generated already. Throws when its file cannot be read. */
+export function findPassword(dataDir: string, user: string): string | undefined {
+  return readPassword(passwordPath(dataDir, user))
+}
+
 function readPassword(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim() || undefined

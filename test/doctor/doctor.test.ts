@@ -7,28 +7,15 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { runDoctor, statusOf, writeConfig } from './run-doctor.ts'
 
-test('a running robot is examined without its link or its viewers noticing, and all is well', async (t) => {
-  const folder = temporaryFolder(t)
+test('a running robot is examined without its link or its viewers noticing, and all is well', async () => {
   await using stack = await startStack()
   const bus = await stack.join()
   const links = await collect(bus, topics.link)
   await links.next({ where: ({ connected }) => connected, within: 15_000 })
   const states = await collect(bus, topics.serviceState, { service: 'vision' })
   await states.next({ where: ({ camera_ok }) => camera_ok === true, within: 15_000 })
-  const path = writeConfig(folder, {
-    cloud: {
-      relay_url: `ws://127.0.0.1:${stack.relayPort}/ws/device`,
-      device_id: 'wimz_test',
-      device_secret: TEST_SECRET,
-    },
-    webrtc: { stun_servers: [] },
-    vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true } },
-    bus: { url: `mqtt://127.0.0.1:${stack.brokerPort}` },
-    broker: { port: stack.brokerPort },
-    data_dir: folder,
-  })
   const before = links.all.length
-  const { code, output, told } = await runDoctor(path)
+  const { code, output, told } = await runDoctor(stack.config)
   assert.equal(code, 0, output)
   assert.equal(told.ok, true)
   for (const check of [

@@ -20,6 +20,8 @@ export interface Stack extends AsyncDisposable {
   /** The viewer page. */
   page: string
   brokerPort: number
+  /** The config file that it runs with. */
+  config: string
   /** What a client needs that may do everything. */
   login: { url: string; username: string; password: string }
   relayPort: number
@@ -68,6 +70,7 @@ export async function startStack(
   const stack: Stack = {
     page: `http://127.0.0.1:${relayPort}/`,
     brokerPort,
+    config: path,
     login,
     relayPort,
     supervisor,
