@@ -16,6 +16,8 @@ export interface BusOptions {
   url: string
   username?: string | undefined
   password?: string | undefined
+  /** For `mqtts:` and `wss:`: who signs the broker's certificate, and the client's own certificate with its key. PEM. */
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined
   /** First level of every topic name. */
   prefix: string
   /** Name of the service: its client id, and the `<service>` of its state. */
@@ -52,6 +54,7 @@ export function createClient(options: BusOptions, will: object): MqttClient {
     clientId: clientId(options),
     clean: options.session === undefined,
     reconnectPeriod: 100,
+    ...options.tls,
     ...(options.username === undefined ? {} : { username: options.username }),
     ...(options.password === undefined ? {} : { password: options.password }),
   }

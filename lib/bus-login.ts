@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { ConfigError } from './config-error.ts'
 import { isLoopback } from './loopback.ts'
 import { ensurePassword } from './password-file.ts'
 import { type BusSection, DataDir } from './sections.ts'
@@ -16,28 +18,58 @@ interface LoginConfig {
   data_dir: string
 }
 
+/** How a service proves to the broker who it is, and the broker to the service. */
+interface BusLogin {
+  username?: string | undefined
+  password?: string | undefined
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer }
+}
+
 /**
- * User name and password of a service: those of section `bus`, or else at our own broker the service's own name and
- * the password that was generated in `data_dir`; none for somebody else's broker. Throws when there is no way to
- * generate one. `passwordOf` may look for a password instead of generating one.
+ * User name, password and certificates of a service: the name and password of section `bus`, or else, at our own broker and
+ * where `bus.own_users` is set, the service's own name and the password that was generated in `data_dir`; none for somebody
+ * else's broker. Throws when there is no way to generate one, and {@link ConfigError} when a PEM file cannot be read.
+ * `passwordOf` may look for a password instead of generating one.
  */
 export function busLogin(
   service: string,
   bus: BusSection,
   { broker, data_dir }: LoginConfig,
   passwordOf: (dataDir: string, user: string) => string | undefined = ensurePassword,
-): { username?: string | undefined; password?: string | undefined } {
-  if (bus.username !== undefined) return { username: bus.username, password: bus.password }
+): BusLogin {
+  const tls = readCertificates(bus)
+  if (bus.username !== undefined) return { username: bus.username, password: bus.password, ...tls }
   const host = new URL(bus.url).hostname.replace(/^\[|\]$/g, '')
   const ours = broker.enabled && (isLoopback(host) || host === broker.host)
-  if (!ours) return {}
+  if (!ours && !bus.own_users) return { ...tls }
   try {
     const password = passwordOf(data_dir, service)
-    return password === undefined ? {} : { username: service, password }
+    return password === undefined ? { ...tls } : { username: service, password, ...tls }
   } catch (err) {
     throw new Error(
       `no password for the bus: make data_dir (${data_dir}) writable for this user, or set bus.username and bus.password`,
       { cause: err },
     )
+  }
+}
+
+function readCertificates(bus: BusSection): Pick<BusLogin, 'tls'> | undefined {
+  const named = (['ca', 'cert', 'key'] as const).filter((name) => bus[name] !== undefined)
+  if (named.length === 0) return undefined
+  return { tls: Object.fromEntries(named.map((name) => [name, readPem(`bus.${name}`, bus[name] ?? '')])) }
+}
+
+function readPem(key: string, path: string): Buffer {
+  const bytes = readFile(key, path)
+  if (!bytes.includes('-----BEGIN ')) throw new ConfigError(`${key}: ${path} is no PEM file`)
+  return bytes
+}
+
+function readFile(key: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException
+    throw new ConfigError(`${key}: ${path} cannot be read (${code})`, { cause: err })
   }
 }

@@ -15,16 +15,42 @@ export const SECTION_NAMES = [
 /** A number, also from `${NAME}`, which always yields text. */
 const number = z.coerce.number<number | string>()
 
+/** PEM file. */
+const pem = z.string().min(1).optional()
+
 /** `bus`: how a service finds the broker. */
 export const BusSection = z
   .strictObject({
     url: z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ }).default('mqtt://127.0.0.1:1883'),
     username: z.string().optional(),
     password: z.string().optional(),
+    /** Each service logs in by its own name with the password in `data_dir/broker`, at somebody else's broker too. */
+    own_users: z.boolean().default(false),
+    /** Who signs the broker's certificate, where the system does not know them. */
+    ca: pem,
+    /** Client certificate and its key. */
+    cert: pem,
+    key: pem,
     prefix: z
       .string()
       .regex(/^[^/+#$][^/+#]*$/, 'one topic level, without / + #')
       .default('wimz'),
+  })
+  .refine(({ password, username }) => password === undefined || username !== undefined, {
+    error: 'a password needs its username',
+    path: ['username'],
+  })
+  .refine(({ username, own_users }) => username === undefined || !own_users, {
+    error: 'own_users takes the place of username and password',
+    path: ['own_users'],
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+    error: 'cert and key go together',
+    path: ['cert'],
+  })
+  .refine(({ url, ca, cert }) => /^(mqtts|wss):/.test(url) || (ca === undefined && cert === undefined), {
+    error: 'ca, cert and key need a url of mqtts:// or wss://',
+    path: ['url'],
   })
   .prefault({})
 export type BusSection = z.infer<typeof BusSection>

@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { ensurePassword } from '#lib/password-file.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { documentedConf, type Mosquitto, startMosquitto } from './mosquitto.ts'
 import { freePorts } from './ports.ts'
 import { refuseSecrets, TEST_SECRET } from './secrets.ts'
 
@@ -14,6 +15,9 @@ const TESTER = 'tester'
 const SILENT = { warn() {}, info() {}, debug() {} }
 
 export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
+
+/** Mosquitto instead of our own broker, set up as docs/other-brokers.md says. */
+export const ON_MOSQUITTO = process.env.WIMZ_TEST_BROKER === 'mosquitto'
 
 /** The whole stack as `npm start` runs it: the supervisor and its children, on ports of its own. */
 export interface Stack extends AsyncDisposable {
@@ -58,7 +62,9 @@ export async function startStack(
     password: ensurePassword(folder, TESTER),
   }
   writeUsers(folder)
-  writeFileSync(path, stringify({ ...baseConfig(brokerPort, relayPort, folder), ...config }))
+  const base = baseConfig(brokerPort, relayPort, folder)
+  const mosquitto = ON_MOSQUITTO ? await besideMosquitto(base, brokerPort, folder) : undefined
+  writeFileSync(path, stringify({ ...base, ...config }))
   const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
@@ -90,6 +96,7 @@ export async function startStack(
       return bus
     },
     async kill(service, killWithin = 15_000) {
+      if (service === 'broker' && mosquitto) return await mosquitto.restart()
       const pid = pids.get(service)
       if (pid === undefined) throw new Error(`${service} does not run`)
       const again = line((one) => one.service === service && one.msg === 'started', killWithin)
@@ -103,6 +110,7 @@ export async function startStack(
         supervisor.kill('SIGTERM')
         await exited
       }
+      await mosquitto?.[Symbol.asyncDispose]()
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -123,6 +131,14 @@ function writeUsers(folder: string): void {
   const file = parse(readFileSync(join(PROJECT_ROOT, 'configs/broker.yaml'), 'utf8'))
   file.users[TESTER] = { publish: ['#'], subscribe: all, client_ids: ['*'] }
   writeFileSync(join(folder, 'broker.yaml'), stringify(file))
+}
+
+async function besideMosquitto(base: Config, port: number, folder: string): Promise<Mosquitto> {
+  Object.assign(base, {
+    broker: { enabled: false },
+    bus: { url: `mqtt://127.0.0.1:${port}`, own_users: true },
+  })
+  return await startMosquitto(folder, port, documentedConf(folder, port, TESTER))
 }
 
 function baseConfig(brokerPort: number, relayPort: number, folder: string): Config {
