@@ -24,6 +24,7 @@ wimz/homeassistant/state         -   -   s   ps  s   s   s   s
 wimz/broker/state                -   -   s   s   s   s   s   s
 wimz/motors/state                -   -   s   s   s   s   s   s
 wimz/metrics/state               -   -   s   s   s   ps  s   s
+wimz/metrics/metrics             -   -   -   -   -   ps  -   s
 wimz/metrics/vision              -   -   p   -   -   s   -   s
 wimz/metrics/webrtc              -   p   -   -   -   s   -   s
 wimz/metrics/relay-bridge        p   -   -   -   -   s   -   s

@@ -121,13 +121,6 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     assert.ok(Math.max(...took, ...zeros) <= SOON)
   })
 
-  const killed = (service: string) => {
-    const pid = stack.pids.get(service)
-    assert.ok(pid)
-    const back = stack.line(({ service: name, msg }) => name === service && msg === 'started', 20_000)
-    process.kill(pid, 'SIGKILL')
-    return back
-  }
   const standing = async (what: string) => {
     const start = performance.now()
     await until(() => motors.speed === 0, 5_000, 'standing')
@@ -142,7 +135,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
       const page = await openViewer(browser, stack.page, 30_000)
       await hold(page)
       await until(() => motors.speed > 0, 10_000, 'driving')
-      const back = killed(service)
+      const back = stack.kill(service, 20_000)
       await standing(`${service} killed`)
       await page.close()
       await back
@@ -153,7 +146,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     await t.test(`${service}, with somebody who drives over the relay`, async () => {
       const app = await driveOverRelay(stack)
       await until(() => motors.speed > 0, 20_000, 'driving')
-      const back = killed(service)
+      const back = stack.kill(service, 20_000)
       await standing(`${service} killed, driven over the relay`)
       app.terminate()
       await back
@@ -164,7 +157,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     const page = await openViewer(browser, stack.page, 30_000)
     await hold(page)
     await until(() => motors.speed > 0, 10_000, 'driving')
-    const back = killed('relay-bridge')
+    const back = stack.kill('relay-bridge', 20_000)
     await back
     await until(() => motors.speed > 0, 2_000, 'driving')
     await page.close()
