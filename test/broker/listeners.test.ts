@@ -6,20 +6,12 @@ import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { BrokerSection } from '#broker/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
+import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 import { startUsersBroker, TESTER } from './users-broker.ts'
 
 const skip = without('openssl')
-
-/** Writes a certificate for this machine, new each time. */
-function certify(folder: string, name: string): { cert: string; key: string } {
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const what = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const whose = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
-  execFileSync('openssl', ['req', ...what, ...whose, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  return { cert, key }
-}
 
 async function secured(t: TestContext) {
   const folder = temporaryFolder(t)

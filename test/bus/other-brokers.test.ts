@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { connectBus } from '#bus/bus.ts'
+import { createClient } from '#bus/client.ts'
+import { topics } from '#bus/topics.ts'
+import { busLogin } from '#lib/bus-login.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { BusSection } from '#lib/sections.ts'
+import { certify } from '#test/helpers/certify.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { startMosquitto } from '#test/helpers/mosquitto.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+import { without } from '#test/helpers/tools.ts'
+
+const skip = without('mosquitto', 'openssl')
+const broker = { enabled: false, host: '127.0.0.1' }
+
+/** Mosquitto with a listener of each kind; those with TLS want a client certificate. */
+async function somebodyElses(t: TestContext) {
+  const folder = temporaryFolder(t)
+  const ports = await freePorts(4)
+  const server = certify(folder, 'broker', 'broker-')
+  const client = certify(folder, 'robot', 'robot-')
+  const tls = [
+    `certfile ${server.cert}`,
+    `keyfile ${server.key}`,
+    `cafile ${client.cert}`,
+    'require_certificate true',
+  ]
+  const kinds = ['mqtt', 'mqtts', 'ws', 'wss'] as const
+  const conf = kinds.flatMap((kind, i) => [
+    `listener ${ports[i]} 127.0.0.1`,
+    `protocol ${kind.startsWith('ws') ? 'websockets' : 'mqtt'}`,
+    ...(kind.endsWith('s') && kind !== 'ws' ? tls : []),
+  ])
+  const mosquitto = await startMosquitto(folder, ports[0] ?? 0, ['allow_anonymous true', ...conf].join('\n'))
+  t.after(() => mosquitto[Symbol.asyncDispose]())
+  const sections = kinds.map((kind, i) => {
+    const url = `${kind}://127.0.0.1:${ports[i]}`
+    const isSecure = kind === 'mqtts' || kind === 'wss'
+    return BusSection.parse(isSecure ? { url, ca: server.cert, ...client } : { url })
+  })
+  return { folder, sections, server, client }
+}
+
+function open(section: BusSection, service: string) {
+  const login = busLogin(service, section, { broker, data_dir: '/nowhere' })
+  const log = { warn() {}, info() {}, debug() {} }
+  return connectBus({ ...section, ...login, service, version: '1', log })
+}
+
+test('mqtt, mqtts, ws and wss, with CA and client certificate: all hear each other, and the last will comes', {
+  skip,
+}, async (t) => {
+  const { sections } = await somebodyElses(t)
+  const buses = await Promise.all(sections.map((section, i) => open(section, `service-${i}`)))
+  for (const bus of buses) t.after(() => bus[Symbol.asyncDispose]())
+  const heard = await Promise.all(buses.map((bus) => collect(bus, topics.event, { name: 'hello' })))
+  for (const [from, bus] of buses.entries()) await bus.publish(topics.event, { from }, { name: 'hello' })
+  for (const one of heard) {
+    for (const from of buses.keys()) await one.next({ where: (event) => event?.from === from })
+  }
+  const [first, , , last] = buses
+  assert.ok(first && last)
+  const states = await collect(first, topics.serviceState, { service: 'service-3' })
+  await states.next({ where: ({ state }) => state === 'online' })
+  await last[Symbol.asyncDispose]()
+  await states.next({ where: ({ state }) => state === 'offline' })
+})
+
+test('a broker whose certificate nobody we know has signed is not spoken to', { skip }, async (t) => {
+  const { sections, folder } = await somebodyElses(t)
+  const stranger = certify(folder, 'stranger', 'stranger-')
+  for (const section of sections.filter(({ ca }) => ca !== undefined)) {
+    const login = busLogin('service', { ...section, ca: stranger.cert }, { broker, data_dir: '/nowhere' })
+    const log = { warn() {}, info() {}, debug() {} }
+    const client = createClient({ ...section, ...login, service: 'service', version: '1', log }, {})
+    t.after(() => client.endAsync(true))
+    client.on('connect', () => assert.fail('connected'))
+    const err = await new Promise((resolve) => client.once('error', resolve))
+    assert.match(String(err), /self.signed|unable to verify/)
+  }
+})
+
+test('what cannot work is told when the config is read', (t) => {
+  const folder = temporaryFolder(t)
+  const refused = (section: object, pattern: RegExp) => {
+    const { error } = BusSection.safeParse(section)
+    assert.match(
+      error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n') ?? '',
+      pattern,
+    )
+  }
+  refused({ url: 'mqtts://x', cert: 'a.pem' }, /cert: cert and key go together/)
+  refused({ url: 'mqtt://x', ca: 'a.pem' }, /url: ca, cert and key need a url of mqtts/)
+  refused({ password: 'x' }, /username: a password needs its username/)
+  refused({ username: 'x', own_users: true }, /own_users takes the place/)
+  refused({ url: 'http://x' }, /url/)
+  const login = (ca: string) =>
+    busLogin('vision', BusSection.parse({ url: 'mqtts://x', ca }), { broker, data_dir: folder })
+  const told = (pattern: RegExp) => (err: unknown) => err instanceof ConfigError && pattern.test(err.message)
+  assert.throws(() => login(join(folder, 'none.pem')), told(/bus\.ca: .*none\.pem cannot be read \(ENOENT\)/))
+  const empty = join(folder, 'empty.pem')
+  writeFileSync(empty, 'no certificate')
+  assert.throws(() => login(empty), told(/bus\.ca: .*empty\.pem is no PEM file/))
+})
+
+test('own_users: a service uses its own name and password at somebody else’s broker too', (t) => {
+  const data_dir = temporaryFolder(t)
+  const bus = BusSection.parse({ url: 'mqtts://broker.example', own_users: true })
+  const { username, password } = busLogin('webrtc', bus, { broker, data_dir })
+  assert.equal(username, 'webrtc')
+  assert.match(password ?? '', /^[\w-]{32}$/)
+})
