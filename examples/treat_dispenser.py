@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""A treat dispenser as a service of the robot. docs/adding-a-service.md explains it, line by line.
+
+BUS_HOST, BUS_PORT, BUS_USER and BUS_PASSWORD say where the bus is; on the robot itself none of them is needed.
+"""
+import json
+import os
+import queue
+import signal
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+PREFIX = os.environ.get("BUS_PREFIX", "wimz")
+NAME = "treats"
+COMMANDS = ("treat", "dispense_treat")
+user = os.environ.get("BUS_USER")
+
+# a treat takes a second: the network loop must not wait for it
+orders = queue.Queue(maxsize=8)
+done = {}  # id of a command -> its result, so that one that comes twice is not carried out twice
+left, today = 30, 0
+
+
+def turn_carousel():
+    """One treat. This is where the GPIO of your carousel goes."""
+    time.sleep(0.2)
+
+
+def dispense(params):
+    global left, today
+    count = params.get("count", 1)
+    if not isinstance(count, int) or not 1 <= count <= 10:
+        return {"success": False, "error": "count must be 1 to 10"}
+    if left < count:
+        return {"success": False, "error": f"only {left} treats are left"}
+    for _ in range(count):
+        turn_carousel()
+    left, today = left - count, today + count
+    return {"success": True, "remaining": left}
+
+
+def say(topic, message, retain=False, qos=1):
+    client.publish(f"{PREFIX}/{topic}", json.dumps(message), qos=qos, retain=retain)
+
+
+def answer(command, result):
+    say("command-result", {"id": command["id"], "name": command["name"], **result})
+
+
+def work():
+    while True:
+        command = orders.get()
+        result = done[command["id"]] = dispense(command["params"])
+        while len(done) > 100:
+            del done[next(iter(done))]
+        answer(command, result)
+        if result["success"]:
+            count = command["params"].get("count", 1)
+            say("event/treat_dispensed", {"count": count, "remaining": left, "treats_today": today})
+            say("telemetry/treats", {"treats_remaining": left}, retain=True, qos=0)
+
+
+def on_connect(client, userdata, flags, code, properties=None):
+    # here, and not once at the start: a broker that was restarted has forgotten us
+    client.subscribe([(f"{PREFIX}/command/{name}", 1) for name in COMMANDS])
+    if user:
+        say(f"{NAME}/state", {"state": "online", "version": "1", "since": int(time.time() * 1000)}, retain=True)
+
+
+def on_message(client, userdata, message):
+    try:
+        command = json.loads(message.payload)
+        command["id"], command["name"], command["params"].get("count")
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        print(f"no command: {problem}", flush=True)
+        return
+    if message.retain:
+        return  # a command of the past
+    if command["id"] in done:
+        answer(command, done[command["id"]])
+        return
+    try:
+        orders.put_nowait(command)
+    except queue.Full:
+        answer(command, {"success": False, "error": "too many treats are waiting"})
+
+
+# paho-mqtt 2 wants to be told how it may call us; Debian 12 has 1.6
+version = getattr(mqtt, "CallbackAPIVersion", None)
+client = mqtt.Client(version.VERSION2, NAME) if version else mqtt.Client(NAME)
+client.on_connect, client.on_message = on_connect, on_message
+if user:
+    client.username_pw_set(user, os.environ.get("BUS_PASSWORD"))
+    gone = {"state": "offline", "version": "1", "since": int(time.time() * 1000)}
+    client.will_set(f"{PREFIX}/{NAME}/state", json.dumps(gone), qos=1, retain=True)
+client.reconnect_delay_set(1, 3)
+threading.Thread(target=work, daemon=True).start()
+signal.signal(signal.SIGTERM, lambda *_: exit())
+client.connect_async(os.environ.get("BUS_HOST", "127.0.0.1"), int(os.environ.get("BUS_PORT", "1883")), keepalive=10)
+client.loop_forever(retry_first_connection=True)

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { openApp } from '#test/helpers/app.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { type Stack, startStack } from '#test/helpers/stack.ts'
+
+const EXAMPLES = {
+  Python: ['/usr/bin/python3', 'examples/treat_dispenser.py'],
+  TypeScript: [process.execPath, 'examples/treat-dispenser.ts'],
+} as const
+
+function withoutPaho(): string | false {
+  if (process.env.CI === 'true') return false
+  const { status } = spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt.client'])
+  return status === 0 ? false : 'needs paho-mqtt: apt-get install python3-paho-mqtt'
+}
+
+function start([program, script]: readonly [string, string], stack: Stack, withUser: boolean): ChildProcess {
+  const { username, password } = stack.login
+  const port = String(stack.brokerPort)
+  const user = withUser ? { BUS_USER: username, BUS_PASSWORD: password } : {}
+  const env = { ...process.env, BUS_URL: `mqtt://127.0.0.1:${port}`, BUS_PORT: port, ...user }
+  return spawn(program, [script], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
+}
+
+for (const [language, command] of Object.entries(EXAMPLES)) {
+  test(`a treat dispenser in ${language}: dispense_treat of an app, acknowledged when the treats have fallen`, {
+    skip: language === 'Python' && withoutPaho(),
+    timeout: 90_000,
+  }, async (t) => {
+    await using stack = await startStack({ vision: { source: { type: 'synthetic' } } })
+    const bus = await stack.join('observer')
+    using app = await openApp(stack.relayPort)
+    const commands = await collect(bus, topics.command, { name: 'dispense_treat' })
+
+    await t.test('without a user: treats, an event, a refusal that says why', async () => {
+      const child = start(command, stack, false)
+      try {
+        // nobody is there to answer before it has subscribed
+        const ack = await untilAnswered('first', { count: 2 })
+        assert.equal(ack.success, true)
+        assert.equal(ack.remaining, 28)
+        const event = await app.frame((frame) => frame.event === 'treat_dispensed')
+        assert.deepEqual(event.data, { ...Object(event.data), count: 2, remaining: 28, treats_today: 2 })
+        send('second', { count: 11 })
+        const refused = await app.frame(({ id }) => id === 'second')
+        assert.deepEqual([refused.success, refused.error], [false, 'count must be 1 to 10'])
+        const [once] = commands.all
+        assert.ok(once)
+        const results = await collect(bus, topics.commandResult)
+        await bus.publish(topics.command, once.payload, { name: 'dispense_treat' })
+        await new Promise((resolve) => setTimeout(resolve, 800))
+        assert.ok(
+          results.all.every(({ payload }) => payload.remaining === 28),
+          'the same command is carried out once',
+        )
+      } finally {
+        await stop(child, 'SIGTERM')
+      }
+    })
+
+    await t.test('with a user of its own: its state, and a last will', async () => {
+      const states = await collect(bus, topics.serviceState, { service: 'treats' })
+      const child = start(command, stack, true)
+      await states.next({ where: ({ state }) => state === 'online', within: 15_000 })
+      await stop(child, 'SIGKILL')
+      await states.next({ where: ({ state }) => state === 'offline', within: 15_000 })
+    })
+
+    function send(id: string, data: object): void {
+      app.send({ type: 'command', command: 'dispense_treat', id, data, timestamp: Date.now() })
+    }
+
+    /** Looks for the service with a command of nothing first; only then are treats asked for. */
+    async function untilAnswered(id: string, data: object) {
+      const results = await collect(bus, topics.commandResult)
+      const params = { count: 0 }
+      const probe = { name: 'dispense_treat', params, source: 'relay' as const, received_at: Date.now() }
+      for (let n = 0; results.all.length === 0; n++) {
+        assert.ok(n < 100, 'the dispenser never answered')
+        await bus.publish(topics.command, { ...probe, id: `probe-${n}` }, { name: 'dispense_treat' })
+        await results.next({ within: 200 }).catch(() => {})
+      }
+      commands.all.length = 0
+      send(id, data)
+      return await app.frame((frame) => frame.id === id)
+    }
+  })
+}

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+
+type Frame = Record<string, unknown>
+
+/** An owner's app at the local relay, without video. */
+export interface App extends Disposable {
+  /** Everything that the relay has sent, oldest first. */
+  readonly frames: Frame[]
+  send(frame: Frame): void
+  /** The first frame, also of those that came before, that satisfies `where`. */
+  frame(where: (frame: Frame) => boolean, within?: number): Promise<Frame>
+}
+
+/** Opens an app's connection to the relay of a stack. */
+export async function openApp(relayPort: number): Promise<App> {
+  const socket = new WebSocket(`ws://127.0.0.1:${relayPort}/ws/app`)
+  await once(socket, 'open', { signal: AbortSignal.timeout(5_000) })
+  const frames: Frame[] = []
+  const wakers = new Set<() => void>()
+  socket.on('message', (text) => {
+    frames.push(JSON.parse(String(text)))
+    for (const wake of wakers) wake()
+  })
+  socket.on('error', () => {}) // the relay is killed
+  const send = (frame: Frame) => socket.send(JSON.stringify(frame))
+  send({ type: 'session_hello', session_id: crypto.randomUUID() })
+  return {
+    frames,
+    send,
+    async frame(where, within = 10_000) {
+      const { promise, resolve, reject } = Promise.withResolvers<Frame>()
+      const look = () => {
+        const found = frames.find(where)
+        if (found) resolve(found)
+      }
+      const timer = setTimeout(() => reject(new Error(`no such frame of ${JSON.stringify(frames)}`)), within)
+      wakers.add(look)
+      look()
+      return await promise.finally(() => {
+        clearTimeout(timer)
+        wakers.delete(look)
+      })
+    },
+    [Symbol.dispose]: () => socket.terminate(),
+  }
+}
