@@ -19,7 +19,7 @@ test('what docs/other-brokers.md says is what happens', { skip }, async (t) => {
     'test/broker/mosquitto-setup.test.ts',
   )
   assert.ok(setUp && hash && certificate && more.length === 0)
-  const env = { PATH: `${process.env.PATH}:/usr/sbin` }
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
 
   const made = await runScript(setUp.script, { cwd: folder, env })
   assert.equal(made.code, 0, made.output)

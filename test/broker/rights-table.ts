@@ -7,64 +7,65 @@ export const USERS = [
   'health',
   'metrics',
   'doctor',
+  'operator',
   'local',
 ] as const
 
 /** p: may publish, s: may subscribe; in the order of USERS. */
 const TABLE = `
-wimz/relay-bridge/state          p   -   s   s   s   s   s   s
-wimz/webrtc/state                -   p   s   s   s   s   s   s
-wimz/vision/state                s   s   ps  s   s   s   s   s
-wimz/homeassistant/state         -   -   s   ps  s   s   s   s
-wimz/broker/state                -   -   s   s   s   s   s   s
-wimz/motors/state                -   -   s   s   s   s   s   s
-wimz/metrics/state               -   -   s   s   s   ps  s   s
-wimz/metrics/metrics             -   -   -   -   -   ps  -   s
-wimz/metrics/vision              -   -   p   -   -   s   -   s
-wimz/metrics/webrtc              -   p   -   -   -   s   -   s
-wimz/metrics/relay-bridge        p   -   -   -   -   s   -   s
-wimz/relay-bridge/link           p   -   -   s   -   -   s   s
-wimz/signaling/request           p   s   -   -   -   -   -   s
-wimz/signaling/offer             s   p   -   -   -   -   -   s
-wimz/signaling/answer            p   s   -   -   -   -   -   s
-wimz/signaling/candidate/local   s   p   -   -   -   -   -   s
-wimz/signaling/candidate/remote  p   s   -   -   -   -   -   s
-wimz/signaling/close             p   s   -   -   -   -   -   s
-wimz/signaling/closed            s   p   -   -   -   -   -   s
-wimz/signaling/error             s   p   -   -   -   -   -   s
-wimz/webrtc/sessions             s   p   -   s   -   -   -   s
-wimz/video/high                  -   s   p   -   -   -   -   s
-wimz/video/high/vp8              -   s   p   -   -   -   -   s
-wimz/video/high/keyframe         -   p   s   -   -   -   -   s
-wimz/video/demand/webrtc         -   p   s   -   -   -   -   s
-wimz/video/demand/debug          -   -   s   -   -   -   -   ps
-wimz/video/demand/recorder       -   -   s   -   -   -   -   s
-wimz/vision/detections           -   -   p   s   -   -   -   s
-wimz/vision/track                -   -   p   s   -   -   -   s
-wimz/vision/frame                -   -   p   s   -   -   s   s
-wimz/vision/frame/request        -   -   s   -   -   -   p   s
-wimz/command/treat               ps  ps  s   -   -   -   -   s
-wimz/command/motor               ps  ps  s   -   -   -   -   s
-wimz/command-result              s   ps  p   -   -   -   -   ps
-wimz/event/bark                  s   -   p   s   -   -   -   ps
-wimz/event/of/two/levels         -   -   -   -   -   -   -   ps
-wimz/telemetry/battery           s   -   -   s   -   -   -   ps
-wimz/telemetry/mode              s   -   s   s   -   -   -   ps
-wimz/cloud/profiles              p   -   s   -   -   -   -   s
-wimz/cloud/user_connected        p   -   -   -   -   -   -   s
-wimz/+/state                     -   -   s   s   s   s   s   s
-wimz/video/+                     -   s   -   -   -   -   -   s
-wimz/event/+                     s   -   -   s   -   -   -   s
-wimz/event/#                     -   -   -   -   -   -   -   s
-wimz/command/+                   s   s   s   -   -   -   -   s
-wimz/#                           -   -   -   -   -   -   -   s
-+/+                              -   -   -   -   -   -   -   s
-#                                -   -   -   -   -   -   -   s
-homeassistant/status             -   -   -   ps  -   -   -   s
-homeassistant/sensor/dog/config  -   -   -   p   -   -   -   s
-other/webrtc/state               -   -   -   -   -   -   -   s
-$SYS/broker/uptime               -   -   -   -   -   -   -   s
-$SYS/#                           -   -   -   -   -   -   -   s
+wimz/relay-bridge/state          p   -   s   s   s   s   s   s   s
+wimz/webrtc/state                -   p   s   s   s   s   s   s   s
+wimz/vision/state                s   s   ps  s   s   s   s   s   s
+wimz/homeassistant/state         -   -   s   ps  s   s   s   s   s
+wimz/broker/state                -   -   s   s   s   s   s   s   s
+wimz/motors/state                -   -   s   s   s   s   s   s   s
+wimz/metrics/state               -   -   s   s   s   ps  s   s   s
+wimz/metrics/metrics             -   -   -   -   -   ps  -   s   s
+wimz/metrics/vision              -   -   p   -   -   s   -   s   s
+wimz/metrics/webrtc              -   p   -   -   -   s   -   s   s
+wimz/metrics/relay-bridge        p   -   -   -   -   s   -   s   s
+wimz/relay-bridge/link           p   -   -   s   -   -   s   s   s
+wimz/signaling/request           p   s   -   -   -   -   -   s   s
+wimz/signaling/offer             s   p   -   -   -   -   -   s   s
+wimz/signaling/answer            p   s   -   -   -   -   -   s   s
+wimz/signaling/candidate/local   s   p   -   -   -   -   -   s   s
+wimz/signaling/candidate/remote  p   s   -   -   -   -   -   s   s
+wimz/signaling/close             p   s   -   -   -   -   -   s   s
+wimz/signaling/closed            s   p   -   -   -   -   -   s   s
+wimz/signaling/error             s   p   -   -   -   -   -   s   s
+wimz/webrtc/sessions             s   p   -   s   -   -   -   s   s
+wimz/video/high                  -   s   p   -   -   -   -   s   s
+wimz/video/high/vp8              -   s   p   -   -   -   -   s   s
+wimz/video/high/keyframe         -   p   s   -   -   -   -   ps  s
+wimz/video/demand/webrtc         -   p   s   -   -   -   -   ps  s
+wimz/video/demand/debug          -   -   s   -   -   -   -   ps  ps
+wimz/video/demand/recorder       -   -   s   -   -   -   -   ps  s
+wimz/vision/detections           -   -   p   s   -   -   -   s   s
+wimz/vision/track                -   -   p   s   -   -   -   s   s
+wimz/vision/frame                -   -   p   s   -   -   s   s   s
+wimz/vision/frame/request        -   -   s   -   -   -   p   ps  s
+wimz/command/treat               ps  ps  s   -   -   -   -   ps  s
+wimz/command/motor               ps  ps  s   -   -   -   -   ps  s
+wimz/command-result              s   ps  p   -   -   -   -   ps  ps
+wimz/event/bark                  s   -   p   s   -   -   -   ps  ps
+wimz/event/of/two/levels         -   -   -   -   -   -   -   ps  ps
+wimz/telemetry/battery           s   -   -   s   -   -   -   ps  ps
+wimz/telemetry/mode              s   -   s   s   -   -   -   ps  ps
+wimz/cloud/profiles              p   -   s   -   -   -   -   s   s
+wimz/cloud/user_connected        p   -   -   -   -   -   -   s   s
+wimz/+/state                     -   -   s   s   s   s   s   s   s
+wimz/video/+                     -   s   -   -   -   -   -   s   s
+wimz/event/+                     s   -   -   s   -   -   -   s   s
+wimz/event/#                     -   -   -   -   -   -   -   s   s
+wimz/command/+                   s   s   s   -   -   -   -   s   s
+wimz/#                           -   -   -   -   -   -   -   s   s
++/+                              -   -   -   -   -   -   -   s   s
+#                                -   -   -   -   -   -   -   s   s
+homeassistant/status             -   -   -   ps  -   -   -   s   s
+homeassistant/sensor/dog/config  -   -   -   p   -   -   -   s   s
+other/webrtc/state               -   -   -   -   -   -   -   s   s
+$SYS/broker/uptime               -   -   -   -   -   -   -   s   s
+$SYS/#                           -   -   -   -   -   -   -   s   s
 `
 
 /** Topic by topic what each of {@link USERS} may. */

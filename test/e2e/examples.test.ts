@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { openApp } from '#test/helpers/app.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { type Stack, startStack } from '#test/helpers/stack.ts'
+import { withoutPaho } from '#test/helpers/tools.ts'
 
 const EXAMPLES = {
   Python: ['/usr/bin/python3', 'examples/treat_dispenser.py'],
   TypeScript: [process.execPath, 'examples/treat-dispenser.ts'],
 } as const
-
-function withoutPaho(): string | false {
-  if (process.env.CI === 'true') return false
-  const { status } = spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt.client'])
-  return status === 0 ? false : 'needs paho-mqtt: apt-get install python3-paho-mqtt'
-}
 
 function start([program, script]: readonly [string, string], stack: Stack, withUser: boolean): ChildProcess {
   const { username, password } = stack.login

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROJECT_ROOT } from '#lib/version.ts'
@@ -32,21 +33,37 @@ export function projectAt(folder: string, own: readonly string[] = ['configs', '
   for (const name of own) mkdirSync(join(folder, name), { recursive: true })
 }
 
-/** Runs a script as somebody who pastes it into bash would; the first command that fails ends it. */
+/**
+ * Runs a script as somebody who pastes it into bash would; the first command that fails ends it. After `within` ms
+ * everything that it started is ended, and so it is when all of `until` are in its output.
+ */
 export async function runScript(
   script: string,
-  {
-    cwd,
-    input = '',
-    env = {},
-    within = 60_000,
-  }: { cwd: string; input?: string; env?: Record<string, string>; within?: number },
+  { cwd, input = '', env = process.env, within = 60_000, until = [] }: RunOptions,
 ): Promise<{ code: number | null; output: string }> {
-  return await new Promise((resolve) => {
-    const options = { cwd, timeout: within, maxBuffer: 64 * 1024 * 1024, env: { ...process.env, ...env } }
-    const child = execFile('bash', ['-euo', 'pipefail', '-c', script], options, (_err, stdout, stderr) =>
-      resolve({ code: child.exitCode, output: stdout + stderr }),
-    )
-    child.stdin?.end(input)
-  })
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, env, detached: true })
+  const end = () => {
+    if (child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+  }
+  const timer = setTimeout(end, within)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (text) => {
+      output = `${output}${text}`.slice(-1_000_000)
+      if (until.length > 0 && until.every((pattern) => pattern.test(output))) end()
+    })
+  }
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  clearTimeout(timer)
+  return { code, output }
+}
+
+interface RunOptions {
+  cwd: string
+  input?: string
+  env?: NodeJS.ProcessEnv
+  /** Milliseconds. */
+  within?: number
+  until?: readonly RegExp[]
 }

@@ -32,12 +32,15 @@ export function without(...tools: (keyof typeof PACKAGES)[]): string | false {
   return `needs ${missing.join(', ')}: apt-get install ${[...packages].join(' ')}`
 }
 
-/** The same for Python's aiortc, of Debian's Python. */
-export function withoutAiortc(): string | false {
+/** The same for a module of Debian's Python. */
+function withoutModule(name: string, debian: string): string | false {
   if (process.env.CI === 'true') return false
-  const { status } = spawnSync('/usr/bin/python3', ['-c', 'import aiortc'])
-  return status === 0 ? false : 'needs aiortc: apt-get install python3-aiortc'
+  const { status } = spawnSync('/usr/bin/python3', ['-c', `import ${name}`])
+  return status === 0 ? false : `needs ${name}: apt-get install ${debian}`
 }
+
+export const withoutAiortc = () => withoutModule('aiortc', 'python3-aiortc')
+export const withoutPaho = () => withoutModule('paho.mqtt.client', 'python3-paho-mqtt')
 
 function find(program: string): boolean {
   // Debian puts mosquitto and turnserver where only root's PATH looks
