@@ -41,7 +41,7 @@ const MOST_INBOUND = 20
 /** Highest high water mark that a client's stream needs, see {@link createWaitingGuard}. */
 export const STREAM_HIGH_WATER_MARK = 2 * WAITING_BOUNDS.closeAbove
 
-/** An Aedes broker that no stalled client can hold up. It keeps no state across restarts. */
+/** An Aedes broker that no stalled client can hold up. It keeps nothing across restarts but what configs/broker.yaml wants kept. */
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { log, bounds, prefix = 'wimz' } = options
   shrinkBufferPool()

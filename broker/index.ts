@@ -15,6 +15,7 @@ import { setOrigin } from './origin.ts'
 import { meterPackets } from './packet-meter.ts'
 import { loadUsers } from './passwords.ts'
 import { startReport } from './report.ts'
+import { openStandingSessions } from './standing-sessions.ts'
 import type { WaitingBounds } from './waiting.ts'
 
 const config = { broker: BrokerSection, bus: BusSection, data_dir: DataDir }
@@ -61,6 +62,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   }
   const { prefix } = config.bus
   const mqtt = stack.use(await createBroker({ log, access: grant, prefix, bounds, queues }))
+  await openStandingSessions(mqtt.aedes, login.users)
   const { limits } = config.broker
   const admission = new Admission(limits, mqtt.tally)
   const onConnection = (incoming: Incoming) => serve(mqtt, incoming, limits.max_packet_bytes)

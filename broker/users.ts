@@ -18,6 +18,7 @@ const User = Rules.extend({
     .refine(isPasswordHash, 'not a hash: npm run broker:password makes one of your password')
     .optional(),
   client_ids: z.array(z.string().min(1)).max(50).default([]),
+  sessions: z.record(z.string().min(1), filters).default({}),
 })
 
 const UsersFile = z.strictObject({
@@ -40,6 +41,8 @@ export interface User extends Rules {
   hash: string | undefined
   /** Further client ids of this user, one that ends in `*` means what begins so. */
   clientIds: readonly string[]
+  /** Sessions that are kept from the broker's start on: filters, QoS 1, by client id. */
+  sessions: ReadonlyMap<string, readonly string[]>
 }
 
 /** Everybody whom the broker knows. */
@@ -57,14 +60,18 @@ export function readUsers(path: string, prefix: string): Users {
     throw new ConfigError(lines.join('\n'))
   }
   const { users, local } = parsed.data
-  const whole = (rules: Rules) => ({
-    publish: rules.publish.map((filter) => filter.replace(/^~(?=\/)/, prefix)),
-    subscribe: rules.subscribe.map((filter) => filter.replace(/^~(?=\/)/, prefix)),
+  const wholeOf = (some: readonly string[]) => some.map((filter) => filter.replace(/^~(?=\/)/, prefix))
+  const whole = ({ publish, subscribe }: Rules) => ({
+    publish: wholeOf(publish),
+    subscribe: wholeOf(subscribe),
   })
   const byName = new Map(
-    Object.entries(users).map(([name, { password: hash, client_ids: clientIds, ...rules }]) => [
+    Object.entries(users).map(([name, { password: hash, client_ids: clientIds, sessions, ...rules }]) => [
       name,
-      { name, hash, clientIds, ...whole(rules) },
+      {
+        ...{ name, hash, clientIds, ...whole(rules) },
+        sessions: new Map(Object.entries(sessions).map(([id, some]) => [id, wholeOf(some)])),
+      },
     ]),
   )
   return { byName, local: whole(local) }

@@ -4,7 +4,7 @@ import type { Warn } from './warnings.ts'
 
 /** Bounds of the waits between tries, ms: a service is back within 3 s of its broker. */
 const FIRST_WAIT = 100
-const LONGEST_WAIT = 1_500
+const LONGEST_WAIT = 1_000
 /** A connection that lived this long was a good one; one that breaks sooner proves nothing. */
 const STABLE_AFTER = 5_000
 

@@ -19,6 +19,15 @@ export interface ChildOptions {
 
 /** A process that lived this long was well; its next restart is a first one. */
 const WELL_AFTER = 30_000
+/** One that had worked is started again after this at the latest, however often it dies: others wait for it. */
+const AT_ONCE = 500
+
+interface Life {
+  /** It has said that it works. */
+  worked: boolean
+  /** Milliseconds. */
+  lived: number
+}
 
 /** A child process that is started again whenever it dies, until it is stopped. */
 export class Child {
@@ -64,6 +73,7 @@ export class Child {
     const { name, args, log, onLine } = this.#options
     const env = { ...process.env, ...this.#options.env }
     const startedAt = performance.now()
+    let worked = false
     // a process group of its own: Ctrl-C must reach it through us, in our order; the channel tells it when we die
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -78,14 +88,18 @@ export class Child {
       )
     }
     child.on('message', (message) => {
-      if (message === 'ready') this.#ready.resolve()
+      if (message !== 'ready') return
+      worked = true
+      this.#ready.resolve()
     })
     child.on('error', (err) => log.error({ service: name, err }, 'cannot be started'))
-    child.on('exit', (code, signal) => this.#exited(code, signal, performance.now() - startedAt))
+    child.on('exit', (code, signal) =>
+      this.#exited(code, signal, { worked, lived: performance.now() - startedAt }),
+    )
     log.debug({ service: name, pid: child.pid }, 'child started')
   }
 
-  #exited(code: number | null, signal: NodeJS.Signals | null, lived: number): void {
+  #exited(code: number | null, signal: NodeJS.Signals | null, { worked, lived }: Life): void {
     if (this.#stopping) return
     if (code === ConfigError.exitCode) {
       this.#stopping = true
@@ -93,7 +107,7 @@ export class Child {
       return
     }
     if (lived > WELL_AFTER) this.#backoff.reset()
-    const wait = Math.round(this.#backoff.next())
+    const wait = Math.round(Math.min(this.#backoff.next(), worked ? AT_ONCE : Number.POSITIVE_INFINITY))
     this.#options.log.error(
       { service: this.name, code, signal, restart_in_ms: wait },
       'died, will be restarted',

@@ -102,21 +102,21 @@ test('a session that is away keeps the newest messages, and those that went are 
   const names = ['tester-a', 'tester-b']
   for (const clientId of names) {
     const away = await connect(TESTER, { clientId, clean: false })
-    await away.subscribeAsync('wimz/event/+', { qos: 1 })
+    await away.subscribeAsync('wimz/telemetry/+', { qos: 1 })
     await away.endAsync()
   }
   const robot = await connect()
-  for (let i = 0; i < 25; i++) await robot.publishAsync(`wimz/event/n${i}`, '{}', { qos: 1 })
+  for (let i = 0; i < 25; i++) await robot.publishAsync(`wimz/telemetry/n${i}`, '{}', { qos: 1 })
   while (broker.totals.queued_dropped !== 30) await moment()
   const topics: string[] = []
   await connect(TESTER, { clientId: 'tester-a', clean: false, onTopic: (topic) => void topics.push(topic) })
   while (topics.length < 10) await moment()
   assert.deepEqual(
     topics,
-    Array.from({ length: 10 }, (_, i) => `wimz/event/n${i + 15}`),
+    Array.from({ length: 10 }, (_, i) => `wimz/telemetry/n${i + 15}`),
   )
-  await robot.publishAsync('wimz/event/big', Buffer.alloc(9_000), { qos: 1 })
-  while (!topics.includes('wimz/event/big')) await moment()
+  await robot.publishAsync('wimz/telemetry/big', Buffer.alloc(9_000), { qos: 1 })
+  while (!topics.includes('wimz/telemetry/big')) await moment()
 })
 
 test('no client has more than 500 filters', async (t) => {

@@ -25,6 +25,8 @@ export async function openApp(relayPort: number): Promise<App> {
   socket.on('error', () => {}) // the relay is killed
   const send = (frame: Frame) => socket.send(JSON.stringify(frame))
   send({ type: 'session_hello', session_id: crypto.randomUUID() })
+  // an app that says nothing for long is turned out (API_CONTRACT 2.1)
+  const pinging = setInterval(() => socket.readyState === WebSocket.OPEN && send({ type: 'ping' }), 5_000)
   return {
     frames,
     send,
@@ -34,7 +36,10 @@ export async function openApp(relayPort: number): Promise<App> {
         const found = frames.find(where)
         if (found) resolve(found)
       }
-      const timer = setTimeout(() => reject(new Error(`no such frame of ${JSON.stringify(frames)}`)), within)
+      const timer = setTimeout(
+        () => reject(new Error(`no such frame; the last were ${JSON.stringify(frames.slice(-5))}`)),
+        within,
+      )
       wakers.add(look)
       look()
       return await promise.finally(() => {
@@ -42,6 +47,9 @@ export async function openApp(relayPort: number): Promise<App> {
         wakers.delete(look)
       })
     },
-    [Symbol.dispose]: () => socket.terminate(),
+    [Symbol.dispose]() {
+      clearInterval(pinging)
+      socket.terminate()
+    },
   }
 }

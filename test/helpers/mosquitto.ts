@@ -87,6 +87,6 @@ export function documentedConf(folder: string, port: number, everybody: string):
   writeFileSync(passwords, lines.join(''), { mode: 0o600 })
   execFileSync('mosquitto_passwd', ['-U', passwords], { env: { ...process.env, PATH } })
   return readFileSync(join(PROJECT_ROOT, 'configs/mosquitto.conf'), 'utf8')
-    .replaceAll('/etc/mosquitto/', `${folder}/`)
+    .replaceAll(/\/(etc|var\/lib)\/mosquitto\//g, `${folder}/`)
     .replace('listener 1883 127.0.0.1', `listener ${port} 127.0.0.1`)
 }

@@ -1,0 +1,22 @@
+import type { Aedes } from 'aedes'
+import type { Users } from './users.ts'
+
+interface Persistence {
+  addSubscriptions(client: { id: string }, filters: { topic: string; qos: 1 }[]): Promise<void>
+}
+
+/**
+ * Makes the sessions that `configs/broker.yaml` wants kept, as if their clients had been there and had gone: a broker that
+ * was restarted has forgotten them, and what is said before they are back would be acknowledged and go nowhere.
+ */
+export async function openStandingSessions(aedes: Aedes, { byName }: Users): Promise<void> {
+  const { persistence } = aedes as Aedes & { persistence: Persistence }
+  for (const { sessions } of byName.values()) {
+    for (const [id, filters] of sessions) {
+      await persistence.addSubscriptions(
+        { id },
+        filters.map((topic) => ({ topic, qos: 1 })),
+      )
+    }
+  }
+}
