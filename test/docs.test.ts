@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { topicsPage } from '../docs/topics-page.ts'
+import { generatedPages } from '../docs/generated-pages.ts'
 
-test('docs/topics.md is fresh (if not: npm run docs)', () => {
-  assert.equal(readFileSync(new URL('../docs/topics.md', import.meta.url), 'utf8'), topicsPage())
-})
+for (const [path, text] of generatedPages()) {
+  test(`${path} is fresh (if not: npm run docs)`, () => {
+    assert.equal(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8'), text)
+  })
+}

@@ -1,0 +1,10 @@
+import { configurationPage } from './configuration-page.ts'
+import { topicsPage } from './topics-page.ts'
+
+/** Texts of the pages that `npm run docs` writes, by path from the project's folder. */
+export function generatedPages(): Map<string, string> {
+  return new Map([
+    ['docs/topics.md', topicsPage()],
+    ['docs/configuration.md', configurationPage()],
+  ])
+}
