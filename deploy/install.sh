@@ -12,7 +12,7 @@ STATE=/var/lib/wimz
 UNITS=/etc/systemd/system
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 PARTS='package.json package-lock.json .npmrc LICENSE README.md main.ts config-schema.ts
-  bus lib broker services dev models demo configs'
+  bus lib broker services dev doctor models demo configs'
 
 DRY=false
 UNINSTALL=false
@@ -40,7 +40,7 @@ if ! $DRY && [ "$(id -u)" != 0 ]; then
 fi
 
 if $UNINSTALL; then
-  run systemctl disable --now wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision || true
+  run systemctl disable --now wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics || true
   for unit in "$SOURCE"/deploy/systemd/*; do run rm -rf "$UNITS/$(basename "$unit")"; done
   run systemctl daemon-reload
   run rm -rf "$APP"
@@ -78,4 +78,5 @@ run systemctl daemon-reload
 run systemctl enable wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision
 run systemctl restart wimz.target
 echo "Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then: systemctl restart wimz-relay-bridge"
+echo "Figures for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
 echo 'How it is: systemctl status "wimz-*"; journalctl -fu "wimz-*"'

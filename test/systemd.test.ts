@@ -32,13 +32,14 @@ for (const name of services) {
   })
 }
 
-test('each of the four services has a unit, and its script exists', () => {
+test('each of the five services has a unit, and its script exists', () => {
   const scripts = services.map((name) => {
     const [, script = ''] = /^ExecStart=\S+ (\S+)$/m.exec(readFileSync(join(FOLDER, name), 'utf8')) ?? []
     return script
   })
   assert.deepEqual(scripts.sort(), [
     'broker/main.ts',
+    'services/metrics/main.ts',
     'services/relay-bridge/main.ts',
     'services/vision/main.ts',
     'services/webrtc/main.ts',
@@ -51,4 +52,17 @@ test('install.sh --dry-run names every unit and each step, and needs no root', a
   assert.match(stdout, /^\+ npm install .* node-linux-(x64|arm64)@24\.\d+\.\d+$/m)
   assert.match(stdout, /^\+ npm ci --prefix \/opt\/wimz --omit=dev$/m)
   for (const name of services) assert.ok(stdout.includes(name.replace('.service', '')), name)
+})
+
+test('install.sh takes along all that the image has', () => {
+  const read = (name: string) => readFileSync(join(PROJECT_ROOT, name), 'utf8')
+  const [, parts = ''] = /^PARTS='([^']*)'/m.exec(read('deploy/install.sh')) ?? []
+  const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, names = '']) =>
+    names.split(' '),
+  )
+  assert.ok(copied.length > 10)
+  assert.deepEqual(
+    copied.filter((name) => !parts.split(/\s+/).includes(name)),
+    [],
+  )
 })
