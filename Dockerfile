@@ -6,7 +6,7 @@ ARG CAMERA=usb
 FROM node:24-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev
+RUN npm ci --omit=dev --ignore-scripts
 # onnxruntime-node brings the libraries of every platform, and only ours stays (node-av and canvas come as packages of
 # one platform each); what describes the packages to compilers and debuggers is a tenth of the rest
 RUN cd node_modules/onnxruntime-node/bin/napi-v6 \

@@ -64,10 +64,10 @@ run chown -R root:root "$APP"
 run chmod -R u=rwX,go=rX "$APP"
 run ln -sfn "$STATE" "$APP/data"
 
-# the Node that this version was tested with, from npm; the system's own may be older
-run npm install --prefix "$APP/runtime" --no-save --no-audit --no-fund "node-linux-$ARCH@$NODE_VERSION"
+# the Node that this version was tested with, from npm; the system's own may be older. No package runs a script as root
+run npm install --prefix "$APP/runtime" --ignore-scripts --no-save --no-audit --no-fund "node-linux-$ARCH@$NODE_VERSION"
 run ln -sfn "../node_modules/node-linux-$ARCH/bin/node" "$APP/runtime/bin/node"
-run npm ci --prefix "$APP" --omit=dev
+run npm ci --prefix "$APP" --omit=dev --ignore-scripts
 
 # settings are the owner's: never overwritten
 [ -e "$CONFIG/robot.yaml" ] || run install -m 640 -g wimz "$SOURCE/configs/robot.yaml" "$CONFIG/robot.yaml"
