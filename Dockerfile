@@ -36,7 +36,7 @@ ENV NODE_ENV=production
 ENV NODE_COMPILE_CACHE=/app/data/compile-cache
 WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
-COPY package.json LICENSE ./
+COPY package.json LICENSE THIRD_PARTY_NOTICES.md ./
 COPY bus bus
 COPY lib lib
 COPY broker broker

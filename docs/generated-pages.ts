@@ -1,4 +1,5 @@
 import { configurationPage } from './configuration-page.ts'
+import { noticesPage } from './notices-page.ts'
 import { topicsPage } from './topics-page.ts'
 
 /** Texts of the pages that `npm run docs` writes, by path from the project's folder. */
@@ -6,5 +7,6 @@ export function generatedPages(): Map<string, string> {
   return new Map([
     ['docs/topics.md', topicsPage()],
     ['docs/configuration.md', configurationPage()],
+    ['THIRD_PARTY_NOTICES.md', noticesPage()],
   ])
 }
