@@ -31,7 +31,10 @@ Generated from \`bus/topics.ts\` by \`npm run docs\`; a test fails when it is st
 Every name begins with the prefix of \`bus.prefix\`, \`wimz\` unless configured. Payloads are JSON objects in snake_case, but
 for the binary ones. Times are milliseconds since the epoch, bitrates bit/s, boxes fractions of the picture.
 
-    mosquitto_sub -v -t 'wimz/+/state' -t 'wimz/vision/detections'`
+<!-- tested: test/e2e/bus-tools.test.ts -->
+\`\`\`sh
+mosquitto_sub -v -t 'wimz/+/state' -t 'wimz/vision/detections'
+\`\`\``
 
 function table(all: AnyTopic[]): string {
   const rows = all.map(
