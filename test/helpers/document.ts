@@ -53,6 +53,7 @@ export async function runScript(
       if (until.length > 0 && until.every((pattern) => pattern.test(output))) end()
     })
   }
+  child.stdin.on('error', () => {}) // a script that is over without having read it
   child.stdin.end(input)
   const [code] = await once(child, 'close')
   clearTimeout(timer)

@@ -10,6 +10,10 @@ const ANSWER_DEADLINE = 15_000
 /** What a thread gets to end by itself. */
 const END_DEADLINE = 2_000
 
+// ONNX Runtime tells Microsoft of machine and model unless it finds this in the environment of the process, which a
+// worker cannot change
+process.env.ORT_DISABLE_TELEMETRY = '1'
+
 /** A model in a thread of its own: it may block or crash there. After any rejection the thread is of no more use. */
 export class ModelThread implements AsyncDisposable {
   readonly #worker: Worker
