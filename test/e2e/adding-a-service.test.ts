@@ -36,13 +36,16 @@ test('a user that is added while the robot runs gets a password and its rights, 
   assert.ok(block && more.length === 0)
   // Debian's Python, which has Debian's paho-mqtt
   const env = { ...process.env, PATH: `/usr/bin:${process.env.PATH}`, BUS_PORT: String(stack.brokerPort) }
-  const running = runScript(block.script, { cwd: home, env, within: 8_000 })
+  const ending = new AbortController()
+  t.after(() => ending.abort())
+  const running = runScript(block.script, { cwd: home, env, ending: ending.signal })
   await states.next({ where: ({ state }) => state === 'online', within: 8_000 })
   const results = await collect(bus, topics.commandResult)
   const command = { name: 'treat', params: { count: 1 }, source: 'relay' as const, received_at: Date.now() }
   await bus.publish(topics.command, { ...command, id: 'one' }, { name: 'treat' })
   const { payload } = await results.next({ where: ({ id }) => id === 'one', within: 8_000 })
   assert.equal(payload.success, true)
+  ending.abort()
   await states.next({ where: ({ state }) => state === 'offline', within: 12_000 })
   await running
 })

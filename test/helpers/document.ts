@@ -39,13 +39,14 @@ export function projectAt(folder: string, own: readonly string[] = ['configs', '
  */
 export async function runScript(
   script: string,
-  { cwd, input = '', env = process.env, within = 60_000, until = [] }: RunOptions,
+  { cwd, input = '', env = process.env, within = 60_000, until = [], ending }: RunOptions,
 ): Promise<{ code: number | null; output: string }> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, env, detached: true })
   const end = () => {
     if (child.pid && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
   }
   const timer = setTimeout(end, within)
+  ending?.addEventListener('abort', end)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (text) => {
@@ -67,4 +68,6 @@ interface RunOptions {
   /** Milliseconds. */
   within?: number
   until?: readonly RegExp[]
+  /** Ends it. */
+  ending?: AbortSignal
 }
