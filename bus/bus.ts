@@ -4,7 +4,7 @@ import { ContractError } from './contract-error.ts'
 import { type Keep, openInbox } from './inbox.ts'
 import { Reconnect } from './reconnect.ts'
 import { requestSubscription } from './subscription.ts'
-import { decodePayload, encodePayload, type Params, type Topic } from './topic.ts'
+import { decodePayload, encodePayload, fromWire, type Params, type Topic, toWire } from './topic.ts'
 import { topics } from './topics.ts'
 import { createWarnings, type Warn } from './warnings.ts'
 
@@ -97,7 +97,7 @@ class MqttBus implements Bus {
 
   async publish<T, P extends string>(topic: Topic<T, P>, payload: T, ...params: Params<P>): Promise<void> {
     const bytes = encodePayload(topic, payload)
-    const name = `${this.#options.prefix}/${topic.name(...params)}`
+    const name = toWire(topic, this.#options.prefix, topic.name(...params))
     if (topic.retain) {
       this.#retained.set(name, { bytes, qos: topic.qos })
       if (!this.#client.connected) return // said at the next connect, from the map
@@ -110,12 +110,13 @@ class MqttBus implements Bus {
     handler: (payload: T, meta: Meta<P>) => void | Promise<void>,
     params?: Partial<Record<P, string>>,
   ): Promise<Disposable> {
-    const filter = `${this.#options.prefix}/${topic.filter(params)}`
+    const filter = toWire(topic, this.#options.prefix, topic.filter(params))
     const subscription: Subscription = {
       filter,
-      deliver: (name, packet) => {
-        const found = topic.match(name)
-        if (found && agrees(found, params)) this.#deliver(topic, handler, found, name, packet)
+      deliver: (wire, packet) => {
+        const name = fromWire(topic, this.#options.prefix, wire)
+        const found = name === undefined ? undefined : topic.match(name)
+        if (found && agrees(found, params)) this.#deliver(topic, handler, found, name ?? '', packet)
       },
     }
     this.#subscriptions.add(subscription)
@@ -199,10 +200,7 @@ class MqttBus implements Bus {
   }
 
   #dispatch(name: string, packet: IPublishPacket): void {
-    const { prefix } = this.#options
-    if (!name.startsWith(`${prefix}/`)) return
-    for (const subscription of this.#subscriptions)
-      subscription.deliver(name.slice(prefix.length + 1), packet)
+    for (const subscription of this.#subscriptions) subscription.deliver(name, packet)
   }
 
   #deliver<T, P extends string>(

@@ -15,6 +15,8 @@ interface TopicSpec<T> {
   payload: z.ZodType<T> | 'binary'
   qos: 0 | 1
   retain?: boolean
+  /** True when its names do not begin with our prefix: somebody else has chosen them. */
+  outside?: boolean
   /** Largest payload in bytes that is published or accepted. */
   maxBytes?: number
   from: string
@@ -60,6 +62,7 @@ function declare<Pattern extends string, T>(
   const levels = pattern.split('/').map((level) => /^\{(.+)\}$/.exec(level)?.[1] ?? { fixed: level })
   return {
     retain: false,
+    outside: false,
     maxBytes: DEFAULT_MAX_BYTES,
     ...spec,
     pattern,
@@ -91,6 +94,17 @@ function fill(
     throw new ContractError(`${JSON.stringify(value ?? '')} cannot be the {${level}} of a topic`)
   }
   return value
+}
+
+/** A name or filter of the topic as the broker knows it. */
+export function toWire(topic: { outside: boolean }, prefix: string, name: string): string {
+  return topic.outside ? name : `${prefix}/${name}`
+}
+
+/** The other way round; undefined for a name that is not below our prefix. */
+export function fromWire(topic: { outside: boolean }, prefix: string, name: string): string | undefined {
+  if (topic.outside) return name
+  return name.startsWith(`${prefix}/`) ? name.slice(prefix.length + 1) : undefined
 }
 
 /** Bytes of a payload, ready to be published. Throws {@link ContractError} when it does not fit the topic. */

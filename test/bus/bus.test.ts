@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ContractError } from '#bus/contract-error.ts'
+import { Free } from '#bus/messages.ts'
+import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
@@ -26,6 +28,27 @@ test('a subscription with a parameter gets no other messages', async (t) => {
   await bus.publish(topics.event, { n: 1 }, { name: 'bark' })
   assert.deepStrictEqual((await barks.next()).payload, { n: 1 })
   assert.strictEqual(barks.all.length, 1)
+})
+
+test('a topic that is not ours has no prefix, and is no other than the one below it', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('alice')
+  const spec = { payload: Free, qos: 1, from: '', to: '', about: '' } as const
+  const [ours, theirs] = [json('house/{name}', spec), json('house/{name}', { ...spec, outside: true })]
+  const [own, foreign] = [await collect(bus, ours), await collect(bus, theirs)]
+  const others = await collect(bus, json('wimz/house/{name}', { ...spec, outside: true }))
+  await bus.publish(ours, { n: 1 }, { name: 'a' })
+  await bus.publish(theirs, { n: 2 }, { name: 'b' })
+  const told = [await own.next(), await others.next(), await foreign.next()]
+  assert.deepStrictEqual(
+    told.map(({ payload, params }) => [payload, params]),
+    [
+      [{ n: 1 }, { name: 'a' }],
+      [{ n: 1 }, { name: 'a' }],
+      [{ n: 2 }, { name: 'b' }],
+    ],
+  )
+  assert.deepStrictEqual([own.all.length, others.all.length, foreign.all.length], [1, 1, 1])
 })
 
 test('bad payloads are dropped with one log line and the next good one arrives', async (t) => {
