@@ -1,6 +1,7 @@
 import { BrokerSection } from '#broker/config.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
 import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/sections.ts'
+import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
 
@@ -13,5 +14,6 @@ export const ALL_SECTIONS = {
   broker: BrokerSection,
   local_relay: LocalRelaySection,
   metrics: MetricsSection,
+  homeassistant: HomeAssistantSection,
   data_dir: DataDir,
 }

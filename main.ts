@@ -36,6 +36,11 @@ const PROCESSES = {
     deadline: 700,
     env: { NODE_OPTIONS: '--max-semi-space-size=2' },
   },
+  homeassistant: {
+    script: 'services/home-assistant/main.ts',
+    deadline: 700,
+    env: { NODE_OPTIONS: '--max-semi-space-size=2' },
+  },
 } as const
 type ProcessName = keyof typeof PROCESSES
 
@@ -44,7 +49,7 @@ const HEAD_START = 1_000
 
 /** Stops in this order: sessions say goodbye while the bridge still stands, everybody while the broker does. */
 const STOP_ORDER: ProcessName[][] = [
-  ['webrtc', 'vision', 'metrics'],
+  ['webrtc', 'vision', 'metrics', 'homeassistant'],
   ['relay-bridge'],
   ['local-relay', 'broker'],
 ]
@@ -66,6 +71,7 @@ function wanted(config: ReturnType<typeof loadConfig>): ProcessName[] {
     vision: true,
     webrtc: config.webrtc.enabled,
     metrics: config.metrics.port !== null,
+    homeassistant: config.homeassistant.enabled,
   }
   return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
 }
@@ -110,7 +116,7 @@ async function startAll(
   const link = begin(['relay-bridge'])
   // one that cannot start keeps nobody else from it
   await Promise.race([link, sleep(HEAD_START)])
-  await begin(['vision', 'webrtc', 'metrics'])
+  await begin(['vision', 'webrtc', 'metrics', 'homeassistant'])
   await link
 }
 

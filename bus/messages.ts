@@ -189,6 +189,12 @@ export const Metrics = z
   .max(300)
 export type Metrics = z.infer<typeof Metrics>
 
+/** `homeassistant/dog`: is a dog there? */
+export const Dog = z.object({
+  present: z.boolean().nullable().describe('null: nobody knows, since nobody looks'),
+  last_seen: z.iso.datetime().nullable().describe('ISO 8601, as Home Assistant wants it'),
+})
+
 /** Any JSON object. */
 export const Free = z.record(z.string(), z.unknown())
 /** `telemetry/<source>`: readings of a robot service. An empty payload takes them back. */

@@ -157,6 +157,14 @@ export const topics = {
     to: 'vision',
     about: 'A JPEG now, please.',
   }),
+  dog: json('homeassistant/dog', {
+    payload: message.Dog,
+    qos: 1,
+    retain: true,
+    from: 'homeassistant',
+    to: 'Home Assistant',
+    about: 'Whether a dog is there and when one was last seen, where `homeassistant.enabled` is set.',
+  }),
   command: json('command/{name}', {
     payload: message.Command,
     qos: 1,

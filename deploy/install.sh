@@ -40,7 +40,7 @@ if ! $DRY && [ "$(id -u)" != 0 ]; then
 fi
 
 if $UNINSTALL; then
-  run systemctl disable --now wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics || true
+  run systemctl disable --now wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics wimz-homeassistant || true
   for unit in "$SOURCE"/deploy/systemd/*; do run rm -rf "$UNITS/$(basename "$unit")"; done
   run systemctl daemon-reload
   run rm -rf "$APP"
@@ -79,4 +79,5 @@ run systemctl enable wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-
 run systemctl restart wimz.target
 echo "Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then: systemctl restart wimz-relay-bridge"
 echo "Figures for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
+echo "Home Assistant: set homeassistant.enabled in $CONFIG/robot.yaml, then: systemctl enable --now wimz-homeassistant"
 echo 'How it is: systemctl status "wimz-*"; journalctl -fu "wimz-*"'

@@ -92,13 +92,20 @@ export async function listenToServices(bus: Bus, expected: readonly string[]) {
 }
 
 /** The services that this config asks for. */
-export function expectedServices({ broker, cloud, webrtc, metrics }: Partial<RobotConfig>): string[] {
+export function expectedServices({
+  broker,
+  cloud,
+  webrtc,
+  metrics,
+  homeassistant,
+}: Partial<RobotConfig>): string[] {
   return [
     broker?.enabled !== false && 'broker',
     cloud?.enabled !== false && 'relay-bridge',
     webrtc?.enabled !== false && 'webrtc',
     'vision',
     metrics?.port && 'metrics',
+    homeassistant?.enabled && 'homeassistant',
   ].filter((name) => typeof name === 'string')
 }
 

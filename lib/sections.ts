@@ -9,6 +9,7 @@ export const SECTION_NAMES = [
   'broker',
   'local_relay',
   'metrics',
+  'homeassistant',
   'data_dir',
 ] as const
 

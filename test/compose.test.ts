@@ -15,7 +15,7 @@ test('compose.yaml is accepted, and names only scripts that exist', {
   const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
   const { stdout } = await execute('docker-compose', args)
   const scripts = [...stdout.matchAll(/- (\S+\.ts)$/gm)].map(([, script]) => script ?? '')
-  assert.equal(scripts.length, 10) // five services, five health checks
+  assert.equal(scripts.length, 12) // six services, six health checks
   for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
 })
 

@@ -84,6 +84,7 @@ test('a Mosquitto of the house takes states, events and telemetry, but no video 
     [
       'broker/state',
       'event/bark',
+      'reachable',
       'relay-bridge/link',
       'telemetry/battery',
       'vision/detections',

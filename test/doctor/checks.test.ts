@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { MetricsSection } from '#lib/sections.ts'
+import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { expectedServices } from '../../doctor/bus-check.ts'
 import { jpegSize } from '../../doctor/camera-check.ts'
 import { bounded } from '../../doctor/finding.ts'
 import { checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
@@ -13,6 +16,17 @@ test('a check that hangs or throws becomes a failure', async () => {
   assert.match(hung?.message ?? '', /no result within 0\.02 s/)
   const [broken] = await bounded('camera', 1_000, () => Promise.reject(new Error('no such thing')))
   assert.deepEqual([broken?.status, broken?.message], ['failure', 'no such thing'])
+})
+
+test('only the services that the config asks for are expected', () => {
+  const names = ['broker', 'relay-bridge', 'webrtc', 'vision']
+  assert.deepEqual(expectedServices({}), names)
+  const more = {
+    metrics: MetricsSection.parse({ port: 9464 }),
+    homeassistant: HomeAssistantSection.parse({ enabled: true }),
+  }
+  assert.deepEqual(expectedServices(more), [...names, 'metrics', 'homeassistant'])
+  assert.deepEqual(expectedServices({ homeassistant: HomeAssistantSection.parse({}) }), names)
 })
 
 test('a mapped address is read as RFC 5769 has it, IPv4 and IPv6', () => {

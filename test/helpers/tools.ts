@@ -40,6 +40,7 @@ function withoutModule(name: string, debian: string): string | false {
 }
 
 export const withoutAiortc = () => withoutModule('aiortc', 'python3-aiortc')
+export const withoutJinja = () => withoutModule('jinja2', 'python3-jinja2')
 export const withoutPaho = () => withoutModule('paho.mqtt.client', 'python3-paho-mqtt')
 
 function find(program: string): boolean {

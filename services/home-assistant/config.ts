@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { BusSection, CloudIdentity, DataDir } from '#lib/sections.ts'
+
+const seconds = z.coerce.number<number | string>().pipe(z.number().min(1).max(3600))
+
+/** `homeassistant`: whether Home Assistant is told of the robot, and how. */
+export const HomeAssistantSection = z
+  .strictObject({
+    enabled: z.boolean().default(false),
+    discovery_prefix: z
+      .string()
+      .regex(/^[^/+#${}]+(\/[^/+#${}]+)*$/, 'topic levels, without + # and without / at its ends')
+      .default('homeassistant'),
+    name: z.string().trim().min(1).max(100).default('WIM-Z'),
+    labels: z.array(z.string().min(1)).min(1).default(['dog']),
+    absent_after: seconds.default(30),
+    reachable_topic: z
+      .string()
+      .regex(/^[^+#]+$/, 'a topic, without + and #')
+      .nullable()
+      .default(null),
+    picture_every: seconds.nullable().default(10),
+  })
+  .prefault({})
+
+export const config = {
+  homeassistant: HomeAssistantSection,
+  cloud: CloudIdentity,
+  bus: BusSection,
+  data_dir: DataDir,
+}
+
+export type HomeAssistantConfig = z.infer<z.ZodObject<typeof config>>

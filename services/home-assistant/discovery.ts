@@ -1,0 +1,52 @@
+import { VERSION } from '#lib/version.ts'
+import { entities } from './entities.ts'
+
+interface Robot {
+  /** Its id at the relay; empty when it has none. */
+  deviceId: string
+  /** As a person calls it. */
+  name: string
+  /** `bus.prefix`. */
+  prefix: string
+  /** Where a bridge tells whether it has a connection to the robot, `1` or `0`. */
+  reachableTopic?: string | null
+}
+
+/** The id of the robot as a level of Home Assistant's discovery topic, which takes letters, digits, `_` and `-`. */
+export function objectId({ deviceId, prefix }: Pick<Robot, 'deviceId' | 'prefix'>): string {
+  return (deviceId || prefix).replace(/[^a-zA-Z0-9_-]/g, '_')
+}
+
+/**
+ * The device and its entities as Home Assistant wants them on `<discovery_prefix>/device/<id>/config`
+ * (home-assistant.io, MQTT, "Device discovery payload"). Where our own topics tell enough, templates read them.
+ */
+export function deviceDiscovery(robot: Robot): Record<string, unknown> {
+  const id = objectId(robot)
+  const components = Object.entries(entities(robot.prefix, robot.reachableTopic ?? null)).map(
+    ([key, component]) => {
+      const ids = {
+        unique_id: `${id}_${key}`,
+        default_entity_id: `${component.platform}.${entityName(id)}_${key}`,
+      }
+      return [key, { ...component, ...ids }]
+    },
+  )
+  return {
+    device: {
+      identifiers: [id],
+      name: robot.name,
+      manufacturer: 'WIM-Z',
+      model: 'WIM-Z robot',
+      sw_version: VERSION,
+    },
+    origin: { name: 'wimz-robot-stack', sw_version: VERSION },
+    availability_mode: 'all',
+    components: Object.fromEntries(components),
+  }
+}
+
+/** Entity ids are lower case. */
+function entityName(id: string): string {
+  return id.toLowerCase().replaceAll('-', '_')
+}

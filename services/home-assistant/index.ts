@@ -1,0 +1,117 @@
+import type { Bus } from '#bus/bus.ts'
+import { Free } from '#bus/messages.ts'
+import { binary, json } from '#bus/topic.ts'
+import { topics } from '#bus/topics.ts'
+import { type Deps, defineService } from '#lib/service.ts'
+import { config, type HomeAssistantConfig } from './config.ts'
+import { deviceDiscovery, objectId } from './discovery.ts'
+import { DogReport } from './dog-report.ts'
+import { LastSeenFile } from './last-seen.ts'
+import { Presence } from './presence.ts'
+
+export const homeAssistant = defineService({
+  name: 'homeassistant',
+  config,
+  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  start: startHomeAssistant,
+})
+
+interface Times {
+  /** ms between looks whether the dog is still there. */
+  tick: number
+  /** The detector has said nothing for so long, ms: nobody knows. Its slowest says something every 10 s. */
+  silence: number
+}
+
+/**
+ * Tells Home Assistant what this robot has, on its discovery topic, and keeps what needs a memory: whether a dog is there,
+ * and when one was last seen.
+ */
+export async function startHomeAssistant(
+  { bus, config, log }: Deps<HomeAssistantConfig>,
+  { tick, silence }: Times = { tick: 1_000, silence: 30_000 },
+): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { enabled, labels, absent_after, picture_every } = config.homeassistant
+  if (!enabled) {
+    log.warn('homeassistant.enabled is false: nothing to do')
+    return stack.move()
+  }
+  const file = stack.use(new LastSeenFile(config.data_dir, log))
+  const lastSeen = await file.read()
+  const presence = new Presence({ labels, silence, absentAfter: absent_after * 1_000, lastSeen })
+  const report = new DogReport({ bus, presence, onSeen: (at) => file.save(at) })
+  stack.use(await followVision(bus, presence, report))
+  report.look()
+  stack.use(every(tick, () => report.look()))
+  if (picture_every !== null) stack.use(every(picture_every * 1_000, () => askForPicture(bus)))
+  stack.use(await announce(bus, config, report))
+  log.info({ discovery_prefix: config.homeassistant.discovery_prefix }, 'announced to Home Assistant')
+  return stack.move()
+}
+
+async function followVision(bus: Bus, presence: Presence, report: DogReport): Promise<Disposable> {
+  using stack = new DisposableStack()
+  stack.use(
+    await bus.subscribe(topics.detections, (said) => {
+      presence.take(said, performance.now())
+      report.look()
+    }),
+  )
+  const onState = ({ state }: { state: string }) => {
+    if (state === 'offline') presence.blind()
+    report.look()
+  }
+  stack.use(await bus.subscribe(topics.serviceState, onState, { service: 'vision' }))
+  return stack.move()
+}
+
+/** Says what there is, now and whenever Home Assistant starts; the bus says it again after each reconnect. */
+async function announce(bus: Bus, config: HomeAssistantConfig, report: DogReport): Promise<Disposable> {
+  const { discovery_prefix, name, reachable_topic: reachableTopic } = config.homeassistant
+  const robot = { name, deviceId: config.cloud.device_id, prefix: config.bus.prefix, reachableTopic }
+  const { discovery, status } = homeAssistantTopics(discovery_prefix)
+  const say = () => {
+    bus.publish(discovery, deviceDiscovery(robot), { id: objectId(robot) }).catch(() => {}) // the bus warns
+  }
+  say()
+  return await bus.subscribe(status, (said) => {
+    if (said.toString() !== 'online') return
+    say()
+    report.say()
+    askForPicture(bus)
+  })
+}
+
+/** Home Assistant's own topics: what there is, and its birth and last will. */
+function homeAssistantTopics(discoveryPrefix: string) {
+  const outside = true
+  return {
+    discovery: json(`${discoveryPrefix}/device/{id}/config`, {
+      payload: Free,
+      qos: 1,
+      retain: true,
+      outside,
+      from: 'homeassistant',
+      to: 'Home Assistant',
+      about: 'The device and its entities.',
+    }),
+    status: binary(`${discoveryPrefix}/status`, {
+      qos: 1,
+      maxBytes: 100,
+      outside,
+      from: 'Home Assistant',
+      to: 'homeassistant',
+      about: '`online` when it starts.',
+    }),
+  }
+}
+
+function askForPicture(bus: Bus): void {
+  bus.publish(topics.frameRequest, {}).catch(() => {}) // the bus warns
+}
+
+function every(ms: number, action: () => void): Disposable {
+  const timer = setInterval(action, ms)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import mqtt from 'mqtt'
+import { parse } from 'yaml'
+import { hashPassword } from '#broker/password-hash.ts'
+import { connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { createLogger } from '#lib/logger.ts'
+import { startUsersBroker, TESTER } from '#test/broker/users-broker.ts'
+import { certify } from '#test/helpers/certify.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { startMosquitto } from '#test/helpers/mosquitto.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+import { without } from '#test/helpers/tools.ts'
+import { wake } from '#test/helpers/wake.ts'
+import { DeviceDiscovery } from './schema.ts'
+import { detected, startService } from './start.ts'
+
+const PASSWORD = 'of the house'
+const DEVICE = 'homeassistant/device/Wimz-robot_06/config'
+const LOG = createLogger('test', { write: () => undefined })
+
+/** The user for a bridge in configs/broker.yaml, with the rules of the one for Home Assistant. */
+function siteUser(): object {
+  const text = readFileSync('configs/broker.yaml', 'utf8')
+  const [site, ha] = ['site', 'ha'].map((name) => {
+    const comment = new RegExp(`^ {2}# ${name}:\\n(?: {2}#.*\\n)+`, 'm').exec(text)?.[0] ?? ''
+    return parse(comment.replaceAll(/^ {2}# ?/gm, ''))[name]
+  })
+  return { publish: ha.publish, subscribe: [...site.subscribe, ...ha.subscribe] }
+}
+
+/** The robot's broker, and the Mosquitto beside Home Assistant that takes what the documented bridge takes. */
+async function house(t: TestContext) {
+  const folder = temporaryFolder(t)
+  const files = certify(folder, 'robot')
+  const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
+  const users = { site: { password: await hashPassword(PASSWORD), ...siteUser() } }
+  const stage = await startUsersBroker(t, { broker: { listeners }, users })
+  const secure = stage.broker.listeners.find(({ type }) => type === 'mqtts')
+  const [port = 0] = await freePorts(1)
+  const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')
+    .replace('robot.local:8883', `127.0.0.1:${secure?.port}`)
+    .replace('/etc/mosquitto/certs/robot.pem', files.cert)
+    .replace('SECRET', PASSWORD)
+    .replaceAll(/^#topic/gm, 'topic')
+  const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\n${bridge}`
+  const mosquitto = await startMosquitto(folder, port, conf)
+  t.after(() => mosquitto[Symbol.asyncDispose]())
+  return { ...stage, home: () => openHome(t, port) }
+}
+
+/** A client of MQTT 5 at the house's Mosquitto, as Home Assistant is one. */
+async function openHome(t: TestContext, port: number) {
+  const client = await mqtt.connectAsync({ host: '127.0.0.1', port, protocolVersion: 5 })
+  t.after(() => client.endAsync(true))
+  const newest = new Map<string, Buffer>()
+  const wakers = new Set<() => void>()
+  client.on('message', (topic, payload) => {
+    newest.set(topic, payload)
+    for (const wakeUp of wakers) wakeUp()
+  })
+  await client.subscribeAsync('#', { qos: 1 })
+  const reads = async (topic: string, where: (payload: Buffer) => boolean = () => true) => {
+    for (const end = performance.now() + 30_000; ; ) {
+      const payload = newest.get(topic)
+      if (payload && where(payload)) return payload
+      assert.ok(performance.now() < end, `${topic} is ${payload}`)
+      await wake(wakers, 1_000)
+    }
+  }
+  return { client, newest, reads }
+}
+
+test('through the documented bridge Home Assistant finds the robot, its pictures, and that it cannot be reached', {
+  skip: without('mosquitto', 'openssl'),
+}, async (t) => {
+  const { broker, connect, passwordOf, home } = await house(t)
+  const first = await home()
+  await first.reads('wimz/reachable', (payload) => String(payload) === '1')
+
+  const join = async (service: string, username: string) => {
+    const bus = await connectBus({
+      ...{ url: `mqtt://127.0.0.1:${broker.port}`, username, password: passwordOf(username) },
+      ...{ prefix: 'wimz', service, version: '0', log: LOG },
+    })
+    t.after(() => bus[Symbol.asyncDispose]())
+    return bus
+  }
+  const vision = await join('vision', 'vision')
+  const own = await join('homeassistant', 'homeassistant')
+  const section = { reachable_topic: 'wimz/reachable' }
+  const service = await startService(t, own, { log: LOG, section })
+  t.after(() => service[Symbol.asyncDispose]())
+
+  await t.test('device, dog and picture arrive', async () => {
+    const { components } = DeviceDiscovery.parse(JSON.parse(String(await first.reads(DEVICE))))
+    for (const { availability } of Object.values(components)) {
+      const last = { topic: 'wimz/reachable', payload_available: '1', payload_not_available: '0' }
+      assert.deepEqual(availability?.at(-1), last)
+    }
+    await vision.publish(topics.detections, detected(['dog']))
+    await first.reads('wimz/homeassistant/dog', (payload) => JSON.parse(String(payload)).present === true)
+    await vision.publish(topics.frame, Buffer.from([0xff, 0xd8, 0xff]))
+    assert.deepEqual(await first.reads('wimz/vision/frame'), Buffer.from([0xff, 0xd8, 0xff]))
+  })
+
+  await t.test('what changed while the bridge stood is retained there, too', async () => {
+    const late = await home()
+    DeviceDiscovery.parse(JSON.parse(String(await late.reads(DEVICE))))
+    const dog = await late.reads('wimz/homeassistant/dog')
+    assert.equal(JSON.parse(String(dog)).present, true)
+    assert.equal(JSON.parse(String(await late.reads('wimz/vision/state'))).state, 'online')
+  })
+
+  await t.test('the birth message reaches the robot, which says everything again', async () => {
+    first.newest.delete(DEVICE)
+    await first.client.publishAsync('homeassistant/status', 'online', { qos: 1 })
+    await first.reads(DEVICE)
+  })
+
+  await t.test('a robot that is gone cannot be reached', async () => {
+    const tester = await connect(TESTER)
+    await tester.endAsync()
+    await broker[Symbol.asyncDispose]()
+    await first.reads('wimz/reachable', (payload) => String(payload) === '0')
+    await (await home()).reads('wimz/reachable', (payload) => String(payload) === '0')
+  })
+})

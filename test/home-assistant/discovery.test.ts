@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import mqtt, { type IClientOptions } from 'mqtt'
+import { parse } from 'yaml'
+import { hashPassword } from '#broker/password-hash.ts'
+import { connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { createLogger } from '#lib/logger.ts'
+import { ensurePassword } from '#lib/password-file.ts'
+import { HomeAssistantSection } from '#services/home-assistant/config.ts'
+import { startUsersBroker, TESTER } from '#test/broker/users-broker.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { documentedConf, startMosquitto } from '#test/helpers/mosquitto.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+import { without } from '#test/helpers/tools.ts'
+import { DeviceDiscovery, DISCOVERY_TOPIC } from './schema.ts'
+import { startService } from './start.ts'
+
+const execute = promisify(execFile)
+const TOPIC = 'homeassistant/device/Wimz-robot_06/config'
+const LOG = createLogger('test', { write: () => undefined })
+
+/** The service on a broker with the rights of its user. */
+async function startThere(t: TestContext, port: number, password: string) {
+  const bus = await connectBus({
+    url: `mqtt://127.0.0.1:${port}`,
+    username: 'homeassistant',
+    password,
+    prefix: 'wimz',
+    service: 'homeassistant',
+    version: '0',
+    log: LOG,
+  })
+  t.after(() => bus[Symbol.asyncDispose]())
+  const service = await startService(t, bus, { log: LOG })
+  t.after(() => service[Symbol.asyncDispose]())
+  return bus
+}
+
+/** What lies retained below these filters; `client` needs to be able to read `end`. */
+async function retained(url: string, login: IClientOptions, filters: string[], last: string) {
+  const client = await mqtt.connectAsync(url, login)
+  const found = new Map<string, string>()
+  const done = Promise.withResolvers<void>()
+  client.on('message', (topic, payload, { retain }) => {
+    if (retain) found.set(topic, payload.toString())
+    if (topic === last) done.resolve()
+  })
+  const timer = setTimeout(() => done.reject(new Error(`no ${last}`)), 20_000)
+  await client.subscribeAsync(filters, { qos: 1 })
+  await done.promise.finally(() => clearTimeout(timer))
+  await client.endAsync()
+  return found
+}
+
+test('the retained discovery message is what Home Assistant documents, key by key', async (t) => {
+  const { broker, passwordOf } = await startUsersBroker(t)
+  await startThere(t, broker.port, passwordOf('homeassistant'))
+  const login = { username: TESTER, password: passwordOf(TESTER) }
+  const found = await retained(`mqtt://127.0.0.1:${broker.port}`, login, ['homeassistant/#'], TOPIC)
+  assert.deepEqual([...found.keys()], [TOPIC])
+  assert.match(TOPIC, DISCOVERY_TOPIC)
+  const message = DeviceDiscovery.parse(JSON.parse(found.get(TOPIC) ?? ''))
+  assert.deepEqual(message.device.identifiers, ['Wimz-robot_06'])
+  assert.equal(message.availability_mode, 'all')
+  const kinds = Object.entries(message.components).map(([key, one]) => [
+    key,
+    one.platform,
+    'device_class' in one ? one.device_class : undefined,
+  ])
+  assert.deepEqual(kinds, [
+    ['camera', 'camera', undefined],
+    ['dog_present', 'binary_sensor', 'occupancy'],
+    ['last_seen', 'sensor', 'timestamp'],
+    ['viewers', 'sensor', undefined],
+    ['link', 'binary_sensor', 'connectivity'],
+    ['battery', 'sensor', 'battery'],
+  ])
+  const ids = Object.values(message.components).flatMap((one) => [one.unique_id, one.default_entity_id])
+  assert.equal(new Set(ids).size, 12)
+  assert.ok(ids.includes('sensor.wimz_robot_06_battery'))
+  assert.equal(broker.totals.publish_refused ?? 0, 0)
+})
+
+test('the schema of these tests refuses what Home Assistant does not document', () => {
+  const component = { platform: 'sensor', unique_id: 'a', state_topic: 'a/b' }
+  const message = (one: object) => ({
+    device: { identifiers: ['a'] },
+    origin: { name: 'a' },
+    components: { a: { ...component, ...one } },
+  })
+  assert.ok(DeviceDiscovery.safeParse(message({})).success)
+  for (const wrong of [
+    { object_id: 'a' },
+    { device_class: 'occupancy' },
+    { device_class: 'battery', unit_of_measurement: 'V' },
+    { device_class: 'timestamp', state_class: 'measurement' },
+    { entity_category: 'config' },
+    { state_topic: 'a/#' },
+    { availability: [{ topic: 'a', payload: 'online' }] },
+    { unique_id: undefined },
+  ]) {
+    assert.equal(DeviceDiscovery.safeParse(message(wrong)).success, false, JSON.stringify(wrong))
+  }
+})
+
+test('the user for Home Assistant in configs/broker.yaml reads all that the message names, and may forget the robot', async (t) => {
+  const example = /^ {2}# ha:\n(?: {2}#.*\n)+/m.exec(readFileSync('configs/broker.yaml', 'utf8'))
+  const { ha } = parse(example?.[0].replaceAll(/^ {2}# ?/gm, '') ?? '')
+  const password = 'of Home Assistant'
+  const users = { ha: { ...ha, password: await hashPassword(password) } }
+  const { broker, passwordOf } = await startUsersBroker(t, { users })
+  const bus = await startThere(t, broker.port, passwordOf('homeassistant'))
+  const login = { username: 'ha', password }
+  const url = `mqtt://127.0.0.1:${broker.port}`
+  // as Home Assistant asks
+  const found = await retained(url, login, ['homeassistant/+/+/config', 'homeassistant/+/+/+/config'], TOPIC)
+  const { components } = DeviceDiscovery.parse(JSON.parse(found.get(TOPIC) ?? ''))
+  const client = await mqtt.connectAsync(url, login)
+  t.after(() => client.endAsync(true))
+  const named = Object.values(components).flatMap((one) => [
+    'topic' in one ? one.topic : one.state_topic,
+    ...(one.availability ?? []).map(({ topic }) => topic),
+  ])
+  for (const topic of new Set(named)) {
+    const [granted] = await client.subscribeAsync(topic, { qos: 1 })
+    assert.equal(granted?.qos, 1, topic)
+  }
+  await assert.rejects(client.subscribeAsync('wimz/video/+'))
+  await client.publishAsync(TOPIC, '', { qos: 1, retain: true })
+  await client.publishAsync('homeassistant/status', 'online', { qos: 1 })
+  assert.equal(broker.totals.publish_refused ?? 0, 0)
+  assert.ok(bus.connected)
+})
+
+test('on Mosquitto a client of MQTT 5 finds the device and the states', {
+  skip: without('mosquitto', 'mosquitto_sub'),
+}, async (t) => {
+  const folder = temporaryFolder(t)
+  const [port = 0] = await freePorts(1)
+  const mosquitto = await startMosquitto(folder, port, documentedConf(folder, port, 'ha'))
+  t.after(() => mosquitto[Symbol.asyncDispose]())
+  await startThere(t, port, ensurePassword(folder, 'homeassistant'))
+  const read = async () => {
+    const login = ['-u', 'ha', '-P', ensurePassword(folder, 'ha')]
+    const filters = ['-t', TOPIC, '-t', 'wimz/homeassistant/state', '-t', `wimz/${topics.dog.name()}`]
+    const args = ['-p', `${port}`, '-V', '5', ...login, ...filters, '-v', '-C', '3', '-W', '20']
+    const { stdout } = await execute('mosquitto_sub', args)
+    return new Map(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/ (.*)/s, 2) as [string, string]),
+    )
+  }
+  const found = await read()
+  DeviceDiscovery.parse(JSON.parse(found.get(TOPIC) ?? ''))
+  assert.equal(JSON.parse(found.get('wimz/homeassistant/state') ?? '').state, 'online')
+  assert.deepEqual(JSON.parse(found.get('wimz/homeassistant/dog') ?? ''), { present: null, last_seen: null })
+  // a broker that has forgotten everything is told again
+  await mosquitto.restart()
+  assert.deepEqual((await read()).get(TOPIC), found.get(TOPIC))
+})
+
+test('homeassistant.discovery_prefix is levels of a topic', () => {
+  const parses = (discovery_prefix: string) => HomeAssistantSection.safeParse({ discovery_prefix }).success
+  assert.ok(['ha', 'house/ha'].every(parses))
+  assert.ok(!['', '/ha', 'ha/', 'a//b', 'ha/#', '+', '$SYS', 'a{b}'].some(parses))
+})

@@ -1,0 +1,46 @@
+import type { TestContext } from 'node:test'
+import type { Bus } from '#bus/bus.ts'
+import type { Detections } from '#bus/messages.ts'
+import { Free } from '#bus/messages.ts'
+import { binary, json } from '#bus/topic.ts'
+import type { Logger } from '#lib/logger.ts'
+import { BusSection, CloudIdentity } from '#lib/sections.ts'
+import { HomeAssistantSection } from '#services/home-assistant/config.ts'
+import { startHomeAssistant } from '#services/home-assistant/index.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+
+interface Options {
+  log: Logger
+  section?: object
+  dataDir?: string
+  /** ms */
+  silence?: number
+}
+
+/** The service as its process starts it, but looking more often. */
+export function startService(t: TestContext, bus: Bus, { log, section, dataDir, silence = 30_000 }: Options) {
+  const config = {
+    homeassistant: HomeAssistantSection.parse({ enabled: true, ...section }),
+    cloud: CloudIdentity.parse({ device_id: 'Wimz-robot.06' }),
+    bus: BusSection.parse({}),
+    data_dir: dataDir ?? temporaryFolder(t),
+  }
+  return startHomeAssistant({ bus, config, log }, { tick: 20, silence })
+}
+
+const outside = { outside: true, from: 'test', to: 'test', about: '' }
+
+/** Home Assistant's topics below its usual prefix. */
+export const discovery = json('homeassistant/device/{id}/config', { payload: Free, qos: 1, ...outside })
+export const status = binary('homeassistant/status', { qos: 1, ...outside })
+
+/** What the detector says of one picture: one object of each label, its track confirmed unless `track_id` says otherwise. */
+export function detected(labels: string[], track_id: number | null = 1): Detections {
+  const objects = labels.map((label) => ({ label, score: 0.9, box: [0, 0, 0.5, 0.5] as const, track_id }))
+  return {
+    frame: 1,
+    captured_at: Date.now(),
+    inference_ms: 10,
+    objects: objects.map((one) => ({ ...one, box: [...one.box] })),
+  }
+}
