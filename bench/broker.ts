@@ -77,11 +77,11 @@ async function flood(url: string): Promise<number> {
   const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
   let arrived = 0
   receiver.on('message', () => arrived++)
-  await receiver.subscribeAsync('wimz/event/flood', { qos: 1 })
+  await receiver.subscribeAsync('wimz/telemetry/flood', { qos: 1 })
   const payload = Buffer.alloc(100, 'x')
   const until = performance.now() + 5_000
   const lane = async () => {
-    while (performance.now() < until) await sender.publishAsync('wimz/event/flood', payload, { qos: 1 })
+    while (performance.now() < until) await sender.publishAsync('wimz/telemetry/flood', payload, { qos: 1 })
   }
   await Promise.all(Array.from({ length: 200 }, lane))
   await Promise.all([sender.endAsync(), receiver.endAsync()])
