@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from './config-error.ts'
 
 /** `$$`, `${NAME}` or `${NAME:-default}`. */
@@ -5,16 +6,28 @@ const REFERENCE = /\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 
 /**
  * The text with every `${NAME}` and `${NAME:-default}` replaced from `env` and every `$$` by `$`. As in a shell, an
- * empty variable counts as missing where there is a default. A missing one without default throws {@link ConfigError}.
+ * empty variable counts as missing where there is a default. Where `NAME` is missing or empty and `NAME_FILE` names a file,
+ * the value is what stands in it, as images of Docker have it for secrets. A missing one without default throws
+ * {@link ConfigError}, and so does a file that cannot be read.
  */
 export function interpolate(text: string, env: Readonly<Record<string, string | undefined>>): string {
   return text.replace(REFERENCE, (reference, name: string | undefined, fallback: string | undefined) => {
     if (name === undefined) return reference === '$$' ? '$' : reference
-    const value = env[name]
+    const value = env[name] || fromFile(name, env[`${name}_FILE`]) || env[name]
     if (fallback !== undefined) return value || fallback
     if (value === undefined) {
       throw new ConfigError(`environment variable ${name} is not set; set it, or put it into the .env file`)
     }
     return value
   })
+}
+
+function fromFile(name: string, path: string | undefined): string | undefined {
+  if (!path) return undefined
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException
+    throw new ConfigError(`${name}_FILE: ${path} cannot be read (${code})`, { cause: err })
+  }
 }

@@ -27,3 +27,14 @@ test('with compose.rpicam.yaml the image is built with the camera of the Raspber
   assert.match(stdout, /CAMERA: rpicam/)
   assert.match(stdout, /\/run\/udev/)
 })
+
+test('with compose.secrets.yaml the secret comes out of a file, and stands in no environment', {
+  skip: without('docker-compose'),
+}, async () => {
+  const files = ['compose.yaml', 'compose.secrets.yaml'].flatMap((name) => ['-f', join(PROJECT_ROOT, name)])
+  const env = { ...process.env, DEVICE_SECRET: 'planted-secret' }
+  const { stdout } = await execute('docker-compose', [...files, 'config'], { env })
+  assert.match(stdout, /DEVICE_SECRET_FILE: \/run\/secrets\/device_secret/)
+  assert.match(stdout, /source: device_secret/)
+  assert.ok(!stdout.includes('planted-secret'))
+})

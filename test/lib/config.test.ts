@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { parseSections, readConfigFile } from '#lib/config.ts'
@@ -73,4 +73,19 @@ test('numbers may come from the environment, and both bitrate keys are understoo
   assert.equal(webrtc.video.bitrate_kbps, 900)
   assert.deepEqual(webrtc.ice.port_range, [5000, 5100])
   assert.equal(webrtc.max_connections, 2)
+})
+
+test('NAME_FILE names a file that holds the value; a variable that is set wins over it', (t) => {
+  const path = files(t, { 'robot.yaml': 'cloud: { device_id: "${ID}" }', id: 'of-a-file\n' })
+  const ID_FILE = join(dirname(path), 'id')
+  const idOf = (env: Record<string, string>) =>
+    parseSections(readConfigFile(path, env), { cloud: Cloud }).cloud.device_id
+  assert.equal(idOf({ ID_FILE }), 'of-a-file')
+  assert.equal(idOf({ ID_FILE, ID: '' }), 'of-a-file')
+  assert.equal(idOf({ ID_FILE, ID: 'of-env' }), 'of-env')
+  assert.throws(
+    () => idOf({ ID_FILE: '/nowhere/id' }),
+    (err) =>
+      err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot be read \(ENOENT\)/.test(err.message),
+  )
 })
