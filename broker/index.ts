@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { z } from 'zod'
 import type { Logger } from '#lib/logger.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import { BusSection, DataDir } from '#lib/sections.ts'
@@ -18,12 +19,21 @@ import { startReport } from './report.ts'
 import { openStandingSessions } from './standing-sessions.ts'
 import type { WaitingBounds } from './waiting.ts'
 
-const config = { broker: BrokerSection, bus: BusSection, data_dir: DataDir }
+/** Whether there is a relay-bridge. */
+const CloudSwitch = z.looseObject({ enabled: z.boolean().default(true) }).prefault({})
 
-export const broker = defineUnit({ name: 'broker', config, start: startBroker })
+const config = { broker: BrokerSection, bus: BusSection, cloud: CloudSwitch, data_dir: DataDir }
+
+export const broker = defineUnit({
+  name: 'broker',
+  config,
+  // the robot's identity is the relay-bridge's alone
+  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  start: startBroker,
+})
 
 interface BrokerDeps {
-  config: { broker: BrokerSection; bus: BusSection; data_dir: string }
+  config: { broker: BrokerSection; bus: BusSection; cloud?: { enabled: boolean }; data_dir: string }
   log: Logger
   bounds?: WaitingBounds
   queues?: QueueBounds
@@ -62,7 +72,9 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   }
   const { prefix } = config.bus
   const mqtt = stack.use(await createBroker({ log, access: grant, prefix, bounds, queues }))
-  await openStandingSessions(mqtt.aedes, login.users)
+  // nobody would ever fetch what is kept for a bridge that is switched off
+  const absent = config.cloud?.enabled === false ? ['relay-bridge'] : []
+  await openStandingSessions(mqtt.aedes, login.users, absent)
   const { limits } = config.broker
   const admission = new Admission(limits, mqtt.tally)
   const onConnection = (incoming: Incoming) => serve(mqtt, incoming, limits.max_packet_bytes)

@@ -32,3 +32,11 @@ test('a session whose user may not read what is kept for it gets nothing', async
   while (heard.length < 1) await new Promise((resolve) => setTimeout(resolve, 5))
   assert.deepEqual(heard, ['wimz/event/x'])
 })
+
+test('where there is no relay-bridge nothing is kept for it', async (t) => {
+  const queues = { messages: 2, bytes: 10_000, totalBytes: 10_000 }
+  const { broker, connect } = await startUsersBroker(t, { cloud: { enabled: false }, queues })
+  const robot = await connect()
+  for (const n of [1, 2, 3]) await robot.publishAsync('wimz/event/alert', `${n}`, { qos: 1 })
+  assert.equal(broker.totals.queued_dropped, undefined)
+})

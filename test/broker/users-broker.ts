@@ -16,6 +16,7 @@ export const TESTER = 'tester'
 
 interface Options {
   broker?: object
+  cloud?: { enabled: boolean }
   bus?: object
   /** Further users, as in configs/broker.yaml. */
   users?: Record<string, object>
@@ -45,6 +46,7 @@ export async function startUsersBroker(t: TestContext, options: Options = {}) {
   const config = {
     broker: BrokerSection.parse({ port: 0, users_file: usersFile, ...options.broker }),
     bus: BusSection.parse(options.bus ?? {}),
+    ...(options.cloud ? { cloud: options.cloud } : {}),
     data_dir: folder,
   }
   const { queues, reportEvery } = options
