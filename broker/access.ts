@@ -5,7 +5,7 @@ import { ClientIds } from './client-ids.ts'
 import type { Credentials } from './credentials.ts'
 import { originOf } from './origin.ts'
 import { RuleSet } from './rule-set.ts'
-import { LoginThrottle, throttleKey } from './throttle.ts'
+import { LoginThrottle, throttleKeys } from './throttle.ts'
 import type { User, Users } from './users.ts'
 
 /** Return codes of a CONNACK, MQTT 3.1.1 §3.2.2.3. */
@@ -29,6 +29,8 @@ export interface Access {
   mayPublish(client: Client, topic: string): boolean
   maySubscribe(client: Client, filter: string): boolean
   mayRead(client: Client, topic: string): boolean
+  /** It came without user name. */
+  isNameless(client: Client): boolean
 }
 
 interface AccessDeps {
@@ -95,6 +97,10 @@ export class UserAccess implements Access {
     return this.#admitted.get(client)?.rules.mayRead(topic) ?? false
   }
 
+  isNameless(client: Client): boolean {
+    return this.#admitted.get(client)?.user === undefined
+  }
+
   /** The name of a client's user, for the log. */
   userOf(client: Client): string | undefined {
     return this.#admitted.get(client)?.user?.name
@@ -114,7 +120,10 @@ export class UserAccess implements Access {
     for (const client of this.#connected) {
       const user = this.#admitted.get(client)?.user
       const [then, now] = user ? [user, users.byName.get(user.name)] : [before.local, users.local]
-      if (JSON.stringify(then) !== JSON.stringify(now)) client.conn.destroy()
+      if (asText(then) === asText(now)) continue
+      // its will is judged by what it may now
+      this.#admitted.set(client, { user, rules: this.#rules.get(user?.name) ?? NOTHING })
+      client.conn.destroy()
     }
   }
 
@@ -129,19 +138,23 @@ export class UserAccess implements Access {
     password: Buffer | undefined,
   ): Promise<Refusal | undefined> {
     const { address } = originOf(client.conn)
-    const key = throttleKey(address, username)
-    if (this.#throttle.wait(key) > 0) {
+    const user = this.#users.byName.get(username)
+    const given = password ?? Buffer.alloc(0)
+    // nobody guesses these, and a stranger's failures must not keep a service out
+    if (user && this.#credentials.isGenerated(user, given)) return undefined
+    const keys = throttleKeys(address, username)
+    if (keys.some((key) => this.#throttle.wait(key) > 0)) {
       this.#tally.count('logins_throttled')
       return { code: CODE.notAuthorized, reason: 'too many failed logins' }
     }
-    const user = this.#users.byName.get(username)
-    const verdict = await this.#credentials.check(user, password ?? Buffer.alloc(0))
+    const verdict = await this.#credentials.check(user, given)
     if (verdict === 'busy') return { code: CODE.unavailable, reason: 'too many logins at once' }
     if (verdict === 'wrong') {
-      this.#throttle.failed(key)
+      for (const key of keys) this.#throttle.failed(key)
       return { code: CODE.password, reason: 'wrong user name or password' }
     }
-    this.#throttle.succeeded(key)
+    // those of the address stay, and are forgotten with time
+    this.#throttle.succeeded(keys.at(-1) ?? '')
     return undefined
   }
 
@@ -161,6 +174,12 @@ export class UserAccess implements Access {
     })
     return undefined
   }
+}
+
+const NOTHING = new RuleSet({ publish: [], subscribe: [] })
+
+function asText(rules: unknown): string {
+  return JSON.stringify(rules, (_key, value) => (value instanceof Map ? [...value] : value)) ?? ''
 }
 
 function compile(users: Users): Map<string | undefined, RuleSet> {

@@ -22,6 +22,9 @@ const MOST_ADDRESSES = 2_000
 /** A second's worth of connections may come at once, this many times. */
 const BURST_SECONDS = 5
 const LOCAL_RATE = 10
+/** Share of all places that only this machine gets, where the robot's own services are, and the most that it may be. */
+const RESERVED = 0.1
+const MOST_RESERVED = 100
 
 /** Counts connections by address, and refuses those that are too many or come too fast. */
 export class Admission {
@@ -60,7 +63,9 @@ export class Admission {
   }
 
   #refusal(bucket: Bucket, local: boolean): string | undefined {
-    if (this.#open >= this.#limits.max_clients) return 'connections_too_many'
+    const { max_clients } = this.#limits
+    const reserved = local ? 0 : Math.min(MOST_RESERVED, max_clients * RESERVED)
+    if (this.#open >= max_clients - reserved) return 'connections_too_many'
     if (!local && bucket.open >= this.#limits.max_clients_per_address)
       return 'connections_too_many_per_address'
     if (bucket.tokens < 1) return 'connections_too_fast'

@@ -19,6 +19,7 @@ export interface Broker extends AsyncDisposable {
   /** Sums since the start. */
   readonly totals: Readonly<Record<string, number>>
   readonly traffic: Traffic
+  readonly queues: Pick<OfflineQueues, 'protect'>
   readonly sources: Omit<Sources, 'away'>
 }
 
@@ -82,6 +83,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     tally,
     totals: tally.totals,
     traffic,
+    queues,
     sources: { aedes, traffic, totals: tally.totals, retained, queued: () => queues.held },
     async [Symbol.asyncDispose]() {
       guard[Symbol.dispose]()

@@ -22,8 +22,9 @@ export class ClientIds {
   /** Why this user, undefined for none, may not have the id; undefined if it may. */
   refusal(id: string, user: User | undefined, clean: boolean): string | undefined {
     const owner = this.#ownerOf(id)
-    const own = user !== undefined && (owner === user.name || isNamed(user.clientIds, id))
-    if (!own && owner !== undefined) return `belongs to user ${owner}`
+    const own = user !== undefined && (owner === user.name || namesId(user, id))
+    const other = owner ?? this.#namedBy(id)
+    if (!own && other !== undefined) return `belongs to user ${other}`
     const there = this.#taken.get(id)
     if (there && there.user !== user?.name) return 'is in use by another user'
     const stored = this.#stored.get(user?.name) ?? 0
@@ -53,6 +54,18 @@ export class ClientIds {
     return count
   }
 
+  /** Who lists the id among its own; `*` alone keeps nobody else away. */
+  #namedBy(id: string): string | undefined {
+    return [...this.#users.byName.values()].find(
+      (user) =>
+        user.sessions.has(id) ||
+        isNamed(
+          user.clientIds.filter((pattern) => pattern !== '*'),
+          id,
+        ),
+    )?.name
+  }
+
   #count(user: string | undefined, by: number): void {
     this.#stored.set(user, (this.#stored.get(user) ?? 0) + by)
   }
@@ -65,6 +78,10 @@ export class ClientIds {
     }
     return undefined
   }
+}
+
+function namesId({ clientIds, sessions }: User, id: string): boolean {
+  return sessions.has(id) || isNamed(clientIds, id)
 }
 
 function isNamed(patterns: readonly string[], id: string): boolean {

@@ -5,6 +5,8 @@ import type { User } from './users.ts'
 /** Passwords that are compared with a hash at the same time or wait for it, at most: each costs 0.2 s of a core. */
 const MOST_AT_ONCE = 16
 const LONGEST_PASSWORD = 1_024
+/** Characters of a generated password: 192 bits. */
+const GENERATED = 32
 
 /** A hash that no password has: an unknown user must take as long as a wrong password. */
 const NOBODY = `$scrypt$ln=14,r=8,p=5$${'A'.repeat(22)}$${'A'.repeat(43)}`
@@ -22,6 +24,14 @@ export class Credentials {
   /** `passwordOf` tells the password of a user without hash. */
   constructor(passwordOf: (user: string) => string | undefined) {
     this.#passwordOf = passwordOf
+  }
+
+  /** Is this the password of a user who has a generated one, or one as long? Costs next to nothing. */
+  isGenerated(user: User, password: Buffer): boolean {
+    if (user.hash !== undefined || password.length > LONGEST_PASSWORD) return false
+    const known = this.#passwordOf(user.name)
+    if (known === undefined || known.length < GENERATED) return false
+    return timingSafeEqual(this.#mac(password), this.#mac(Buffer.from(known)))
   }
 
   /** Never throws. */

@@ -26,6 +26,8 @@ type Gate = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'a
  */
 export function createGate({ access, retained, tally, log, prefix }: GateDeps): Gate {
   const tell = createRefusals(log, prefix)
+  const mayRetain = (client: Client, { topic, payload }: PublishPacket) =>
+    retained.take(topic, payload.length, access.isNameless(client))
   return {
     authenticate(client, username, password, done) {
       access.login(client, username, password).then(
@@ -41,7 +43,7 @@ export function createGate({ access, retained, tally, log, prefix }: GateDeps): 
         tally.count('publish_refused')
         tell(client, 'message', packet.topic)
         sendNowhere(packet)
-      } else if (packet.retain && !retained.take(packet.topic, packet.payload.length)) {
+      } else if (packet.retain && !mayRetain(client, packet)) {
         tally.count('retain_refused')
         tell(client, 'retain', packet.topic)
         packet.retain = false

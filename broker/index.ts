@@ -7,6 +7,7 @@ import { defineUnit } from '#lib/service.ts'
 import type { Tally } from '#lib/tally.ts'
 import { type Access, UserAccess } from './access.ts'
 import { Admission } from './admission.ts'
+import { boundBytesBeforeLogin } from './before-login.ts'
 import { type Broker, createBroker, STREAM_HIGH_WATER_MARK } from './broker.ts'
 import { BrokerSection, isOpenTo, isTls, type Listener } from './config.ts'
 import { setHighWaterMarks } from './high-water-mark.ts'
@@ -16,7 +17,7 @@ import { setOrigin } from './origin.ts'
 import { meterPackets } from './packet-meter.ts'
 import { loadUsers } from './passwords.ts'
 import { startReport } from './report.ts'
-import { openStandingSessions } from './standing-sessions.ts'
+import { StandingSessions } from './standing-sessions.ts'
 import type { WaitingBounds } from './waiting.ts'
 
 /** Whether there is a relay-bridge. */
@@ -74,7 +75,8 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   const mqtt = stack.use(await createBroker({ log, access: grant, prefix, bounds, queues }))
   // nobody would ever fetch what is kept for a bridge that is switched off
   const absent = config.cloud?.enabled === false ? ['relay-bridge'] : []
-  await openStandingSessions(mqtt.aedes, login.users, absent)
+  const standing = new StandingSessions(mqtt, absent)
+  await standing.keep(login.users)
   const { limits } = config.broker
   const admission = new Admission(limits, mqtt.tally)
   const onConnection = (incoming: Incoming) => serve(mqtt, incoming, limits.max_packet_bytes)
@@ -88,7 +90,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   stack.use(await startReport(mqtt, { prefix, away, every: deps.reportEvery }))
   const reload = () => {
     reloadAll(listeners, log)
-    loadAgain(config, access, log)
+    loadAgain(config, { access, standing }, log)
   }
   process.on('SIGHUP', reload)
   stack.defer(() => void process.off('SIGHUP', reload))
@@ -115,13 +117,22 @@ function serve(mqtt: Broker, { stream, socket, address, local }: Incoming, maxBy
   setOrigin(stream, { address, local })
   const { traffic, tally } = mqtt
   const client = mqtt.aedes.handle(stream)
+  const known = () => client.connected
+  const onTooLarge = () => tally.count('packets_too_large')
   meterPackets(stream, {
     maxBytes,
     maxBytesBefore: Math.min(maxBytes, MAX_BYTES_BEFORE),
-    known: () => client.connected,
+    known,
     onPacket: (type, qos) => traffic.packet(type, qos),
-    onTooLarge: () => tally.count('packets_too_large'),
+    onTooLarge,
   })
+  if (stream !== socket) {
+    const onTooMuch = () => {
+      onTooLarge()
+      socket.destroy()
+    }
+    boundBytesBeforeLogin(socket, { maxBytes: 2 * MAX_BYTES_BEFORE, known, onTooMuch })
+  }
   traffic.follow(socket)
 }
 
@@ -135,9 +146,16 @@ function reloadAll(listeners: readonly OpenListener[], log: Logger): void {
   }
 }
 
-function loadAgain(config: BrokerDeps['config'], access: UserAccess | undefined, log: Logger): void {
+interface Loaded {
+  access: UserAccess | undefined
+  standing: StandingSessions
+}
+
+function loadAgain(config: BrokerDeps['config'], { access, standing }: Loaded, log: Logger): void {
   try {
-    access?.reload(loadUsers(config, log).users)
+    const { users } = loadUsers(config, log)
+    access?.reload(users)
+    standing.keep(users).catch((err: unknown) => log.error({ err }, 'sessions not taken, the old ones stay'))
     log.info('users and certificates read again')
   } catch (err) {
     log.error({ err }, 'users not taken, the old ones stay')

@@ -46,6 +46,8 @@ export interface OpenListener extends Disposable {
 
 /** How long a handshake (TLS, HTTP) may take, ms. */
 const HANDSHAKE = 10_000
+/** Silence after which the system asks whether the other side is still there, ms. */
+const KEEP_ALIVE = 30_000
 
 /** Opens one listener. Throws {@link ConfigError} when its address or its certificate cannot be had. */
 export async function openListener(config: Listener, deps: ListenDeps): Promise<OpenListener> {
@@ -100,6 +102,8 @@ function admit(socket: Socket, { admission, sockets }: ListenDeps): void {
     return
   }
   sockets.add(socket)
+  // one that has vanished without a word must not hold its place for ever
+  socket.setKeepAlive(true, KEEP_ALIVE)
   socket.on('error', () => {}) // its stream tells, if there is one already
   socket.on('close', () => {
     sockets.delete(socket)

@@ -55,6 +55,8 @@ export class OfflineQueues {
   readonly #queues = new Map<string, Queue>()
   readonly #bounds: QueueBounds
   readonly #tally: Tally
+  /** Whose messages go last when all queues together are full. */
+  #protected: ReadonlySet<string> = new Set()
   #bytes = 0
   #messages = 0
 
@@ -66,6 +68,11 @@ export class OfflineQueues {
   /** Messages that wait, and their bytes. */
   get held(): { messages: number; bytes: number } {
     return { messages: this.#messages, bytes: this.#bytes }
+  }
+
+  /** These clients lose messages for the sake of others only when nobody else has any. */
+  protect(ids: Iterable<string>): void {
+    this.#protected = new Set(ids)
   }
 
   /** Takes the place of Aedes's own queues. */
@@ -113,7 +120,12 @@ export class OfflineQueues {
   }
 
   #longest(): Queue {
-    return [...this.#queues.values()].reduce((most, queue) => (queue.bytes > most.bytes ? queue : most))
+    const queues = [...this.#queues]
+    const others = queues.filter(([id, { bytes }]) => bytes > 0 && !this.#protected.has(id))
+    const [, longest] = (others.length > 0 ? others : queues).reduce((most, one) =>
+      one[1].bytes > most[1].bytes ? one : most,
+    )
+    return longest
   }
 
   /** A message is sent under this id; or its PUBREL takes its place [MQTT-4.3.3-1]. */

@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream'
 
 /** What a connection has said so far, and the bounds on a packet of it. */
 export interface MeterOptions {
-  /** Largest packet in bytes. */
+  /** Largest message in bytes. */
   maxBytes: number
-  /** Largest while the client is not let in yet. */
+  /** Largest packet of any other kind, and of a client that is not let in yet. */
   maxBytesBefore: number
   /** Has it been let in? */
   known(): boolean
@@ -16,6 +16,8 @@ export interface MeterOptions {
 
 /** Longest remaining length field, bytes [MQTT-2.2.3]. */
 const LENGTH_BYTES = 4
+/** Control packet type, MQTT 3.1.1 §2.2.1. */
+const PUBLISH = 3
 
 /**
  * Follows the packets in what is read from a connection, and ends it when one is too large, before it is gathered in
@@ -72,7 +74,9 @@ class Follower {
     const more = (byte & 0x80) !== 0
     if (more) return this.#digits < LENGTH_BYTES
     const { maxBytes, maxBytesBefore, known, onPacket } = this.#options
-    if (this.#length > (known() ? maxBytes : maxBytesBefore)) return false
+    // only messages are large: a SUBSCRIBE of megabytes would keep the broker busy for seconds
+    const mayBeLarge = known() && this.#first >> 4 === PUBLISH
+    if (this.#length > (mayBeLarge ? maxBytes : maxBytesBefore)) return false
     onPacket(this.#first >> 4, (this.#first >> 1) & 3)
     this.#first = undefined
     this.#rest = this.#length

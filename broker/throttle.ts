@@ -50,11 +50,13 @@ export class LoginThrottle {
 }
 
 /**
- * Whom a failed login counts against: the address, of IPv6 its /64, which one machine has to itself. On this machine
- * the user name as well: one service with a wrong password must not keep the others out.
+ * Whom a failed login counts against: the address, of IPv6 its /64, which one machine has to itself, and there the user, so
+ * that whoever has one right password cannot guess others. On this machine the user alone: one service with a wrong
+ * password must not keep the others out.
  */
-export function throttleKey(address: string, user: string): string {
-  return isLoopback(address) ? `${address} ${user.slice(0, 64)}` : networkOf(address)
+export function throttleKeys(address: string, user: string): string[] {
+  const name = user.slice(0, 64)
+  return isLoopback(address) ? [`local ${name}`] : [networkOf(address), `${networkOf(address)} ${name}`]
 }
 
 /** One machine, as far as an address tells: IPv4 as it is, IPv6 without its last 64 bits. */

@@ -52,7 +52,11 @@ def answer(command, result):
 def work():
     while True:
         command = orders.get()
-        result = done[command["id"]] = dispense(command["params"])
+        try:
+            result = dispense(command["params"])
+        except Exception as problem:  # a jam must be told, and must not end the service
+            result = {"success": False, "error": str(problem)}
+        done[command["id"]] = result
         while len(done) > 100:
             del done[next(iter(done))]
         answer(command, result)
@@ -72,18 +76,23 @@ def on_connect(client, userdata, flags, code, properties=None):
 def on_message(client, userdata, message):
     try:
         command = json.loads(message.payload)
-        command["id"], command["name"], command["params"].get("count")
+        command["name"], command["params"].get("count")
+        if not isinstance(command["id"], str):
+            raise TypeError("its id is no text")
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         print(f"no command: {problem}", flush=True)
         return
     if message.retain:
         return  # a command of the past
-    if command["id"] in done:
-        answer(command, done[command["id"]])
+    if command["id"] in done:  # it comes twice, perhaps before the first one was carried out
+        if done[command["id"]]:
+            answer(command, done[command["id"]])
         return
+    done[command["id"]] = None
     try:
         orders.put_nowait(command)
     except queue.Full:
+        del done[command["id"]]
         answer(command, {"success": False, "error": "too many treats are waiting"})
 
 

@@ -63,8 +63,9 @@ test('who guesses passwords has to wait, others on this machine do not', async (
   for (let i = 0; i < 5; i++) {
     assert.equal(await refusal(connect('vision', { password: `guess ${i}` })), WRONG_PASSWORD)
   }
-  assert.equal(await refusal(connect('vision')), NOT_AUTHORIZED)
+  assert.equal(await refusal(connect('vision', { password: 'guess 5' })), NOT_AUTHORIZED)
   assert.equal(broker.totals.logins_throttled, 1)
+  await connect('vision') // a generated password is no guess: nobody keeps a service out
   await connect('webrtc')
   await connect()
 })
@@ -79,6 +80,35 @@ test('nobody has the client id of another user', async (t) => {
   }
   await connect('relay', { clientId: 'relay-1' })
   assert.ok(bridge.connected && inbox.connected)
+})
+
+test('an id that a user lists as its own, or has a session under, is nobody else’s', async (t) => {
+  const users = {
+    site: { client_ids: ['house'], sessions: { barn: ['wimz/event/#'] }, subscribe: ['wimz/event/#'] },
+  }
+  const { connect } = await startUsersBroker(t, { users })
+  for (const clientId of ['house', 'barn']) {
+    assert.equal(await refusal(connect(undefined, { clientId, clean: false })), IDENTIFIER, clientId)
+    assert.equal(await refusal(connect('vision', { clientId })), IDENTIFIER, clientId)
+    await connect('site', { clientId, clean: false })
+  }
+})
+
+test('the will of somebody whose rights are withdrawn is judged by what is left of them', async (t) => {
+  const user = { publish: ['wimz/event/#'] }
+  const { broker, connect, writeUsers } = await startUsersBroker(t, { users: { guest: user } })
+  const heard: string[] = []
+  const observer = await connect(TESTER, { onTopic: (topic) => heard.push(topic) })
+  await observer.subscribeAsync('wimz/event/#', { qos: 1 })
+  const will = { topic: 'wimz/event/last', payload: Buffer.from('x'), qos: 0 as const, retain: false }
+  const guest = await connect('guest', { will })
+  const closed = closing(guest)
+  writeUsers({ guest: {} })
+  broker.reload()
+  await closed
+  await observer.publishAsync('wimz/event/end', '', { qos: 1 })
+  while (!heard.includes('wimz/event/end')) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual(heard, ['wimz/event/end'])
 })
 
 test('an id that is of no user is for whoever comes first, and so is its session', async (t) => {

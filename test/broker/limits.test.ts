@@ -4,7 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Admission } from '#broker/admission.ts'
 import { RetainedLedger } from '#broker/retained-ledger.ts'
-import { LoginThrottle, networkOf, throttleKey } from '#broker/throttle.ts'
+import { LoginThrottle, networkOf, throttleKeys } from '#broker/throttle.ts'
 import { createLogger } from '#lib/logger.ts'
 import { createTally } from '#lib/tally.ts'
 import { closing, startUsersBroker, TESTER } from './users-broker.ts'
@@ -44,7 +44,7 @@ test('connections of one address may not come too fast', () => {
 test('strange addresses do not pile up in memory, and wrong passwords wait longer each time', () => {
   let now = 0
   const throttle = new LoginThrottle(() => now)
-  const [waits, key]: [number[], string] = [[], throttleKey('10.0.0.1', 'vision')]
+  const [waits, key]: [number[], string] = [[], throttleKeys('10.0.0.1', 'vision')[0] ?? '']
   for (let i = 0; i < 14; i++) {
     throttle.failed(key)
     waits.push(throttle.wait(key))
@@ -66,14 +66,25 @@ test('IPv6 addresses of one machine are one', () => {
 })
 
 test('only so much is retained', () => {
-  const ledger = new RetainedLedger({ messages: 3, bytes: 1_000 })
+  const ledger = new RetainedLedger({ messages: 3, bytes: 1_003 })
   for (const topic of ['a', 'b', 'c']) assert.ok(ledger.take(topic, 300))
   assert.ok(!ledger.take('d', 1), 'one topic more')
   assert.ok(ledger.take('a', 400), 'a new one in place of the old')
   assert.ok(!ledger.take('a', 401), 'one byte more')
   assert.ok(ledger.take('a', 0), 'nothing takes it back')
   assert.ok(ledger.take('d', 400))
-  assert.deepEqual([ledger.messages, ledger.bytes], [3, 1_000])
+  assert.deepEqual([ledger.messages, ledger.bytes], [3, 1_003])
+})
+
+test('clients without user name have a share of what is retained, and the states of services the rest', () => {
+  const ledger = new RetainedLedger({ messages: 10, bytes: 10_000 }, { messages: 2, bytes: 1_000 })
+  assert.ok(ledger.take('a', 100, true))
+  assert.ok(!ledger.take('b', 950, true), 'more than their bytes')
+  assert.ok(ledger.take('b', 100, true))
+  assert.ok(!ledger.take('c', 1, true), 'more than their topics')
+  assert.ok(ledger.take('c', 5_000))
+  assert.ok(ledger.take('a', 0, true), 'nothing takes it back')
+  assert.ok(ledger.take('d', 100, true))
 })
 
 test('a packet that is too large is not read: at login 64 KiB, then broker.limits.max_packet_bytes', async (t) => {
@@ -94,6 +105,42 @@ test('a packet that is too large is not read: at login 64 KiB, then broker.limit
   await closed
   assert.equal(broker.totals.packets_too_large, 4)
   assert.ok(process.memoryUsage.rss() - before < 64 * 1024 * 1024)
+})
+
+test('what is no message may have 64 KiB, after the login as well', async (t) => {
+  const { broker, connect } = await startUsersBroker(t)
+  const client = await connect()
+  const closed = closing(client)
+  client.subscribe(Array.from({ length: 10_000 }, (_, i) => `wimz/event/${i}`))
+  await closed
+  assert.equal(broker.totals.packets_too_large, 1)
+})
+
+test('a WebSocket that has not logged in is closed before it has filled memory with a frame', async (t) => {
+  const listeners = [{ type: 'ws', host: '127.0.0.1', port: 0 }]
+  const { broker } = await startUsersBroker(t, { broker: { listeners } })
+  const port = broker.listeners[1]?.port
+  const socket = connectTcp(port ?? 0, '127.0.0.1')
+  const upgrade = ['GET / HTTP/1.1', 'Host: x', 'Upgrade: websocket', 'Connection: Upgrade']
+  const key = ['Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==', 'Sec-WebSocket-Version: 13', '', '']
+  socket.write([...upgrade, ...key].join('\r\n'))
+  await once(socket, 'data')
+  const header = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0x90, 0, 0, 1, 2, 3, 4]) // a frame of 9 MiB
+  socket.on('error', () => {})
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write(Buffer.concat([header, Buffer.alloc(1024 * 1024)]))
+  await closed
+  assert.equal(broker.totals.packets_too_large, 1)
+})
+
+test('places are kept for this machine when strangers take all others', () => {
+  const admission = new Admission(
+    { max_clients: 10, max_clients_per_address: 100, connections_per_second: 100 },
+    createTally(createLogger('broker', { write() {} }), 'refused'),
+  )
+  for (let i = 0; i < 9; i++) assert.ok(admission.enter('10.0.0.1'))
+  assert.equal(admission.enter('10.0.0.1'), undefined)
+  assert.ok(admission.enter('127.0.0.1'))
 })
 
 test('a session that is away keeps the newest messages, and those that went are counted', async (t) => {

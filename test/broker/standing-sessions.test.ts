@@ -40,3 +40,23 @@ test('where there is no relay-bridge nothing is kept for it', async (t) => {
   for (const n of [1, 2, 3]) await robot.publishAsync('wimz/event/alert', `${n}`, { qos: 1 })
   assert.equal(broker.totals.queued_dropped, undefined)
 })
+
+test('SIGHUP keeps the sessions that were added, and no longer those that were taken out', async (t) => {
+  const user = { subscribe: ['wimz/event/#'] }
+  const { broker, connect, writeUsers } = await startUsersBroker(t, {
+    users: { site: { ...user, sessions: { 'site-old': ['wimz/event/#'] } } },
+  })
+  writeUsers({ site: { ...user, sessions: { 'site-new': ['wimz/event/#'] } } })
+  broker.reload()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const robot = await connect()
+  await robot.publishAsync('wimz/event/alert', '1', { qos: 1 })
+  const heard: string[] = []
+  for (const clientId of ['site-old', 'site-new']) {
+    await connect('site', { clientId, clean: false, onTopic: () => heard.push(clientId) })
+  }
+  while (heard.length < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  await robot.publishAsync('wimz/event/alert', '2', { qos: 1 })
+  while (heard.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.deepEqual(heard, ['site-new', 'site-new'])
+})

@@ -7,5 +7,6 @@ export function openAccess(): Access {
     mayPublish: () => true,
     maySubscribe: () => true,
     mayRead: () => true,
+    isNameless: () => false,
   }
 }
