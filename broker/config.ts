@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isLoopback } from '#lib/loopback.ts'
+import { number } from '#lib/number.ts'
 
-const number = z.coerce.number<number | string>()
 const port = number.pipe(z.int().min(0).max(65_535))
 const count = (least: number, most: number) => number.pipe(z.int().min(least).max(most))
 

@@ -1,6 +1,6 @@
 import { collectConfig } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { hideSignatures } from '#lib/redact.ts'
+import { hideCredentials, hideSignatures } from '#lib/redact.ts'
 import { ALL_SECTIONS } from '../config-schema.ts'
 
 /** Keys whose values nobody may see. */
@@ -10,7 +10,7 @@ const SECRET = /secret|password|credential|token|devices/i
 export function createHider(path: string, iceServers: unknown[]): (text: string) => string {
   const secrets = new Set(secretsIn({ config: readAll(path), iceServers }, false))
   return (text) => {
-    let hidden = hideSignatures(text)
+    let hidden = hideCredentials(hideSignatures(text))
     for (const secret of secrets) hidden = hidden.replaceAll(secret, '[secret]')
     return hidden
   }

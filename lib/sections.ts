@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { number } from './number.ts'
 
 /** Every section that a config file may have. */
 export const SECTION_NAMES = [
@@ -12,9 +13,6 @@ export const SECTION_NAMES = [
   'homeassistant',
   'data_dir',
 ] as const
-
-/** A number, also from `${NAME}`, which always yields text. */
-const number = z.coerce.number<number | string>()
 
 /** PEM file. */
 const pem = z.string().min(1).optional()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { number } from '#lib/number.ts'
 
 /** Things of the robot that wear, disturb or feed, and the commands that move them (API_CONTRACT 2.2). */
 const ACTUATORS = {
@@ -22,8 +23,6 @@ const NAMES = Object.keys(ACTUATORS) as Actuator[]
 const ACTUATOR_OF: ReadonlyMap<string, Actuator> = new Map(
   NAMES.flatMap((actuator) => ACTUATORS[actuator].map((command) => [command, actuator] as const)),
 )
-
-const number = z.coerce.number<number | string>()
 
 /** `burst` at once, then `per_minute`. */
 const limit = (perMinute: number, burst: number) =>

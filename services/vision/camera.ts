@@ -2,13 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
-import { hideCredentials } from '#lib/redact.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { CapturedFrame } from './captured-frame.ts'
 import type { SourceSection, VisionSection } from './config.ts'
+import { endsInTime } from './ends-in-time.ts'
 import type { Size } from './fit.ts'
 import { createMeter } from './meter.ts'
 import { PictureTaker } from './picture-taker.ts'
+import { reasonOf } from './reason.ts'
 import type { Capture } from './sources/source.ts'
 import { Standstill } from './standstill.ts'
 
@@ -56,6 +57,8 @@ export class Camera implements AsyncDisposable {
   #change: Change | undefined
   /** Ends the attempt under way, or the wait for the next. */
   #interrupt = new AbortController()
+  /** A source that was given up and has not ended yet. */
+  #stuck: Promise<void> = Promise.resolve()
   #index = 0
   #size: Size
   #error: string | null = 'starting'
@@ -161,7 +164,13 @@ export class Camera implements AsyncDisposable {
       ending.abort(new Error(worked ? 'no picture for 2 s' : 'no first picture within 10 s'))
     const watchdog = setTimeout(silent, WARM_UP)
     let silence: NodeJS.Timeout | undefined
+    let abandoned = false
     const emit = async (pixels: Frame, small?: Frame) => {
+      if (abandoned) {
+        pixels.free()
+        small?.free()
+        return
+      }
       clearTimeout(watchdog)
       silence ??= setTimeout(silent, SILENCE)
       silence.refresh()
@@ -171,12 +180,16 @@ export class Camera implements AsyncDisposable {
     const signal = AbortSignal.any([ending.signal, this.#interrupt.signal, this.#closing.signal])
     try {
       const capture = this.#options.captureFrom(settings.source)
-      await capture({ ...settings, emit, signal })
+      // two at once would fight for the device
+      if (!(await endsInTime(this.#stuck, signal))) return { reason: reasonOf(signal.reason), worked }
+      const capturing = capture({ ...settings, emit, signal })
+      if (!(await endsInTime(capturing, signal))) this.#stuck = capturing.catch(() => {})
       return { reason: signal.aborted ? reasonOf(signal.reason) : 'source ended', worked }
     } catch (err) {
       this.#options.log.debug({ reason: reasonOf(err) }, 'source failed')
       return { reason: reasonOf(signal.aborted ? signal.reason : err), worked }
     } finally {
+      abandoned = true
       clearTimeout(watchdog)
       clearTimeout(silence)
     }
@@ -235,12 +248,4 @@ export class Camera implements AsyncDisposable {
     if (isEdge) this.#options.onEdge(ok, this.#error)
     this.#options.onChange()
   }
-}
-
-/** One printable line. */
-function reasonOf(err: unknown): string {
-  const text = err instanceof Error ? err.message : String(err)
-  return hideCredentials(text)
-    .replaceAll(/[^\x20-\x7e]+/g, ' ')
-    .slice(0, 200)
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { number } from '#lib/number.ts'
 
-const number = z.coerce.number<number | string>()
 /** Pixels, even as 4:2:0 video needs it. */
 export const Side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
 

@@ -89,3 +89,14 @@ test('NAME_FILE names a file that holds the value; a variable that is set wins o
       err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot be read \(ENOENT\)/.test(err.message),
   )
 })
+
+test('a key without a value is no 0', (t) => {
+  for (const nothing of ['', '""', '[]', 'true']) {
+    const path = files(t, { 'robot.yaml': `webrtc: { max_connections: ${nothing} }` })
+    assert.throws(
+      () => parseSections(readConfigFile(path, {}), { webrtc: WebrtcSection }),
+      (err) => err instanceof ConfigError && /max_connections ✖ expected a number/.test(err.message),
+      nothing,
+    )
+  }
+})

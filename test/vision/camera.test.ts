@@ -129,3 +129,20 @@ test('a password in what a source complains of is told to nobody', async (t) => 
   assert.equal(camera.summary.camera_error, 'rtsp://10.0.0.9/live: refused')
   assert.doesNotMatch(JSON.stringify(logged), /c@ret/)
 })
+
+test('a source whose read hangs in the system gets its placeholder, and another try only when it has let go', async (t) => {
+  const letGo = Promise.withResolvers<void>()
+  t.after(() => letGo.resolve())
+  let lives = 0
+  const { camera, until } = openCamera(t, (options) => {
+    lives++
+    return capturing(lives === 1 ? 3 : 1000, () => (lives === 1 ? letGo.promise : undefined))(options)
+  })
+  await until(() => camera.summary.camera_ok)
+  await until(() => camera.summary.camera_error === 'no picture for 2 s')
+  await sleep(1_500)
+  assert.equal(lives, 1)
+  letGo.resolve()
+  await until(() => camera.summary.camera_ok)
+  assert.equal(lives, 2)
+})

@@ -165,7 +165,8 @@ export class Detector implements AsyncDisposable {
 
   async #start(): Promise<ModelThread> {
     const thread = await ModelThread.start(this.#config)
-    if (this.#closing.signal.aborted || this.#thread) {
+    // switched off, or another taken, while it was loaded
+    if (this.#closing.signal.aborted || this.#thread || !this.#config.enabled) {
       await thread[Symbol.asyncDispose]()
       return this.#thread ?? thread
     }
