@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -9,7 +8,7 @@ import {
   type Server as TlsServer,
 } from 'node:tls'
 import { createWebSocketStream, WebSocketServer } from 'ws'
-import { ConfigError } from '#lib/config-error.ts'
+import { readConfiguredFile } from '#lib/configured-file.ts'
 import { listen } from '#lib/listen.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import type { Admission } from './admission.ts'
@@ -132,13 +131,6 @@ function acceptWebSockets(
 }
 
 function readCertificate({ cert = '', key = '' }: Listener): SecureContextOptions {
-  const read = (name: string, path: string) => {
-    try {
-      return readFileSync(path)
-    } catch (err) {
-      const { code } = err as NodeJS.ErrnoException
-      throw new ConfigError(`broker.listeners: ${name} ${path} cannot be read (${code})`, { cause: err })
-    }
-  }
+  const read = (name: string, path: string) => readConfiguredFile(`broker.listeners: ${name}`, path)
   return { cert: read('cert', cert), key: read('key', key) }
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '#lib/config-error.ts'
+import { readConfiguredFile } from '#lib/configured-file.ts'
 import { isFilter } from './filters.ts'
 import { isPasswordHash } from './password-hash.ts'
 
@@ -79,14 +79,7 @@ export function readUsers(path: string, prefix: string): Users {
 
 /** Only the first line of the parser's message is told: the rest shows the file, and so its hashes. */
 function readYaml(path: string): unknown {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (err) {
-    const { code } = err as NodeJS.ErrnoException
-    throw new ConfigError(`broker.users_file: ${path} cannot be read (${code})`, { cause: err })
-  }
-  const document = parseDocument(text)
+  const document = parseDocument(readConfiguredFile('broker.users_file:', path).toString())
   const problem = document.errors[0]
   if (problem) throw new ConfigError(`${path}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`)
   return document.toJS() ?? {}

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { ConfigError } from './config-error.ts'
+import { readConfiguredFile } from './configured-file.ts'
 import { isLoopback } from './loopback.ts'
 import { ensurePassword } from './password-file.ts'
 import { type BusSection, DataDir } from './sections.ts'
@@ -60,16 +60,7 @@ function readCertificates(bus: BusSection): Pick<BusLogin, 'tls'> | undefined {
 }
 
 function readPem(key: string, path: string): Buffer {
-  const bytes = readFile(key, path)
+  const bytes = readConfiguredFile(`${key}:`, path)
   if (!bytes.includes('-----BEGIN ')) throw new ConfigError(`${key}: ${path} is no PEM file`)
   return bytes
-}
-
-function readFile(key: string, path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (err) {
-    const { code } = err as NodeJS.ErrnoException
-    throw new ConfigError(`${key}: ${path} cannot be read (${code})`, { cause: err })
-  }
 }

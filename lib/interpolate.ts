@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError } from './config-error.ts'
+import { readConfiguredFile } from './configured-file.ts'
 
 /** `$$`, `${NAME}` or `${NAME:-default}`. */
 const REFERENCE = /\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
@@ -23,11 +23,5 @@ export function interpolate(text: string, env: Readonly<Record<string, string | 
 }
 
 function fromFile(name: string, path: string | undefined): string | undefined {
-  if (!path) return undefined
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (err) {
-    const { code } = err as NodeJS.ErrnoException
-    throw new ConfigError(`${name}_FILE: ${path} cannot be read (${code})`, { cause: err })
-  }
+  return path ? readConfiguredFile(`${name}_FILE:`, path).toString().trim() : undefined
 }

@@ -2,16 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
-import { hashPassword } from '#broker/password-hash.ts'
-import { certify } from '#test/helpers/certify.ts'
-import { temporaryFolder } from '#test/helpers/folder.ts'
-import { startMosquitto } from '#test/helpers/mosquitto.ts'
-import { freePorts } from '#test/helpers/ports.ts'
 import { without } from '#test/helpers/tools.ts'
-import { startUsersBroker, TESTER } from './users-broker.ts'
+import { startHouse } from './house.ts'
+import { TESTER } from './users-broker.ts'
 
 const skip = without('mosquitto', 'openssl')
-const PASSWORD = 'of the house'
 
 /** The user that configs/broker.yaml shows in a comment. */
 function documentedUser() {
@@ -20,28 +15,15 @@ function documentedUser() {
   return { subscribe: filters.split(', ') }
 }
 
-/** Our broker with a listener for the house, and the house's Mosquitto with the documented bridge. */
+/** The house, and what is heard there. */
 async function house(t: TestContext) {
-  const folder = temporaryFolder(t)
-  const files = certify(folder, 'robot')
-  const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
-  const users = { site: { password: await hashPassword(PASSWORD), ...documentedUser() } }
-  const stage = await startUsersBroker(t, { broker: { listeners }, users })
-  const secure = stage.broker.listeners.find(({ type }) => type === 'mqtts')
-  const [port = 0] = await freePorts(1)
-  const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')
-    .replace('robot.local:8883', `127.0.0.1:${secure?.port}`)
-    .replace('/etc/mosquitto/certs/robot.pem', files.cert)
-    .replace('SECRET', PASSWORD)
-  const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\n${bridge}`
-  const mosquitto = await startMosquitto(folder, port, conf)
-  t.after(() => mosquitto[Symbol.asyncDispose]())
+  const { port, ...stage } = await startHouse(t, documentedUser())
   const client = await mqtt.connectAsync({ host: '127.0.0.1', port })
   t.after(() => client.endAsync(true))
   const heard = new Map<string, string>()
   client.on('message', (topic, payload) => heard.set(topic, String(payload)))
   await client.subscribeAsync('wimz/#', { qos: 1 })
-  return { ...stage, mosquitto, heard }
+  return { ...stage, heard }
 }
 
 async function until(condition: () => boolean, what: () => string): Promise<void> {

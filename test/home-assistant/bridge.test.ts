@@ -3,21 +3,16 @@ import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
 import { parse } from 'yaml'
-import { hashPassword } from '#broker/password-hash.ts'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
-import { startUsersBroker, TESTER } from '#test/broker/users-broker.ts'
-import { certify } from '#test/helpers/certify.ts'
-import { temporaryFolder } from '#test/helpers/folder.ts'
-import { startMosquitto } from '#test/helpers/mosquitto.ts'
-import { freePorts } from '#test/helpers/ports.ts'
+import { startHouse } from '#test/broker/house.ts'
+import { TESTER } from '#test/broker/users-broker.ts'
 import { without } from '#test/helpers/tools.ts'
 import { wake } from '#test/helpers/wake.ts'
 import { DeviceDiscovery } from './schema.ts'
 import { detected, startService } from './start.ts'
 
-const PASSWORD = 'of the house'
 const DEVICE = 'homeassistant/device/Wimz-robot_06/config'
 const LOG = createLogger('test', { write: () => undefined })
 
@@ -33,21 +28,7 @@ function siteUser(): object {
 
 /** The robot's broker, and the Mosquitto beside Home Assistant that takes what the documented bridge takes. */
 async function house(t: TestContext) {
-  const folder = temporaryFolder(t)
-  const files = certify(folder, 'robot')
-  const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
-  const users = { site: { password: await hashPassword(PASSWORD), ...siteUser() } }
-  const stage = await startUsersBroker(t, { broker: { listeners }, users })
-  const secure = stage.broker.listeners.find(({ type }) => type === 'mqtts')
-  const [port = 0] = await freePorts(1)
-  const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')
-    .replace('robot.local:8883', `127.0.0.1:${secure?.port}`)
-    .replace('/etc/mosquitto/certs/robot.pem', files.cert)
-    .replace('SECRET', PASSWORD)
-    .replaceAll(/^#topic/gm, 'topic')
-  const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\n${bridge}`
-  const mosquitto = await startMosquitto(folder, port, conf)
-  t.after(() => mosquitto[Symbol.asyncDispose]())
+  const { port, ...stage } = await startHouse(t, siteUser(), (conf) => conf.replaceAll(/^#topic/gm, 'topic'))
   return { ...stage, home: () => openHome(t, port) }
 }
 

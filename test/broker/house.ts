@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+import type { TestContext } from 'node:test'
+import { hashPassword } from '#broker/password-hash.ts'
+import { certify } from '#test/helpers/certify.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { startMosquitto } from '#test/helpers/mosquitto.ts'
+import { freePorts } from '#test/helpers/ports.ts'
+import { startUsersBroker } from './users-broker.ts'
+
+const PASSWORD = 'of the house'
+
+/**
+ * The robot's broker with a listener for the house and a user `site` of these rules, and the house's Mosquitto with the
+ * bridge of configs/mosquitto-bridge.conf, which `edit` may change.
+ */
+export async function startHouse(t: TestContext, site: object, edit = (conf: string) => conf) {
+  const folder = temporaryFolder(t)
+  const files = certify(folder, 'robot')
+  const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
+  const users = { site: { password: await hashPassword(PASSWORD), ...site } }
+  const stage = await startUsersBroker(t, { broker: { listeners }, users })
+  const secure = stage.broker.listeners.find(({ type }) => type === 'mqtts')
+  const [port = 0] = await freePorts(1)
+  const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')
+    .replace('robot.local:8883', `127.0.0.1:${secure?.port}`)
+    .replace('/etc/mosquitto/certs/robot.pem', files.cert)
+    .replace('SECRET', PASSWORD)
+  const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\n${edit(bridge)}`
+  const mosquitto = await startMosquitto(folder, port, conf)
+  t.after(() => mosquitto[Symbol.asyncDispose]())
+  return { ...stage, mosquitto, port }
+}
