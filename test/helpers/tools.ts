@@ -40,6 +40,7 @@ function withoutModule(name: string, debian: string): string | false {
 }
 
 export const withoutAiortc = () => withoutModule('aiortc', 'python3-aiortc')
+export const withoutGstreamer = () => withoutModule('gi', 'python3-gi gir1.2-gst-rtsp-server-1.0')
 export const withoutJinja = () => withoutModule('jinja2', 'python3-jinja2')
 export const withoutPaho = () => withoutModule('paho.mqtt.client', 'python3-paho-mqtt')
 

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera.ts'
 import { captureFrom } from '#services/vision/sources/open.ts'
-import { type BreakableSource, SIZE, SOURCES } from './sources.ts'
+import { withoutGstreamer } from '#test/helpers/tools.ts'
+import { type BreakableSource, SIZE } from './breakable-source.ts'
+import { SOURCES } from './sources.ts'
 
 /** A stall is noticed after 2 s, and then a placeholder is shown within one. */
 const PLACEHOLDER = 3_500
@@ -56,6 +58,7 @@ type Cell = [placeholder: number | undefined, recovery: number | undefined]
 
 const FAULTS: Record<string, (source: BreakableSource) => Promise<Cell | undefined>> = {
   async 'missing at start'(broken) {
+    if (!broken.remove) return undefined
     await broken.remove()
     await using seen = watch(broken)
     const placeholder = await seen.until(false, PLACEHOLDER)
@@ -112,7 +115,9 @@ async function row(t: TestContext, name: string): Promise<string> {
   return `| ${[name, ...cells].join(' | ')} |`
 }
 
-test('every source × every fault: a placeholder soon, and back by itself', async (t) => {
+test('every source × every fault: a placeholder soon, and back by itself', {
+  skip: withoutGstreamer(),
+}, async (t) => {
   const rows = [`| seconds to placeholder / to recovery | ${Object.keys(FAULTS).join(' | ')} |`]
   for (const name of Object.keys(SOURCES)) rows.push(await row(t, name))
   for (const line of rows) t.diagnostic(line)

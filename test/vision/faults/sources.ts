@@ -12,21 +12,8 @@ import type { Size } from '#services/vision/fit.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { plainPicture } from '#test/vision/pictures.ts'
 import { writeClip } from '../../../demo/clip-writer.ts'
-
-export const SIZE = { width: 320, height: 240 }
-export const OTHER_SIZE = { width: 192, height: 144 }
-
-/** A source that can be broken and mended. */
-export interface BreakableSource {
-  source: SourceSection
-  /** Is it there when the camera begins? */
-  remove(): void | Promise<void>
-  restore(): void | Promise<void>
-  /** What is possible with it; left out where it is not. */
-  die?(): void | Promise<void>
-  stall?(): void
-  resize?(): void | Promise<void>
-}
+import { type BreakableSource, OTHER_SIZE, SIZE } from './breakable-source.ts'
+import { rtspSource } from './rtsp-source.ts'
 
 const PROGRAM = fileURLToPath(new URL('fake-camera.ts', import.meta.url))
 const FRAMES = 20
@@ -153,6 +140,11 @@ async function fileSource(t: TestContext): Promise<BreakableSource> {
   return { source: { type: 'url', url: path, loop: false }, remove, restore: write, die: remove }
 }
 
+/** Painted by us: there is nothing that could break. */
+function syntheticSource(): BreakableSource {
+  return { source: { type: 'synthetic' }, restore() {} }
+}
+
 /** There is no such device here: only that it is missing can be tried. */
 function v4l2Source(): BreakableSource {
   return { source: { type: 'v4l2', device: '/dev/video99' }, remove() {}, restore() {} }
@@ -166,6 +158,8 @@ export const SOURCES: Readonly<
   'exec h264': (t) => execSource(t, 'h264'),
   rpicam: rpicamSource,
   'url over HTTP': streamSource,
+  'url over RTSP': rtspSource,
   'url of a file': fileSource,
+  synthetic: syntheticSource,
   v4l2: v4l2Source,
 }

@@ -1,0 +1,46 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { freePorts } from '#test/helpers/ports.ts'
+import { type BreakableSource, OTHER_SIZE, SIZE } from './breakable-source.ts'
+
+const SERVER = fileURLToPath(new URL('rtsp_camera.py', import.meta.url))
+
+/** A network camera over RTSP: GStreamer's server, whose process is killed or stopped. */
+export async function rtspSource(t: TestContext): Promise<BreakableSource> {
+  const [port = 0] = await freePorts(1)
+  let server: ChildProcess | undefined = await start(port)
+  const remove = async () => {
+    const ended = server && once(server, 'exit')
+    server?.kill('SIGKILL')
+    server = undefined
+    await ended
+  }
+  t.after(remove)
+  return {
+    source: { type: 'url', url: `rtsp://127.0.0.1:${port}/live`, loop: false },
+    remove,
+    async restore() {
+      server ??= await start(port)
+      server.kill('SIGCONT')
+    },
+    die: remove,
+    stall: () => void server?.kill('SIGSTOP'),
+    resize: () => void server?.stdin?.write(`${OTHER_SIZE.width} ${OTHER_SIZE.height}\n`),
+  }
+}
+
+async function start(port: number): Promise<ChildProcess> {
+  const { width, height } = SIZE
+  const server = spawn('/usr/bin/python3', [SERVER, String(port), String(width), String(height)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await Promise.race([
+    once(server.stdout, 'data'),
+    once(server, 'exit').then(() => {
+      throw new Error('the RTSP server does not start')
+    }),
+  ])
+  return server
+}
