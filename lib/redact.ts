@@ -8,8 +8,13 @@ export function hideSignatures(text: string): string {
 
 /** Who logs in where, in a URL. */
 const CREDENTIALS = /(?<=:\/\/)\S*@/g
+/** Cameras take passwords there, under any name: `?usr=admin&pwd=…`. */
+const QUERY = /(?<=:\/\/[^\s?"]*\?)[^\s"]+/g
 
-/** The text without user and password of the URLs in it. A password may hold an `@` or `/`, so all up to the last goes. */
+/**
+ * The text without user, password and query of the URLs in it. A password may hold an `@` or `/`, so all up to the last
+ * goes.
+ */
 export function hideCredentials(text: string): string {
-  return text.replaceAll(CREDENTIALS, '')
+  return text.replaceAll(CREDENTIALS, '').replaceAll(QUERY, '[hidden]')
 }

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hideCredentials, hideSignatures } from '#lib/redact.ts'
+
+test('a URL loses who logs in and what is asked for, and keeps where', () => {
+  const shown: Record<string, string> = {
+    'rtsp://admin:hush@cam:554/live: timed out': 'rtsp://cam:554/live: timed out',
+    'http://cam/video?user=admin&pwd=hush: 401 Unauthorized': 'http://cam/video?[hidden] 401 Unauthorized',
+    'http://admin:a@b/c@cam/video?hush': 'http://cam/video?[hidden]',
+    '{"url":"http://cam/v?token=hush","loop":true}': '{"url":"http://cam/v?[hidden]","loop":true}',
+    'http://cam/a, is that so? http://cam/b?key=hush': 'http://cam/a, is that so? http://cam/b?[hidden]',
+    'what? nothing to hide': 'what? nothing to hide',
+  }
+  for (const [text, wanted] of Object.entries(shown)) assert.equal(hideCredentials(text), wanted)
+})
+
+test('a signature of 64 hex digits is hidden, longer and shorter ones are none', () => {
+  const signature = '0123456789abcdef'.repeat(4)
+  assert.equal(hideSignatures(`said ${signature}!`), 'said [signature]!')
+  assert.equal(hideSignatures(`${signature}0`), `${signature}0`)
+})
