@@ -10,7 +10,7 @@ import type { VisionSection } from '../config.ts'
 import type { Newest } from '../newest.ts'
 import type { Planes } from '../pixels.ts'
 import { toEpoch } from '../wall-clock.ts'
-import { Album, photoName } from './album.ts'
+import { Album } from './album.ts'
 import { develop, developWithin } from './develop.ts'
 
 interface TakePhotoOptions {
@@ -45,7 +45,7 @@ const Params = z.object({ with_hud: flag.nullish() })
 export function takePhoto(options: TakePhotoOptions): CommandHandler {
   const { bus, log, dataDir, limits, newest, cameraError, paint } = options
   const album = new Album(join(dataDir, 'photos'), limits)
-  album.prune().catch((err) => log.warn({ err }, 'cannot clean up the photos'))
+  album.tidy().catch((err) => log.warn({ err }, 'cannot clean up the photos'))
   return {
     name: 'take_photo',
     async run(params) {
@@ -54,7 +54,7 @@ export function takePhoto(options: TakePhotoOptions): CommandHandler {
       if (!captured?.live) throw new UnavailableError(`no camera: ${cameraError() ?? 'no picture'}`)
       const drawn = with_hud ? paint : undefined
       const time = toEpoch(captured.at)
-      const filename = photoName(time)
+      const filename = await album.nameFor(time)
       const best = await develop(captured, drawn)
       const sent = best.jpeg.length <= MOST ? best : await developWithin(captured, MOST, drawn)
       const facts = {

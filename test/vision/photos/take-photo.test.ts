@@ -98,13 +98,24 @@ test('no camera, no photo, and the reason why; nonsense is refused', async (t) =
   assert.match(String((await send('take_photo', { with_hud: 'maybe' })).error), /with_hud/)
 })
 
-test('several at once each get their own', async (t) => {
-  const { app, send, cameraOk } = await startTestVision(t)
+/** As many as are carried out at the same time: far more than there are pictures in that time. */
+const COMMANDS = 8
+
+test('several at once each get a file of their own, of one picture too', async (t) => {
+  const { app, send, cameraOk, dataDir } = await startTestVision(t)
   const photos = await collect(app, topics.event, { name: 'photo' })
   await cameraOk()
   const results = await Promise.all(
-    Array.from({ length: 5 }, (_, i) => send('take_photo', { with_hud: i % 2 })),
+    Array.from({ length: COMMANDS }, (_, i) => send('take_photo', { with_hud: i % 2 })),
   )
-  assert.ok(results.every(({ success }) => success))
-  for (let i = 0; i < 5; i++) await photos.next()
+  assert.ok(results.every(({ success, kept }) => success && kept))
+  const told = new Map<unknown, unknown>()
+  for (let i = 0; i < COMMANDS; i++) {
+    const { payload } = await photos.next()
+    told.set(payload.filename, payload.size_bytes)
+  }
+  assert.equal(told.size, COMMANDS)
+  const names = readdirSync(join(dataDir, 'photos'))
+  assert.deepEqual(names.sort(), [...told.keys()].sort())
+  for (const name of names) assert.equal(statSync(join(dataDir, 'photos', name)).size, told.get(name))
 })
