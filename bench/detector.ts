@@ -20,13 +20,16 @@ const EVERY = 33
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 const log = createLogger('bench', { write() {} })
 using drops = createTally(log, 'dropped')
-await using input = await Input.open('demo/clip.mp4', { signal: new AbortController().signal })
+await using stack = new AsyncDisposableStack()
+const open = async () =>
+  stack.use(await Input.open('demo/clip.mp4', { signal: new AbortController().signal }))
+let input = await open()
 using normaliser = new Normaliser({ width: 1280, height: 720 })
 
 async function nextPicture() {
   let next = await input.next()
   if (!next) {
-    await input.rewind()
+    input = await open()
     next = await input.next()
   }
   if (!next) throw new Error('the clip is empty')

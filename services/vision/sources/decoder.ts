@@ -45,11 +45,6 @@ export class Decoder implements Disposable {
     return undefined
   }
 
-  /** Ready for packets from another place, also after the end. */
-  flush(): void {
-    this.context.flushBuffers()
-  }
-
   [Symbol.dispose](): void {
     this.context.freeContext()
   }

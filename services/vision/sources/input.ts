@@ -8,7 +8,7 @@ import {
   Packet,
   type Stream,
 } from 'node-av'
-import { AVMEDIA_TYPE_VIDEO, AVSEEK_FLAG_BACKWARD } from 'node-av/constants'
+import { AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder } from './decoder.ts'
 
@@ -19,6 +19,9 @@ export interface InputOptions {
   options?: Record<string, string>
   signal: AbortSignal
 }
+
+/** What sends pictures by the clock, a recording too. */
+const LIVE_FORMATS: ReadonlySet<string> = new Set(['rtsp', 'sdp'])
 
 /** The video of a file, stream or device that FFmpeg can open. */
 export class Input implements AsyncDisposable {
@@ -49,6 +52,15 @@ export class Input implements AsyncDisposable {
     signal.addEventListener('abort', this.#interrupt)
   }
 
+  /**
+   * Are its pictures there before they are due? A recording's are, and HLS and DASH bring seconds at once; a camera, over
+   * RTSP too, sends each when it is taken.
+   */
+  get early(): boolean {
+    const format = this.#context.iformat?.name ?? ''
+    return /hls|dash/.test(format) || (this.#context.duration > 0n && !LIVE_FORMATS.has(format))
+  }
+
   /** The next picture, which the caller frees, and its place in milliseconds; undefined at the end. */
   async next(): Promise<{ pixels: Frame; position: number; duration: number } | undefined> {
     const decoder = this.#decoder
@@ -62,14 +74,6 @@ export class Input implements AsyncDisposable {
       ended = !(await this.#read(decoder, stream))
     }
     return undefined
-  }
-
-  /** Goes back to the beginning. */
-  async rewind(): Promise<void> {
-    const start = this.#stream?.startTime ?? 0n
-    const index = this.#stream?.index ?? -1
-    unavailable(await this.#context.seekFrame(index, start > 0n ? start : 0n, AVSEEK_FLAG_BACKWARD), 'rewind')
-    this.#decoder?.flush()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

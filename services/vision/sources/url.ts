@@ -1,31 +1,37 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Input } from './input.ts'
-import { createPacer } from './pacer.ts'
+import { createPacer, type Pacer } from './pacer.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 
 /** A connection that is silent for this long is given up. Microseconds, as FFmpeg wants them. */
 const TIMEOUT = String(5_000_000)
 
-/** Live streams: no buffering, little probing. An option that a protocol does not know is ignored. */
-const LIVE_OPTIONS = {
-  fflags: 'nobuffer',
-  rtsp_transport: 'tcp',
-  timeout: TIMEOUT,
-  rw_timeout: TIMEOUT,
-  analyzeduration: '1000000',
+/** Little probing, and an end to waiting. An option that a protocol does not know is ignored. */
+const NETWORK = { timeout: TIMEOUT, rw_timeout: TIMEOUT, analyzeduration: '1000000' }
+/** What is read for probing is thrown away: the next pictures are newer. A recording would lose its beginning so. */
+const LIVE = { ...NETWORK, fflags: 'nobuffer', rtsp_transport: 'tcp' }
+
+function optionsFor(url: string): Record<string, string> {
+  if (existsSync(url)) return {}
+  return /^https?:/i.test(url) ? NETWORK : LIVE
 }
 
-/** A file, paced by its own timestamps, or any URL that FFmpeg can open, as fast as its pictures come. */
+/**
+ * A file or stream that FFmpeg can open. A camera's pictures are passed on as they come; those of a recording and of HLS
+ * wait until they are due. `loop`: what has an end begins again.
+ */
 export function captureUrl({ url, loop }: { url: string; loop: boolean }): Capture {
   return async (options) => {
+    const { signal } = options
+    const play = createPlayer(options)
     const file = existsSync(url)
-    await using input = await Input.open(url, {
-      signal: options.signal,
-      options: file ? {} : LIVE_OPTIONS,
-    })
-    if (file) await playFile(input, loop, options)
-    else await passOn(input, options)
+    let more: boolean
+    do {
+      await using input = await Input.open(url, { signal, options: optionsFor(url) })
+      if (!file && !input.early) return await passOn(input, options)
+      more = await play(input)
+    } while (more && loop && !signal.aborted)
   }
 }
 
@@ -38,32 +44,25 @@ export async function passOn(input: Input, { signal, emit }: CaptureOptions): Pr
   }
 }
 
-async function playFile(input: Input, loop: boolean, { signal, emit }: CaptureOptions): Promise<void> {
-  const pacer = createPacer(performance.now())
+/** Plays an input to its end; the next one goes on where that was. Resolves with false when there was nothing in it. */
+function createPlayer({ signal, emit }: CaptureOptions): (input: Input) => Promise<boolean> {
+  let pacer: Pacer | undefined
   let played = 0
-  do {
-    const length = await playOnce(input, played)
-    if (length === 0) return
-    played += length
-    if (loop && !signal.aborted) await input.rewind()
-  } while (loop && !signal.aborted)
-
-  /** Returns how long it was, in milliseconds. */
-  async function playOnce(source: Input, offset: number): Promise<number> {
+  return async (input) => {
     let begin: number | undefined
     let end = 0
-    for (;;) {
-      const next = await source.next()
-      if (!next) return end
+    while (!signal.aborted) {
+      const next = await input.next()
+      if (!next) break
+      pacer ??= createPacer(performance.now())
       begin ??= next.position
       const position = next.position - begin
       end = position + next.duration
-      await sleep(pacer.until(offset + position), undefined, { signal }).catch(() => {})
-      if (signal.aborted) {
-        next.pixels.free()
-        return end
-      }
-      await emit(next.pixels)
+      await sleep(pacer.until(played + position), undefined, { signal }).catch(() => {})
+      if (signal.aborted) next.pixels.free()
+      else await emit(next.pixels)
     }
+    played += end
+    return end > 0
   }
 }

@@ -18,3 +18,16 @@ test('after a long pause the clip goes on at its own pace', () => {
   assert.equal(pacer.until(100), 0)
   assert.equal(pacer.until(200), 100)
 })
+
+test('timestamps that jump, either way, neither stop the video nor let it run', () => {
+  let now = 0
+  const pacer = createPacer(0, () => now)
+  for (const jump of [600_000, -600_000]) {
+    assert.equal(pacer.until(100 + jump), 0)
+    assert.equal(pacer.until(140 + jump), 40)
+    now += 40
+    assert.equal(pacer.until(180 + jump), 40)
+    now += 40
+    assert.equal(pacer.until(180 + jump), 0)
+  }
+})
