@@ -125,6 +125,26 @@ test('without the bus no service is up and no figure of before is told, and both
   await pageWith(/^wimz_bus_connected 1$/m, /^wimz_service_up\{service="vision"\} 1$/m)
 })
 
+test('the state of the exporter itself is not taken for figures of a service', async (t) => {
+  const memory = await memoryBus(t)
+  const [port = 0] = await freePorts(1)
+  const bus = await memory.connect('metrics') // its retained state is there before it subscribes
+  memory.use(
+    await startMetrics({ bus, config: { metrics: MetricsSection.parse({ port }) }, log: memory.log }),
+  )
+  for (let tries = 0; ; tries++) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    if (/^wimz_service_up\{service="metrics"\} 1$/m.test(text)) break
+    assert.ok(tries < 1_500, 'its state never came')
+    await sleep(20)
+  }
+  assert.deepEqual(
+    memory.logged.filter(({ msg }) => msg === 'bad message dropped'),
+    [],
+  )
+  assert.throws(() => topics.metrics.name({ service: 'state' }), /belongs to another topic/)
+})
+
 test('a service that stayed away while the bus was lost does not count as up when the bus is back', async () => {
   const collection = new Collection({ connected: true })
   collection.heard('vision', true)
