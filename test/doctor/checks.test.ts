@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MetricsSection } from '#lib/sections.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { expectedServices } from '../../doctor/bus-check.ts'
 import { jpegSize } from '../../doctor/camera-check.ts'
 import { bounded } from '../../doctor/finding.ts'
-import { checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
+import { adviceOn, checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
 import { mappedAddress } from '../../doctor/stun.ts'
+import { runDoctor, writeConfig } from './run-doctor.ts'
 
 test('a check that hangs or throws becomes a failure', async () => {
   const [hung] = await bounded('camera', 20, () => new Promise(() => {}))
@@ -66,4 +70,39 @@ test('the size of a JPEG is read from its header', () => {
   const jpeg = Buffer.from('ffd8ffe000041234ffc0000b0802d0050001011100ffd9', 'hex')
   assert.deepEqual(jpegSize(jpeg), { width: 1280, height: 720 })
   assert.equal(jpegSize(Buffer.from('no picture at all')), undefined)
+})
+
+test('a disk that is full is told apart from a folder that is not ours', () => {
+  const refusal = (path: string) => {
+    try {
+      writeFileSync(path, 'x')
+    } catch (err) {
+      return err
+    }
+    assert.fail(`${path} could be written`)
+  }
+  assert.match(adviceOn(refusal('/dev/full')), /delete what is not needed/)
+  assert.match(adviceOn(refusal('/proc/nothing')), /a folder that we may write to/)
+  assert.match(adviceOn(Object.assign(new Error('x'), { code: 'EROFS' })), /mounted read-only/)
+})
+
+test('an option that nobody knows gets the usage and exit code 2', async (t) => {
+  const path = writeConfig(temporaryFolder(t), {})
+  const { code, output } = await runDoctor(path, ['--nope'])
+  assert.equal(code, 2)
+  assert.match(output, /^Unknown option '--nope'.*\nusage: npm run doctor/)
+  assert.doesNotMatch(output, /\n {4}at /)
+})
+
+test('a reader that leaves, like head, ends the doctor without a stack trace', async (t) => {
+  const path = writeConfig(temporaryFolder(t), { visoin: {}, cloud: { enabled: false } })
+  const child = spawn(process.execPath, ['doctor', '--config', path], { cwd: PROJECT_ROOT })
+  t.after(() => child.kill('SIGKILL'))
+  child.stdout.destroy()
+  let complaint = ''
+  child.stderr.on('data', (chunk) => {
+    complaint += chunk
+  })
+  const [code] = await once(child, 'close')
+  assert.deepEqual([code, complaint], [141, ''])
 })
