@@ -7,11 +7,13 @@ import { test } from 'node:test'
 import { MetricsSection } from '#lib/sections.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
+import { VisionSection } from '#services/vision/config.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { expectedServices } from '../../doctor/bus-check.ts'
 import { jpegSize } from '../../doctor/camera-check.ts'
 import { bounded } from '../../doctor/finding.ts'
 import { adviceOn, checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
+import { checkModel } from '../../doctor/model-check.ts'
 import { mappedAddress } from '../../doctor/stun.ts'
 import { runDoctor, writeConfig } from './run-doctor.ts'
 
@@ -84,6 +86,25 @@ test('a disk that is full is told apart from a folder that is not ours', () => {
   assert.match(adviceOn(refusal('/dev/full')), /delete what is not needed/)
   assert.match(adviceOn(refusal('/proc/nothing')), /a folder that we may write to/)
   assert.match(adviceOn(Object.assign(new Error('x'), { code: 'EROFS' })), /mounted read-only/)
+})
+
+test('in a container that has no memory for a model, vision is asked how it does', async () => {
+  const config = { vision: VisionSection.parse({ source: { type: 'synthetic' } }) }
+  const look = async (detector?: object) => {
+    const state = { state: 'online' as const, version: '0.0.0', since: 0, detector }
+    const services = new Map(detector ? [['vision', state]] : [])
+    const patient = { config, services, bus: undefined, link: undefined, asleep: false, iceServers: [] }
+    return (await checkModel(patient, 256 * 2 ** 20))[0]
+  }
+  const nobody = await look()
+  assert.equal(nobody?.status, 'warning')
+  assert.match(nobody?.message ?? '', /not loaded: only 256 MiB/)
+  assert.match(nobody?.advice ?? '', /docker compose run --rm doctor/)
+  const well = await look({ ok: true, error: null, model: 'x.onnx', inference_ms: 11.5, fps: 5 })
+  assert.equal(well?.status, 'ok')
+  assert.match(well?.message ?? '', /x\.onnx as vision says .* takes 11\.5 ms/)
+  const broken = await look({ ok: false, error: 'no such file', model: 'x.onnx' })
+  assert.deepEqual([broken?.status, broken?.message], ['failure', 'vision says of x.onnx: no such file'])
 })
 
 test('an option that nobody knows gets the usage and exit code 2', async (t) => {
