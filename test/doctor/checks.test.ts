@@ -4,14 +4,20 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { MetricsSection } from '#lib/sections.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BrokerSection } from '#broker/config.ts'
+import { startBroker } from '#broker/index.ts'
+import { createLogger } from '#lib/logger.ts'
+import { BusSection, MetricsSection, WebrtcSection } from '#lib/sections.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
+
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { expectedServices } from '../../doctor/bus-check.ts'
+import { checkBus, expectedServices } from '../../doctor/bus-check.ts'
 import { jpegSize } from '../../doctor/camera-check.ts'
 import { bounded } from '../../doctor/finding.ts'
+import { checkIce } from '../../doctor/ice-check.ts'
 import { adviceOn, checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
 import { checkModel } from '../../doctor/model-check.ts'
 import { mappedAddress } from '../../doctor/stun.ts'
@@ -126,4 +132,30 @@ test('a reader that leaves, like head, ends the doctor without a stack trace', a
   })
   const [code] = await once(child, 'close')
   assert.deepEqual([code, complaint], [141, ''])
+})
+
+test('a login that the broker refuses is tried once: many would make it hold this address off', async (t) => {
+  const log = createLogger('test', { write: () => undefined })
+  const broker = BrokerSection.parse({ port: 0 })
+  const sections = { broker, data_dir: temporaryFolder(t) }
+  await using running = await startBroker({ config: { ...sections, bus: BusSection.parse({}) }, log })
+  const url = `mqtt://127.0.0.1:${running.port}`
+  const { findings, asleep } = await checkBus(
+    BusSection.parse({ url, username: 'vision', password: 'planted-wrong' }),
+    sections,
+  )
+  assert.deepEqual([findings[0]?.status, asleep], ['failure', false])
+  assert.match(findings[0]?.advice ?? '', /bus\.username and bus\.password/)
+  await sleep(1_000) // a client that went on would try again 50 to 150 ms later
+  assert.equal(running.totals.logins_refused, 1)
+})
+
+test('a TURN server whose name nobody knows is told as such', async () => {
+  const config = { webrtc: WebrtcSection.parse({ stun_servers: [] }) }
+  const iceServers = [{ urls: 'turn:no-such-host.invalid', username: 'a', credential: 'b' }]
+  const patient = { config, iceServers, services: new Map(), bus: undefined, link: undefined, asleep: false }
+  const turn = (await checkIce(patient)).find(({ check }) => check.startsWith('TURN no-such-host'))
+  assert.equal(turn?.status, 'failure')
+  assert.match(turn?.message ?? '', /no-such-host\.invalid/)
+  assert.match(turn?.advice ?? '', /name server/)
 })
