@@ -42,6 +42,8 @@ export class Collection {
     if (this.#said.size < MOST || this.#said.has(service)) {
       this.#said.set(service, { metrics, at: this.#now() })
     }
+    // its word that it is online may have crossed with the last will of its connection before
+    if (this.#known.has(service)) this.#up.set({ service }, 1)
   }
 
   heard(service: string, online: boolean): void {

@@ -154,6 +154,8 @@ test('a service that stayed away while the bus was lost does not count as up whe
   const text = await collection.text()
   assert.match(text, /^wimz_service_up\{service="vision"\} 0$/m)
   assert.match(text, /^wimz_service_up\{service="webrtc"\} 1$/m)
+  collection.take('vision', []) // whoever tells figures is there
+  assert.match(await collection.text(), /^wimz_service_up\{service="vision"\} 1$/m)
 })
 
 test('a flood of services is bounded', async () => {
