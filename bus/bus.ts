@@ -45,9 +45,11 @@ const MAX_WAITING = 1000
 /**
  * Connects to the broker and resolves when connected; retries without end, so a broker that starts later is no error.
  * Every retained message of ours is said again after each reconnect, since a restarted broker has forgotten it.
+ * Until it is connected `signal` ends the tries; then this never resolves.
  */
-export async function connectBus(options: BusOptions): Promise<Bus> {
+export async function connectBus(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
   const bus = new MqttBus(options)
+  signal?.addEventListener('abort', () => void bus[Symbol.asyncDispose](), { once: true })
   await bus.ready
   return bus
 }

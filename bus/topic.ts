@@ -17,6 +17,8 @@ interface TopicSpec<T> {
   retain?: boolean
   /** True when its names do not begin with our prefix: somebody else has chosen them. */
   outside?: boolean
+  /** Values that no parameter takes, since those names belong to another topic. */
+  except?: readonly string[]
   /** Largest payload in bytes that is published or accepted. */
   maxBytes?: number
   from: string
@@ -60,33 +62,43 @@ function declare<Pattern extends string, T>(
 ): Topic<T, ParamOf<Pattern>> {
   type P = ParamOf<Pattern>
   const levels = pattern.split('/').map((level) => /^\{(.+)\}$/.exec(level)?.[1] ?? { fixed: level })
+  const foreign = (params: Partial<Record<string, string>> = {}) =>
+    Object.values(params).some((value) => spec.except?.includes(value ?? ''))
   return {
     retain: false,
     outside: false,
+    except: [],
     maxBytes: DEFAULT_MAX_BYTES,
     ...spec,
     pattern,
-    name: (...[params]) => levels.map((level) => fill(level, params)).join('/'),
+    name(...[params]) {
+      const name = levels.map((level) => fill(level, params)).join('/')
+      if (foreign(params)) throw new ContractError(`${name} belongs to another topic`)
+      return name
+    },
     filter: (params = {}) => levels.map((level) => fill(level, params, '+')).join('/'),
     match(name) {
-      const parts = name.split('/')
-      if (parts.length !== levels.length) return undefined
-      const found: Record<string, string> = {}
-      for (const [i, level] of levels.entries()) {
-        const part = parts[i] ?? ''
-        if (typeof level === 'string') found[level] = part
-        else if (level.fixed !== part) return undefined
-      }
-      return found as Record<P, string>
+      const found = paramsOf(levels, name.split('/'))
+      return foreign(found) ? undefined : (found as Record<P, string> | undefined)
     },
   }
 }
 
-function fill(
-  level: string | { fixed: string },
-  params: Partial<Record<string, string>> | undefined,
-  otherwise?: string,
-): string {
+/** A level of a pattern: the name of its parameter, or fixed. */
+type Level = string | { fixed: string }
+
+function paramsOf(levels: Level[], parts: string[]): Record<string, string> | undefined {
+  if (parts.length !== levels.length) return undefined
+  const found: Record<string, string> = {}
+  for (const [i, level] of levels.entries()) {
+    const part = parts[i] ?? ''
+    if (typeof level === 'string') found[level] = part
+    else if (level.fixed !== part) return undefined
+  }
+  return found
+}
+
+function fill(level: Level, params: Partial<Record<string, string>> | undefined, otherwise?: string): string {
   if (typeof level !== 'string') return level.fixed
   const value = params?.[level] ?? otherwise
   // [MQTT-3.3.2-2] a topic name holds no wildcard; a level of ours holds no separator either

@@ -146,6 +146,7 @@ export const topics = {
   metrics: json('metrics/{service}', {
     payload: message.Metrics,
     qos: 0,
+    except: ['state'], // the state of the service `metrics`
     from: 'each service',
     to: 'metrics',
     about: 'Figures of a service for Prometheus, every 5 s where `metrics.port` is set.',

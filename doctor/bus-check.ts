@@ -38,6 +38,8 @@ export async function checkBus(
   const note = ({ err }: { err?: unknown }) => {
     if (err) last = err
     if (isRefused(err)) setTimeout(gaveUp.resolve, REFUSED)
+    // another try proves nothing, and many make the broker hold this address off
+    if (isLoginRefused(err)) gaveUp.resolve(undefined)
   }
   const log = { warn: note, info: note, debug: note }
   const began = performance.now()
@@ -46,11 +48,14 @@ export async function checkBus(
   const service = login.username === undefined ? 'examiner' : 'doctor'
   const options = { ...config, ...login, service, version: VERSION, announce: false, log }
   const timer = setTimeout(gaveUp.resolve, LOGIN)
-  const bus = await Promise.race([connectBus(options), gaveUp.promise]).finally(() => clearTimeout(timer))
+  const ending = new AbortController()
+  const bus = await Promise.race([connectBus(options, ending.signal), gaveUp.promise])
+  clearTimeout(timer)
   if (bus) {
     const ms = Math.round(performance.now() - began)
     return { findings: [ok('bus', `${address}, login within ${ms} ms`)], bus, asleep: false }
   }
+  ending.abort()
   const asleep = isRefused(last)
   const advice = asleep
     ? 'start the robot; does it run, look at broker.port and bus.url'
@@ -63,6 +68,12 @@ function isRefused(err: unknown): boolean {
   return (
     err instanceof Error && /ECONNREFUSED/.test(`${(err as NodeJS.ErrnoException).code} ${reasonOf(err)}`)
   )
+}
+
+/** A CONNACK with "bad user name or password" or "not authorized". [MQTT-3.2.2-3] */
+function isLoginRefused(err: unknown): boolean {
+  const { code } = (err ?? {}) as { code?: unknown }
+  return code === 4 || code === 5
 }
 
 /** Listens for what the services say of themselves. */

@@ -44,6 +44,11 @@ async function checkTurn(
   { port_range: portRange, tls_insecure: tlsInsecure }: { port_range: TurnOptions; tls_insecure: boolean },
 ): Promise<Finding> {
   const check = `TURN ${server.host}:${server.port} over ${server.transport}`
+  try {
+    await resolveHost(server.host)
+  } catch (err) {
+    return failure(check, reasonOf(err), 'look at the network and its name server; the relay gave this name')
+  }
   const gathering = createGathering()
   const began = performance.now()
   const timer = setTimeout(() => void gathering.close(), TURN_WITHIN)

@@ -51,16 +51,25 @@ export async function checkDisk({ config }: Patient): Promise<Finding[]> {
   const probe = join(folder, `.doctor-${process.pid}`)
   try {
     await mkdir(folder, { recursive: true })
-    await writeFile(probe, 'x')
-    await rm(probe)
+    await writeFile(probe, 'x').finally(() => rm(probe, { force: true }))
     const { bavail, bsize } = await statfs(folder)
     const free = Math.floor((bavail * bsize) / 2 ** 20)
     const found = `${folder}: ${free} MiB free`
     if (free >= DISK.scarce) return [ok('disk', found)]
     return [(free < DISK.full ? failure : warning)('disk', found, 'delete what is not needed')]
   } catch (err) {
-    return [failure('disk', `${folder}: ${reasonOf(err)}`, 'data_dir must be a folder that we may write to')]
+    return [failure('disk', `${folder}: ${reasonOf(err)}`, adviceOn(err))]
   }
+}
+
+/** What to do when a file cannot be written for this reason. */
+export function adviceOn(err: unknown): string {
+  const { code } = err as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return 'delete what is not needed (df -h, df -i), or a larger card'
+  if (code === 'EROFS')
+    return 'mounted read-only: a card that is worn out turns so (dmesg), or data_dir is wrong'
+  return 'data_dir must be a folder that we may write to: its owner and rights'
 }
 
 /** The hottest sensor, and whether the machine slows itself down. */

@@ -9,17 +9,18 @@ import { createHider } from './hider.ts'
 const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON]
 
 Looks at config, bus, services, camera, model, relay, STUN and TURN, clock, disk and temperature. Exits 1 when
-something has failed. --ice-servers takes what the relay would send: [{"urls":"turn:…","username":"…","credential":"…"}]
+something has failed, 2 when it cannot look at all. --ice-servers takes what the relay would send: [{"urls":"turn:…","username":"…","credential":"…"}]
 `
 
-const { values } = parseArgs({
-  options: {
-    config: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-    'ice-servers': { type: 'string' },
-  },
-})
+const OPTIONS = {
+  config: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  'ice-servers': { type: 'string' },
+} as const
+
+/** What a shell says of a program that SIGPIPE has ended: nobody reads what we say any more. */
+const NOBODY_READS = 141
 
 function readIceServers(given: string | undefined): unknown[] {
   if (given === undefined) return []
@@ -36,6 +37,7 @@ function inOneLine({ check, status, message, advice }: Finding): string {
 }
 
 async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS })
   if (values.help) {
     process.stdout.write(USAGE)
     return 0
@@ -54,6 +56,10 @@ async function main(): Promise<number> {
   return failed ? 1 : 0
 }
 
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== 'EPIPE') process.stderr.write(`cannot say what was found: ${message}\n`)
+  process.exit(code === 'EPIPE' ? NOBODY_READS : 2)
+})
 try {
   const code = await main()
   // a camera or a look-up that hangs must not hold us

@@ -1,16 +1,43 @@
 import { ModelThread } from '#services/vision/detect/model-thread.ts'
 import { greyPicture } from '#services/vision/detect/shared-picture.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import type { Patient } from './patient.ts'
+import { isOnline, type Patient, type RobotConfig } from './patient.ts'
 
 /** The first inference is slower than all others. */
 const RUNS = 4
 
-/** Loads the detector's model and runs it. */
-export async function checkModel({ config }: Patient): Promise<Finding[]> {
-  const detector = config.vision?.detector
+/** MiB. The default model makes us use 190 at most, and in a container one that is larger would end us all. */
+const ROOM = 384
+
+/**
+ * Loads the detector's model and runs it. In a container of less memory than that needs, as that of relay-bridge, `vision`
+ * is asked instead. `limit` is the memory that we may use, in bytes.
+ */
+export async function checkModel(patient: Patient, limit = process.constrainedMemory()): Promise<Finding[]> {
+  const detector = patient.config.vision?.detector
   if (!detector) return [warning('model', 'not looked at', 'mend the config first')]
   if (!detector.enabled) return [ok('model', 'vision.detector.enabled is false: video only')]
+  const mebibytes = Math.floor(limit / 2 ** 20)
+  // 0 or more than there is: no limit
+  if (mebibytes > 0 && mebibytes < ROOM) return [askVision(patient, `only ${mebibytes} MiB of memory here`)]
+  return [await tryModel(detector)]
+}
+
+function askVision(patient: Patient, why: string): Finding {
+  const detector = patient.services.get('vision')?.detector
+  if (!isOnline(patient, 'vision') || typeof detector !== 'object' || detector === null) {
+    return warning('model', `not loaded: ${why}`, 'docker compose run --rm doctor has room for it')
+  }
+  const { ok: works, error, model, inference_ms: ms, fps }: Record<string, unknown> = { ...detector }
+  if (works !== true) return failure('model', `vision says of ${model}: ${error}`, ADVICE)
+  if (typeof ms !== 'number')
+    return warning('model', `${why}, and vision has looked at no picture yet`, 'again')
+  return ok('model', `${model} as vision says (${why}): an inference takes ${ms} ms, ${fps} a second`)
+}
+
+const ADVICE = 'models/README.md tells which files work'
+
+async function tryModel(detector: RobotConfig['vision']['detector']): Promise<Finding> {
   const began = performance.now()
   try {
     await using thread = await ModelThread.start(detector)
@@ -24,12 +51,10 @@ export async function checkModel({ config }: Patient): Promise<Finding[]> {
     const { format, size } = thread.facts ?? {}
     const kind = `${format} ${size?.width}x${size?.height}`
     const found = `${detector.model}, ${kind}: loaded in ${loaded} ms, an inference takes ${ms.toFixed(1)} ms`
-    if (ms * detector.max_fps < 1_000) return [ok('model', found)]
+    if (ms * detector.max_fps < 1_000) return ok('model', found)
     const advice = 'a smaller model, a lower vision.detector.max_fps, or more threads'
-    return [warning('model', `${found}, too long for ${detector.max_fps} a second`, advice)]
+    return warning('model', `${found}, too long for ${detector.max_fps} a second`, advice)
   } catch (err) {
-    return [
-      failure('model', `${detector.model}: ${reasonOf(err)}`, 'models/README.md tells which files work'),
-    ]
+    return failure('model', `${detector.model}: ${reasonOf(err)}`, ADVICE)
   }
 }

@@ -30,7 +30,8 @@ export async function startMetrics({
     log.warn('metrics.port is not set: nothing to do')
     return stack.move()
   }
-  const collection = new Collection()
+  const collection = new Collection(bus)
+  stack.use(bus.onConnect(() => collection.forget()))
   stack.use(await bus.subscribe(topics.metrics, (said, { params }) => collection.take(params.service, said)))
   stack.use(
     await bus.subscribe(topics.serviceState, ({ state }, { params }) =>

@@ -21,7 +21,7 @@ const UID = '1000'
 interface ComposeService {
   command: string[]
   environment?: Record<string, string>
-  healthcheck: { test: string[] }
+  healthcheck?: { test: string[] }
 }
 
 // there is no Docker where this runs: the Dockerfile's own lines, in a Debian root (3 minutes)
@@ -39,12 +39,25 @@ test('the image as the Dockerfile makes it runs the four services, read-only and
   const { services } = parse(file, { merge: true }) as { services: Record<string, ComposeService> }
   const running: ChildProcess[] = []
   for (const [name, service] of Object.entries(services)) {
+    if (!service.healthcheck) continue // the doctor, below
     const child = spawn('nsenter', inside([...image.entrypoint, ...service.command], service.environment), {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     t.after(() => child.kill('SIGKILL'))
     running.push(child)
     await healthy(name, inside(service.healthcheck.test.slice(1)))
+  }
+  const { doctor } = services
+  assert.ok(doctor)
+  const looking = execute(
+    'nsenter',
+    inside([...image.entrypoint, ...doctor.command, '--json'], doctor.environment),
+  )
+  // there is no camera, so it exits 1
+  const { stdout } = await looking.catch((err: { stdout: string }) => err)
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; status: string }[] }
+  for (const check of ['config', 'bus', 'model', 'disk']) {
+    assert.equal(findings.find((finding) => finding.check === check)?.status, 'ok', stdout)
   }
   const { stdout: mounts } = await execute('nsenter', inside(['cat', '/proc/self/mounts']))
   assert.match(mounts, /^\S+ \/ \S+ ro[, ]/m)

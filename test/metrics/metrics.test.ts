@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Gauge, Histogram, Registry } from 'prom-client'
+import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { ConfigError } from '#lib/config-error.ts'
+import { createLogger } from '#lib/logger.ts'
 import { MetricsSection } from '#lib/sections.ts'
 import { shareMetrics } from '#lib/share-metrics.ts'
 import { Collection } from '#services/metrics/collection.ts'
 import { startMetrics } from '#services/metrics/index.ts'
+import { startOpenBroker } from '#test/helpers/broker.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { freePorts } from '#test/helpers/ports.ts'
@@ -63,7 +67,7 @@ test('a histogram crosses the bus whole, and what is no number is left out', asy
   histogram.observe(1.5)
   new Gauge({ name: 'g', help: 'x', registers: [registry] }).set(Number.NaN)
   const said = JSON.parse(JSON.stringify(await registry.getMetricsAsJSON()))
-  const collection = new Collection()
+  const collection = new Collection({ connected: true })
   collection.take('vision', said)
   const text = await collection.text()
   assert.match(text, /^h_bucket\{le="1",service="vision"\} 1$/m)
@@ -74,7 +78,7 @@ test('a histogram crosses the bus whole, and what is no number is left out', asy
 
 test('figures of a service that is silent or offline are not told as if they were new', async () => {
   let now = 0
-  const collection = new Collection(() => now)
+  const collection = new Collection({ connected: true }, () => now)
   const one = (name: string) => [
     { name, help: 'x', type: 'gauge' as const, values: [{ value: 1, labels: {} }] },
   ]
@@ -88,8 +92,74 @@ test('figures of a service that is silent or offline are not told as if they wer
   assert.doesNotMatch(await collection.text(), /^a 1$/m)
 })
 
+test('without the bus no service is up and no figure of before is told, and both come back with it', async (t) => {
+  const stack = new AsyncDisposableStack()
+  t.after(() => stack.disposeAsync())
+  const log = createLogger('test', { write: () => undefined })
+  const [port = 0, brokerPort = 0] = await freePorts(2)
+  const join = async (service: string) => {
+    const url = `mqtt://127.0.0.1:${brokerPort}`
+    return stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0.0.0', log }))
+  }
+  const pageWith = async (...lines: RegExp[]) => {
+    for (let tries = 0; tries < 1_500; tries++) {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+      if (lines.every((line) => line.test(text))) return text
+      await sleep(20)
+    }
+    throw new Error(`never told: ${lines.join(', ')}`)
+  }
+  const broker = await startOpenBroker(log, { port: brokerPort })
+  const metrics = MetricsSection.parse({ port })
+  stack.use(await startMetrics({ bus: await join('metrics'), config: { metrics }, log }))
+  const vision = await join('vision')
+  const figure = [{ name: 'a', help: 'x', type: 'gauge' as const, values: [{ value: 1, labels: {} }] }]
+  await vision.publish(topics.metrics, figure, { service: 'vision' })
+  await pageWith(/^wimz_bus_connected 1$/m, /^wimz_service_up\{service="vision"\} 1$/m, /^a 1$/m)
+  await broker[Symbol.asyncDispose]()
+  const alone = await pageWith(/^wimz_bus_connected 0$/m)
+  assert.match(alone, /^wimz_service_up\{service="vision"\} 0$/m)
+  assert.doesNotMatch(alone, /^wimz_service_up\{.*\} 1$/m)
+  assert.doesNotMatch(alone, /^a 1$/m)
+  stack.use(await startOpenBroker(log, { port: brokerPort }))
+  await pageWith(/^wimz_bus_connected 1$/m, /^wimz_service_up\{service="vision"\} 1$/m)
+})
+
+test('the state of the exporter itself is not taken for figures of a service', async (t) => {
+  const memory = await memoryBus(t)
+  const [port = 0] = await freePorts(1)
+  const bus = await memory.connect('metrics') // its retained state is there before it subscribes
+  memory.use(
+    await startMetrics({ bus, config: { metrics: MetricsSection.parse({ port }) }, log: memory.log }),
+  )
+  for (let tries = 0; ; tries++) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    if (/^wimz_service_up\{service="metrics"\} 1$/m.test(text)) break
+    assert.ok(tries < 1_500, 'its state never came')
+    await sleep(20)
+  }
+  assert.deepEqual(
+    memory.logged.filter(({ msg }) => msg === 'bad message dropped'),
+    [],
+  )
+  assert.throws(() => topics.metrics.name({ service: 'state' }), /belongs to another topic/)
+})
+
+test('a service that stayed away while the bus was lost does not count as up when the bus is back', async () => {
+  const collection = new Collection({ connected: true })
+  collection.heard('vision', true)
+  collection.heard('webrtc', true)
+  collection.forget()
+  collection.heard('webrtc', true)
+  const text = await collection.text()
+  assert.match(text, /^wimz_service_up\{service="vision"\} 0$/m)
+  assert.match(text, /^wimz_service_up\{service="webrtc"\} 1$/m)
+  collection.take('vision', []) // whoever tells figures is there
+  assert.match(await collection.text(), /^wimz_service_up\{service="vision"\} 1$/m)
+})
+
 test('a flood of services is bounded', async () => {
-  const collection = new Collection()
+  const collection = new Collection({ connected: true })
   for (let i = 0; i < 1_000; i++) {
     collection.take(`s${i}`, [{ name: `m${i}`, help: 'x', type: 'gauge', values: [] }])
     collection.heard(`s${i}`, true)
