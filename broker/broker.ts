@@ -7,7 +7,7 @@ import { createGate, NOWHERE } from './gate.ts'
 import { OfflineQueues, type QueueBounds } from './offline-queues.ts'
 import { ResumedSessions } from './resumed-sessions.ts'
 import { RetainedLedger } from './retained-ledger.ts'
-import { keepSystemTopicsApart } from './retained-stream.ts'
+import { mendRetained } from './retained-stream.ts'
 import { type Sources, Traffic } from './statistics.ts'
 import { createWaitingGuard, WAITING_BOUNDS, type WaitingBounds } from './waiting.ts'
 
@@ -74,7 +74,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     },
   })
   queues.follow(aedes)
-  keepSystemTopicsApart(aedes)
+  mendRetained(aedes)
   resumed.follow(aedes)
   followClients(aedes, { known, traffic, log })
   const clientErrors = countErrors(aedes, log)

@@ -1,15 +1,31 @@
-import { Readable } from 'node:stream'
-import type { Aedes } from 'aedes'
+import { Readable, type Writable } from 'node:stream'
+import type { Aedes, PublishPacket } from 'aedes'
 
-type Retained = { createRetainedStreamCombi(filters: string[]): Readable }
+interface Retained {
+  createRetainedStreamCombi(filters: string[]): Readable
+  storeRetained(packet: PublishPacket): Promise<void>
+}
 
-/** Aedes sends retained `$SYS` messages to who subscribes to `#`, against [MQTT-4.7.2-1]; not with this. */
-export function keepSystemTopicsApart(aedes: Aedes): void {
+/**
+ * Mends two things about the retained messages that Aedes sends to who subscribes: it sends those of `$SYS` for `#`
+ * against [MQTT-4.7.2-1], and one that was said anew meanwhile it sends after the new one, so that the old one would stand.
+ */
+export function mendRetained(aedes: Aedes): void {
   const { persistence } = aedes as Aedes & { persistence: Retained }
   const open = persistence.createRetainedStreamCombi.bind(persistence)
+  const store = persistence.storeRetained.bind(persistence)
+  const answers = new Set<RetainedAnswer>()
+  persistence.storeRetained = (packet) => {
+    for (const answer of answers) answer.outdate(packet.topic)
+    return store(packet)
+  }
   persistence.createRetainedStreamCombi = (filters) => {
     const [wide, narrow] = [filters.filter(isWide), filters.filter((filter) => !isWide(filter))]
-    return wide.length === 0 ? open(narrow) : Readable.from(inTurn(open(wide), open(narrow)))
+    const packets = wide.length === 0 ? open(narrow) : Readable.from(inTurn(open(wide), open(narrow)))
+    const answer = new RetainedAnswer(packets)
+    answers.add(answer)
+    answer.once('close', () => answers.delete(answer))
+    return answer
   }
 }
 
@@ -20,4 +36,36 @@ async function* inTurn(wide: Readable, narrow: Readable) {
 
 function isWide(filter: string): boolean {
   return /^[+#]/.test(filter)
+}
+
+/** The retained messages for one SUBSCRIBE. Its subscriptions are live already, so what is said meanwhile comes that way. */
+class RetainedAnswer extends Readable {
+  readonly #packets: Readable
+  readonly #outdated = new Set<string>()
+
+  constructor(packets: Readable) {
+    super({ objectMode: true })
+    this.#packets = packets
+  }
+
+  /** This topic was said anew. */
+  outdate(topic: string): void {
+    this.#outdated.add(topic)
+  }
+
+  /** One by one: whether a message is still true can only be asked when it is its turn, not while it waits in a buffer. */
+  override pipe<T extends NodeJS.WritableStream>(target: T): T {
+    this.#send(target as unknown as Writable).then(
+      () => this.destroy(),
+      (err: Error) => this.destroy(err),
+    )
+    return target
+  }
+
+  async #send(target: Writable): Promise<void> {
+    for await (const packet of this.#packets) {
+      if (this.#outdated.has(packet.topic)) continue
+      await new Promise<void>((resolve) => target.write(packet, () => resolve()))
+    }
+  }
 }

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import mqtt from 'mqtt'
+import { createLogger } from '#lib/logger.ts'
+import { startOpenBroker } from '#test/helpers/broker.ts'
+
+const TOPICS = Array.from({ length: 40 }, (_, i) => `wimz/telemetry/t${i}`)
+const ROUNDS = 25
+
+test('who subscribes while retained messages are said anew is left with the new ones', {
+  timeout: 60_000,
+}, async (t) => {
+  const broker = await startOpenBroker(createLogger('broker', { write() {} }), { port: 0 })
+  t.after(() => broker[Symbol.asyncDispose]())
+  const url = `mqtt://127.0.0.1:${broker.port}`
+  const speaker = await mqtt.connectAsync(url)
+  t.after(() => speaker.endAsync())
+  const say = (text: string) =>
+    Promise.all(TOPICS.map((topic) => speaker.publishAsync(topic, text, { qos: 1, retain: true })))
+  for (let round = 0; round < ROUNDS; round++) {
+    await say(`old ${round}`)
+    const listener = await mqtt.connectAsync(url)
+    t.after(() => listener.end(true))
+    const last = new Map<string, string>()
+    listener.on('message', (topic, payload) => last.set(topic, String(payload)))
+    const subscribed = listener.subscribeAsync('wimz/telemetry/+', { qos: 1 })
+    await sleep(round % 3)
+    await Promise.all([subscribed, say(`new ${round}`)])
+    await speaker.publishAsync('wimz/telemetry/end', 'now', { qos: 1 })
+    while (!last.has('wimz/telemetry/end')) await sleep(1)
+    // what is late has come, too
+    await sleep(10)
+    const stale = TOPICS.filter((topic) => last.get(topic) !== `new ${round}`)
+    assert.deepEqual(stale, [], `round ${round}`)
+    listener.end(true)
+  }
+})
