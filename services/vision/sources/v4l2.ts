@@ -1,3 +1,4 @@
+import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Input } from './input.ts'
 import type { Capture } from './source.ts'
 import { passOn } from './url.ts'
@@ -5,7 +6,7 @@ import { passOn } from './url.ts'
 /** A USB or other camera of Linux. `format` as its driver offers it; without one FFmpeg takes the first that works. */
 export function captureV4l2({ device, format }: { device: string; format?: string | undefined }): Capture {
   return async (options) => {
-    await using input = await Input.open(device, {
+    const opening = Input.open(device, {
       format: 'video4linux2',
       signal: options.signal,
       options: {
@@ -13,6 +14,9 @@ export function captureV4l2({ device, format }: { device: string; format?: strin
         framerate: String(options.fps),
         ...(format && { input_format: format }),
       },
+    })
+    await using input = await opening.catch((err: unknown) => {
+      throw err instanceof UnavailableError ? new UnavailableError(`${device}: ${err.message}`) : err
     })
     await passOn(input, options)
   }

@@ -182,7 +182,7 @@ test('what is no video or not there is unavailable, and says so', async (t) => {
   for (const [source, reason] of [
     [{ type: 'url', url: 'README.md' }, /Invalid data/],
     [{ type: 'url', url: 'no-such-clip.mp4' }, /No such file/],
-    [{ type: 'v4l2', device: '/dev/no-such-video' }, /No such file/],
+    [{ type: 'v4l2', device: '/dev/no-such-video' }, /^\/dev\/no-such-video: .*No such file/],
     [{ type: 'v4l2', device: '/dev/null', format: 'mjpeg' }, /cannot open/],
   ] as const) {
     await assert.rejects(
