@@ -70,9 +70,9 @@ export class Detector implements AsyncDisposable {
 
   /** What `vision/state` says of the detector. */
   get summary() {
-    const { model, max_fps, threads, labels, enabled } = this.#config
+    const { model, max_fps, threads, labels, enabled, min_score, keep_score } = this.#config
     return {
-      ...{ ok: this.ok, error: this.#error, enabled, model, labels, max_fps, threads },
+      ...{ ok: this.ok, error: this.#error, enabled, model, labels, min_score, keep_score, max_fps, threads },
       ...this.#thread?.facts,
       inference_ms: this.#inferenceMs,
       fps: Math.round(this.#meter.read().rate * 10) / 10,
