@@ -3,12 +3,13 @@ import type { Aedes, PublishPacket } from 'aedes'
 
 interface Retained {
   createRetainedStreamCombi(filters: string[]): Readable
-  storeRetained(packet: PublishPacket): Promise<void>
+  storeRetained(packet: PublishPacket): PromiseLike<void>
 }
 
 /**
- * Mends two things about the retained messages that Aedes sends to who subscribes: it sends those of `$SYS` for `#`
- * against [MQTT-4.7.2-1], and one that was said anew meanwhile it sends after the new one, so that the old one would stand.
+ * Mends three things about retained messages in Aedes: it sends those of `$SYS` for `#`, against [MQTT-4.7.2-1]; one that
+ * was said anew meanwhile it sends to a new subscriber after the new one, so that the old one would stand; and while it
+ * stores one, the next message of QoS 0 overtakes it, whereupon it takes the retained one for a duplicate.
  */
 export function mendRetained(aedes: Aedes): void {
   const { persistence } = aedes as Aedes & { persistence: Retained }
@@ -17,7 +18,8 @@ export function mendRetained(aedes: Aedes): void {
   const answers = new Set<RetainedAnswer>()
   persistence.storeRetained = (packet) => {
     for (const answer of answers) answer.outdate(packet.topic)
-    return store(packet)
+    store(packet)
+    return STORED
   }
   persistence.createRetainedStreamCombi = (filters) => {
     const [wide, narrow] = [filters.filter(isWide), filters.filter((filter) => !isWide(filter))]
@@ -27,6 +29,15 @@ export function mendRetained(aedes: Aedes): void {
     answer.once('close', () => answers.delete(answer))
     return answer
   }
+}
+
+/** In memory it is stored when the call returns; a promise would tell that later than the next packet comes. */
+const STORED: PromiseLike<void> = {
+  // biome-ignore lint/suspicious/noThenProperty: Aedes asks for a promise and calls no more than this
+  then(done) {
+    done?.()
+    return this as never
+  },
 }
 
 async function* inTurn(wide: Readable, narrow: Readable) {

@@ -36,3 +36,25 @@ test('who subscribes while retained messages are said anew is left with the new 
     listener.end(true)
   }
 })
+
+test('a retained message is heard although the next one follows at once, in the order in which they were sent', async (t) => {
+  const broker = await startOpenBroker(createLogger('broker', { write() {} }), { port: 0 })
+  t.after(() => broker[Symbol.asyncDispose]())
+  const url = `mqtt://127.0.0.1:${broker.port}`
+  const [speaker, listener] = await Promise.all([mqtt.connectAsync(url), mqtt.connectAsync(url)])
+  t.after(() => [speaker, listener].map((client) => client.end(true)))
+  const heard: string[] = []
+  listener.on('message', (topic, payload) => void heard.push(`${topic.split('/').at(-1)} ${payload}`))
+  await listener.subscribeAsync('wimz/telemetry/+', { qos: 1 })
+  const sent: string[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, retain] of Object.entries({ battery: true, mode: true, button: false })) {
+      speaker.publish(`wimz/telemetry/${name}`, String(round), { qos: 0, retain })
+      sent.push(`${name} ${round}`)
+    }
+    await sleep(2)
+  }
+  await speaker.publishAsync('wimz/telemetry/end', '', { qos: 1 })
+  while (heard.at(-1) !== 'end ') await sleep(5)
+  assert.deepEqual(heard.slice(0, -1), sent)
+})
