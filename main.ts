@@ -107,8 +107,11 @@ async function startAll(
   names: ProcessName[],
   children: Map<ProcessName, Child>,
   start: (name: ProcessName) => Child,
+  ending: () => boolean,
 ): Promise<void> {
   const begin = (stage: readonly ProcessName[]) => {
+    // nobody would stop what is started now
+    if (ending()) return
     for (const name of stage) if (names.includes(name)) children.set(name, start(name))
     return Promise.all(stage.map((name) => children.get(name)?.ready))
   }
@@ -137,12 +140,16 @@ async function main(): Promise<number> {
     else children.get('broker')?.signal('SIGHUP')
   })
   log.info({ version: VERSION, config: path }, 'starting')
-  const started = startAll(wanted(config), children, (name) => startChild(name, path, config.data_dir)).then(
-    () => {
-      if (!config.local_relay.enabled) log.info('everything runs')
-      else log.info(`everything runs: open ${pageAddress(config.local_relay)} to watch`)
-    },
-  )
+  let isEnding = false
+  void ending.promise.then(() => {
+    isEnding = true
+  })
+  const start = (name: ProcessName) => startChild(name, path, config.data_dir)
+  const started = startAll(wanted(config), children, start, () => isEnding).then(() => {
+    if (isEnding) return
+    if (!config.local_relay.enabled) log.info('everything runs')
+    else log.info(`everything runs: open ${pageAddress(config.local_relay)} to watch`)
+  })
   started.catch((err: unknown) => {
     log.fatal({ err }, 'cannot start')
     ending.resolve(1)

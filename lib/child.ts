@@ -38,6 +38,8 @@ export class Child {
   #process: ChildProcess | undefined
   #restart: NodeJS.Timeout | undefined
   #stopping = false
+  /** The process of now has said that it works. */
+  #listens = false
 
   constructor(options: ChildOptions) {
     this.name = options.name
@@ -50,13 +52,18 @@ export class Child {
     return this.#ready.promise
   }
 
-  /** SIGTERM, and SIGKILL after `deadline` ms. Resolves true when it exited by itself with 0. */
+  /**
+   * SIGTERM, and SIGKILL after `deadline` ms. Resolves true when it exited by itself with 0, or was still so new that it
+   * did not listen for signals.
+   */
   async stop(deadline: number): Promise<boolean> {
     this.#stopping = true
     clearTimeout(this.#restart)
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return true
-    const exited = new Promise<boolean>((resolve) => child.once('exit', (code) => resolve(code === 0)))
+    const exited = new Promise<boolean>((resolve) =>
+      child.once('exit', (code, signal) => resolve(code === 0 || (signal === 'SIGTERM' && !this.#listens))),
+    )
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), deadline)
     const clean = await exited
@@ -73,7 +80,7 @@ export class Child {
     const { name, args, log, onLine } = this.#options
     const env = { ...process.env, ...this.#options.env }
     const startedAt = performance.now()
-    let worked = false
+    this.#listens = false
     // a process group of its own: Ctrl-C must reach it through us, in our order; the channel tells it when we die
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -89,12 +96,12 @@ export class Child {
     }
     child.on('message', (message) => {
       if (message !== 'ready') return
-      worked = true
+      this.#listens = true
       this.#ready.resolve()
     })
     child.on('error', (err) => log.error({ service: name, err }, 'cannot be started'))
     child.on('exit', (code, signal) =>
-      this.#exited(code, signal, { worked, lived: performance.now() - startedAt }),
+      this.#exited(code, signal, { worked: this.#listens, lived: performance.now() - startedAt }),
     )
     log.debug({ service: name, pid: child.pid }, 'child started')
   }
