@@ -53,8 +53,8 @@ function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; prob
 
 /**
  * The named sections, `${NAME}` replaced, defaults filled in. `mayBeMissing` names keys (`cloud.device_id`) that are
- * empty instead of an error when their variable is not set. Throws {@link ConfigError} with file, path and reason of
- * everything that is wrong.
+ * taken from the variable of their name when they are empty, and are empty instead of an error when that is not set.
+ * Throws {@link ConfigError} with file, path and reason of everything that is wrong.
  */
 export function parseSections<S extends Sections>(
   file: ConfigFile,
@@ -99,7 +99,11 @@ function collectSections<S extends Sections>(
 function parseSection(file: ConfigFile, section: Sections, references: References) {
   const given = Object.keys(section).filter((name) => (file.sections[name] ?? undefined) !== undefined)
   const raw = given.map((name) => [name, replaceReferences(file.sections[name], name, references)])
-  const { data, error } = z.strictObject(section).safeParse(Object.fromEntries(raw))
+  const filled = Object.keys(section).reduce(
+    (all, name) => fillFromEnvironment(all, name, references),
+    Object.fromEntries(raw) as Record<string, unknown>,
+  )
+  const { data, error } = z.strictObject(section).safeParse(filled)
   const { missing } = references
   const wrong = (error?.issues ?? [])
     .map((issue) => ({ at: issue.path.map(String).join('.') || basename(file.path), issue }))
@@ -137,6 +141,35 @@ interface References {
   /** Where a variable is missing, and which: added to. */
   missing: Map<string, string>
   mayBeMissing: readonly string[]
+}
+
+/**
+ * What may be missing and is missing, or empty, is taken from the variable of its name: `cloud.device_id` from `DEVICE_ID`
+ * (API_CONTRACT 5.4). What still looks like a reference is missing.
+ */
+function fillFromEnvironment(
+  sections: Record<string, unknown>,
+  name: string,
+  references: References,
+): Record<string, unknown> {
+  const section = sections[name] ?? {}
+  if (typeof section !== 'object' || Array.isArray(section)) return sections
+  const keys = references.mayBeMissing
+    .filter((path) => path.startsWith(`${name}.`))
+    .map((path) => path.slice(name.length + 1))
+    .filter((key) => isMissing((section as Record<string, unknown>)[key]))
+  if (keys.length === 0) return sections
+  const values = keys.map((key) => {
+    const value = replaceReferences(`\${${key.toUpperCase()}}`, `${name}.${key}`, references)
+    return [key, isMissing(value) ? '' : value]
+  })
+  return { ...sections, [name]: { ...section, ...Object.fromEntries(values) } }
+}
+
+function isMissing(value: unknown): boolean {
+  return (
+    value === undefined || value === null || (typeof value === 'string' && /^\s*(\$\{.*\})?\s*$/.test(value))
+  )
 }
 
 function replaceReferences(value: unknown, path: string, env: References): unknown {

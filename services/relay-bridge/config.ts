@@ -4,12 +4,23 @@ import { CommandLimits } from './actuators.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
 
+/** What Node sends in a header: Latin-1 without control characters (RFC 9110, 5.5). */
+const HEADER = /^[\t\x20-\x7e\x80-\xff]*$/
+
 /** `cloud`: the relay that we dial out to. Key names as the robot's owner already uses them (API_CONTRACT 5). */
 export const CloudSection = z
   .strictObject({
     enabled: z.boolean().default(true),
-    relay_url: z.string().trim().default('wss://api.wimzai.com/ws/device'),
-    device_id: z.string().trim().default(''),
+    relay_url: z
+      .string()
+      .trim()
+      .regex(/^wss?:\/\/[^/?#]/i, 'expected ws://… or wss://…')
+      .default('wss://api.wimzai.com/ws/device'),
+    device_id: z
+      .string()
+      .trim()
+      .regex(HEADER, 'goes to the relay in a header: Latin letters, digits and signs only, in one line')
+      .default(''),
     device_secret: z.string().trim().default(''),
     reconnect_delay: seconds.default(5),
     heartbeat_interval: seconds.default(30),

@@ -14,10 +14,21 @@ export interface Ending {
 }
 
 /** What an ending asks us to do. API_CONTRACT 1.4. */
-export type Reaction = 'refused' | 'wrong-url' | 'duplicate' | 'superseded' | 'at-once' | 'soon' | 'backoff'
+export type Reaction =
+  | 'refused'
+  | 'doubtful'
+  | 'wrong-url'
+  | 'duplicate'
+  | 'superseded'
+  | 'at-once'
+  | 'soon'
+  | 'backoff'
 
 /** A normal close this soon after opening hints at a second client with our identity. */
 const DUPLICATE_WITHIN = 60_000
+
+/** A link that was of use for so long had been let in. Milliseconds. */
+const WORKED = 5_000
 
 /** The reaction to an ending by itself; three quick normal closes in a row are a duplicate identity. */
 export function reactionTo(ending: Ending): Reaction {
@@ -25,8 +36,10 @@ export function reactionTo(ending: Ending): Reaction {
     case 401:
     case 403:
     case 4000:
-    case 4001:
       return 'refused'
+    case 4001:
+      // older relays said this to a client whose place another took (API_CONTRACT 6, row 40)
+      return ending.usefulFor > WORKED ? 'doubtful' : 'refused'
     case 404:
       return 'wrong-url'
     case 4002:

@@ -12,7 +12,7 @@ import type { Wire } from './outbox-sender.ts'
 import { waitForRelay } from './reachable.ts'
 import { shownAddress } from './relay-address.ts'
 import { RelaySocket, type SocketTimes } from './relay-socket.ts'
-import { createRetrySchedule, type Retry } from './retry-schedule.ts'
+import { type Retry, RetrySchedule } from './retry-schedule.ts'
 
 /** What the link tells the parts that use it. */
 interface LinkEvents {
@@ -80,7 +80,7 @@ class RelayLink implements Link {
 
   constructor(options: LinkOptions) {
     this.#options = options
-    this.#schedule = createRetrySchedule(options.reconnectDelay)
+    this.#schedule = new RetrySchedule(options.reconnectDelay)
     this.#unreadable = createTally(options.log, 'unreadable frames of the relay dropped')
     this.#unclean = options.last.wasUnclean
     this.#state = {

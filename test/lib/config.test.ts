@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { BusSection, WebrtcSection } from '#lib/sections.ts'
+import { BusSection, CloudIdentity, WebrtcSection } from '#lib/sections.ts'
 
 function files(t: TestContext, contents: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-config-'))
@@ -34,6 +34,22 @@ test('a missing variable is named, with the key that wants it', (t) => {
     (err) => err instanceof ConfigError && /cloud\.device_id ✖ .*DEVICE_ID is not set/.test(err.message),
   )
   assert.equal(parseSections(file, { cloud: Cloud }, ['cloud.device_id']).cloud.device_id, '')
+})
+
+test('an identity that is empty or left out comes from the environment, one that is given does not', (t) => {
+  const names = ['cloud.device_id', 'cloud.device_secret']
+  const env = { DEVICE_ID: 'eid', DEVICE_SECRET: ' es\n' }
+  const identity = (yaml: string, environment: Record<string, string> = env) => {
+    const file = readConfigFile(files(t, { 'robot.yaml': yaml }), environment)
+    return Object.values(parseSections(file, { cloud: CloudIdentity }, names).cloud)
+  }
+  for (const yaml of ['', 'cloud:', 'cloud: {}', "cloud: { device_id: '', device_secret: ' ' }"])
+    assert.deepEqual(identity(yaml), ['eid', 'es'], yaml)
+  assert.deepEqual(identity('cloud: { device_id: mine, device_secret: "${OTHER:-}" }'), ['mine', 'es'])
+  assert.deepEqual(identity('cloud: { device_id: "$${DEVICE_ID}", device_secret: own }'), ['eid', 'own'])
+  assert.deepEqual(identity('', { DEVICE_ID: '${DEVICE_ID}' }), ['', ''])
+  const secret = join(dirname(files(t, { secret: 'from a file\n' })), 'secret')
+  assert.deepEqual(identity('', { DEVICE_ID: 'eid', DEVICE_SECRET_FILE: secret }), ['eid', 'from a file'])
 })
 
 test('a section that is not asked for needs no variables', (t) => {

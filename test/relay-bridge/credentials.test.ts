@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { CloudSection } from '#services/relay-bridge/config.ts'
 import { authHeaders, sign } from '#services/relay-bridge/credentials.ts'
 
 const SECRET = 'unit-test-secret'
@@ -31,4 +32,15 @@ test('the headers carry the signed timestamp in seconds', () => {
 test('the form of an old relay signs the bare id and sends no timestamp', () => {
   const headers = authHeaders({ deviceId: 'wimz_robot_99', secret: SECRET }, 'id')
   assert.deepEqual(headers, { 'X-Device-ID': 'wimz_robot_99', 'X-Signature': VECTORS.wimz_robot_99 })
+})
+
+test('what cannot be dialled or sent in a header is refused in the config, with the key', () => {
+  const problem = (cloud: object) => CloudSection.safeParse(cloud).error?.issues[0]
+  for (const device_id of ['wimz_ж', 'two\nlines', 'nul\0'])
+    assert.deepEqual(problem({ device_id })?.path, ['device_id'], device_id)
+  for (const device_id of ['', 'wimz_robot_05', 'Wauwau für Bello: #1 +/"\\'])
+    assert.equal(problem({ device_id }), undefined)
+  for (const relay_url of ['http://relay.example', 'relay.example', 'ws://', 'wss:///ws'])
+    assert.deepEqual(problem({ relay_url })?.path, ['relay_url'], relay_url)
+  assert.equal(problem({ relay_url: ' WSS://relay.example:8443' }), undefined)
 })
