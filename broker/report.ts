@@ -19,11 +19,12 @@ export async function startReport(
   mqtt: Broker,
   { prefix, away, every = EVERY }: ReportOptions,
 ): Promise<AsyncDisposable> {
-  const since = Date.now()
+  const began = Date.now()
   const startedAt = performance.now()
   const topic = `${prefix}/${topics.serviceState.name({ service: 'broker' })}`
   const announce = (state: 'online' | 'offline') => {
     const detail = { clients: mqtt.aedes.connectedClients, refused: { ...mqtt.totals } }
+    const since = state === 'online' ? began : Date.now()
     const payload = encodePayload(topics.serviceState, { state, version: VERSION, since, ...detail })
     return retain(mqtt, topic, payload, 1)
   }

@@ -152,9 +152,8 @@ class MqttBus implements Bus {
   async #close(): Promise<void> {
     if (this.#options.announce !== false && this.#client.connected) {
       // the broker sends no last will after a DISCONNECT [MQTT-3.14.4-3]
-      const said = this.publish(topics.serviceState, this.#state('offline'), {
-        service: this.#options.service,
-      })
+      const offline = { ...this.#state('offline'), since: Date.now() }
+      const said = this.publish(topics.serviceState, offline, { service: this.#options.service })
       await Promise.race([said, new Promise((resolve) => setTimeout(resolve, 500).unref())])
     }
     await this.#client.endAsync(!this.#client.connected)

@@ -17,7 +17,7 @@ export async function checkIce({ config, iceServers }: Patient): Promise<Finding
   if (!webrtc) return [warning('STUN and TURN', 'not looked at', 'mend the config first')]
   if (!webrtc.enabled) return [ok('STUN and TURN', 'webrtc.enabled is false')]
   const local = local_relay?.enabled ? local_relay.ice_servers : []
-  const own = webrtc.stun_servers.map((urls) => ({ urls }))
+  const own = [...webrtc.stun_servers, ...webrtc.turn_servers]
   const { stun, turn } = chooseIceServers([...iceServers, ...local, ...own], [])
   const found = await Promise.all([
     ...stun.map(checkStun),

@@ -67,6 +67,8 @@ const Video = z
       .transform((name) => name.toUpperCase())
       .pipe(z.enum(['H264', 'VP8']))
       .default('H264'),
+    /** The older robot's key for `vision.overlay`; false wins. */
+    enable_ai_overlay: z.boolean().default(true),
   })
   .transform(({ bitrate, ...video }) =>
     bitrate === undefined ? video : { ...video, bitrate_kbps: bitrate < 100_000 ? bitrate : bitrate / 1000 },
@@ -83,6 +85,13 @@ const Ice = z.strictObject({
   tls_insecure: z.boolean().default(false),
 })
 
+/** A TURN server as browsers name it (WebRTC 1.0, RTCIceServer). */
+const TurnServer = z.strictObject({
+  urls: z.union([z.string(), z.array(z.string())]),
+  username: z.string(),
+  credential: z.string(),
+})
+
 /** `webrtc`: the viewers' side, and the size and rate of the video, which `vision` needs as well. */
 export const WebrtcSection = z
   .strictObject({
@@ -91,6 +100,10 @@ export const WebrtcSection = z
     max_connections: number.pipe(z.int().min(1).max(16)).default(2),
     ice: Ice.prefault({}),
     stun_servers: z.array(z.string()).default(['stun:stun.l.google.com:19302']),
+    turn_servers: z.array(TurnServer).default([]),
+    audio: z
+      .strictObject({ enabled: z.literal(false, 'there is no microphone: only false is possible') })
+      .prefault({ enabled: false }),
   })
   .prefault({})
 export type WebrtcSection = z.infer<typeof WebrtcSection>

@@ -44,12 +44,13 @@ export async function startVision(deps: Deps<VisionConfig>): Promise<AsyncDispos
   const { bus, config, log } = deps
   await using stack = new AsyncDisposableStack()
   const { vision: section, data_dir: dataDir } = config
-  const { fps, bitrate_kbps, width, height } = config.webrtc.video
+  const { fps, bitrate_kbps, width, height, enable_ai_overlay } = config.webrtc.video
+  const seen = { zones: section.zones, overlay: section.overlay && enable_ai_overlay }
   const drops = stack.use(createTally(log, 'frames dropped'))
   const metrics = createMetrics(drops, deps.metrics)
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
-  const { sight, hud } = stack.use(await openSight(bus, section, () => detector.settings))
+  const { sight, hud } = stack.use(await openSight(bus, seen, () => detector.settings))
   const newest = stack.use(new Newest())
   const drawing = { drops, paint: hud.paint, newest }
   const bitrate = bitrate_kbps * 1000
@@ -112,7 +113,11 @@ function stateOf({ camera, detector, sight, hud, video, drops }: Parts) {
 const pick = ({ source, rotate, flip }: VisionSection) => ({ source, rotate, flip })
 
 /** What is seen, and how it is drawn. */
-async function openSight(bus: Bus, { zones, overlay }: VisionSection, settings: () => DetectorSection) {
+async function openSight(
+  bus: Bus,
+  { zones, overlay }: Pick<VisionSection, 'zones' | 'overlay'>,
+  settings: () => DetectorSection,
+) {
   using stack = new DisposableStack()
   const profiles = stack.use(await followProfiles(bus))
   const mode = stack.use(await followMode(bus))

@@ -36,8 +36,8 @@ const URL_FORM = /^(stun|turns?):(\[[0-9a-f:.%]+\]|[^\s:/?#@[\]]+)(?::(\d{1,5}))
  * skipped. TURN over UDP is preferred to TCP, and that to TLS; a second server over UDP comes after the first one's TLS,
  * for what keeps UDP from the one keeps it from the other.
  */
-export function chooseIceServers(given: unknown, fallback: readonly string[]): IceServers {
-  const servers = toList(given) ?? fallback.map((url) => ({ urls: url }))
+export function chooseIceServers(given: unknown, fallback: readonly unknown[]): IceServers {
+  const servers = toList(given) ?? fallback
   const entries = servers.flatMap(toEntries)
   const withAccount = entries.filter(({ username, credential }) => username && credential)
   const over = (...transports: TurnServer['transport'][]) =>

@@ -32,7 +32,7 @@ export async function startWebrtc(
   timings: Partial<Timings> = {},
   { readMemory }: { readMemory?: () => Memory } = {},
 ): Promise<AsyncDisposable> {
-  const { ice, max_connections, stun_servers, video } = config.webrtc
+  const { ice, max_connections, stun_servers, turn_servers, video } = config.webrtc
   const times = { ...TIMINGS, ...timings }
   await warmUp()
   await using stack = new AsyncDisposableStack()
@@ -54,7 +54,7 @@ export async function startWebrtc(
   const quality = createQuality(video)
   const sessions: Sessions = new Sessions({
     maxConnections: max_connections,
-    stunServers: stun_servers,
+    ownServers: [...stun_servers, ...turn_servers],
     peer,
     deps: {
       ...{ bus, log, tally, metrics, layers, silence, commands, timings: times, quality },

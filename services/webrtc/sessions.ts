@@ -6,7 +6,8 @@ import { Session, type SessionDeps } from './session.ts'
 export interface SessionsOptions {
   maxConnections: number
   /** Used when the relay names no servers. */
-  stunServers: readonly string[]
+  /** Asked where a viewer's request names no servers: addresses, or servers with an account. */
+  ownServers: readonly unknown[]
   peer: Omit<PeerOptions, 'iceServers'>
   deps: Omit<SessionDeps, 'ended'>
 }
@@ -38,10 +39,10 @@ export class Sessions implements AsyncDisposable {
   /** Begins a session. The same id again is a restart: what was there ends without a word (API_CONTRACT 3.5). */
   async request(id: string, iceServers: unknown): Promise<void> {
     if (this.#stopping) return
-    const { deps, peer, stunServers } = this.#options
+    const { deps, peer, ownServers } = this.#options
     this.#live.get(id)?.close(REASON.superseded)
     this.#makeRoom()
-    const servers = chooseIceServers(iceServers, stunServers)
+    const servers = chooseIceServers(iceServers, ownServers)
     const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
     deps.log.info({ session_id: id, servers: named.slice(0, MAX_NAMED) }, 'video requested')
     const session = new Session(

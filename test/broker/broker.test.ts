@@ -35,8 +35,9 @@ test('it says offline before it stops', async (t) => {
   const { broker, join } = await listening(t)
   const states = await collect(await join('alice'), topics.serviceState, { service: 'broker' })
   await states.next({ where: ({ state }) => state === 'online' })
+  const before = Date.now()
   await broker[Symbol.asyncDispose]()
-  await states.next({ where: ({ state }) => state === 'offline' })
+  await states.next({ where: ({ state, since }) => state === 'offline' && since >= before })
 })
 
 test('a port that is taken is a configuration error that says what to do', async (t) => {

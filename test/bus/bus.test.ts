@@ -102,8 +102,11 @@ test('the state is retained, says online, and offline after a clean stop', async
   const states = await collect(observer, topics.serviceState, { service: 'vision' })
   const { payload } = await states.next({ where: ({ camera_ok }) => camera_ok === true })
   assert.strictEqual(payload.state, 'online')
+  const before = Date.now()
   await service[Symbol.asyncDispose]()
-  assert.strictEqual((await states.next()).payload.state, 'offline')
+  const { payload: last } = await states.next()
+  assert.strictEqual(last.state, 'offline')
+  assert.ok(last.since >= before, 'since it is offline')
 })
 
 test('the last will says offline for a client that dies, and it says online again when it is back', async (t) => {

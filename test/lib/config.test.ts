@@ -116,3 +116,25 @@ test('a key without a value is no 0', (t) => {
     )
   }
 })
+
+test('the older robot’s own webrtc section is understood (API_CONTRACT 5.2)', (t) => {
+  const path = files(t, {
+    'robot.yaml': `webrtc:
+  enabled: true
+  stun_servers: ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"]
+  turn_servers: [{ urls: "turn:turn.example:3478", username: u, credential: "$TURN" }]
+  video: { fps: 15, bitrate: 1500000, codec: "vp8", enable_ai_overlay: false }
+  audio: { enabled: false }
+  max_connections: 2`,
+  })
+  const { webrtc } = parseSections(readConfigFile(path, {}), { webrtc: WebrtcSection })
+  const { bitrate_kbps, codec, enable_ai_overlay } = webrtc.video
+  assert.deepEqual([bitrate_kbps, codec, enable_ai_overlay], [1500, 'VP8', false])
+  assert.equal(webrtc.turn_servers[0]?.credential, '$TURN')
+  const loud = { webrtc: { audio: { enabled: true } } }
+  const file = readConfigFile(files(t, { 'robot.yaml': JSON.stringify(loud) }), {})
+  assert.throws(
+    () => parseSections(file, { webrtc: WebrtcSection }),
+    /webrtc\.audio\.enabled ✖ there is no microphone/,
+  )
+})

@@ -26,6 +26,18 @@ test('a picture is there at once when it is asked for, with the overlay as it is
   assert.match(String((await send('set_overlay', { enabled: 'yes' })).error), /enabled/)
 })
 
+test('either name of the config takes the overlay away', async (t) => {
+  for (const config of [
+    { vision: { overlay: false } },
+    { webrtc: { video: { enable_ai_overlay: false } } },
+    { vision: { overlay: true } },
+  ]) {
+    const { states } = await startTestVision(t, config)
+    const wanted = config.vision?.overlay === true
+    await states.next({ within: 5_000, where: ({ overlay }) => overlay === wanted })
+  }
+})
+
 test('the placeholder can be asked for as a picture as well', async (t) => {
   const source = { type: 'exec', command: ['/no/such/camera'], format: 'mjpeg' }
   const { app } = await startTestVision(t, { vision: { source } })

@@ -81,3 +81,10 @@ test('malformed servers are skipped, the rest is kept (P4) (C21)', () => {
 test('no value makes it throw', () => {
   fc.assert(fc.property(fc.anything(), (given) => void chooseIceServers(given, FALLBACK)))
 })
+
+test('servers of our own may have an account', () => {
+  assert.deepEqual(chooseIceServers(null, [...FALLBACK, { urls: 'turn:turn.example', ...account }]), {
+    stun: [{ host: 'fallback.example', port: 3478 }],
+    turn: [{ ...turn, port: 3478, transport: 'udp' }],
+  })
+})

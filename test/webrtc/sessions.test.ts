@@ -23,7 +23,7 @@ test('a close while the offer is being made wins: nothing is sent (P6) (C11)', a
   using commands = await openCommands({ bus, log, tally })
   await using sessions = new Sessions({
     maxConnections: 2,
-    stunServers: [],
+    ownServers: [],
     peer: {
       policy: 'all',
       portRange: null,
