@@ -91,7 +91,7 @@ export class Child {
     if (child.stdout) createInterface(child.stdout).on('line', onLine)
     if (child.stderr) {
       createInterface(child.stderr).on('line', (line) =>
-        log.warn({ service: name, stderr: line.slice(0, 2_000) }, 'said'),
+        log.warn({ child: name, stderr: line.slice(0, 2_000) }, 'said'),
       )
     }
     child.on('message', (message) => {
@@ -99,11 +99,11 @@ export class Child {
       this.#listens = true
       this.#ready.resolve()
     })
-    child.on('error', (err) => log.error({ service: name, err }, 'cannot be started'))
+    child.on('error', (err) => log.error({ child: name, err }, 'cannot be started'))
     child.on('exit', (code, signal) =>
       this.#exited(code, signal, { worked: this.#listens, lived: performance.now() - startedAt }),
     )
-    log.debug({ service: name, pid: child.pid }, 'child started')
+    log.debug({ child: name, pid: child.pid }, 'child started')
   }
 
   #exited(code: number | null, signal: NodeJS.Signals | null, { worked, lived }: Life): void {
@@ -116,7 +116,7 @@ export class Child {
     if (lived > WELL_AFTER) this.#backoff.reset()
     const wait = Math.round(Math.min(this.#backoff.next(), worked ? AT_ONCE : Number.POSITIVE_INFINITY))
     this.#options.log.error(
-      { service: this.name, code, signal, restart_in_ms: wait },
+      { child: this.name, code, signal, restart_in_ms: wait },
       'died, will be restarted',
     )
     this.#restart = setTimeout(() => this.#start(), wait)
