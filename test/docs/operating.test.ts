@@ -28,7 +28,8 @@ test('the doctor of docs/operating.md says of a robot that does not run what to 
   assert.equal(code, 1, output)
   assert.match(output, /^ok {7}config: /m)
   assert.match(output, /^FAILURE {2}bus: .* → start the robot/m)
-  assert.match(output, /^ok {7}camera: synthetic: 1280x720/m)
+  // a machine that is busy testing may paint too few pictures a second, and is told so
+  assert.match(output, /^(ok {7}|WARNING {2})camera: synthetic: 1280x720/m)
 })
 
 test('what docs/operating.md backs up comes back: events, passwords, settings, with their rights', async (t) => {

@@ -31,7 +31,9 @@ test('a robot that does not run: its camera is opened, its relay dialled, and wr
   const wrong = await examine('not-the-secret')
   assert.equal(wrong.code, 1)
   assert.equal(statusOf(wrong.told, 'bus'), 'failure')
-  assert.equal(statusOf(wrong.told, 'camera'), 'ok', wrong.output)
+  // a busy machine may paint too few pictures a second, and is told so
+  assert.notEqual(statusOf(wrong.told, 'camera'), 'failure', wrong.output)
+  assert.match(wrong.output, /synthetic: 320x240/)
   assert.equal(statusOf(wrong.told, 'clock'), 'ok', wrong.output)
   assert.equal(statusOf(wrong.told, 'relay credentials'), 'failure', wrong.output)
   assert.ok(!wrong.output.includes('not-the-secret'))
