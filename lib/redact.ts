@@ -9,12 +9,15 @@ export function hideSignatures(text: string): string {
 /** Who logs in where, in a URL. */
 const CREDENTIALS = /(?<=:\/\/)\S*@/g
 /** Cameras take passwords there, under any name: `?usr=admin&pwd=…`. */
-const QUERY = /(?<=:\/\/[^\s?"]*\?)[^\s"]+/g
+const QUERY = /(?<=:\/\/[^\s?#"]*[?#])[^\s"]+/g
+/** The same where a whole host stands before it: what follows is no password of a user, though it may hold an `@`. */
+const QUERY_OF_HOST =
+  /(?<=:\/\/(?:[^\s?#"]*@)?(?:[\w.-]+|\[[\da-f:.%]+\])(?::\d*)?(?:\/[^\s?#"]*)?[?#])[^\s"]+/gi
 
 /**
- * The text without user, password and query of the URLs in it. A password may hold an `@` or `/`, so all up to the last
- * goes.
+ * The text without user, password and query of the URLs in it. A password may hold an `@`, `/` or `?`, so all up to the
+ * last `@` goes that is not of the query.
  */
 export function hideCredentials(text: string): string {
-  return text.replaceAll(CREDENTIALS, '').replaceAll(QUERY, '[hidden]')
+  return text.replaceAll(QUERY_OF_HOST, '[hidden]').replaceAll(CREDENTIALS, '').replaceAll(QUERY, '[hidden]')
 }

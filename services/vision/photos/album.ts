@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { VisionSection } from '../config.ts'
 
@@ -10,12 +10,22 @@ const MiB = 1024 * 1024
 /** Names given out that are remembered, for photos that never get to the disk. */
 const MOST_NAMES = 100
 
-/** Photos on the disk: so many, and so many MiB, at most; the oldest go first. */
+interface Kept {
+  name: string
+  bytes: number
+  /** When it was written, or just after the one before it where the clock has been set back. Milliseconds since 1970. */
+  written: number
+}
+
+/**
+ * Photos on the disk: so many, and so many MiB, at most; the oldest go first. How old they are their files tell, not
+ * their names: a robot without a clock of its own starts at some time past, and each file is made newer than the last.
+ */
 export class Album {
   readonly #folder: string
   readonly #limits: VisionSection['photos']
-  /** Photos of this run, the newest last: what their names say depends on a clock that may have been set meanwhile. */
-  readonly #added = new Set<string>()
+  /** When the newest was written. */
+  #newest = 0
   readonly #given = new Set<string>()
   /** One after the other, so that two photos never prune at once. */
   #last: Promise<unknown> = Promise.resolve()
@@ -55,12 +65,12 @@ export class Album {
       const part = join(this.#folder, `${name}${PART}`)
       try {
         await writeFile(part, jpeg, { mode: 0o640 })
+        await this.#makeNewest(part)
         await rename(part, join(this.#folder, name))
       } catch (err) {
         await rm(part, { force: true })
         throw err
       }
-      this.#added.add(name)
       await this.#prune()
     })
   }
@@ -71,25 +81,36 @@ export class Album {
     return done
   }
 
+  async #makeNewest(path: string): Promise<void> {
+    if ((await stat(path)).mtimeMs > this.#newest) return
+    const time = new Date(Math.floor(this.#newest) + 1)
+    await utimes(path, time, time)
+  }
+
   async #prune(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => [])
-    const before = names.filter((name) => NAME.test(name) && !this.#added.has(name)).sort()
+    const photos = await this.#photos()
+    this.#newest = photos[0]?.written ?? 0
     let bytes = 0
-    let kept = 0
-    for (const name of [...before, ...this.#added].reverse()) {
-      const path = join(this.#folder, name)
-      bytes += (await stat(path).catch(() => undefined))?.size ?? 0
-      if (kept < this.#limits.keep && bytes <= this.#limits.max_mb * MiB) {
-        kept++
-        continue
-      }
-      await rm(path, { force: true })
-      this.#added.delete(name)
+    for (const [index, photo] of photos.entries()) {
+      bytes += photo.bytes
+      if (index < this.#limits.keep && bytes <= this.#limits.max_mb * MiB) continue
+      await rm(join(this.#folder, photo.name), { force: true })
     }
+  }
+
+  /** The newest first. */
+  async #photos(): Promise<Kept[]> {
+    const photos: Kept[] = []
+    for (const name of await readdir(this.#folder).catch(() => [])) {
+      const facts = NAME.test(name) && (await stat(join(this.#folder, name)).catch(() => undefined))
+      if (facts) photos.push({ name, bytes: facts.size, written: facts.mtimeMs })
+    }
+    // copied files may be of one moment
+    return photos.sort((a, b) => b.written - a.written || (a.name < b.name ? 1 : -1))
   }
 }
 
-/** `photo-2026-11-23T10-15-30.123Z.jpg`, and `…Z-2.jpg` for the second of it: sorts by time, a file name everywhere. */
+/** `photo-2026-11-23T10-15-30.123Z.jpg`, and `…Z-2.jpg` for the second of it: a file name everywhere. */
 function photoName(time: number, count = 1): string {
   return `photo-${new Date(time).toISOString().replaceAll(':', '-')}${count > 1 ? `-${count}` : ''}.jpg`
 }

@@ -22,12 +22,27 @@ test('after a long pause the clip goes on at its own pace', () => {
 test('timestamps that jump, either way, neither stop the video nor let it run', () => {
   let now = 0
   const pacer = createPacer(0, () => now)
-  for (const jump of [600_000, -600_000]) {
-    assert.equal(pacer.until(100 + jump), 0)
+  for (const [jump, pause] of [
+    [600_000, 1_000],
+    [-600_000, 0],
+  ] as const) {
+    assert.equal(pacer.until(100 + jump), pause)
+    now += pause
     assert.equal(pacer.until(140 + jump), 40)
     now += 40
     assert.equal(pacer.until(180 + jump), 40)
     now += 40
     assert.equal(pacer.until(180 + jump), 0)
+  }
+})
+
+test('pictures that are minutes apart come one a second: often enough for a camera, and not at full speed', () => {
+  let now = 0
+  const pacer = createPacer(0, () => now)
+  assert.equal(pacer.until(0), 0)
+  for (let minute = 1; minute <= 5; minute++) {
+    const wait = pacer.until(minute * 60_000)
+    assert.equal(wait, 1_000)
+    now += wait
   }
 })
