@@ -8,7 +8,7 @@ import {
   Packet,
   type Stream,
 } from 'node-av'
-import { AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
+import { AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder } from './decoder.ts'
 
@@ -30,6 +30,8 @@ export class Input implements AsyncDisposable {
   readonly #signal: AbortSignal
   readonly #interrupt = () => this.#context.interrupt()
   #stream: Stream | undefined
+  /** Where the picture after the last one belongs, ms: a bare H.264 stream does not say. */
+  #position = 0
   #decoder: Decoder | undefined
 
   /** Rejects with {@link UnavailableError} when it cannot be opened, has no video, or the signal is aborted. */
@@ -69,7 +71,7 @@ export class Input implements AsyncDisposable {
     let ended = false
     while (!this.#signal.aborted) {
       const pixels = await decoder.receive()
-      if (pixels) return { pixels, ...timing(pixels, stream) }
+      if (pixels) return this.#place(pixels, stream)
       if (ended) return undefined
       ended = !(await this.#read(decoder, stream))
     }
@@ -96,6 +98,12 @@ export class Input implements AsyncDisposable {
     this.#decoder = await Decoder.open(stream.codecpar.codecId, stream.codecpar)
   }
 
+  #place(pixels: Frame, stream: Stream) {
+    const { position = this.#position, duration } = timing(pixels, stream)
+    this.#position = position + duration
+    return { pixels, position, duration }
+  }
+
   /** Feeds the decoder; false at the end. */
   async #read(decoder: Decoder, stream: Stream): Promise<boolean> {
     const code = await this.#context.readFrame(this.#packet)
@@ -116,8 +124,9 @@ function timing(pixels: Frame, stream: Stream) {
   const { num: rateNum, den: rateDen } = stream.avgFrameRate
   const unit = (1000 * num) / den
   const given = Number(pixels.duration) * unit
+  const { bestEffortTimestamp: time } = pixels
   return {
-    position: Number(pixels.bestEffortTimestamp) * unit,
+    position: time === AV_NOPTS_VALUE ? undefined : Number(time) * unit,
     duration: given > 0 ? given : rateNum > 0 ? (1000 * rateDen) / rateNum : 40,
   }
 }

@@ -172,6 +172,20 @@ test('a file is played again and again, paced by its own clock', async (t) => {
   assert.ok(duration > ((count - 1) * 1000) / 15 - 60, `${duration} ms`)
 })
 
+test('a file of bare H.264, which has no timestamps, does not run at full speed', async (t) => {
+  const units: Buffer[] = []
+  using pixels = plainPicture(SIZE, COLOUR)
+  using encoder = await Encoder.open({ ...SIZE, fps: 25, bitrate: 500_000, matrix: 'bt601' })
+  for (let i = 0; i < 15; i++) units.push(await encoder.encode(pixels, { at: i * 40, keyframe: i === 0 }))
+  const path = await fileOf(t, 'clip.h264', Buffer.concat(units))
+  const count = 25
+  const times: number[] = []
+  await captureSome(t, { type: 'url', url: path }, count, () => void times.push(performance.now()))
+  const duration = (times.at(-1) ?? 0) - (times[0] ?? 0)
+  // the stream may say its rate, or not; far above that it is full speed
+  assert.ok(duration > (count - 1) * 10, `${duration} ms`)
+})
+
 test('a file that is not looped ends', async (t) => {
   const path = await fileOf(t, 'clip.mp4', Buffer.alloc(0))
   await writeClip(path, Array(3).fill(Buffer.alloc(1280 * 720 * 4, 0x77)))
