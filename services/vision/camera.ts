@@ -36,6 +36,8 @@ const SILENCE = 2_000
 /** The first picture may take longer: a camera has to warm up, a stream to be connected. */
 const WARM_UP = 10_000
 const RETRY = { first: 500, cap: 10_000, least: 250 }
+/** A life as short as this, ms, is no recovery: each would be told to apps, several a second. */
+const SHORT = 10_000
 
 interface Change {
   settings: CameraSettings
@@ -130,6 +132,7 @@ export class Camera implements AsyncDisposable {
     while (!signal.aborted) {
       this.#interrupt = new AbortController()
       const change = this.#change
+      const begin = performance.now()
       const { reason, worked } = await this.#attempt(change)
       if (signal.aborted) return
       // a newer change has come, or this one was in vain and what was before is tried again: at once
@@ -137,7 +140,7 @@ export class Camera implements AsyncDisposable {
         this.#giveUp(change, reason)
         continue
       }
-      if (worked) this.#backoff.reset()
+      if (worked && performance.now() - begin > SHORT) this.#backoff.reset()
       if (worked || !lost) this.#options.log.warn({ reason }, 'camera lost, retrying')
       lost = true
       this.#fail(reason)

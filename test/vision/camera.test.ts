@@ -88,6 +88,36 @@ test('a source that falls silent is ended and tried again', async (t) => {
   await until(() => camera.summary.camera_ok)
 })
 
+/** Resolves with the ms that it took to come to this life of a source; each gives a picture and has lasted for so long. */
+async function timeToLife(t: TestContext, count: number, lasting: number): Promise<number> {
+  const now = performance.now.bind(performance)
+  let passed = 0
+  t.mock.method(performance, 'now', () => now() + passed)
+  t.mock.method(Math, 'random', () => 0.99)
+  const come = Promise.withResolvers<void>()
+  const start = now()
+  let lives = 0
+  openCamera(t, (options) => {
+    if (++lives === count) come.resolve()
+    const end = () => {
+      passed += lasting
+    }
+    return capturing(1, end)(options)
+  })
+  await come.promise
+  return now() - start
+}
+
+test('a source that ends again and again within seconds is tried ever more seldom', async (t) => {
+  const time = await timeToLife(t, 4, 0)
+  assert.ok(time > 3_000, `${time} ms for waits of 0.5, 1 and 2 s`)
+})
+
+test('a source that ends after long is tried at once', { timeout: 20_000 }, async (t) => {
+  const time = await timeToLife(t, 6, 60_000)
+  assert.ok(time < 10_000, `${time} ms for five waits of half a second; growing ones are 15 s`)
+})
+
 test('pictures never go back in time, whatever the source does', async (t) => {
   let lives = 0
   const { frames, until } = openCamera(
