@@ -37,7 +37,7 @@ const SILENCE = 2_000
 const WARM_UP = 10_000
 const RETRY = { first: 500, cap: 10_000, least: 250 }
 /** A life as short as this, ms, is no recovery: each would be told to apps, several a second. */
-const SHORT = 10_000
+const SHORT = 3_000
 
 interface Change {
   settings: CameraSettings
