@@ -1,4 +1,5 @@
-import type { Frame } from 'node-av'
+import { Frame } from 'node-av'
+import { AV_PIX_FMT_YUV420P } from 'node-av/constants'
 import type { Size } from '../fit.ts'
 import { allocate, check } from '../pixels.ts'
 
@@ -16,16 +17,19 @@ export interface RawReader {
 export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<void> | void): RawReader {
   const area = size.width * size.height
   const bytes = Buffer.alloc((area * 3) / 2)
+  const view = viewOf(bytes, size)
   let filled = 0
   return {
     async read(chunk) {
       for (let at = 0; at < chunk.length; ) {
-        const taken = chunk.copy(bytes, filled, at)
-        at += taken
-        filled += taken
+        const copied = chunk.copy(bytes, filled, at)
+        at += copied
+        filled += copied
         if (filled < bytes.length) continue
         filled = 0
-        await emit(toFrame(bytes, size))
+        const taken = emit(copyOf(view))
+        // what is taken at once is not waited for: the next chunk may come in this very turn, and must not overtake
+        if (taken instanceof Promise) await taken
       }
     },
     get begun() {
@@ -34,8 +38,18 @@ export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<voi
   }
 }
 
-function toFrame(bytes: Buffer, size: Size): Frame {
-  const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
-  check(pixels.fromBuffer(bytes), 'raw picture')
+/** A picture whose pixels are these bytes: node-av's `fromBuffer` copies nothing, against its documentation. */
+function viewOf(bytes: Buffer, { width, height }: Size): Frame {
+  const view = new Frame()
+  view.alloc()
+  Object.assign(view, { format: AV_PIX_FMT_YUV420P, width, height })
+  check(view.fromBuffer(bytes), 'raw picture')
+  return view
+}
+
+/** With pixels of its own: whoever takes it may keep it when the next one comes. */
+function copyOf(view: Frame): Frame {
+  const pixels = allocate(view, view.height >= 720 ? 'bt709' : 'bt601')
+  check(pixels.copy(view), 'raw picture')
   return pixels
 }

@@ -6,6 +6,7 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { planesOf } from '#services/vision/pixels.ts'
 import { captureFrom } from '#services/vision/sources/open.ts'
+import { SmallPictures } from '#services/vision/sources/small-pictures.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 
@@ -30,6 +31,19 @@ async function captureBoth(t: TestContext, source: object, count: number) {
   })
   return seen
 }
+
+test('small pictures of chunks that come in one turn stay in order', () => {
+  using pictures = new SmallPictures(SMALL)
+  const picture = (brightness: number) => Buffer.alloc((SMALL.width * SMALL.height * 3) / 2, brightness)
+  const bytes = Buffer.concat([30, 31, 32].map(picture))
+  const cut = Math.round(bytes.length * 0.8)
+  pictures.read(bytes.subarray(0, cut))
+  pictures.read(bytes.subarray(cut))
+  for (const brightness of [30, 31, 32]) {
+    using pixels = pictures.next()
+    assert.equal(pixels && planesOf(pixels).y[0], brightness)
+  }
+})
 
 test('a program’s small pictures come with the large ones that they belong to', async (t) => {
   const script = `const fs = require('node:fs')
