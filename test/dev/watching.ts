@@ -31,17 +31,25 @@ export const says = (page: Page, text: RegExp) => page.getByText(text).first().w
 
 /** A relay with a robot that is a page, and viewer pages that must not complain. */
 export async function watching(t: TestContext, browser: Browser, section: object = {}) {
+  const complaints: string[] = []
+  let ended = false
+  // the relay goes before the pages, which miss it then
+  t.after(() => {
+    ended = true
+  })
+  const complain = (text: string) => {
+    if (!ended) complaints.push(text)
+  }
   const relay = await relayFor(t, section)
   const context = await browser.newContext({ viewport: { width: 800, height: 450 } })
   t.after(() => context.close())
   const device = await relay.robot()
   const robotPage = await actAsRobot(context, device)
-  const complaints: string[] = []
   t.after(() => assert.deepEqual(complaints, []))
   const view = async (query = '') => {
     const page = await context.newPage()
-    page.on('console', (message) => complaints.push(message.text()))
-    page.on('pageerror', (err) => complaints.push(String(err)))
+    page.on('console', (message) => complain(message.text()))
+    page.on('pageerror', (err) => complain(String(err)))
     await page.goto(`http://${relay.address}/${query}`)
     return page
   }
