@@ -3,6 +3,7 @@ import type { Link } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { busLogin } from '#lib/bus-login.ts'
 import { findPassword } from '#lib/password-file.ts'
+import { hideCredentials } from '#lib/redact.ts'
 import { VERSION } from '#lib/version.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
 import type { Patient, RobotConfig } from './patient.ts'
@@ -32,7 +33,7 @@ export async function checkBus(
   config: RobotConfig['bus'],
   sections: Partial<RobotConfig>,
 ): Promise<{ findings: Finding[]; bus?: Bus; asleep: boolean }> {
-  const address = config.url.replace(/(?<=\/\/)[^/]*@/, '')
+  const address = hideCredentials(config.url)
   let last: unknown = new Error('no answer')
   const gaveUp = Promise.withResolvers<undefined>()
   const note = ({ err }: { err?: unknown }) => {

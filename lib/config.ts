@@ -97,13 +97,12 @@ function collectSections<S extends Sections>(
 }
 
 function parseSection(file: ConfigFile, section: Sections, references: References) {
-  const given = Object.keys(section).filter((name) => (file.sections[name] ?? undefined) !== undefined)
-  const raw = given.map((name) => [name, replaceReferences(file.sections[name], name, references)])
-  const filled = Object.keys(section).reduce(
-    (all, name) => fillFromEnvironment(all, name, references),
-    Object.fromEntries(raw) as Record<string, unknown>,
-  )
-  const { data, error } = z.strictObject(section).safeParse(filled)
+  const given = Object.keys(section).map((name) => {
+    const value = replaceReferences(file.sections[name] ?? undefined, name, references)
+    return [name, fillFromEnvironment(value, name, references)] as const
+  })
+  const present = given.filter(([, value]) => value !== undefined)
+  const { data, error } = z.strictObject(section).safeParse(Object.fromEntries(present))
   const { missing } = references
   const wrong = (error?.issues ?? [])
     .map((issue) => ({ at: issue.path.map(String).join('.') || basename(file.path), issue }))
@@ -147,23 +146,19 @@ interface References {
  * What may be missing and is missing, or empty, is taken from the variable of its name: `cloud.device_id` from `DEVICE_ID`
  * (API_CONTRACT 5.4). What still looks like a reference is missing.
  */
-function fillFromEnvironment(
-  sections: Record<string, unknown>,
-  name: string,
-  references: References,
-): Record<string, unknown> {
-  const section = sections[name] ?? {}
-  if (typeof section !== 'object' || Array.isArray(section)) return sections
+function fillFromEnvironment(section: unknown, name: string, references: References): unknown {
+  if (section !== undefined && (typeof section !== 'object' || Array.isArray(section))) return section
+  const given: Record<string, unknown> = { ...section }
   const keys = references.mayBeMissing
     .filter((path) => path.startsWith(`${name}.`))
     .map((path) => path.slice(name.length + 1))
-    .filter((key) => isMissing((section as Record<string, unknown>)[key]))
-  if (keys.length === 0) return sections
-  const values = keys.map((key) => {
+    .filter((key) => isMissing(given[key]))
+  if (keys.length === 0) return section
+  for (const key of keys) {
     const value = replaceReferences(`\${${key.toUpperCase()}}`, `${name}.${key}`, references)
-    return [key, isMissing(value) ? '' : value]
-  })
-  return { ...sections, [name]: { ...section, ...Object.fromEntries(values) } }
+    given[key] = isMissing(value) ? '' : value
+  }
+  return given
 }
 
 function isMissing(value: unknown): boolean {
