@@ -38,6 +38,7 @@ WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
 COPY package.json LICENSE THIRD_PARTY_NOTICES.md ./
 COPY bus bus
+COPY commands commands
 COPY lib lib
 COPY broker broker
 COPY services services

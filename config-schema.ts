@@ -1,6 +1,6 @@
 import { BrokerSection } from '#broker/config.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
-import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/sections.ts'
+import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { VisionSection } from '#services/vision/config.ts'

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Child } from '#lib/child.ts'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { openConsole } from '#lib/console.ts'
 import { createLogger } from '#lib/logger.ts'
+import { Child } from '#lib/supervised-process.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
 import { ALL_SECTIONS } from './config-schema.ts'
 

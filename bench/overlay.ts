@@ -1,6 +1,6 @@
 import type { Detections } from '#bus/messages.ts'
+import { planesOf } from '#services/vision/image/pixels.ts'
 import { paintOverlay } from '#services/vision/overlay/overlay.ts'
-import { planesOf } from '#services/vision/pixels.ts'
 import { noisyPicture } from '#test/vision/pictures.ts'
 import { percentile } from './statistics.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { number } from '#lib/coerced-number.ts'
 import { isLoopback } from '#lib/loopback.ts'
-import { number } from '#lib/number.ts'
 
 const port = number.pipe(z.int().min(0).max(65_535))
 const count = (least: number, most: number) => number.pipe(z.int().min(least).max(most))

@@ -1,7 +1,7 @@
 import type { IPublishPacket, MqttClient } from 'mqtt'
 import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
-import { type Keep, openInbox } from './inbox.ts'
+import { type Keep, openInbox } from './durable-subscription.ts'
 import { Reconnect } from './reconnect.ts'
 import { requestSubscription } from './subscription.ts'
 import { decodePayload, encodePayload, fromWire, type Params, type Topic, toWire } from './topic.ts'

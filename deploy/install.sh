@@ -12,7 +12,7 @@ STATE=/var/lib/wimz
 UNITS=/etc/systemd/system
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts
-  bus lib broker services dev doctor models demo configs'
+  bus commands lib broker services dev doctor models demo configs'
 
 DRY=false
 UNINSTALL=false

@@ -5,8 +5,8 @@ import { busLogin } from '#lib/bus-login.ts'
 import { findPassword } from '#lib/password-file.ts'
 import { hideCredentials } from '#lib/redact.ts'
 import { VERSION } from '#lib/version.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import type { Patient, RobotConfig } from './patient.ts'
+import type { Patient, RobotConfig } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
 /** A broker of this machine answers at once; one elsewhere may take its time. Milliseconds. */
 const LOGIN = 4_000

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import { captureFrom } from '#services/vision/sources/open.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import { isOnline, type Patient } from './patient.ts'
+import { captureFrom } from '#services/vision/camera/sources/open.ts'
+import { isOnline, type Patient } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
 /** Until the first picture, and how long pictures are counted from then on. Milliseconds. */
 const FIRST = 12_000

@@ -1,8 +1,8 @@
 import { collectConfig } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { ALL_SECTIONS } from '../config-schema.ts'
-import { type Finding, failure, ok } from './finding.ts'
-import type { RobotConfig } from './patient.ts'
+import type { RobotConfig } from './check-context.ts'
+import { type Finding, failure, ok } from './check-result.ts'
 
 /** Reads the config file and tells everything that is wrong with it at once; `config` holds the sections that are right. */
 export function checkConfig(path: string): { findings: Finding[]; config: Partial<RobotConfig> } {

@@ -1,9 +1,9 @@
-import { createGathering } from '#services/webrtc/gathering.ts'
-import { chooseIceServers, type TurnServer } from '#services/webrtc/ice-servers.ts'
-import { allocateRelay } from '#services/webrtc/relay-candidate.ts'
-import { resolveHost } from '#services/webrtc/resolve-host.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import type { Patient } from './patient.ts'
+import { createGathering } from '#services/webrtc/ice/gathering.ts'
+import { chooseIceServers, type TurnServer } from '#services/webrtc/ice/ice-servers.ts'
+import { allocateRelay } from '#services/webrtc/ice/relay-candidate.ts'
+import { resolveHost } from '#services/webrtc/ice/resolve-host.ts'
+import type { Patient } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 import { askStun } from './stun.ts'
 
 /** Milliseconds for one server. */

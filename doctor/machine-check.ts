@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { access, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { relayAddress, relayHttp } from '#services/relay-bridge/relay-address.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import type { Patient } from './patient.ts'
+import { relayAddress, relayHttp } from '#services/relay-bridge/connection/relay-address.ts'
+import type { Patient } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
 /** MiB free: the outbox holds 64, photos 200. */
 const DISK = { scarce: 500, full: 50 }

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { configPath } from '#lib/config.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { examine } from './examine.ts'
-import type { Finding } from './finding.ts'
-import { createHider } from './hider.ts'
+import type { Finding } from './check-result.ts'
+import { createHider } from './redactor.ts'
+import { examine } from './run-checks.ts'
 
 const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON]
 

@@ -1,7 +1,7 @@
 import { ModelThread } from '#services/vision/detect/model-thread.ts'
-import { greyPicture } from '#services/vision/detect/shared-picture.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import { isOnline, type Patient, type RobotConfig } from './patient.ts'
+import { greyPicture } from '#services/vision/detect/shared-frame.ts'
+import { isOnline, type Patient, type RobotConfig } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
 /** The first inference is slower than all others. */
 const RUNS = 4

@@ -2,10 +2,10 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { relayAddress } from '#services/relay-bridge/relay-address.ts'
+import { relayAddress } from '#services/relay-bridge/connection/relay-address.ts'
+import type { Patient } from './check-context.ts'
+import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 import { checkCredentials } from './credentials-check.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './finding.ts'
-import type { Patient } from './patient.ts'
 
 /** Milliseconds for each step. */
 const STEP = 5_000

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { ConfigError } from './config-error.ts'
+import { type BusSection, DataDir } from './config-schema.ts'
 import { readConfiguredFile } from './configured-file.ts'
 import { isLoopback } from './loopback.ts'
 import { ensurePassword } from './password-file.ts'
-import { type BusSection, DataDir } from './sections.ts'
 
 /** What of the config tells how to log in at our own broker. */
 export const LOGIN_SECTIONS = {

@@ -4,8 +4,8 @@ import { parseArgs, parseEnv } from 'node:util'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from './config-error.ts'
+import { SECTION_NAMES } from './config-schema.ts'
 import { interpolate } from './interpolate.ts'
-import { SECTION_NAMES } from './sections.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -3,7 +3,7 @@ import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
 import { configPath, parseSections, readConfigFile } from './config.ts'
-import { BusSection } from './sections.ts'
+import { BusSection } from './config-schema.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
 
 /** The retained state must be there at once; a broker under load gets some grace. */

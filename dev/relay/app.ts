@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
 import { type Frame, isObject, parseJson, text, without } from './frame.ts'
 import type { Hub } from './hub.ts'
-import { sendFrame } from './outlet.ts'
+import { sendFrame } from './ws-send.ts'
 
 /** Characters that an app may send in one frame (API_CONTRACT 0). */
 const MAX_MESSAGE = 1_048_576

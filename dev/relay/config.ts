@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { CloudIdentity } from '#lib/config-schema.ts'
 import { isLoopback } from '#lib/loopback.ts'
-import { CloudIdentity } from '#lib/sections.ts'
 
 const Dog = z.looseObject({ dog_id: z.string(), name: z.string() })
 

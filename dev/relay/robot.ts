@@ -1,7 +1,7 @@
 import { type RawData, WebSocket } from 'ws'
 import { type Frame, isObject, parseJson, text } from './frame.ts'
 import type { Hub } from './hub.ts'
-import { keepAlive, sendFrame } from './outlet.ts'
+import { keepAlive, sendFrame } from './ws-send.ts'
 
 /** Never sequenced (API_CONTRACT 2.5). */
 const UNSEQUENCED = new Set(['pong', 'heartbeat', 'battery', 'network_state'])

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { BusSection, CloudIdentity, DataDir } from '#lib/sections.ts'
+import { BusSection, CloudIdentity, DataDir } from '#lib/config-schema.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().min(1).max(3600))
 

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { topics } from '#bus/topics.ts'
+import { MetricsSection } from '#lib/config-schema.ts'
 import { listen } from '#lib/listen.ts'
-import { MetricsSection } from '#lib/sections.ts'
 import { type Deps, defineService } from '#lib/service.ts'
 import { Collection } from './collection.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { number } from '#lib/number.ts'
+import { number } from '#lib/coerced-number.ts'
 
 /** Pixels, even as 4:2:0 video needs it. */
 export const Side = number.pipe(z.int().min(16).max(4096).multipleOf(2))

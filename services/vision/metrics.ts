@@ -1,7 +1,7 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
-import { createStages } from '#lib/stages.ts'
-import type { Tally } from '#lib/tally.ts'
+import type { Tally } from '#lib/event-counter.ts'
+import { createStages } from '#lib/latency-histogram.ts'
 
 /** Seconds. */
 const BUCKETS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512]

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { SessionSummary } from '#bus/messages.ts'
-import { createStages } from '#lib/stages.ts'
-import type { Tally } from '#lib/tally.ts'
+import type { Tally } from '#lib/event-counter.ts'
+import { createStages } from '#lib/latency-histogram.ts'
 
 /** Seconds that a session lives. */
 const BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400]

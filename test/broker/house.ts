@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
-import { hashPassword } from '#broker/password-hash.ts'
+import { hashPassword } from '#broker/auth/password-hash.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { startMosquitto } from '#test/helpers/mosquitto.ts'

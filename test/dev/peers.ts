@@ -5,7 +5,7 @@ import { LocalRelaySection } from '#dev/relay/config.ts'
 import { startRelay } from '#dev/relay/index.ts'
 import type { RelayTimes } from '#dev/relay/times.ts'
 import { createLogger } from '#lib/logger.ts'
-import { authHeaders } from '#services/relay-bridge/credentials.ts'
+import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
 import { refuseSecrets } from '#test/helpers/secrets.ts'
 
 export type Frame = Record<string, unknown>

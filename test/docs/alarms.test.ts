@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Link } from '#bus/messages.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { REASON } from '#services/webrtc/endings.ts'
+import { REASON } from '#services/webrtc/session/close-reasons.ts'
 import { saidIn, sources, talliesIn } from './messages.ts'
 
 const PAGE = readFileSync(join(PROJECT_ROOT, 'docs/operating.md'), 'utf8')
@@ -64,7 +64,7 @@ test('every counter of the broker is explained', () => {
 })
 
 test('every reason of a source that fails is in the table of camera_error', () => {
-  const thrown = [...sources(['services/vision/sources']).values()].flatMap((code) =>
+  const thrown = [...sources(['services/vision/camera/sources']).values()].flatMap((code) =>
     [...code.matchAll(/new UnavailableError\((['`])(.*?)\1/g)].map(([, , text = '']) =>
       text.replaceAll(/\$\{[^}]*\}/g, '…'),
     ),

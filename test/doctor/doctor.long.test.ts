@@ -9,7 +9,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { TEST_SECRET } from '#test/helpers/secrets.ts'
 import { startStack } from '#test/helpers/stack.ts'
-import { noTurnServer, startTurnServer } from '#test/webrtc/turn-server.ts'
+import { noTurnServer, startTurnServer } from '#test/webrtc/ice/turn-server.ts'
 import { runDoctor, statusOf, writeConfig } from './run-doctor.ts'
 
 test('a robot that does not run: its camera is opened, its relay dialled, and wrong credentials are told', async (t) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseSections, readConfigFile } from '#lib/config.ts'
-import { SECTION_NAMES } from '#lib/sections.ts'
+import { SECTION_NAMES } from '#lib/config-schema.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { ALL_SECTIONS } from '../../config-schema.ts'
 

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os'
 import { BrokerSection } from '#broker/config.ts'
 import { type RunningBroker, startBroker } from '#broker/index.ts'
-import type { WaitingBounds } from '#broker/waiting.ts'
+import type { WaitingBounds } from '#broker/limits/backpressure.ts'
+import { BusSection } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
-import { BusSection } from '#lib/sections.ts'
 
 /** Our broker on a port of 127.0.0.1, any that is free unless named, where everybody may do everything. */
 export function startOpenBroker(

@@ -1,4 +1,4 @@
-import type { Access } from '#broker/access.ts'
+import type { Access } from '#broker/auth/authorizer.ts'
 
 /** Lets everybody in and everything through: for tests that are not about rights. */
 export function openAccess(): Access {

@@ -1,11 +1,11 @@
 import { nalUnits } from '#bus/access-unit.ts'
+import { Input } from '#services/vision/camera/sources/input.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
-import { copyShared } from '#services/vision/detect/shared-picture.ts'
+import { copyShared } from '#services/vision/detect/shared-frame.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
+import { planesOf } from '#services/vision/image/pixels.ts'
 import { paintLines } from '#services/vision/overlay/overlay.ts'
-import { planesOf } from '#services/vision/pixels.ts'
-import { Input } from '#services/vision/sources/input.ts'
 
 // Run by the arm64 Node: seconds of the clip are decoded, drawn on and encoded, and the model looks at one picture.
 const FPS = 15

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { busLogin } from '#lib/bus-login.ts'
-import { BusSection } from '#lib/sections.ts'
+import { BusSection } from '#lib/config-schema.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
 const execute = promisify(execFile)

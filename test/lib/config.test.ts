@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { BusSection, CloudIdentity, WebrtcSection } from '#lib/sections.ts'
+import { BusSection, CloudIdentity, WebrtcSection } from '#lib/config-schema.ts'
 
 function files(t: TestContext, contents: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-config-'))

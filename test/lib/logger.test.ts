@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createTally } from '#lib/event-counter.ts'
 import { createLogger } from '#lib/logger.ts'
-import { createTally } from '#lib/tally.ts'
 
 function recorded() {
   const lines: string[] = []

@@ -1,10 +1,10 @@
 import { Packet } from 'node-av'
 import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, type AVCodecID } from 'node-av/constants'
-import { type Rgb, toYuv } from '#services/vision/colour.ts'
-import type { Size } from '#services/vision/fit.ts'
+import { Decoder } from '#services/vision/camera/sources/decoder.ts'
+import { type Rgb, toYuv } from '#services/vision/image/color.ts'
+import type { Size } from '#services/vision/image/fit.ts'
+import { allocate, type Planes, planesOf } from '#services/vision/image/pixels.ts'
 import { fillRect } from '#services/vision/overlay/paint.ts'
-import { allocate, type Planes, planesOf } from '#services/vision/pixels.ts'
-import { Decoder } from '#services/vision/sources/decoder.ts'
 
 /** A picture of one colour. */
 export function plainPicture(size: Size, colour: Rgb) {

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { WebrtcSection } from '#lib/sections.ts'
+import { WebrtcSection } from '#lib/config-schema.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { startVision } from '#services/vision/index.ts'
 import { collect } from '#test/helpers/collect.ts'

@@ -1,8 +1,8 @@
 import type { TestContext } from 'node:test'
 import { Registry } from 'prom-client'
-import { WebrtcSection } from '#lib/sections.ts'
+import { WebrtcSection } from '#lib/config-schema.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
-import type { Timings } from '#services/webrtc/timings.ts'
+import type { Timings } from '#services/webrtc/session/timings.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { openCamera } from './camera.ts'
 

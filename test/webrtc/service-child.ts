@@ -1,6 +1,6 @@
 import { createHistogram } from 'node:perf_hooks'
+import { WebrtcSection } from '#lib/config-schema.ts'
 import { createLogger } from '#lib/logger.ts'
-import { WebrtcSection } from '#lib/sections.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
 import { connectUnixBus } from '#test/helpers/unix-bus.ts'
 

@@ -1,5 +1,5 @@
 import type { Output, Raw } from './decode.ts'
-import type { Layout } from './layout.ts'
+import type { Layout } from './model-io.ts'
 
 /**
  * What DETR and its kin give: [1, N, 4] centre x, centre y, width, height in parts of the picture, and [1, N, classes]

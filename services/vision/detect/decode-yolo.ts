@@ -1,4 +1,4 @@
-import type { Size } from '../fit.ts'
+import type { Size } from '../image/fit.ts'
 import type { Output, Raw } from './decode.ts'
 
 const BOX = 4

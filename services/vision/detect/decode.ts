@@ -1,7 +1,7 @@
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { decodeQueries } from './decode-queries.ts'
 import { decodeCells, decodeRows } from './decode-yolo.ts'
-import type { Layout } from './layout.ts'
+import type { Layout } from './model-io.ts'
 
 /** Something that a model saw: left, top, right, bottom in pixels of its input, and the index of its class. */
 export interface Raw {

@@ -1,5 +1,5 @@
-import type { Size } from '../fit.ts'
-import { cells, dimension, type Format, type ModelFile, NO_TENSOR, type TensorShape } from './layout.ts'
+import type { Size } from '../image/fit.ts'
+import { cells, dimension, type Format, type ModelFile, NO_TENSOR, type TensorShape } from './model-io.ts'
 import { parseNames } from './names.ts'
 
 /** Strides of nets with three and with four scales. */

@@ -1,14 +1,14 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { DetectorSection } from '../config.ts'
-import type { Size } from '../fit.ts'
+import type { Size } from '../image/fit.ts'
 import { decode, type Output, type Raw } from './decode.ts'
-import { describe, type Layout, type ModelFile, NO_TENSOR, type TensorShape } from './layout.ts'
+import { recognise } from './detect-format.ts'
+import { describe, type Layout, type ModelFile, NO_TENSOR, type TensorShape } from './model-io.ts'
 import { readNames } from './names.ts'
 import { type Candidate, suppress } from './nms.ts'
 import { readMetadata } from './onnx-metadata.ts'
 import { createPreprocessor, place, type Yuv420 } from './preprocess.ts'
-import { recognise } from './recognise.ts'
 
 /** Boxes that overlap more are the same thing. */
 const SAME = 0.5

@@ -1,6 +1,6 @@
-import { type Matrix, rgbFactors } from '../colour.ts'
-import type { Size } from '../fit.ts'
-import type { InputLayout } from './layout.ts'
+import { type Matrix, rgbFactors } from '../image/color.ts'
+import type { Size } from '../image/fit.ts'
+import type { InputLayout } from './model-io.ts'
 
 /** A 4:2:0 picture of limited range, rows without padding. */
 export interface Yuv420 extends Size {

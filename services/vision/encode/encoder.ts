@@ -11,10 +11,10 @@ import {
   FF_ENCODER_LIBX264,
 } from 'node-av/constants'
 import { nalUnits } from '#bus/access-unit.ts'
-import type { Matrix } from '../colour.ts'
-import type { Size } from '../fit.ts'
-import { check } from '../pixels.ts'
-import { encodePicture, prepare, setRate } from './picture-codec.ts'
+import type { Matrix } from '../image/color.ts'
+import type { Size } from '../image/fit.ts'
+import { check } from '../image/pixels.ts'
+import { encodePicture, prepare, setRate } from './codec-context.ts'
 
 const NAL_SLICE = 1
 const NAL_IDR = 5

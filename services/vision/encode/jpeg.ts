@@ -5,8 +5,8 @@ import {
   AVCOL_RANGE_JPEG,
   FF_ENCODER_MJPEG,
 } from 'node-av/constants'
-import type { Size } from '../fit.ts'
-import { allocate, check, Scaler } from '../pixels.ts'
+import type { Size } from '../image/fit.ts'
+import { allocate, check, Scaler } from '../image/pixels.ts'
 
 /** MJPEG's quantiser, 1 (best) to 31, unless told otherwise. */
 const QUALITY = 3

@@ -1,11 +1,11 @@
 import type { Frame } from 'node-av'
-import type { Tally } from '#lib/tally.ts'
-import { Canvas } from '../canvas.ts'
-import type { CapturedFrame } from '../captured-frame.ts'
-import { createLatest, type Latest } from '../latest.ts'
-import type { Newest } from '../newest.ts'
-import type { Planes } from '../pixels.ts'
-import { createThrottle } from '../throttle.ts'
+import type { Tally } from '#lib/event-counter.ts'
+import type { CapturedFrame } from '../frame/captured-frame.ts'
+import { createLatest, type Latest } from '../frame/conflating-queue.ts'
+import type { Newest } from '../frame/latest-frame.ts'
+import { createThrottle } from '../frame/throttle.ts'
+import type { Planes } from '../image/pixels.ts'
+import { Canvas } from '../image/scratch-frame.ts'
 import { JpegEncoder } from './jpeg.ts'
 
 /** A picture this old is of now, ms. */

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { Codec, CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import { FF_ENCODER_LIBVPX_VP8 } from 'node-av/constants'
-import type { Matrix } from '../colour.ts'
-import type { Size } from '../fit.ts'
-import { check } from '../pixels.ts'
+import type { Matrix } from '../image/color.ts'
+import type { Size } from '../image/fit.ts'
+import { check } from '../image/pixels.ts'
+import { encodePicture, prepare } from './codec-context.ts'
 import type { EncoderOptions } from './encoder.ts'
-import { encodePicture, prepare } from './picture-codec.ts'
 
 const MAX_THREADS = 4
 /** libvpx takes no new bitrate while it is open. Another this far off is worth a new encoder, so often, in ms. */

@@ -3,7 +3,7 @@ import { createCanvas, GlobalFonts } from '@napi-rs/canvas'
 import type { Mask } from './paint.ts'
 
 /** A bare Debian has no font, so we bring one. */
-const FONT_FILE = fileURLToPath(new URL('../fonts/DejaVuSansMono-Bold.ttf', import.meta.url))
+const FONT_FILE = fileURLToPath(new URL('./fonts/DejaVuSansMono-Bold.ttf', import.meta.url))
 const FAMILY = 'wimz-mono'
 const FIRST = 32
 const LAST = 126

@@ -1,6 +1,6 @@
 import type { Detections } from '#bus/messages.ts'
-import { type Rgb, toYuv } from '../colour.ts'
-import type { Planes } from '../pixels.ts'
+import { type Rgb, toYuv } from '../image/color.ts'
+import type { Planes } from '../image/pixels.ts'
 import { toAscii } from './ascii.ts'
 import { type Glyphs, glyphsOf } from './glyphs.ts'
 import { blendMask, fillRect, type Rect, strokeRect } from './paint.ts'

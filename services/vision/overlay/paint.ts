@@ -1,4 +1,4 @@
-import type { Planes } from '../pixels.ts'
+import type { Planes } from '../image/pixels.ts'
 
 export interface Rect {
   x: number

@@ -1,7 +1,7 @@
 import type { ZoneSection } from '../config.ts'
 import type { Box, Candidate } from '../detect/nms.ts'
 import { distance } from './box.ts'
-import { Evidence } from './evidence.ts'
+import { Evidence } from './label-voting.ts'
 import { Motion } from './motion.ts'
 import { Stay } from './zone.ts'
 

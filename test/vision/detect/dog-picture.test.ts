@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
-import { toYuv } from '#services/vision/colour.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, iou } from '#services/vision/detect/nms.ts'
 import type { Yuv420 } from '#services/vision/detect/preprocess.ts'
+import { toYuv } from '#services/vision/image/color.ts'
 
 const WIDTH = 640
 const HEIGHT = 480

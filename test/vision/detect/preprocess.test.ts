@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { toYuv } from '#services/vision/colour.ts'
-import type { InputLayout } from '#services/vision/detect/layout.ts'
+import type { InputLayout } from '#services/vision/detect/model-io.ts'
 import { createPreprocessor, place, type Yuv420 } from '#services/vision/detect/preprocess.ts'
+import { toYuv } from '#services/vision/image/color.ts'
 
 const byte = fc.integer({ min: 0, max: 255 })
 const TARGET = { width: 10, height: 6 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DetectorSection } from '#services/vision/config.ts'
 import { ModelThread } from '#services/vision/detect/model-thread.ts'
-import { greyPicture } from '#services/vision/detect/shared-picture.ts'
+import { greyPicture } from '#services/vision/detect/shared-frame.ts'
 
 await using thread = await ModelThread.start(DetectorSection.parse({}))
 await thread.detect(greyPicture(), 0.5)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { planesOf } from '#services/vision/image/pixels.ts'
 import { paintOverlay, type Scene } from '#services/vision/overlay/overlay.ts'
-import { planesOf } from '#services/vision/pixels.ts'
 import { colourAt, plainPicture } from '#test/vision/pictures.ts'
 
 const SIZE = { width: 640, height: 360 }

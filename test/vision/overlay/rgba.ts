@@ -1,5 +1,5 @@
-import { rgbFactors } from '#services/vision/colour.ts'
-import type { Planes } from '#services/vision/pixels.ts'
+import { rgbFactors } from '#services/vision/image/color.ts'
+import type { Planes } from '#services/vision/image/pixels.ts'
 
 /** A limited-range picture as a screen shows it. */
 export function toRgba({ width, height, y, u, v, strideY, strideUv, matrix }: Planes): Uint8ClampedArray {

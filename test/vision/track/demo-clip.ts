@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { Input } from '#services/vision/camera/sources/input.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, type Candidate, iou } from '#services/vision/detect/nms.ts'
-import { copyShared } from '#services/vision/detect/shared-picture.ts'
-import { Normaliser, planesOf } from '#services/vision/pixels.ts'
-import { Input } from '#services/vision/sources/input.ts'
+import { copyShared } from '#services/vision/detect/shared-frame.ts'
+import { Normaliser, planesOf } from '#services/vision/image/pixels.ts'
 import { Tracker } from '#services/vision/track/tracker.ts'
 
 /** The script's truth of one picture: x, y, width, height, and how much of the animal is seen. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
+import { lossOf } from '#services/webrtc/congestion/congestion-controller.ts'
 import { Estimator } from '#services/webrtc/congestion/estimator.ts'
-import { lossOf } from '#services/webrtc/congestion/link.ts'
 import { mulberry, simulate } from './simulated-link.ts'
 
 const LAN = 50_000_000

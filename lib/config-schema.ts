@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { number } from './coerced-number.ts'
+
+/** Every section that a config file may have. */
+export const SECTION_NAMES = [
+  'cloud',
+  'webrtc',
+  'vision',
+  'bus',
+  'broker',
+  'local_relay',
+  'metrics',
+  'homeassistant',
+  'data_dir',
+] as const
+
+/** PEM file. */
+const pem = z.string().min(1).optional()
+
+/** `bus`: how a service finds the broker. */
+export const BusSection = z
+  .strictObject({
+    url: z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ }).default('mqtt://127.0.0.1:1883'),
+    username: z.string().optional(),
+    password: z.string().optional(),
+    /** Each service logs in by its own name with the password in `data_dir/broker`, at somebody else's broker too. */
+    own_users: z.boolean().default(false),
+    /** Who signs the broker's certificate, where the system does not know them. */
+    ca: pem,
+    /** Client certificate and its key. */
+    cert: pem,
+    key: pem,
+    prefix: z
+      .string()
+      .regex(/^[^/+#$][^/+#]*$/, 'one topic level, without / + #')
+      .default('wimz'),
+  })
+  .refine(({ password, username }) => password === undefined || username !== undefined, {
+    error: 'a password needs its username',
+    path: ['username'],
+  })
+  .refine(({ username, own_users }) => username === undefined || !own_users, {
+    error: 'own_users takes the place of username and password',
+    path: ['own_users'],
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+    error: 'cert and key go together',
+    path: ['cert'],
+  })
+  .refine(({ url, ca, cert }) => /^(mqtts|wss):/.test(url) || (ca === undefined && cert === undefined), {
+    error: 'ca, cert and key need a url of mqtts:// or wss://',
+    path: ['url'],
+  })
+  .prefault({})
+export type BusSection = z.infer<typeof BusSection>
+
+const Video = z
+  .strictObject({
+    width: number.pipe(z.int().min(160).max(3840)).default(1280),
+    height: number.pipe(z.int().min(120).max(2160)).default(720),
+    fps: number.pipe(z.number().min(1).max(60)).default(15),
+    bitrate_kbps: number.pipe(z.number().min(100).max(20_000)).default(1500),
+    /** bit/s, or kbit/s when below 100 000: the older robot's key (API_CONTRACT 5.4). */
+    bitrate: number.pipe(z.number().positive()).optional(),
+    codec: z
+      .string()
+      .transform((name) => name.toUpperCase())
+      .pipe(z.enum(['H264', 'VP8']))
+      .default('H264'),
+    /** The older robot's key for `vision.overlay`; false wins. */
+    enable_ai_overlay: z.boolean().default(true),
+  })
+  .transform(({ bitrate, ...video }) =>
+    bitrate === undefined ? video : { ...video, bitrate_kbps: bitrate < 100_000 ? bitrate : bitrate / 1000 },
+  )
+
+const Ice = z.strictObject({
+  policy: z.enum(['all', 'relay']).default('all'),
+  port_range: z
+    .tuple([number.pipe(z.int().min(1).max(65_535)), number.pipe(z.int().min(1).max(65_535))])
+    .refine(([from, to]) => from < to, 'the first port must be below the second')
+    .nullable()
+    .default(null),
+  additional_host_addresses: z.array(z.string()).default([]),
+  tls_insecure: z.boolean().default(false),
+})
+
+/** A TURN server as browsers name it (WebRTC 1.0, RTCIceServer). */
+const TurnServer = z.strictObject({
+  urls: z.union([z.string(), z.array(z.string())]),
+  username: z.string(),
+  credential: z.string(),
+})
+
+/** `webrtc`: the viewers' side, and the size and rate of the video, which `vision` needs as well. */
+export const WebrtcSection = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    video: Video.prefault({}),
+    max_connections: number.pipe(z.int().min(1).max(16)).default(2),
+    ice: Ice.prefault({}),
+    stun_servers: z.array(z.string()).default(['stun:stun.l.google.com:19302']),
+    turn_servers: z.array(TurnServer).default([]),
+    audio: z
+      .strictObject({ enabled: z.literal(false, 'there is no microphone: only false is possible') })
+      .prefault({ enabled: false }),
+  })
+  .prefault({})
+export type WebrtcSection = z.infer<typeof WebrtcSection>
+
+/** The part of `cloud` that says who this robot is; the local relay wants to know it. */
+export const CloudIdentity = z
+  .looseObject({ device_id: z.string().trim().default(''), device_secret: z.string().trim().default('') })
+  .prefault({})
+
+/** `metrics`: where Prometheus finds the figures of all services; null: nowhere, and nothing is gathered. */
+export const MetricsSection = z
+  .strictObject({ port: number.pipe(z.int().min(1).max(65_535)).nullable().default(null) })
+  .prefault({})
+export type MetricsSection = z.infer<typeof MetricsSection>
+
+/** `data_dir`: what must survive a restart lives here. */
+export const DataDir = z.string().min(1).default('./data')

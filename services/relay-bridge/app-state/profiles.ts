@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Bus } from '#bus/bus.ts'
+import { ContractError } from '#bus/contract-error.ts'
+import { topics } from '#bus/topics.ts'
+import { AtomicFile } from '#lib/atomic-file.ts'
+import type { Logger } from '#lib/logger.ts'
+import { type Frame, isObject } from '../protocol/frame.ts'
+
+/** What is kept on the disk: the frame as it came. */
+const Kept = z.looseObject({ profiles: z.array(z.looseObject({ dog_id: z.string() })) })
+
+interface ProfilesDeps {
+  bus: Bus
+  dataDir: string
+  log: Logger
+}
+
+/** The owner's dogs: retained on the bus and kept on the disk, since the relay only ever pushes them (FIELD_FAILURES A20). */
+export class Profiles implements AsyncDisposable {
+  readonly #bus: Bus
+  readonly #file: AtomicFile
+  readonly #log: Logger
+
+  constructor({ bus, dataDir, log }: ProfilesDeps) {
+    this.#bus = bus
+    this.#log = log
+    this.#file = new AtomicFile(join(dataDir, 'profiles.json'), log)
+  }
+
+  /** Publishes what the relay said last, before it is there. A broken file counts as none. */
+  async restore(): Promise<void> {
+    const text = await this.#file.read()
+    if (text === undefined) return
+    const kept = Kept.safeParse(jsonOf(text))
+    if (kept.success) await this.#bus.publish(topics.cloudProfiles, kept.data)
+    else this.#log.warn('profiles.json in data_dir is broken: waiting for the relay to send the dogs again')
+  }
+
+  /**
+   * Replaces the whole snapshot; an empty list means no dogs, and any field but `dog_id` may be null (FIELD_FAILURES
+   * I12). Throws {@link ContractError} when there is no list, and the old snapshot stays.
+   */
+  async take(frame: Frame): Promise<void> {
+    if (!Array.isArray(frame.profiles)) throw new ContractError('profiles without a list')
+    const profiles = frame.profiles.filter((dog) => isObject(dog) && typeof dog.dog_id === 'string')
+    const snapshot = { ...frame, profiles }
+    this.#file.save(JSON.stringify(snapshot))
+    await this.#bus.publish(topics.cloudProfiles, snapshot)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file[Symbol.asyncDispose]()
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,59 @@
+import { realpath } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { ContractError } from '#bus/contract-error.ts'
+import type { Command } from '#bus/messages.ts'
+import { DetectorSection } from '../config.ts'
+import type { Detector } from '../detect/detector.ts'
+import { KNOWN_NAMES } from '../detect/names.ts'
+import { type CommandHandler, paramsOf } from './commands.ts'
+
+interface SetDetectorOptions {
+  detector: Detector
+  /** As the config file has it. */
+  configured: DetectorSection
+  dataDir: string
+}
+
+/** What tells how a file is to be read; it goes with the file. */
+const OF_THE_FILE = ['format', 'names', 'size', 'letterbox', 'scale', 'colours'] as const
+
+/**
+ * `command/set_detector`: any keys of `vision.detector`, until the robot starts again. Another `model` must lie in
+ * `models/` or in `data_dir/models`, because commands come from far away.
+ */
+export function setDetector({ detector, configured, dataDir }: SetDetectorOptions): CommandHandler {
+  return {
+    name: 'set_detector',
+    async run(params) {
+      const config = paramsOf(DetectorSection, { ...present(params), ...params })
+      if (typeof params.model === 'string') await checkPlace(params.model, dataDir)
+      if (typeof params.names === 'string' && !KNOWN_NAMES.has(params.names))
+        await checkPlace(params.names, dataDir)
+      await detector.reconfigure(config)
+      const { ok: _, error: __, ...facts } = detector.summary
+      return facts
+    },
+  }
+
+  /** What the parameters are laid over. */
+  function present(params: Command['params']): DetectorSection {
+    const now = detector.settings
+    if (params.model === undefined || params.model === now.model) return now
+    const base = params.model === configured.model ? configured : DetectorSection.parse({})
+    const file = Object.fromEntries(OF_THE_FILE.map((key) => [key, base[key]]))
+    return { ...now, ...file }
+  }
+}
+
+/** Throws {@link ContractError} for a file that lies elsewhere, or nowhere. */
+async function checkPlace(path: string, dataDir: string): Promise<void> {
+  const folders = await Promise.all(['models', join(dataDir, 'models')].map(real))
+  const file = await real(path)
+  if (file === undefined) throw new ContractError(`${path}: not found`)
+  const inside = folders.some((folder) => folder !== undefined && file.startsWith(folder + sep))
+  if (!inside) throw new ContractError(`${path}: models must lie in models/ or in models/ of data_dir`)
+}
+
+async function real(path: string): Promise<string | undefined> {
+  return await realpath(path).catch(() => undefined)
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { startUsersBroker, TESTER } from '../users-broker.ts'
+import { rows, USERS } from './rights-table.ts'
+
+test('the table knows every topic', () => {
+  for (const { pattern, match } of Object.values(topics)) {
+    assert.ok(
+      rows().some(({ topic }) => match(topic.replace(/^wimz\//, ''))),
+      pattern,
+    )
+  }
+})
+
+test('each user may publish what the table says and nothing else, and goes on after a refusal', async (t) => {
+  const { broker, connect } = await startUsersBroker(t)
+  const observer = await connect(TESTER)
+  const heard = new Set<string>()
+  const end = Promise.withResolvers<void>()
+  observer.on('message', (topic, payload) => {
+    heard.add(`${topic} ${payload}`)
+    if (topic === 'end') end.resolve()
+  })
+  await observer.subscribeAsync(['#', '$SYS/#'], { qos: 1 })
+  const names = rows().filter(({ topic }) => !/[+#]/.test(topic))
+  for (const user of USERS) {
+    const client = await connect(user === 'local' ? undefined : user)
+    for (const { topic } of names) await client.publishAsync(topic, `from ${user}`, { qos: 1 })
+    assert.ok(client.connected, user)
+  }
+  await observer.publishAsync('end', '', { qos: 1 })
+  await end.promise
+  let refused = 0
+  for (const { topic, rights } of names) {
+    for (const [i, user] of USERS.entries()) {
+      const allowed = rights[i]?.includes('p') ?? false
+      if (!allowed) refused++
+      assert.equal(heard.has(`${topic} from ${user}`), allowed, `${user} publishes ${topic}`)
+    }
+  }
+  assert.equal(broker.totals.publish_refused, refused)
+})
+
+test('each user may subscribe to what the table says, all else is refused with 0x80', async (t) => {
+  const { broker, connect } = await startUsersBroker(t)
+  let refused = 0
+  for (const [i, user] of USERS.entries()) {
+    const client = await connect(user === 'local' ? undefined : user)
+    for (const { topic, rights } of rows()) {
+      const allowed = rights[i]?.includes('s') ?? false
+      if (!allowed) refused++
+      const granted = await client.subscribeAsync(topic, { qos: 1 }).then(
+        () => 1,
+        (err) => err.packet.granted[0],
+      )
+      assert.equal(granted, allowed ? 1 : 0x80, `${user} subscribes to ${topic}`)
+    }
+    assert.ok(client.connected, user)
+  }
+  assert.equal(broker.totals.subscribe_refused, refused)
+})

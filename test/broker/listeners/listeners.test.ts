@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { BrokerSection } from '#broker/config.ts'
+import { ConfigError } from '#lib/config-error.ts'
+import { certify } from '#test/helpers/certify.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { without } from '#test/helpers/tools.ts'
+import { startUsersBroker, TESTER } from '../users-broker.ts'
+
+const skip = without('openssl')
+
+async function secured(t: TestContext) {
+  const folder = temporaryFolder(t)
+  const files = certify(folder, 'first')
+  const host = '127.0.0.1'
+  const listeners = [
+    { type: 'mqtts', host, port: 0, ...files },
+    { type: 'wss', host, port: 0, ...files },
+    { type: 'ws', host, port: 0 },
+  ]
+  const stage = await startUsersBroker(t, { broker: { listeners } })
+  const urls = stage.broker.listeners.map(({ type, port }) => `${type}://127.0.0.1:${port}`)
+  return { ...stage, urls, folder, ca: readFileSync(files.cert) }
+}
+
+test('a message goes from each kind of listener to each other', { skip }, async (t) => {
+  const { connect, urls, ca } = await secured(t)
+  assert.equal(urls.length, 4)
+  const heard: string[] = []
+  const clients = await Promise.all(
+    urls.map(async (url) => {
+      const client = await connect(TESTER, { url, ca })
+      client.on('message', (_topic, payload) => heard.push(`${payload} > ${url}`))
+      await client.subscribeAsync('wimz/event/x', { qos: 1 })
+      return client
+    }),
+  )
+  for (const [i, client] of clients.entries()) {
+    await client.publishAsync('wimz/event/x', `${urls[i]}`, { qos: 1 })
+  }
+  while (heard.length < 16) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.equal(new Set(heard).size, 16)
+})
+
+test('whoever has no user name is refused on each of them, TLS or not, on loopback or not', {
+  skip,
+}, async (t) => {
+  const { connect, urls, ca } = await secured(t)
+  for (const url of urls.slice(1)) await assert.rejects(connect(undefined, { url, ca }), { code: 5 }, url)
+})
+
+test('SIGHUP takes the new certificate, and leaves connections alone', { skip }, async (t) => {
+  const { broker, connect, urls, ca, folder, logged } = await secured(t)
+  const [, url = ''] = urls
+  const before = await connect('vision', { url, ca })
+  const { port } = new URL(url)
+  assert.equal(await certificateOf(Number(port)), 'first')
+  certify(folder, 'second')
+  process.kill(process.pid, 'SIGHUP')
+  while ((await certificateOf(Number(port))) !== 'second')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  await connect('webrtc', { url, ca: readFileSync(join(folder, 'cert.pem')) })
+  execFileSync('rm', [join(folder, 'cert.pem')])
+  broker.reload()
+  assert.ok(logged.some(({ msg }) => String(msg).startsWith('certificate not taken')))
+  assert.equal(await certificateOf(Number(port)), 'second')
+  assert.ok(before.connected)
+})
+
+test('a certificate that is not there is a configuration error that names it', async (t) => {
+  const listeners = [
+    { type: 'mqtts', host: '127.0.0.1', port: 0, cert: '/nowhere/cert.pem', key: '/nowhere/key.pem' },
+  ]
+  await assert.rejects(
+    startUsersBroker(t, { broker: { listeners } }),
+    (err) =>
+      err instanceof ConfigError && /cert \/nowhere\/cert.pem cannot be read \(ENOENT\)/.test(err.message),
+  )
+})
+
+test('TLS without certificate, and a certificate without TLS, are configuration errors', () => {
+  const listener = { host: '::', port: 8883 }
+  for (const type of ['mqtts', 'wss']) {
+    assert.throws(() => BrokerSection.parse({ listeners: [{ type, ...listener }] }), /need cert and key/)
+  }
+  assert.throws(
+    () => BrokerSection.parse({ listeners: [{ type: 'mqtt', ...listener, cert: 'a', key: 'b' }] }),
+    /need cert and key/,
+  )
+})
+
+test('a browser that comes by is told what this is', async (t) => {
+  const { broker } = await startUsersBroker(t, { broker: { ws_port: 0 } })
+  const response = await fetch(`http://127.0.0.1:${broker.listeners[1]?.port}/`)
+  assert.equal(response.status, 426)
+  assert.match(await response.text(), /MQTT over WebSocket/)
+})
+
+function certificateOf(port: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subject.CN)
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+}

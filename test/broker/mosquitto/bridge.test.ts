@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import mqtt from 'mqtt'
+import { without } from '#test/helpers/tools.ts'
+import { startHouse } from '../house.ts'
+import { TESTER } from '../users-broker.ts'
+
+const skip = without('mosquitto', 'openssl')
+
+/** The user that configs/broker.yaml shows in a comment. */
+function documentedUser() {
+  const [, filters = ''] =
+    /^ {2}# site:\n.*\n {2}# {3}subscribe: \[(.*)\]$/m.exec(readFileSync('configs/broker.yaml', 'utf8')) ?? []
+  return { subscribe: filters.split(', ') }
+}
+
+/** The house, and what is heard there. */
+async function house(t: TestContext) {
+  const { port, ...stage } = await startHouse(t, documentedUser())
+  const client = await mqtt.connectAsync({ host: '127.0.0.1', port })
+  t.after(() => client.endAsync(true))
+  const heard = new Map<string, string>()
+  client.on('message', (topic, payload) => heard.set(topic, String(payload)))
+  await client.subscribeAsync('wimz/#', { qos: 1 })
+  return { ...stage, heard }
+}
+
+async function until(condition: () => boolean, what: () => string): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, what())
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+test('a Mosquitto of the house takes states, events and telemetry, but no video and no commands, and gives nothing', {
+  skip,
+}, async (t) => {
+  const { broker, connect, heard, mosquitto } = await house(t)
+  const robot = await connect(TESTER)
+  const say = (topic: string, text: string, retain = false) =>
+    robot.publishAsync(`wimz/${topic}`, text, { qos: 1, retain })
+  await say('vision/state', '{"state":"online"}', true)
+  await until(
+    () => heard.has('wimz/vision/state'),
+    () => mosquitto.log,
+  )
+  for (const topic of ['video/high', 'vision/frame', 'command/treat', 'signaling/offer', 'metrics/vision'])
+    await say(topic, 'no')
+  for (const topic of [
+    'event/bark',
+    'telemetry/battery',
+    'vision/detections',
+    'vision/track',
+    'webrtc/sessions',
+    'relay-bridge/link',
+  ])
+    await say(topic, 'yes')
+  await until(
+    () => heard.get('wimz/relay-bridge/link') === 'yes',
+    () => mosquitto.log,
+  )
+  assert.deepEqual(
+    [...heard.keys()].sort(),
+    [
+      'broker/state',
+      'event/bark',
+      'reachable',
+      'relay-bridge/link',
+      'telemetry/battery',
+      'vision/detections',
+      'vision/state',
+      'vision/track',
+      'webrtc/sessions',
+    ].map((name) => `wimz/${name}`),
+  )
+  assert.equal(broker.totals.publish_refused ?? 0, 0)
+  assert.equal(broker.totals.subscribe_refused ?? 0, 0)
+})
+
+test('events of the time when the house was away come when it is back', { skip }, async (t) => {
+  const { connect, heard, mosquitto } = await house(t)
+  const robot = await connect(TESTER)
+  await robot.publishAsync('wimz/vision/state', '{}', { qos: 1, retain: true })
+  await until(
+    () => heard.has('wimz/vision/state'),
+    () => mosquitto.log,
+  )
+  mosquitto.process.kill('SIGKILL')
+  await new Promise((resolve) => mosquitto.process.once('exit', resolve))
+  for (const n of [1, 2, 3]) await robot.publishAsync(`wimz/event/bark${n}`, `${n}`, { qos: 1 })
+  mosquitto.log = ''
+  await mosquitto.restart()
+  // its own clients come back later than the bridge: the log tells what has arrived
+  const arrived = (n: number) => mosquitto.log.includes(`'wimz/event/bark${n}'`)
+  await until(
+    () => [1, 2, 3].every(arrived),
+    () => mosquitto.log,
+  )
+})

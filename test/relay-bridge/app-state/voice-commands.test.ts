@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { clip, startCloud } from '../cloud-bridge.ts'
+
+test('a clip comes with the address to fetch it from, which is the relay’s (A23)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { socket, cloud, clips, told } = await startCloud(t, relay)
+  const { host } = new URL(relay.url)
+  socket.send(clip('sit', 'v1'))
+  const { payload } = await cloud.next()
+  assert.deepEqual(payload, { ...clip('sit', 'v1'), url: `http://${host}/api/voice-commands/file/u/d1/sit` })
+  socket.send(clip('a', 'v1', { audio_url: 'https://files.example/a.wav' }))
+  socket.send(clip('b', 'v1', { audio_url: 'file:///etc/passwd' }))
+  socket.send(clip('c', 'v1', { audio_url: null }))
+  socket.send(clip('d', 'v1', { audio_url: 'http://[' }))
+  await told()
+  assert.deepEqual(
+    clips().map(({ url }) => url),
+    [payload.url, 'https://files.example/a.wav', null, null, null],
+  )
+})
+
+test('each version of a clip is told once, however often the relay replays it (A21)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { socket, clips, told } = await startCloud(t, relay)
+  for (let replay = 0; replay < 5; replay++) for (const name of ['sit', 'down']) socket.send(clip(name, 'v1'))
+  await told()
+  socket.send(clip('sit', 'v1'))
+  socket.send(clip('sit', 'v2'))
+  socket.send(clip('sit', 'v2'))
+  socket.send({ ...clip('sit', 'v2'), dog_id: 'd2' })
+  await told()
+  socket.send({ type: 'voice_command_deleted', dog_id: 'd1', command_id: 'sit' })
+  await told()
+  socket.send(clip('sit', 'v2'))
+  await told()
+  assert.deepEqual(
+    clips().map(
+      ({ type, dog_id, command_id, updated_at: at = '' }) => `${type} ${dog_id} ${command_id} ${at}`,
+    ),
+    [
+      'voice_command_updated d1 sit v1',
+      'voice_command_updated d1 down v1',
+      'voice_command_updated d1 sit v2',
+      'voice_command_updated d2 sit v2',
+      'voice_command_deleted d1 sit ',
+      'voice_command_updated d1 sit v2',
+    ],
+  )
+})
+
+test('what was told is remembered across a restart, what could not be told is not (A21)', async (t) => {
+  const dataDir = temporaryFolder(t)
+  const relay = await fakeRelay(t)
+  const first = await startCloud(t, relay, { dataDir })
+  first.socket.send(clip('sit', 'v1'))
+  first.socket.send(clip('gone', 'v1'))
+  first.socket.send({ type: 'voice_command_deleted', dog_id: 'd1', command_id: 'gone' })
+  first.socket.send(clip('huge', 'v1', { audio_url: `/${'x'.repeat(8 * 2 ** 20 - 1_000)}` }))
+  await first.told()
+  await first.bridge[Symbol.asyncDispose]()
+  const second = await startCloud(t, relay, { dataDir })
+  for (const name of ['sit', 'gone', 'new']) second.socket.send(clip(name, 'v1'))
+  await second.told()
+  assert.deepEqual(
+    second.clips().map(({ command_id }) => command_id),
+    ['gone', 'new'],
+  )
+})
+
+test('a clip is marked only when the bus has taken it', async (t) => {
+  const dataDir = temporaryFolder(t)
+  const relay = await fakeRelay(t)
+  const { socket, memory, cloud, settled } = await startCloud(t, relay, { dataDir })
+  await settled()
+  await memory.broker[Symbol.asyncDispose]()
+  socket.send(clip('sit', 'v1'))
+  socket.send({ type: 'ping' })
+  await socket.next(({ type }) => type === 'pong')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.equal(existsSync(join(dataDir, 'voice-commands.json')), false)
+  assert.equal(cloud.all.length, 1)
+})
+
+test('clips without a name are dropped, without a version told each time', async (t) => {
+  const relay = await fakeRelay(t)
+  const { socket, clips, told } = await startCloud(t, relay)
+  socket.send(clip('x'.repeat(300), 'v1'))
+  socket.send({ ...clip('sit', 'v1'), dog_id: null })
+  socket.send({ ...clip('sit', 'v1'), command_id: 5 })
+  for (let i = 0; i < 2; i++) {
+    socket.send(clip('sit', null))
+    await told()
+  }
+  assert.equal(clips().length, 2)
+})
+
+test('hundreds of clips at a connect hold up nothing (A21)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, socket, clips, told } = await startCloud(t, relay)
+  const requests = await collect(robot, topics.request)
+  for (let i = 0; i < 1_500; i++) socket.send(clip(`c${i}`, 'v1'))
+  socket.send({ type: 'webrtc_request', session_id: 'S' })
+  await requests.next({ within: 10_000 })
+  assert.ok(clips().length < 1_500, 'the request overtook some of them')
+  await told()
+  assert.equal(clips().length, 1_500)
+})

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { ActuatorLimits, CommandLimits } from '#services/relay-bridge/commands/actuators.ts'
+import { PendingCommands } from '#services/relay-bridge/commands/pending-commands.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { online, startBridge } from '../bridge.ts'
+
+const isAck = ({ type }: Record<string, unknown>) => type === 'command_ack'
+
+test('of 200 driving frames that a service answers, the app is told of one, by the name it used (B05, B06)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  await robot.subscribe(topics.motor, ({ id, name }) =>
+    robot.publish(topics.commandResult, { id, name, success: true }),
+  )
+  const motor = await collect(robot, topics.motor)
+  const socket = await relay.robot()
+  await link.next(online)
+  for (let i = 0; i < 200; i++) {
+    socket.send({ command: 'drive', left: 0.5, right: 0.5, id: `d${i}` })
+    if (i % 10 === 0) await motor.next()
+  }
+  const ack = await socket.next(isAck)
+  assert.deepEqual([ack.command, ack.success], ['drive', true])
+  while (motor.all.length < 200) await motor.next()
+  socket.send({ type: 'command', id: 'last' })
+  await socket.next(({ id }) => id === 'last')
+  assert.ok(socket.frames.filter(({ command }) => command === 'drive').length <= 2)
+})
+
+test('256 commands that wait hold up neither driving nor a stop, and no more than 256 wait (B01, B27)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const motor = await collect(robot, topics.motor)
+  const socket = await relay.robot()
+  await link.next(online)
+  for (let i = 0; i < 256; i++) socket.send({ command: `odd${i}`, id: `w${i}` })
+  socket.send({ command: 'one_more', id: 'more' })
+  const refused = await socket.next(({ id }) => id === 'more')
+  assert.match(String(refused.error), /too many commands are waiting/)
+  socket.send({ command: 'motor', left: 0.5, right: 0.5 })
+  assert.equal((await motor.next()).payload.params.left, 0.5)
+  for (let i = 0; i < 10; i++) socket.send({ command: 'stop', data: { junk: 'x'.repeat(3 * 1024 * 1024) } })
+  for (let i = 0; i < 10; i++) assert.equal((await motor.next()).payload.params.left, 0)
+  const given = await socket.next(({ id }) => id === 'w0')
+  assert.match(String(given.error), /it may still happen/)
+})
+
+test('a name that a broker would refuse ends no connection, and the next command passes (B09)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const commands = await collect(robot, topics.command)
+  const socket = await relay.robot()
+  await link.next(online)
+  const names = ['a/b', '#', '+', 'nul\0', 'bell\u0007', '\ud800', '\ufdd0', 'x'.repeat(65)]
+  for (const [i, command] of names.entries()) {
+    socket.send({ command, id: `n${i}`, request_id: 'y'.repeat(1_000) })
+    const ack = await socket.next(({ id }) => id === `n${i}`)
+    assert.match(String(ack.error), /no such command/)
+    assert.equal('request_id' in ack, false, 'what is long is not given back')
+    assert.ok(String(ack.command).length <= 64)
+  }
+  socket.send({ command: 'led_color', r: 1 })
+  assert.equal((await commands.next()).payload.name, 'led_color')
+  assert.equal(commands.all.length, 1)
+})
+
+test('sound and light may be put out at any pace (B18)', () => {
+  const once = { per_minute: 1, burst: 1 }
+  const limits = new ActuatorLimits(CommandLimits.parse({ audio: once, light: once }))
+  for (let i = 0; i < 5; i++) {
+    assert.equal(limits.waitFor('audio', { stop: true }, 0), undefined)
+    assert.equal(limits.waitFor('led_off', {}, 0), undefined)
+    assert.equal(limits.waitFor('led', { off: true }, 0), undefined)
+    assert.equal(limits.waitFor('mood_led', { action: 'off' }, 0), undefined)
+  }
+  assert.equal(limits.waitFor('led', { pattern: 'x' }, 0), undefined)
+  assert.equal(limits.waitFor('mood_led', { action: 'on' }, 0), 60_000)
+})
+
+test('of what was accepted nobody says later that nothing answered (B06, B21)', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const acks: boolean[] = []
+  const pending = new PendingCommands((_command, _echo, { success }) => acks.push(success))
+  const [done, silent] = [pending.add('upload', {}), pending.add('upload', {})]
+  pending.answered(done, { success: true, accepted: true })
+  pending.answered(silent, { success: true, accepted: true })
+  t.mock.timers.tick(60_000)
+  pending.answered(done, { success: false, error: 'the disk is full' })
+  t.mock.timers.tick(10 * 60_000)
+  pending.answered(silent, { success: true })
+  assert.deepEqual(acks, [true, true, false])
+})

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { online, startBridge } from '../bridge.ts'
+
+const isEvent = ({ event }: Record<string, unknown>) => event === 'bark'
+
+test('a slow relay, which answers late, keeps its link, and events are kept until it has answered (A25)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay, { times: { ping: 50, pong: 1_000 } })
+  const socket = await relay.robot()
+  await link.next(online)
+  socket.answersPings = false
+  await robot.publish(topics.event, {}, { name: 'bark' })
+  await socket.next(isEvent)
+  await socket.next(({ type }) => type === 'ping')
+  await sleep(1_500)
+  assert.equal(socket.socket.readyState, socket.socket.OPEN)
+  assert.equal(link.all.at(-1)?.payload.outbox.depth, 1)
+  socket.send({ type: 'pong' })
+  await link.next({ where: ({ outbox }) => outbox.depth === 0 })
+})
+
+test('a lying relay, which answers what was not asked, makes no event be forgotten', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const first = await relay.robot()
+  await link.next(online)
+  for (let i = 0; i < 50; i++) first.send({ type: 'pong' })
+  first.answersPings = false
+  await robot.publish(topics.event, { n: 1 }, { name: 'bark' })
+  await first.next(isEvent)
+  first.socket.terminate()
+  const second = await relay.robot()
+  await second.next(isEvent)
+})
+
+test('a flooding relay neither hides a stop nor fills the queue of commands', {
+  timeout: 60_000,
+}, async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const stops = await collect(robot, topics.command, { name: 'emergency_stop' })
+  const socket = await relay.robot()
+  await link.next(online)
+  for (let i = 0; i < 20_000; i++) socket.send(`{"command":"led","n":${i}}`)
+  socket.send({ command: 'emergency_stop' })
+  await stops.next({ within: 30_000 })
+  assert.equal(socket.socket.readyState, socket.socket.OPEN)
+})

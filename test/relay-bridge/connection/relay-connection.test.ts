@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { createLogger } from '#lib/logger.ts'
+import { createLookup } from '#services/relay-bridge/connection/dns-fallback.ts'
+import { LastConnection } from '#services/relay-bridge/connection/last-connection-state.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { TEST_SECRET } from '#test/helpers/secrets.ts'
+import { online, startBridge } from '../bridge.ts'
+
+const isWaiting = { where: ({ state }: { state: string }) => state === 'waiting', within: 5_000 }
+const SOON = { times: { ping: 50, pong: 100 }, ghostTimes: { look: 300, answer: 200, proofAfter: 200 } }
+
+/** A bridge whose first link was half-open and given up, and its second connection. */
+async function afterUncleanLoss(t: TestContext, knows: string[] | undefined) {
+  const relay = await fakeRelay(t)
+  relay.knows = knows
+  const { robot, link } = await startBridge(t, relay, SOON)
+  const first = await relay.robot()
+  await link.next(online)
+  first.socket.pause()
+  const second = await relay.robot()
+  await link.next(online)
+  return { relay, robot, link, second }
+}
+
+test('a relay that has forgotten us after an unclean loss is dialled again, once, in good order (ghost)', async (t) => {
+  const { relay, robot, second } = await afterUncleanLoss(t, ['another_robot'])
+  const commands = await collect(robot, topics.command, { name: 'treat' })
+  const [code] = await once(second.socket, 'close')
+  assert.equal(code, 1000)
+  const third = await relay.robot()
+  third.send({ command: 'treat' })
+  await commands.next()
+  await assert.rejects(relay.robot(1_000), /no robot came/, 'once')
+})
+
+test('a relay that does not say whom it knows is dialled again to be sure (ghost)', async (t) => {
+  const { relay } = await afterUncleanLoss(t, undefined)
+  await relay.robot()
+})
+
+test('a relay that knows us, or has routed something to us, is left alone (ghost)', async (t) => {
+  const { relay } = await afterUncleanLoss(t, ['wimz_robot_99'])
+  await assert.rejects(relay.robot(1_000), /no robot came/)
+  const silent = await afterUncleanLoss(t, undefined)
+  const timer = setInterval(() => silent.second.send({ type: 'user_connected', user_id: 'u' }), 20)
+  t.after(() => clearInterval(timer))
+  await assert.rejects(silent.relay.robot(1_000), /no robot came/)
+})
+
+test('after a try that was given up unregistered a new process waits, and after any other it does not', async (t) => {
+  const path = `${temporaryFolder(t)}/last.json`
+  const log = createLogger('test', { write() {} })
+  const load = () => LastConnection.load(path, log)
+  const first = await load()
+  assert.equal(first.holdOff, 0)
+  first.opened()
+  await first[Symbol.asyncDispose]()
+  const second = await load()
+  assert.ok(second.holdOff > 20_000 && second.holdOff <= 25_000, `${second.holdOff}`)
+  assert.equal(second.wasUnclean, false)
+  second.registered()
+  await second[Symbol.asyncDispose]()
+  const third = await load()
+  assert.equal(third.holdOff, 0)
+  assert.equal(third.wasUnclean, true, 'it was killed')
+  third.closed()
+  await third[Symbol.asyncDispose]()
+  const fourth = await load()
+  assert.equal(fourth.holdOff, 0)
+  assert.equal(fourth.wasUnclean, false)
+})
+
+test('a relay that was away is dialled within 2 s of its return, however long the wait', async (t) => {
+  const first = await fakeRelay(t)
+  const { link } = await startBridge(t, first, { cloud: { reconnect_delay: 3_600 } })
+  await first.robot()
+  await link.next(online)
+  await first.close()
+  // until the waits have grown long
+  await link.next({ where: ({ next_retry_ms }) => (next_retry_ms ?? 0) > 1_500, within: 120_000 })
+  const port = Number(new URL(first.url).port)
+  const back = performance.now()
+  const second = await fakeRelay(t, { port })
+  await second.robot(10_000)
+  t.diagnostic(`back after ${Math.round(performance.now() - back)} ms`)
+})
+
+test('a proxy whose relay is away is not dialled in a tight loop', async (t) => {
+  const relay = await fakeRelay(t)
+  relay.refuse(502)
+  const { link } = await startBridge(t, relay, { cloud: { reconnect_delay: 3_600 } })
+  await link.next({ ...isWaiting, where: ({ attempts, state }) => state === 'waiting' && attempts >= 3 })
+  assert.ok(relay.attempts.length <= 4)
+})
+
+test('while the robot is its own hotspot nothing is dialled, and at once when that ends (A13, P26)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const first = await relay.robot()
+  await link.next(online)
+  const closed = once(first.socket, 'close')
+  await robot.publish(topics.telemetry, { mode: 'ap' }, { source: 'network_state' })
+  assert.equal((await closed)[0], 1000)
+  await link.next({ where: ({ state }) => state === 'paused' })
+  await assert.rejects(relay.robot(700), /no robot came/)
+  await robot.publish(topics.telemetry, { mode: 'wifi' }, { source: 'network_state' })
+  await relay.robot(2_000)
+  await link.next(online)
+})
+
+test('credentials are read again before each try (A06)', async (t) => {
+  const relay = await fakeRelay(t)
+  let secret = 'wrong'
+  const { link } = await startBridge(t, relay, { reread: () => secret })
+  const first = await relay.robot()
+  await link.next(online)
+  const before = relay.attempts[0]?.headers['x-signature']
+  secret = TEST_SECRET
+  first.socket.terminate()
+  await relay.robot()
+  assert.notEqual(relay.attempts[1]?.headers['x-signature'], before)
+})
+
+test('a name server that is gone does not keep us from a relay that was found before (A28)', async () => {
+  const found = [{ address: '192.0.2.1', family: 4 }]
+  let answer: () => Promise<typeof found> = () => Promise.resolve(found)
+  let asked = 0
+  const lookup = createLookup({
+    patience: 50,
+    lookup() {
+      asked++
+      return answer()
+    },
+  })
+  const resolve = () =>
+    new Promise((done) => lookup('relay.example', { all: true }, (err, addresses) => done(err ?? addresses)))
+  assert.deepEqual(await resolve(), found)
+  answer = () => Promise.reject(new Error('ENOTFOUND'))
+  assert.deepEqual(await resolve(), found)
+  answer = () => new Promise(() => {})
+  assert.deepEqual(await resolve(), found)
+  assert.deepEqual(await resolve(), found)
+  assert.equal(asked, 3, 'never two questions at once')
+})
+
+test('a name that was never found is an error that says so (A27)', async () => {
+  const lookup = createLookup({ patience: 50, lookup: () => new Promise(() => {}) })
+  const err = await new Promise((done) => lookup('relay.example', {}, done))
+  assert.match(String(err), /relay\.example/)
+})
+
+test('a server that is no relay is told of without end, and without harm', async (t) => {
+  const memory = await memoryBus(t)
+  const server = createServer((_request, response) => response.end('hello'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { link } = await startBridge(
+    t,
+    { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/` },
+    { memory },
+  )
+  const { payload } = await link.next(isWaiting)
+  assert.ok(payload.last_close?.reason)
+})
+
+test('a stop takes less than 3 s, also with a relay that has stopped reading, and the outbox is closed (H03)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link, bridge, dataDir } = await startBridge(t, relay)
+  const socket = await relay.robot()
+  await link.next(online)
+  socket.socket.pause()
+  await robot.publish(topics.event, {}, { name: 'bark' })
+  const start = performance.now()
+  await bridge[Symbol.asyncDispose]()
+  const took = performance.now() - start
+  t.diagnostic(`stopped after ${Math.round(took)} ms`)
+  assert.ok(took < 3_000)
+  assert.equal(existsSync(join(dataDir, 'outbox.db')), true)
+  assert.equal(existsSync(join(dataDir, 'outbox.db-wal')), false, 'the log was written back')
+})
+
+test('an unread relay does not fill our memory: the link is given up', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const socket = await relay.robot()
+  await link.next(online)
+  socket.socket.pause()
+  const big = { session_id: 's', code: 'x', error: 'x'.repeat(200_000) }
+  const lost = link.next({ where: ({ connected }) => !connected, within: 20_000 })
+  for (let i = 0; i < 120; i++) await robot.publish(topics.error, big)
+  assert.match((await lost).payload.last_close?.reason ?? '', /does not read/)
+})

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { type Bounds, OutboxStore } from '#services/relay-bridge/outbox/outbox-store.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+
+const ALL = { count: 1_000, bytes: Number.MAX_SAFE_INTEGER }
+
+function open(t: TestContext, path = join(temporaryFolder(t), 'outbox.db'), bounds?: Bounds) {
+  const { store, damaged } = OutboxStore.open(path, bounds)
+  return { store, damaged, path, names: () => store.after(0, ALL).map(({ name }) => name) }
+}
+
+test('events come out in the order in which they went in, also after a restart (I02)', (t) => {
+  const { store, path } = open(t)
+  for (let i = 0; i < 20; i++) store.append(`e${i}`, `{"n":${i}}`)
+  store.forgetUpTo(store.after(0, { count: 5, bytes: 1_000 }).at(-1)?.seq ?? 0)
+  store[Symbol.dispose]()
+  const again = open(t, path)
+  assert.deepEqual(
+    again.names(),
+    Array.from({ length: 15 }, (_, i) => `e${i + 5}`),
+  )
+  assert.deepEqual(again.store.counts.depth, 15)
+  again.store[Symbol.dispose]()
+})
+
+test('a full outbox drops the oldest, by count and by bytes, and counts what it drops (A11)', (t) => {
+  const { store, names } = open(t, undefined, { events: 3, bytes: 100 })
+  for (const name of ['a', 'b', 'c', 'd']) store.append(name, '{}')
+  assert.deepEqual(names(), ['b', 'c', 'd'])
+  store.append('large', 'x'.repeat(98))
+  assert.deepEqual(names(), ['d', 'large'])
+  store.append('larger', 'x'.repeat(500))
+  assert.deepEqual(names(), ['larger'])
+  assert.deepEqual(store.counts, { depth: 1, bytes: 500, dropped: 5 })
+  store[Symbol.dispose]()
+})
+
+test('what the broker sends again after a broken connection is stored once', (t) => {
+  const { store, names } = open(t)
+  const origin = { messageId: 7, connection: 'first', fresh: false, digest: 'd' }
+  assert.equal(store.append('a', '{}', origin), true)
+  assert.equal(store.append('a', '{}', { ...origin, connection: 'second' }), false)
+  assert.equal(store.append('other', '{}', { ...origin, connection: 'second', digest: 'e' }), true)
+  assert.equal(
+    store.append('same again', '{}', origin),
+    true,
+    'the same connection never sends a message twice',
+  )
+  const forgotten = { ...origin, connection: 'third', fresh: true }
+  assert.equal(store.append('new', '{}', forgotten), true, 'a broker without our session cannot send again')
+  assert.deepEqual(names(), ['a', 'other', 'same again', 'new'])
+  store[Symbol.dispose]()
+})
+
+test('a damaged file is put aside and a new one begun', (t) => {
+  const path = join(temporaryFolder(t), 'outbox.db')
+  writeFileSync(path, 'this is no database at all, however long one reads it '.repeat(200))
+  const { store, damaged, names } = open(t, path)
+  assert.equal(damaged, `${path}.damaged`)
+  store.append('a', '{}')
+  assert.deepEqual(names(), ['a'])
+  store[Symbol.dispose]()
+})
+
+test('whatever goes in and out, counts and bytes agree with what is there', (t) => {
+  const { store, names } = open(t, undefined, { events: 8, bytes: 60 })
+  const step = fc.oneof(
+    fc.record({ what: fc.constant('append' as const), size: fc.nat(30) }),
+    fc.record({ what: fc.constant('forget' as const), size: fc.nat(5) }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
+      for (const { what, size } of steps) {
+        if (what === 'append') store.append('e', 'x'.repeat(size))
+        else store.forgetUpTo(store.after(0, ALL)[size]?.seq ?? 0)
+      }
+      const entries = store.after(0, ALL)
+      assert.equal(store.counts.depth, entries.length)
+      assert.equal(
+        store.counts.bytes,
+        entries.reduce((sum, { frame }) => sum + frame.length, 0),
+      )
+      assert.ok(entries.length <= 8)
+    }),
+    { numRuns: 40 },
+  )
+  assert.ok(names().length <= 8)
+  store[Symbol.dispose]()
+})

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { Outbox } from '#services/relay-bridge/outbox/outbox.ts'
+import { EVENTS } from '#services/relay-bridge/protocol/events.ts'
+import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { online, startBridge } from '../bridge.ts'
+
+const isEvent = (name: string) => (frame: Record<string, unknown>) => frame.event === name
+const numbers = ({ frames }: RobotSocket, name: string) => frames.filter(isEvent(name)).map(({ n }) => n)
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
+const isEmpty = { where: ({ outbox }: { outbox: { depth: number } }) => outbox.depth === 0, within: 10_000 }
+
+test('events of an outage come in order, each once, with the id and time of when they happened (I01, I04, I17, A12)', async (t) => {
+  const relay = await fakeRelay(t)
+  relay.refuse(503)
+  const { robot, link } = await startBridge(t, relay)
+  const before = Date.now()
+  for (let n = 0; n < 30; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
+  await link.next({ where: ({ outbox }) => outbox.depth === 30 })
+  const after = Date.now()
+  relay.refuse(undefined)
+  const socket = await relay.robot(10_000)
+  await socket.next(({ n }) => n === 29, 10_000)
+  assert.deepEqual(numbers(socket, 'bark'), upTo(30))
+  const barks = socket.frames.filter(isEvent('bark'))
+  assert.equal(new Set(barks.map(({ id }) => id)).size, 30)
+  for (const { timestamp } of barks) {
+    const at = Date.parse(String(timestamp))
+    assert.ok(at >= before && at <= after, String(timestamp))
+  }
+  await link.next(isEmpty)
+})
+
+test('an event is kept until a pong proves that the relay has read it (2.6)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, link } = await startBridge(t, relay)
+  const first = await relay.robot()
+  await link.next(online)
+  first.answersPings = false
+  await robot.publish(topics.event, { n: 0 }, { name: 'alert' })
+  const { id } = await first.next(isEvent('alert'))
+  first.socket.terminate()
+  const second = await relay.robot()
+  assert.equal((await second.next(isEvent('alert'))).id, id, 'sent again with the same id')
+  await link.next(isEmpty)
+  second.socket.terminate()
+  const third = await relay.robot()
+  await robot.publish(topics.event, { n: 1 }, { name: 'alert' })
+  await third.next(({ n }) => n === 1)
+  assert.deepEqual(numbers(third, 'alert'), [1], 'a proven event is not sent again')
+})
+
+test('volatile events and signalling are never sent later (A09, A10)', async (t) => {
+  const relay = await fakeRelay(t)
+  relay.refuse(503)
+  const { robot, link } = await startBridge(t, relay)
+  for (const [name, kind] of EVENTS) if (kind === 'volatile') await robot.publish(topics.event, {}, { name })
+  await robot.publish(topics.error, { session_id: 's', code: 'x', error: 'x' })
+  await robot.publish(topics.event, {}, { name: 'bark' })
+  relay.refuse(undefined)
+  const socket = await relay.robot(10_000)
+  await socket.next(isEvent('bark'))
+  await link.next(isEmpty)
+  const names = socket.frames.map(({ event, type }) => event ?? type)
+  for (const [name, kind] of EVENTS) {
+    // the robot's state at a registration is a fresh one
+    if (kind === 'volatile' && name !== 'status') assert.ok(!names.includes(name), name)
+  }
+  assert.ok(!names.includes('webrtc_error'))
+})
+
+test('events that were published while the bridge was away come through it later', async (t) => {
+  const relay = await fakeRelay(t)
+  const memory = await memoryBus(t)
+  const dataDir = temporaryFolder(t)
+  const { robot, bridge, bus } = await startBridge(t, relay, { memory, dataDir })
+  await relay.robot()
+  await bridge[Symbol.asyncDispose]()
+  await bus[Symbol.asyncDispose]()
+  for (let n = 0; n < 50; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
+  await robot.publish(topics.event, { n: 0 }, { name: 'detection' })
+  await startBridge(t, relay, { memory, dataDir })
+  // new events while the old ones are being handed over
+  for (let n = 50; n < 100; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
+  const socket = await relay.robot(10_000)
+  await socket.next(({ n }) => n === 99, 10_000)
+  assert.deepEqual(numbers(socket, 'bark'), upTo(100))
+  assert.deepEqual(numbers(socket, 'detection'), [], 'a volatile one is not')
+})
+
+test('signalling overtakes a backlog', async (t) => {
+  const relay = await fakeRelay(t)
+  relay.refuse(503)
+  const { robot, link } = await startBridge(t, relay)
+  for (let n = 0; n < 300; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
+  await link.next({ where: ({ outbox }) => outbox.depth === 300, within: 10_000 })
+  relay.refuse(undefined)
+  const socket = await relay.robot(10_000)
+  await socket.next(isEvent('bark'))
+  await robot.publish(topics.error, { session_id: 's', code: 'x', error: 'overtakes' })
+  await socket.next(({ type }) => type === 'webrtc_error')
+  const before = numbers(socket, 'bark').length
+  assert.ok(before < 300, `${before} events came first`)
+  await socket.next(({ n }) => n === 299, 20_000)
+  assert.deepEqual(numbers(socket, 'bark'), upTo(300))
+})
+
+test('a frame over which the relay closes the link again and again is given up, and the rest comes', async (t) => {
+  const relay = await fakeRelay(t)
+  relay.refuse(503)
+  const { robot, memory } = await startBridge(t, relay, { cloud: { reconnect_delay: 0.05 } })
+  for (const name of ['bark', 'poison', 'alert']) await robot.publish(topics.event, {}, { name })
+  relay.refuse(undefined)
+  for (;;) {
+    const socket = await relay.robot(20_000)
+    socket.answersPings = true
+    const seen = socket.next(isEvent('alert'), 20_000)
+    seen.catch(() => {})
+    socket.socket.on('message', (data) => {
+      if (data.toString().includes('"event":"poison"')) socket.socket.close(1009)
+    })
+    const closed = once(socket.socket, 'close').then(() => 'closed')
+    if ((await Promise.race([seen, closed])) !== 'closed' && !socket.frames.some(isEvent('poison'))) break
+  }
+  assert.ok(memory.logged.some(({ event }) => event === 'poison'))
+})
+
+test('an event larger than a frame is refused with a line that says so, and the rest comes (A07)', async (t) => {
+  const relay = await fakeRelay(t)
+  const { robot, memory } = await startBridge(t, relay)
+  const socket = await relay.robot()
+  await robot.publish(topics.event, { data: 'x'.repeat(1_100_000) }, { name: 'photo' })
+  await robot.publish(topics.event, {}, { name: 'bark' })
+  await socket.next(isEvent('bark'))
+  assert.ok(!socket.frames.some(isEvent('photo')))
+  assert.ok(memory.logged.some((line) => JSON.stringify(line).includes('send files by HTTP')))
+})
+
+test('the outbox answers from a thread of its own, and says when its file is gone', async (t) => {
+  const memory = await memoryBus(t)
+  const outbox = await Outbox.open(join(temporaryFolder(t), 'deep', 'outbox.db'), { log: memory.log })
+  let turns = 0
+  const timer = setInterval(() => turns++, 1)
+  for (let n = 0; n < 200; n++) await outbox.append('e', `{"n":${n}}`)
+  clearInterval(timer)
+  assert.ok(turns > 0, 'the event loop goes on meanwhile')
+  assert.equal(outbox.counts.depth, 200)
+  await outbox[Symbol.asyncDispose]()
+  await assert.rejects(outbox.append('e', '{}'), /closed/)
+  assert.equal(outbox.closed, true)
+})

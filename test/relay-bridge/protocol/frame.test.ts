@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ContractError } from '#bus/contract-error.ts'
+import { kindOf, parseFrame } from '#services/relay-bridge/protocol/frame.ts'
+
+test('nothing but a JSON object is a frame (A19)', () => {
+  for (const text of ['', '{', '[]', '1', 'null', '"x"', 'NaN', '\0', '{"a":1}x', "{'a':1}"]) {
+    assert.throws(() => parseFrame(text), ContractError, text)
+  }
+  assert.deepEqual(parseFrame('{"type":"pong"}'), { type: 'pong' })
+})
+
+test('nesting is read up to 64 levels, and brackets in texts are none', () => {
+  const nested = (levels: number) =>
+    `{"a":${'['.repeat(levels)}${']'.repeat(levels)},"pad":"${'x'.repeat(200)}"}`
+  parseFrame(nested(63))
+  assert.throws(() => parseFrame(nested(64)), /too deeply/)
+  assert.throws(() => parseFrame('['.repeat(8 * 2 ** 20)), /too deeply/)
+  for (const text of ['['.repeat(500), '\\"['.repeat(500), '\\\\', '{'.repeat(500)]) {
+    assert.equal(parseFrame(`{"a":"${text}","b":"${text}"}`).a, JSON.parse(`"${text}"`))
+  }
+  assert.equal((parseFrame(`{"a":[${'[],'.repeat(1_000)}1]}`).a as unknown[]).length, 1_001)
+})
+
+test('whatever the text, looking at it takes time in proportion to its length', () => {
+  const began = performance.now()
+  for (const text of [
+    '"\\'.repeat(2 ** 22),
+    '"'.repeat(2 ** 23 - 1),
+    '{"'.repeat(2 ** 22),
+    '[]'.repeat(2 ** 22),
+  ]) {
+    assert.throws(() => parseFrame(text), ContractError)
+  }
+  // 0.1 s here; a look back at every quote would take hours
+  assert.ok(performance.now() - began < 20_000)
+})
+
+test('a frame with a command is one whatever its type, and one with neither is none', () => {
+  const known = new Set(['command', 'ping'])
+  assert.equal(kindOf({ command: 'reload_dogs' }, known), 'command')
+  assert.equal(kindOf({ type: 'odd', command: 'stop' }, known), 'command')
+  assert.equal(kindOf({ type: 'ping', command: 'stop' }, known), 'ping')
+  assert.equal(kindOf({ type: 'odd', command: 5 }, known), 'odd')
+  assert.throws(() => kindOf({ type: 5 }, known), ContractError)
+})

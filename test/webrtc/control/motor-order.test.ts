@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { FrameOrder } from '#services/webrtc/control/drive-sequence.ts'
+import { StallWatch } from '#services/webrtc/control/event-loop-stall.ts'
+
+const EPOCH = 1_769_500_000_000
+
+/** Time that passes when told to. */
+function clock() {
+  let now = 5_000
+  return { now: () => now, pass: (ms: number) => (now += ms) }
+}
+
+test('an older frame is dropped, after a zero as well (B25)', () => {
+  const order = new FrameOrder(clock().now)
+  assert.equal(order.check({ seq: 5 }), undefined)
+  assert.equal(order.check({ seq: 4 }), 'overtaken')
+  assert.equal(order.check({ seq: 5 }), undefined)
+  assert.equal(order.check({ ts: EPOCH }), undefined)
+  assert.equal(order.check({ ts: EPOCH - 1, seq: 6 }), 'overtaken')
+})
+
+test('an app that counts anew drives again within a second', () => {
+  const { now, pass } = clock()
+  const order = new FrameOrder(now)
+  order.check({ seq: 9_000 })
+  pass(900)
+  assert.equal(order.check({ seq: 1 }), 'overtaken')
+  pass(101)
+  assert.equal(order.check({ seq: 2 }), undefined)
+  assert.equal(order.check({ seq: 3 }), undefined)
+})
+
+test('frames that a full network has held back are late, however wrong the app’s clock is (B24, B03)', () => {
+  for (const wrong of [-15, 0, 15].map((hours) => hours * 3_600_000)) {
+    const { now, pass } = clock()
+    const order = new FrameOrder(now)
+    const send = (wait: number) => order.check({ ts: EPOCH + wrong + now() - wait })
+    assert.equal(send(20), undefined)
+    for (let wait = 20; wait <= 500; wait += 20) {
+      pass(50)
+      assert.equal(send(wait), undefined)
+    }
+    for (let wait = 545; wait < 5_000; wait += 45) {
+      pass(50)
+      assert.equal(send(wait), 'late')
+    }
+    pass(50)
+    assert.equal(send(30), undefined)
+  }
+})
+
+test('an app whose clock is set while it drives drives on within a second (B03)', () => {
+  for (const step of [-15 * 3_600_000, -2_000, 15 * 3_600_000]) {
+    const { now, pass } = clock()
+    const order = new FrameOrder(now)
+    for (let i = 0; i < 20; i++, pass(50)) assert.equal(order.check({ ts: EPOCH + now() }), undefined)
+    for (let i = 0; i < 20; i++, pass(50)) order.check({ ts: EPOCH + step + now() })
+    for (let i = 0; i < 20; i++, pass(50)) assert.equal(order.check({ ts: EPOCH + step + now() }), undefined)
+  }
+})
+
+test('whatever a mark is, a frame is judged, and one that is no number counts as none', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ seq: fc.anything(), ts: fc.anything() })), (frames) => {
+      const order = new FrameOrder(clock().now)
+      for (const frame of frames) assert.ok([undefined, 'overtaken', 'late'].includes(order.check(frame)))
+      assert.equal(order.check({ seq: 'x', ts: Number.NaN }), undefined)
+    }),
+  )
+})
+
+test('what a process reads after it stood still may have waited (B24)', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { now, pass } = clock()
+  const stall = new StallWatch(now)
+  assert.equal(stall.isOver, true)
+  stall.watch(true)
+  for (let i = 0; i < 40; i++) {
+    pass(50)
+    t.mock.timers.tick(50)
+    assert.equal(stall.isOver, true)
+  }
+  // the first thing after it is a datagram, or the timer
+  for (const first of ['read', 'timer']) {
+    pass(3_000)
+    if (first === 'timer') t.mock.timers.tick(50)
+    assert.equal(stall.isOver, false)
+    pass(100)
+    assert.equal(stall.isOver, false)
+    pass(60)
+    assert.equal(stall.isOver, true)
+  }
+  stall.watch(false)
+  pass(60_000)
+  stall.watch(true)
+  assert.equal(stall.isOver, true)
+  stall.watch(false)
+})

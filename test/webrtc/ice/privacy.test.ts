@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { Socket } from 'node:dgram'
+import test, { type TestContext } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startRobot } from '../robot.ts'
+import { openViewer } from '../viewer.ts'
+
+type Kind = 'stun' | 'dtls' | 'media' | 'other'
+
+interface Sent {
+  kind: Kind
+  /** Local port that it left from. */
+  port: number
+  at: number
+}
+
+/** Every datagram that this process hands to the kernel, in order. RFC 7983 §7 tells the kinds apart. */
+function tapDatagrams(t: TestContext): Sent[] {
+  const sent: Sent[] = []
+  const { send } = Socket.prototype
+  t.after(() => {
+    Socket.prototype.send = send
+  })
+  Socket.prototype.send = function tapped(this: Socket, ...args: unknown[]) {
+    const [first = 0] = args[0] as Buffer
+    sent.push({ kind: kindOf(first), port: this.address().port, at: performance.now() })
+    return Reflect.apply(send, this, args)
+  }
+  return sent
+}
+
+function kindOf(first: number): Kind {
+  if (first <= 3) return 'stun'
+  if (first >= 20 && first <= 63) return 'dtls'
+  return first >= 128 && first <= 191 ? 'media' : 'other'
+}
+
+const portsOf = (sdp: string) =>
+  new Set(Array.from(sdp.matchAll(/ (\d+) typ host/g), ([, port]) => Number(port)))
+
+async function watch(t: TestContext) {
+  const sent = tapDatagrams(t)
+  const robot = await startRobot(t)
+  robot.camera.roll()
+  const [offers, closed] = await Promise.all([
+    collect(robot.bus, topics.offer),
+    collect(robot.bus, topics.closed),
+  ])
+  const viewer = await openViewer(t, robot.bus, 'one')
+  const ports = portsOf((await offers.next()).payload.sdp.sdp)
+  await viewer.until(({ video, audio }) => video.length > 20 && audio.length > 5)
+  const from = (kind: Kind) => sent.filter((one) => one.kind === kind && ports.has(one.port))
+  return { ...robot, offers, closed, viewer, from }
+}
+
+test('no media leaves before DTLS is up, and none after the close', async (t) => {
+  const { bus, closed, from } = await watch(t)
+  const handshake = from('dtls').map(({ at }) => at)
+  const first = from('media')[0]?.at ?? 0
+  assert.ok(handshake.length > 0)
+  // our last flight of the handshake (RFC 6347 §4.2.4) has left before the first packet does
+  assert.ok(first > (handshake.findLast((at) => at < first) ?? Number.POSITIVE_INFINITY))
+  assert.ok(handshake.filter((at) => at < first).length >= 2)
+  await bus.publish(topics.close, { session_id: 'one', reason: 'enough' })
+  await closed.next()
+  const { length } = from('media')
+  // ten more pictures and fifteen packets of silence are due meanwhile
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(from('media').length, length)
+})
+
+test('a superseded session sends nothing more, to nobody (C20) (P22)', async (t) => {
+  const { bus, offers, from } = await watch(t)
+  await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
+  await offers.next() // of the successor, which nobody has answered yet
+  const { length } = from('media')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(from('media').length, length)
+})
+
+test('while the answer is awaited and the ways are tried, nothing but checks leaves', async (t) => {
+  const sent = tapDatagrams(t)
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const offers = await collect(bus, topics.offer)
+  await openViewer(t, bus, 'mute', { silent: true })
+  await offers.next()
+  for (let i = 0; i < 5; i++) await camera.shoot({ keyframe: i === 0 })
+  assert.deepEqual(
+    sent.filter(({ kind }) => kind === 'media'),
+    [],
+  )
+})

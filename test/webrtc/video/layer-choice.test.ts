@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import fc from 'fast-check'
+import { LAYERS } from '#bus/messages.ts'
+import { LayerChoice, ladderOf, type Mode } from '#services/webrtc/video/layer-choice.ts'
+
+const LADDER = ladderOf(1_500_000)
+const choose = (mode: Mode = 'auto') => new LayerChoice(LADDER, mode)
+/** The same `available` for so long, looked at ten times a second. */
+const hold = (choice: LayerChoice, available: number, from: number, ms: number, others = {}) => {
+  for (let now = from; now <= from + ms; now += 100) choice.update({ available, others, now })
+  return choice.layer
+}
+
+test('a viewer begins low, and goes to the best layer that its way carries after a moment', () => {
+  const choice = choose()
+  assert.equal(choice.layer, 'low')
+  assert.equal(choice.update({ available: 1_500_000, others: {}, now: 0 }), 'low')
+  assert.equal(hold(choice, 1_500_000, 100, 1_000), 'high')
+})
+
+test('it goes down at once, as far as it must, and up again only after some seconds of good', () => {
+  const choice = choose()
+  hold(choice, 1_500_000, 0, 1_000)
+  assert.equal(choice.update({ available: 450_000, others: {}, now: 20_000 }), 'low')
+  assert.equal(hold(choice, 1_500_000, 20_100, 2_500), 'low')
+  assert.equal(hold(choice, 1_500_000, 22_700, 1_500), 'high')
+})
+
+test('what wavers around a limit does not waver between layers', () => {
+  const choice = choose()
+  hold(choice, 1_500_000, 0, 1_000)
+  for (let now = 2_000; now < 60_000; now += 100) {
+    assert.equal(choice.update({ available: now % 200 ? 1_150_000 : 1_400_000, others: {}, now }), 'high')
+  }
+})
+
+test('of two on one layer the one with the worse way moves down, the other stays (E19)', () => {
+  const [good, bad] = [choose(), choose()]
+  for (const choice of [good, bad]) hold(choice, 1_500_000, 0, 1_000)
+  // alone, 1200 kbit/s would do for the layer: but the other one has it made at 1500
+  assert.equal(bad.update({ available: 1_200_000, others: { high: 1_500_000 }, now: 2_000 }), 'medium')
+  assert.equal(good.update({ available: 1_500_000, others: { medium: 900_000 }, now: 2_000 }), 'high')
+})
+
+test('a pinned layer stays whatever the way carries, and auto lets it go', () => {
+  const choice = choose('high')
+  assert.equal(hold(choice, 100_000, 0, 5_000), 'high')
+  choice.mode = 'auto'
+  assert.equal(choice.update({ available: 100_000, others: {}, now: 6_000 }), 'low')
+})
+
+test('whatever happens, it never sits above what the way carries at three quarters', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 3_000_000 }), { maxLength: 60 }), (bitrates) => {
+      const choice = choose()
+      return bitrates.every((available, i) => {
+        const layer = choice.update({ available, others: {}, now: i * 500 })
+        return layer === LAYERS.at(-1) || available >= LADDER[layer] * 0.75
+      })
+    }),
+  )
+})

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { barsOf, createQuality } from '#services/webrtc/video/video-quality.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { startRobot } from '../robot.ts'
+import { openViewer } from '../viewer.ts'
+
+const command = (mode: unknown, session_id?: string) => ({
+  id: JSON.stringify([mode, session_id]),
+  name: 'set_video_quality',
+  params: { mode },
+  source: 'relay' as const,
+  received_at: Date.now(),
+  ...(session_id === undefined ? {} : { session_id }),
+})
+
+test('a pinned layer comes at a keyframe, with RTP numbers and timestamps that go on', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const [sessions, results] = [await collect(bus, topics.sessions), await collect(bus, topics.commandResult)]
+  const viewer = await openViewer(t, bus, 'one')
+  await viewer.until(({ video }) => video.length >= 20)
+  await bus.publish(topics.command, command('medium'), { name: 'set_video_quality' })
+  assert.equal((await results.next()).payload.success, true)
+  await sessions.next({ within: 5_000, where: ([one]) => one?.layer === 'medium' })
+  const { length } = viewer.video
+  await viewer.until(({ video }) => video.length >= length + 40)
+  const numbers = viewer.video.map(({ header }) => header.sequenceNumber)
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, i) => ((numbers[0] ?? 0) + i) & 0xffff),
+  )
+  const stamps = [...new Set(viewer.video.map(({ header }) => header.timestamp))]
+  for (const [i, stamp] of stamps.slice(1).entries()) {
+    const step = (stamp - (stamps[i] ?? 0)) | 0
+    assert.ok(step > 0 && step < 90_000, `a step of ${step} ticks`)
+  }
+  assert.deepEqual(
+    Object.keys(camera.demand.at(-1)?.layers ?? {}),
+    ['medium'],
+    'the other layer is given back',
+  )
+})
+
+test('set_video_quality before the first session holds for it, and an unknown mode is refused (F04)', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const [results, demand] = [await collect(bus, topics.commandResult), await collect(bus, topics.demand)]
+  for (const mode of ['ultra', '', null, 7, { toString: 'high' }]) {
+    await bus.publish(topics.command, command(mode), { name: 'set_video_quality' })
+    const { payload } = await results.next()
+    assert.equal(payload.success, false)
+    assert.match(payload.error ?? '', /one of auto, high, medium, low/)
+  }
+  await bus.publish(topics.command, command('medium'), { name: 'set_video_quality' })
+  assert.equal((await results.next()).payload.success, true)
+  await openViewer(t, bus, 'one')
+  const { payload } = await demand.next({ where: (one) => JSON.stringify(one).includes('bitrate') })
+  assert.deepEqual(Object.keys(payload?.layers ?? {}), ['medium'])
+})
+
+test('a viewer that takes VP8 only gets it, beside one that takes H.264 and is never fed VP8', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const sessions = await collect(bus, topics.sessions)
+  const [h264, vp8] = [await openViewer(t, bus, 'one'), await openViewer(t, bus, 'two', { video: ['vp8'] })]
+  await vp8.until(({ video }) => video.length >= 30)
+  const { length } = h264.video
+  await h264.until(({ video }) => video.length >= length + 30)
+  assert.ok(vp8.video.every(({ header }) => header.payloadType === 96))
+  assert.ok(h264.video.every(({ header }) => header.payloadType === 102))
+  assert.ok(((vp8.video[0]?.payload[0] ?? 0) & 0x10) !== 0, 'begins with the start of a frame')
+  assert.ok(((vp8.video[0]?.payload[1] ?? 1) & 1) === 0, 'of a keyframe')
+  await sessions.next({ where: (list) => list.map(({ codec }) => codec).join() === 'H264,VP8' })
+  const both = camera.demand.find((demand) => demand?.also)
+  assert.deepEqual([both?.codec, both?.also?.codec], ['h264', 'vp8'])
+  await bus.publish(topics.close, { session_id: 'two', reason: 'bye' })
+  const demand = await collect(bus, topics.demand)
+  await demand.next({ where: (one) => one?.also === undefined })
+})
+
+test('a viewer that takes both gets what is first in its answer', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const viewer = await openViewer(t, bus, 'one', { video: ['vp8', 'h264'] })
+  await viewer.until(({ video }) => video.length >= 20)
+  assert.equal(new Set(viewer.video.map(({ header }) => header.payloadType)).size, 1)
+})
+
+test('webrtc.video.codec VP8 puts VP8 first into the offer', async (t) => {
+  const { bus } = await startRobot(t, { video: { codec: 'VP8' } })
+  const offers = await collect(bus, topics.offer)
+  await openViewer(t, bus, 'one', { silent: true })
+  const { payload } = await offers.next()
+  assert.match(payload.sdp.sdp, /^m=video \d+ \S+ 96 97 102 103\r$/m)
+})
+
+test('bars are four, one less for each limit passed, and none before the first report', () => {
+  assert.deepEqual(
+    [
+      undefined,
+      { loss: 0, rtt: undefined },
+      { loss: 0.03, rtt: 20 },
+      { loss: 0.09, rtt: 301 },
+      { loss: 0.09, rtt: 601 },
+    ].map(barsOf),
+    [0, 4, 3, 1, 0],
+  )
+})
+
+test('resolutions keep the picture’s shape and are never larger than it', () => {
+  const wide = createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 })
+  const square = createQuality({ width: 640, height: 640, bitrate_kbps: 1500 })
+  assert.deepEqual([wide.resolution('low'), wide.resolution('high')], ['640x360', '1280x720'])
+  assert.deepEqual([square.resolution('low'), square.resolution('high')], ['360x360', '640x640'])
+})
+
+test('a layer that vision makes smaller is told as it is', () => {
+  const quality = createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 })
+  quality.tell({
+    high: { wanted: 1, width: 960, height: 540 },
+    'high/vp8': { wanted: 1 },
+    low: { wanted: 1 },
+  })
+  assert.deepEqual([quality.resolution('high'), quality.resolution('low')], ['960x540', '640x360'])
+  for (const nonsense of [undefined, null, 7, { high: 'wide' }]) {
+    quality.tell(nonsense)
+    assert.equal(quality.resolution('high'), '1280x720')
+  }
+})
