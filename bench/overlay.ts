@@ -1,7 +1,5 @@
 import type { Detections } from '#bus/messages.ts'
-import { planesOf } from '#services/vision/image/pixels.ts'
-import { paintOverlay } from '#services/vision/overlay/overlay.ts'
-import { noisyPicture } from '#test/vision/pictures.ts'
+import { measureOverlay } from '#services/vision/checks.ts'
 import { percentile } from './statistics.ts'
 
 const FRAMES = 500
@@ -35,16 +33,11 @@ for (const size of [
   { width: 1280, height: 720 },
   { width: 640, height: 360 },
 ]) {
-  using pixels = noisyPicture(size, 1)
-  const planes = planesOf(pixels)
   const cells = [1, 3, 10].map((count) => {
-    const times: number[] = []
-    for (let index = 0; index < FRAMES; index++) {
-      const drawn = scene(count, index)
-      const start = performance.now()
-      paintOverlay(planes, drawn)
-      times.push(performance.now() - start)
-    }
+    const times = measureOverlay(
+      size,
+      Array.from({ length: FRAMES }, (_, index) => scene(count, index)),
+    )
     const counted = times.slice(WARM_UP)
     return `${percentile(counted, 0.5).toFixed(2)} / ${percentile(counted, 0.95).toFixed(2)} ms`
   })

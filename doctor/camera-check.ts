@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import { captureFrom } from '#services/vision/camera/sources/open.ts'
+import { captureFrames } from '#services/vision/checks.ts'
 import { isOnline, type Patient } from './check-context.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
@@ -38,13 +38,13 @@ async function askVision(bus: Bus, { services, config }: Patient): Promise<Findi
 }
 
 async function openSource(
-  source: Parameters<typeof captureFrom>[0],
+  source: Parameters<typeof captureFrames>[0],
   { width, height, fps }: { width: number; height: number; fps: number },
 ): Promise<Finding> {
   const ending = new AbortController()
   const first = Promise.withResolvers<{ width: number; height: number } | undefined>()
   let [count, beganAt] = [0, 0]
-  const capturing = captureFrom(source)({
+  const capturing = captureFrames(source, {
     ...{ width, height, fps, signal: ending.signal },
     async emit(frame) {
       const size = { width: frame.width, height: frame.height }

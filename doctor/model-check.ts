@@ -1,5 +1,4 @@
-import { ModelThread } from '#services/vision/detect/model-thread.ts'
-import { greyPicture } from '#services/vision/detect/shared-frame.ts'
+import { tryModel } from '#services/vision/checks.ts'
 import { isOnline, type Patient, type RobotConfig } from './check-context.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
@@ -20,7 +19,7 @@ export async function checkModel(patient: Patient, limit = process.constrainedMe
   const mebibytes = Math.floor(limit / 2 ** 20)
   // 0 or more than there is: no limit
   if (mebibytes > 0 && mebibytes < ROOM) return [askVision(patient, `only ${mebibytes} MiB of memory here`)]
-  return [await tryModel(detector)]
+  return [await loadAndRun(detector)]
 }
 
 function askVision(patient: Patient, why: string): Finding {
@@ -37,20 +36,12 @@ function askVision(patient: Patient, why: string): Finding {
 
 const ADVICE = 'models/README.md tells which files work'
 
-async function tryModel(detector: RobotConfig['vision']['detector']): Promise<Finding> {
-  const began = performance.now()
+async function loadAndRun(detector: RobotConfig['vision']['detector']): Promise<Finding> {
   try {
-    await using thread = await ModelThread.start(detector)
-    const loaded = Math.round(performance.now() - began)
-    const picture = greyPicture()
-    let ms = 0
-    for (let run = 0; run < RUNS; run++) {
-      const { runMs } = await thread.detect(picture, detector.min_score)
-      ms = run < 2 ? runMs : Math.min(ms, runMs)
-    }
-    const { format, size } = thread.facts ?? {}
+    const { loadMs, inferenceMs, format, size } = await tryModel(detector, RUNS)
+    const ms = Math.min(...inferenceMs.slice(1))
     const kind = `${format} ${size?.width}x${size?.height}`
-    const found = `${detector.model}, ${kind}: loaded in ${loaded} ms, an inference takes ${ms.toFixed(1)} ms`
+    const found = `${detector.model}, ${kind}: loaded in ${Math.round(loadMs)} ms, an inference takes ${ms.toFixed(1)} ms`
     if (ms * detector.max_fps < 1_000) return ok('model', found)
     const advice = 'a smaller model, a lower vision.detector.max_fps, or more threads'
     return warning('model', `${found}, too long for ${detector.max_fps} a second`, advice)
