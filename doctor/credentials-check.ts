@@ -1,16 +1,8 @@
-import { join } from 'node:path'
-import { createLogger } from '#lib/logger.ts'
-import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
-import { reactionTo } from '#services/relay-bridge/connection/disconnect.ts'
-import { LastConnection } from '#services/relay-bridge/connection/last-connection-state.ts'
-import { RelaySocket } from '#services/relay-bridge/connection/relay-socket.ts'
-import { isKnown } from '#services/relay-bridge/connection/stale-registration-check.ts'
+import { type Trial, tryCredentials } from '#services/relay-bridge/checks.ts'
 import { isOnline, type Patient } from './check-context.ts'
 import { type Finding, failure, ok, warning } from './check-result.ts'
 
 const CHECK = 'relay credentials'
-/** Milliseconds; `register` is the wait for the first frame after our ping. */
-const TIMES = { connect: 5_000, ping: 60_000, pong: 60_000, register: 5_000 }
 const IDENTITY = 'put DEVICE_ID and DEVICE_SECRET of the robot into configs/.env'
 
 /**
@@ -26,18 +18,35 @@ export async function checkCredentials(patient: Patient, relay: URL): Promise<Fi
   if (!patient.bus && !patient.asleep) {
     return warning(CHECK, 'not tried: does the bridge run? The bus does not tell', 'mend the bus first')
   }
-  const deviceId = cloud.device_id
-  if (await isKnown({ relay, deviceId, times: { answer: TIMES.connect } })) {
-    const advice = 'is the robot running elsewhere? Only one may, with this identity'
-    return warning(CHECK, 'not tried: the relay has a connection of this robot already', advice)
+  const credentials = { deviceId: cloud.device_id, secret: cloud.device_secret }
+  return report(await tryCredentials({ relay, credentials, dataDir: data_dir ?? './data' }))
+}
+
+function report(trial: Trial): Finding {
+  switch (trial.outcome) {
+    case 'accepted':
+      return ok(CHECK, 'accepted; the connection is closed again')
+    case 'refused':
+      return refused(trial.reason)
+    case 'unreachable':
+      return failure(CHECK, trial.reason, 'check cloud.relay_url')
+    case 'silent':
+      return warning(
+        CHECK,
+        'accepted, but the relay stays silent',
+        'it may hold an older connection: again in 30 s',
+      )
+    case 'connected-elsewhere':
+      return warning(
+        CHECK,
+        'not tried: the relay has a connection of this robot already',
+        'is the robot running elsewhere? Only one may, with this identity',
+      )
+    case 'hold-off': {
+      const seconds = Math.ceil(trial.ms / 1000)
+      return warning(CHECK, 'not tried: the relay may hold the previous attempt', `again in ${seconds} s`)
+    }
   }
-  const path = join(data_dir ?? './data', 'relay-connection.json')
-  await using last = await LastConnection.load(path, createLogger('doctor', { write: () => {} }))
-  if (last.holdOff > 0) {
-    const seconds = Math.ceil(last.holdOff / 1000)
-    return warning(CHECK, 'not tried: the relay may hold the try before', `again in ${seconds} s`)
-  }
-  return await dial(relay, { deviceId, secret: cloud.device_secret }, last)
 }
 
 function askBridge({ link }: Patient): Finding {
@@ -50,37 +59,4 @@ function askBridge({ link }: Patient): Finding {
 
 function refused(message: string): Finding {
   return failure(CHECK, message, `${IDENTITY}; the path of cloud.relay_url may be wrong as well`)
-}
-
-async function dial(
-  url: URL,
-  credentials: { deviceId: string; secret: string },
-  last: LastConnection,
-): Promise<Finding> {
-  let registered = false
-  const socket: RelaySocket = new RelaySocket({
-    url,
-    headers: authHeaders(credentials, 'id:timestamp'),
-    times: TIMES,
-    onDate: () => {},
-    onOpen() {
-      last.opened()
-      socket.send(JSON.stringify({ type: 'ping' }))
-    },
-    onText() {
-      if (registered) return
-      registered = true
-      last.registered()
-      socket.close(1000, 'checked')
-    },
-    onUnreadable: () => {},
-  })
-  const ending = await socket.ended
-  if (registered) {
-    last.closed()
-    return ok(CHECK, 'taken; the connection is closed again')
-  }
-  if (reactionTo(ending) === 'refused') return refused(ending.reason)
-  if (ending.openFor === 0) return failure(CHECK, ending.reason, 'look at cloud.relay_url')
-  return warning(CHECK, 'taken, but the relay stays silent', 'it may hold an older connection: again in 30 s')
 }

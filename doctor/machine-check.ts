@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { access, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { relayAddress, relayHttp } from '#services/relay-bridge/connection/relay-address.ts'
+import { relayHttpUrl } from '#services/relay-bridge/checks.ts'
 import type { Patient } from './check-context.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 
@@ -32,7 +32,7 @@ export async function checkClock({ config }: Patient): Promise<Finding[]> {
 /** Seconds that we are ahead of the relay; undefined when it does not tell. */
 async function relaySkew(address: string): Promise<number | undefined> {
   try {
-    const url = relayHttp(relayAddress(address, process.env.RELAY_URL), '/health')
+    const url = relayHttpUrl(address, '/health')
     const began = Date.now()
     const response = await fetch(url, { signal: AbortSignal.timeout(4_000), redirect: 'error' })
     await response.body?.cancel()

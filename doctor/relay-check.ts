@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { relayAddress } from '#services/relay-bridge/connection/relay-address.ts'
+import { relayWebSocketUrl } from '#services/relay-bridge/checks.ts'
 import type { Patient } from './check-context.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
 import { checkCredentials } from './credentials-check.ts'
@@ -18,7 +18,7 @@ export async function checkRelay(patient: Patient): Promise<Finding[]> {
   const { cloud } = patient.config
   if (!cloud) return [warning('relay', 'not looked at', 'mend the config first')]
   if (!cloud.enabled) return [ok('relay', 'cloud.enabled is false: no relay')]
-  const relay = relayAddress(cloud.relay_url, process.env.RELAY_URL)
+  const relay = relayWebSocketUrl(cloud.relay_url)
   const host = relay.hostname.replace(/^\[|\]$/g, '')
   const port = Number(relay.port) || (relay.protocol === 'wss:' ? 443 : 80)
   const findings: Finding[] = []
