@@ -1,10 +1,7 @@
-import { createGathering } from '#services/webrtc/ice/gathering.ts'
-import { chooseIceServers, type TurnServer } from '#services/webrtc/ice/ice-servers.ts'
-import { allocateRelay } from '#services/webrtc/ice/relay-candidate.ts'
-import { resolveHost } from '#services/webrtc/ice/resolve-host.ts'
+import type { WebrtcSection } from '#lib/config-schema.ts'
+import { queryStunServer, tryTurnServer, usableIceServers } from '#services/webrtc/checks.ts'
 import type { Patient } from './check-context.ts'
 import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
-import { askStun } from './stun.ts'
 
 /** Milliseconds for one server. */
 const STUN_WITHIN = 3_000
@@ -18,7 +15,7 @@ export async function checkIce({ config, iceServers }: Patient): Promise<Finding
   if (!webrtc.enabled) return [ok('STUN and TURN', 'webrtc.enabled is false')]
   const local = local_relay?.enabled ? local_relay.ice_servers : []
   const own = [...webrtc.stun_servers, ...webrtc.turn_servers]
-  const { stun, turn } = chooseIceServers([...iceServers, ...local, ...own], [])
+  const { stun, turn } = usableIceServers([...iceServers, ...local, ...own])
   const found = await Promise.all([
     ...stun.map(checkStun),
     ...turn.map((server) => checkTurn(server, webrtc.ice)),
@@ -28,43 +25,33 @@ export async function checkIce({ config, iceServers }: Patient): Promise<Finding
   return found
 }
 
-async function checkStun({ host, port }: { host: string; port: number }): Promise<Finding> {
-  const check = `STUN ${host}:${port}`
+async function checkStun(server: { host: string; port: number }): Promise<Finding> {
+  const check = `STUN ${server.host}:${server.port}`
+  const began = performance.now()
   try {
-    const began = performance.now()
-    const mapped = await askStun(await resolveHost(host), port, STUN_WITHIN)
-    return ok(check, `we are ${mapped} outside, ${Math.round(performance.now() - began)} ms`)
+    const mapped = await queryStunServer(server, STUN_WITHIN)
+    return ok(check, `public address ${mapped}, ${Math.round(performance.now() - began)} ms`)
   } catch (err) {
-    return failure(check, reasonOf(err), 'does a firewall let UDP out? look at webrtc.stun_servers')
+    return failure(check, reasonOf(err), 'does a firewall block outgoing UDP? Check webrtc.stun_servers')
   }
 }
 
 async function checkTurn(
-  server: TurnServer,
-  { port_range: portRange, tls_insecure: tlsInsecure }: { port_range: TurnOptions; tls_insecure: boolean },
+  server: ReturnType<typeof usableIceServers>['turn'][number],
+  { port_range: portRange, tls_insecure: tlsInsecure }: WebrtcSection['ice'],
 ): Promise<Finding> {
   const check = `TURN ${server.host}:${server.port} over ${server.transport}`
-  try {
-    await resolveHost(server.host)
-  } catch (err) {
-    return failure(check, reasonOf(err), 'look at the network and its name server; the relay gave this name')
-  }
-  const gathering = createGathering()
   const began = performance.now()
-  const timer = setTimeout(() => void gathering.close(), TURN_WITHIN)
   try {
-    const turn = await allocateRelay([server], { portRange, tlsInsecure }, gathering)
-    const ms = Math.round(performance.now() - began)
-    if (!turn) {
-      const advice = 'account out of date? port closed? certificate not for this name?'
-      return failure(check, 'no allocation: refused or out of reach', advice)
-    }
-    const [address, port] = turn.relayedAddress
-    return ok(check, `allocated ${address}:${port} in ${ms} ms, and given back`)
-  } finally {
-    clearTimeout(timer)
-    await gathering.close()
+    const relayed = await tryTurnServer(server, { portRange, tlsInsecure }, TURN_WITHIN)
+    if (relayed)
+      return ok(check, `allocated ${relayed} in ${Math.round(performance.now() - began)} ms, released`)
+    return failure(
+      check,
+      'no allocation: refused or unreachable',
+      'expired account? closed port? wrong certificate?',
+    )
+  } catch (err) {
+    return failure(check, reasonOf(err), 'check the network and its name server; the relay gave this name')
   }
 }
-
-type TurnOptions = [number, number] | null

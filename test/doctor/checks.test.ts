@@ -20,7 +20,6 @@ import { bounded } from '../../doctor/check-result.ts'
 import { checkIce } from '../../doctor/ice-check.ts'
 import { adviceOn, checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
 import { checkModel } from '../../doctor/model-check.ts'
-import { mappedAddress } from '../../doctor/stun.ts'
 import { runDoctor, writeConfig } from './run-doctor.ts'
 
 test('a check that hangs or throws becomes a failure', async () => {
@@ -39,19 +38,6 @@ test('only the services that the config asks for are expected', () => {
   }
   assert.deepEqual(expectedServices(more), [...names, 'metrics', 'homeassistant'])
   assert.deepEqual(expectedServices({ homeassistant: HomeAssistantSection.parse({}) }), names)
-})
-
-test('a mapped address is read as RFC 5769 has it, IPv4 and IPv6', () => {
-  const id = Buffer.from('b7e7a701bc34d686fa87dfae', 'hex')
-  const header = '2112a442b7e7a701bc34d686fa87dfae'
-  // RFC 5769 §2.2 and §2.3, without the attributes that sign the message
-  const four = Buffer.from(`0101000c${header}002000080001a147e112a643`, 'hex')
-  assert.equal(mappedAddress(four, id), '192.0.2.1:32853')
-  const six = Buffer.from(`01010018${header}002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d9`, 'hex')
-  assert.equal(mappedAddress(six, id), '[2001:db8:1234:5678:11:2233:4455:6677]:32853')
-  assert.equal(mappedAddress(four, Buffer.alloc(12)), undefined)
-  for (let end = 0; end < four.length; end++)
-    assert.equal(mappedAddress(four.subarray(0, end), id), undefined)
 })
 
 test('heat and throttling of a Raspberry Pi are told, and where they cannot be known', async (t) => {
