@@ -1,18 +1,11 @@
 import { LAYERS, type Layer, VIDEO_CODECS, type VideoCodec } from '#bus/messages.ts'
+import { layerLadder } from '#lib/layer-ladder.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
-import type { Size } from '../image/fit.ts'
 import type { Wanted } from './demand.ts'
 import { type LayerOptions, LayerStream } from './layer-encoder.ts'
 
-/** The largest picture of each layer (DESIGN §3.3). */
-const BOXES: Readonly<Record<Layer, Size>> = {
-  high: { width: 1280, height: 720 },
-  medium: { width: 960, height: 540 },
-  low: { width: 640, height: 360 },
-}
 /** bit/s; a demand beyond these is brought to the nearest. */
 const LEAST_BITRATE = 100_000
-const USUAL_BITRATE: Readonly<Record<Layer, number>> = { high: 1_500_000, medium: 900_000, low: 400_000 }
 const MOST_BY_USUAL = 2
 
 /** All layers of the video. */
@@ -38,11 +31,11 @@ export function createLayers(
     publish(layer: Layer, codec: VideoCodec, accessUnit: Buffer): Promise<void>
   },
 ): Layers {
-  const usual = { ...USUAL_BITRATE, high: bitrate }
+  const ladder = layerLadder(bitrate)
   const streams = VIDEO_CODECS.flatMap((codec) =>
     LAYERS.map((name) => {
       const publish = (accessUnit: Buffer) => options.publish(name, codec, accessUnit)
-      const stream = new LayerStream({ ...options, name, codec, publish }, { box: BOXES[name], fps })
+      const stream = new LayerStream({ ...options, name, codec, publish }, { box: ladder[name], fps })
       return { name, codec, stream }
     }),
   )
@@ -56,7 +49,7 @@ export function createLayers(
       for (const { name, codec, stream } of streams) {
         const asked = wanted[codec][name]
         others ||= stream.wanted !== (asked !== undefined)
-        const most = usual[name] * MOST_BY_USUAL
+        const most = ladder[name].bitrate * MOST_BY_USUAL
         stream.bitrate = asked && Math.round(Math.max(LEAST_BITRATE, Math.min(most, asked)))
       }
       return others
@@ -68,7 +61,7 @@ export function createLayers(
       for (const { stream } of streams) stream.fps = rate
     },
     reduce(steps) {
-      for (const { name, stream } of streams) stream.box = BOXES[below(name, steps)]
+      for (const { name, stream } of streams) stream.box = ladder[below(name, steps)]
     },
     get summary() {
       const wanted = streams.filter(({ stream }) => stream.wanted)

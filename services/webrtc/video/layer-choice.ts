@@ -1,20 +1,9 @@
 import { LAYERS, type Layer } from '#bus/messages.ts'
+import type { LayerLadder } from '#lib/layer-ladder.ts'
 
 /** What a viewer may be shown: `auto` follows its link. */
 export const MODES = ['auto', ...LAYERS] as const
 export type Mode = (typeof MODES)[number]
-
-/** bit/s of each layer at its best. */
-export type Ladder = Readonly<Record<Layer, number>>
-
-/** DESIGN §3.3; below `high`, whatever that is, the others keep their distance. */
-export function ladderOf(bitrate: number): Ladder {
-  return {
-    high: bitrate,
-    medium: Math.min(900_000, bitrate * 0.6),
-    low: Math.min(400_000, bitrate * (4 / 15)),
-  }
-}
 
 interface Situation {
   /** bit/s that there is for video. */
@@ -36,14 +25,14 @@ const REGRET = 10_000
 
 /** Chooses the layer for one viewer: down at once, up after it has looked good for a while. */
 export class LayerChoice {
-  readonly #ladder: Ladder
+  readonly #ladder: LayerLadder
   mode: Mode
   layer: Layer
   #goodSince: number | undefined
   #hold = FIRST_HOLD
   #upAt = Number.NEGATIVE_INFINITY
 
-  constructor(ladder: Ladder, mode: Mode) {
+  constructor(ladder: LayerLadder, mode: Mode) {
     this.#ladder = ladder
     this.mode = mode
     this.layer = mode === 'auto' ? 'low' : mode
@@ -86,6 +75,6 @@ export class LayerChoice {
 
   #carries(layer: Layer, share: number, { available, others }: Situation): boolean {
     const shared = others[layer] ?? 0
-    return available >= Math.max(this.#ladder[layer] * share, shared * UP)
+    return available >= Math.max(this.#ladder[layer].bitrate * share, shared * UP)
   }
 }

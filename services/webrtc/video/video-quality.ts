@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Layer } from '#bus/messages.ts'
-import { type Ladder, ladderOf, type Mode } from './layer-choice.ts'
+import { type LayerLadder, layerLadder } from '#lib/layer-ladder.ts'
+import type { Mode } from './layer-choice.ts'
 
 /** What the sessions of this process share about the quality of the video. */
 export interface Quality {
-  readonly ladder: Ladder
+  readonly ladder: LayerLadder
   /** What viewers asked for last: the next session begins with it (F04). */
   mode: Mode
   /** `1280x720`: of its pictures as vision says, else as large as they should be. */
@@ -13,22 +14,16 @@ export interface Quality {
   tell(layers: unknown): void
 }
 
-/** The largest picture of each layer (DESIGN §3.3). */
-const BOXES: Readonly<Record<Layer, { width: number; height: number }>> = {
-  high: { width: 1280, height: 720 },
-  medium: { width: 960, height: 540 },
-  low: { width: 640, height: 360 },
-}
-
 /** The size of each layer's pictures: smaller than usual where the camera is, or where the machine does not keep up. */
 const PictureSize = z.looseObject({ width: z.int().optional(), height: z.int().optional() }).optional()
 const Sizes = z.looseObject({ high: PictureSize, medium: PictureSize, low: PictureSize })
 
 /** `video`: size of the captured picture, and bitrate at best. */
 export function createQuality(video: { width: number; height: number; bitrate_kbps: number }): Quality {
+  const ladder = layerLadder(video.bitrate_kbps * 1000)
   let told: Partial<Record<Layer, z.infer<typeof PictureSize>>> = {}
   return {
-    ladder: ladderOf(video.bitrate_kbps * 1000),
+    ladder,
     mode: 'auto',
     tell(layers) {
       told = Sizes.safeParse(layers).data ?? {}
@@ -36,7 +31,7 @@ export function createQuality(video: { width: number; height: number; bitrate_kb
     resolution(layer) {
       const { width, height } = told[layer] ?? {}
       if (width && height) return `${width}x${height}`
-      const box = BOXES[layer]
+      const box = ladder[layer]
       const scale = Math.min(1, box.width / video.width, box.height / video.height)
       const even = (length: number) => 2 * Math.round((length * scale) / 2)
       return `${even(video.width)}x${even(video.height)}`

@@ -128,7 +128,7 @@ export class ViewerVideo implements Disposable {
 
   /** bit/s that we want a layer to have. */
   #bitrate(layer: Layer): number {
-    const most = this.#options.quality.ladder[layer]
+    const most = this.#options.quality.ladder[layer].bitrate
     return Math.round(Math.min(most, Math.max(LEAST_BITRATE, this.#available)))
   }
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { LAYERS } from '#bus/messages.ts'
-import { LayerChoice, ladderOf, type Mode } from '#services/webrtc/video/layer-choice.ts'
+import { layerLadder } from '#lib/layer-ladder.ts'
+import { LayerChoice, type Mode } from '#services/webrtc/video/layer-choice.ts'
 
-const LADDER = ladderOf(1_500_000)
+const LADDER = layerLadder(1_500_000)
 const choose = (mode: Mode = 'auto') => new LayerChoice(LADDER, mode)
 /** The same `available` for so long, looked at ten times a second. */
 const hold = (choice: LayerChoice, available: number, from: number, ms: number, others = {}) => {
@@ -56,7 +57,7 @@ test('whatever happens, it never sits above what the way carries at three quarte
       const choice = choose()
       return bitrates.every((available, i) => {
         const layer = choice.update({ available, others: {}, now: i * 500 })
-        return layer === LAYERS.at(-1) || available >= LADDER[layer] * 0.75
+        return layer === LAYERS.at(-1) || available >= LADDER[layer].bitrate * 0.75
       })
     }),
   )
