@@ -1,20 +1,20 @@
 import { ContractError } from './contract-error.ts'
 
-/** All NAL units of one picture, and where and when it was taken (DESIGN §3.4). */
+/** All NAL units of one encoded frame, with its capture time. */
 export interface AccessUnit {
   /** Capture time, µs since the epoch. */
   capturedAt: bigint
-  /** 90 kHz, 32 bits, wraps. */
+  /** 90 kHz clock, 32 bits, wraps around. */
   rtpTimestamp: number
-  /** Counts the access units of a layer, 32 bits, wraps: a gap means that some were lost. */
+  /** Counter of the layer's access units, 32 bits, wraps around: a gap means a loss. */
   frame: number
-  /** Holds an IDR picture. */
+  /** Contains an IDR picture. */
   keyframe: boolean
-  /** Annex-B, without our SEI. */
+  /** Annex-B byte stream, without our SEI. */
   data: Buffer
 }
 
-/** Marks our SEI among other user data. H.264 D.1.7, user_data_unregistered, uuid_iso_iec_11578. */
+/** Identifies our SEI among other user data. H.264 D.1.7, user_data_unregistered, uuid_iso_iec_11578. */
 const UUID = Buffer.from('77696d7ab4d54c1e9c0a6f0d3c2e5a11', 'hex')
 const START_CODE = Buffer.from([0, 0, 0, 1])
 const NAL_SEI = 6
@@ -23,7 +23,7 @@ const NAL_SLICE = 1
 const SEI_USER_DATA_UNREGISTERED = 5
 const FIELDS = 8 + 4 + 4
 
-/** The access unit as it travels on the bus: one SEI with our fields, then the data. */
+/** The access unit as it is published: one SEI with our fields, then the data. */
 export function encodeAccessUnit(unit: Omit<AccessUnit, 'keyframe'>): Buffer {
   const fields = Buffer.alloc(FIELDS)
   fields.writeBigUInt64BE(unit.capturedAt, 0)
@@ -47,16 +47,16 @@ export function decodeAccessUnit(bytes: Buffer): AccessUnit {
   const message = removeEmulationPrevention(bytes.subarray(START_CODE.length, end))
   const uuid = message.subarray(3, 3 + UUID.length)
   if (message[0] !== NAL_SEI || message[1] !== SEI_USER_DATA_UNREGISTERED || !uuid.equals(UUID)) {
-    throw new ContractError('not an access unit: it does not begin with our SEI')
+    throw new ContractError('not an access unit: it does not start with our SEI')
   }
   const fields = message.subarray(3 + UUID.length)
-  if (fields.length < FIELDS) throw new ContractError('not an access unit: the SEI is cut short')
+  if (fields.length < FIELDS) throw new ContractError('not an access unit: the SEI is truncated')
   const data = bytes.subarray(end)
   return {
     capturedAt: fields.readBigUInt64BE(0),
     rtpTimestamp: fields.readUInt32BE(8),
     frame: fields.readUInt32BE(12),
-    keyframe: holdsIdr(data),
+    keyframe: containsIdr(data),
     data,
   }
 }
@@ -72,8 +72,8 @@ export function* nalUnits(annexB: Buffer): Generator<Buffer> {
   }
 }
 
-/** The first slice says which kind of picture it is, so nothing behind it is read. */
-function holdsIdr(data: Buffer): boolean {
+/** The first slice determines the picture type, so the rest is not read. */
+function containsIdr(data: Buffer): boolean {
   let at = nextStartCode(data, 0)
   while (at >= 0) {
     const start = afterStartCode(data, at)
@@ -85,7 +85,7 @@ function holdsIdr(data: Buffer): boolean {
   return false
 }
 
-/** Index of the next 00 00 01, with the zero before it where there is one; -1 for none. */
+/** Index of the next 00 00 01, including a preceding zero; -1 if there is none. */
 function nextStartCode(bytes: Buffer, from: number): number {
   const at = bytes.indexOf('\x00\x00\x01', from, 'latin1')
   return at > from && bytes[at - 1] === 0 ? at - 1 : at
@@ -101,7 +101,7 @@ function trimZeros(unit: Buffer): Buffer {
   return unit.subarray(0, end)
 }
 
-/** Puts emulation_prevention_three_byte in. H.264 7.4.1.1. */
+/** Inserts emulation_prevention_three_byte. H.264 7.4.1.1. */
 function addEmulationPrevention(nal: Buffer): Buffer {
   const out: number[] = []
   let zeros = 0

@@ -1,10 +1,10 @@
-/** Bytes; Node's default is 64 KiB. */
-const POOL_SIZE = 1024
+/** Node's default is 64 KiB. */
+const POOL_BYTES = 1024
 
 /**
- * Keeps mqtt-packet (9) from holding on to memory: it caches one small Buffer for every packet length below 16384 that it
- * has ever written, and each of them would pin the whole slab of Node's pool that it was cut from, 1 GB in the end.
+ * Works around a leak in mqtt-packet 9: it caches one small Buffer for each packet length below 16384 that it has
+ * written, and each of them retains the slab of Node's pool that it was cut from, 1 GB in total.
  */
 export function shrinkBufferPool(): void {
-  Buffer.poolSize = POOL_SIZE
+  Buffer.poolSize = POOL_BYTES
 }

@@ -1,7 +1,7 @@
 import type { IPublishPacket, MqttClient } from 'mqtt'
 import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
-import { type Keep, openInbox } from './durable-subscription.ts'
+import { type DurableHandler, subscribeDurably } from './durable-subscription.ts'
 import { Reconnect } from './reconnect.ts'
 import { requestSubscription } from './subscription.ts'
 import { decodePayload, encodePayload, fromWire, type Params, type Topic, toWire } from './topic.ts'
@@ -10,7 +10,7 @@ import { createWarnings, type Warn } from './warnings.ts'
 
 interface Meta<P extends string> {
   params: Record<P, string>
-  /** Sent because we subscribed, not because it happened just now. */
+  /** Sent because of the subscription, not because it was just published. */
   retained: boolean
   /** Topic name without the prefix. */
   topic: string
@@ -19,33 +19,38 @@ interface Meta<P extends string> {
 export interface Bus extends AsyncDisposable {
   readonly connected: boolean
   /**
-   * Publishes with the topic's own QoS and retain flag, and resolves when it is handed over (QoS 1: PUBACK).
-   * Without a connection QoS 0 is dropped, a retained message waits as the newest of its topic, other QoS 1 messages
-   * wait, {@link MAX_WAITING} at most; beyond that it throws. Throws {@link ContractError} when the payload does not
-   * fit the topic.
+   * Publishes with the topic's QoS and retain flag. Resolves when it is written (QoS 0) or acknowledged (QoS 1).
+   * Without a connection a QoS 0 message is dropped, a retained message replaces the pending one of its topic, and up to
+   * {@link MAX_PENDING} other QoS 1 messages are queued; beyond that it throws. Throws {@link ContractError} if the
+   * payload does not match the topic's schema.
    */
   publish<T, P extends string>(topic: Topic<T, P>, payload: T, ...params: Params<P>): Promise<void>
-  /** Calls the handler with every valid payload; parameters left out match anything. Resolves after the SUBACK. */
+  /** Calls the handler with each valid payload; omitted parameters match any value. Resolves after the SUBACK. */
   subscribe<T, P extends string>(
     topic: Topic<T, P>,
     handler: (payload: T, meta: Meta<P>) => void | Promise<void>,
     params?: Partial<Record<P, string>>,
   ): Promise<Disposable>
-  /** Keeps every message of a topic, also those of our absence; see {@link openInbox}. One inbox per service. */
-  inbox<T, P extends string>(topic: Topic<T, P>, keep: Keep<T, P>): Promise<AsyncDisposable>
+  /** Also receives the messages that were published while the service was offline; see {@link subscribeDurably}. One per service. */
+  subscribeDurably<T, P extends string>(
+    topic: Topic<T, P>,
+    handler: DurableHandler<T, P>,
+  ): Promise<AsyncDisposable>
   /** Merges `detail` into the retained `<service>/state` and publishes it. */
   setState(detail: Record<string, unknown>): void
-  /** Calls the listener at every further connection to the broker. */
+  /** Calls the listener on each reconnect. */
   onConnect(listener: () => void): Disposable
 }
 
-/** QoS 1 messages that wait for a broker or its PUBACK, at most. */
-const MAX_WAITING = 1000
+/** QoS 1 messages that are queued or not yet acknowledged. */
+const MAX_PENDING = 1000
+/** The publication of `offline` must not delay the stop. */
+const OFFLINE_DEADLINE_MS = 500
 
 /**
- * Connects to the broker and resolves when connected; retries without end, so a broker that starts later is no error.
- * Every retained message of ours is said again after each reconnect, since a restarted broker has forgotten it.
- * Until it is connected `signal` ends the tries; then this never resolves.
+ * Connects to the broker and resolves when connected. It retries without limit: the broker may start later. After each
+ * reconnect it publishes its retained messages again, because a restarted broker has lost them. `signal` stops the
+ * attempts before the first connection; then this never resolves.
  */
 export async function connectBus(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
   const bus = new MqttBus(options)
@@ -64,15 +69,15 @@ class MqttBus implements Bus {
   readonly #options: BusOptions
   readonly #client: MqttClient
   readonly #subscriptions = new Set<Subscription>()
-  /** Filters whose UNSUBACK has not come yet. */
-  readonly #leaving = new Map<string, Promise<unknown>>()
+  /** Filters whose UNSUBACK is pending. */
+  readonly #unsubscribing = new Map<string, Promise<unknown>>()
   readonly #connectListeners = new Set<() => void>()
   readonly #retained = new Map<string, { bytes: Buffer; qos: 0 | 1 }>()
   readonly #warn: Warn
   readonly #reconnect: Reconnect
   readonly #since = Date.now()
   #detail: Record<string, unknown> = {}
-  #waiting = 0
+  #pending = 0
   #closing: Promise<void> | undefined
 
   constructor(options: BusOptions) {
@@ -102,7 +107,7 @@ class MqttBus implements Bus {
     const name = toWire(topic, this.#options.prefix, topic.name(...params))
     if (topic.retain) {
       this.#retained.set(name, { bytes, qos: topic.qos })
-      if (!this.#client.connected) return // said at the next connect, from the map
+      if (!this.#client.connected) return // published on the next connect, from the map
     }
     await this.#send(name, bytes, topic.qos, topic.retain)
   }
@@ -126,8 +131,11 @@ class MqttBus implements Bus {
     return { [Symbol.dispose]: () => this.#unsubscribe(subscription) }
   }
 
-  inbox<T, P extends string>(topic: Topic<T, P>, keep: Keep<T, P>): Promise<AsyncDisposable> {
-    return openInbox(this.#options, topic, keep)
+  subscribeDurably<T, P extends string>(
+    topic: Topic<T, P>,
+    handler: DurableHandler<T, P>,
+  ): Promise<AsyncDisposable> {
+    return subscribeDurably(this.#options, topic, handler)
   }
 
   setState(detail: Record<string, unknown>): void {
@@ -151,10 +159,13 @@ class MqttBus implements Bus {
 
   async #close(): Promise<void> {
     if (this.#options.announce !== false && this.#client.connected) {
-      // the broker sends no last will after a DISCONNECT [MQTT-3.14.4-3]
+      // the broker discards the last will on a DISCONNECT [MQTT-3.14.4-3]
       const offline = { ...this.#state('offline'), since: Date.now() }
-      const said = this.publish(topics.serviceState, offline, { service: this.#options.service })
-      await Promise.race([said, new Promise((resolve) => setTimeout(resolve, 500).unref())])
+      const published = this.publish(topics.serviceState, offline, { service: this.#options.service })
+      await Promise.race([
+        published,
+        new Promise((resolve) => setTimeout(resolve, OFFLINE_DEADLINE_MS).unref()),
+      ])
     }
     await this.#client.endAsync(!this.#client.connected)
   }
@@ -169,9 +180,9 @@ class MqttBus implements Bus {
     )
   }
 
-  /** A publish that nobody waits for: it can only fail because the bus is closing or full, which is logged. */
-  #publishQuietly(said: Promise<void>): void {
-    said.catch((err: unknown) => this.#warn('publish', { err }, 'message not published'))
+  /** Logs a failed publish instead of throwing: the bus is closing, or too many messages are pending. */
+  #publishQuietly(published: Promise<void>): void {
+    published.catch((err: unknown) => this.#warn('publish', { err }, 'message not published'))
   }
 
   #connected(): void {
@@ -188,15 +199,19 @@ class MqttBus implements Bus {
       if (this.#client.connected) this.#client.publish(name, bytes, { qos, retain })
       return
     }
-    if (this.#waiting >= MAX_WAITING) {
-      this.#warn(name, { topic: name, waiting: this.#waiting }, 'too many messages wait for the bus, dropped')
-      throw new Error(`too many messages wait for the bus, ${name} dropped`)
+    if (this.#pending >= MAX_PENDING) {
+      this.#warn(
+        'pending',
+        { topic: name, pending: this.#pending },
+        'too many messages pending, message dropped',
+      )
+      throw new Error(`too many messages pending on the bus, message on ${name} dropped`)
     }
-    this.#waiting++
+    this.#pending++
     try {
       await this.#client.publishAsync(name, bytes, { qos, retain })
     } finally {
-      this.#waiting--
+      this.#pending--
     }
   }
 
@@ -212,11 +227,11 @@ class MqttBus implements Bus {
     packet: IPublishPacket,
   ): void {
     const failed = (err: unknown) => {
-      const message = err instanceof ContractError ? 'bad message dropped' : 'message handler failed'
+      const message = err instanceof ContractError ? 'invalid message dropped' : 'message handler failed'
       this.#warn(topic.pattern, { topic: name.slice(0, 200), err }, message)
     }
     try {
-      // MQTT.js hands out views of its receive buffer's chunk; Buffer is what the packet says it is for us
+      // a Buffer, since no MQTT.js option changes it
       const payload = decodePayload(topic, packet.payload as Buffer)
       Promise.resolve(handler(payload, { params, retained: packet.retain, topic: name })).catch(failed)
     } catch (err) {
@@ -225,7 +240,7 @@ class MqttBus implements Bus {
   }
 
   async #requestSubscription(filter: string, qos: 0 | 1): Promise<void> {
-    await this.#leaving.get(filter)
+    await this.#unsubscribing.get(filter)
     await requestSubscription(this.#client, { filter, qos, closing: () => this.#closing !== undefined })
   }
 
@@ -233,12 +248,12 @@ class MqttBus implements Bus {
     if (!this.#subscriptions.delete(subscription) || this.#closing !== undefined) return
     for (const other of this.#subscriptions) if (other.filter === subscription.filter) return
     const { filter } = subscription
-    // Aedes may carry out a SUBSCRIBE before the UNSUBSCRIBE that came first: the next one waits
-    const left = this.#client.unsubscribeAsync(filter).then(
-      () => this.#leaving.delete(filter),
-      () => this.#leaving.delete(filter), // no connection, so no subscription either
+    // Aedes may process a SUBSCRIBE before an earlier UNSUBSCRIBE, so the next subscribe waits
+    const unsubscribed = this.#client.unsubscribeAsync(filter).then(
+      () => this.#unsubscribing.delete(filter),
+      () => this.#unsubscribing.delete(filter), // no connection, so no subscription
     )
-    this.#leaving.set(filter, left)
+    this.#unsubscribing.set(filter, unsubscribed)
   }
 }
 

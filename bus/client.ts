@@ -16,7 +16,7 @@ export interface BusOptions {
   url: string
   username?: string | undefined
   password?: string | undefined
-  /** For `mqtts:` and `wss:`: who signs the broker's certificate, and the client's own certificate with its key. PEM. */
+  /** For `mqtts:` and `wss:`: the CA of the broker's certificate, and a client certificate with its key. PEM. */
   tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined
   /** First level of every topic name. */
   prefix: string
@@ -24,9 +24,9 @@ export interface BusOptions {
   service: string
   version: string
   log: BusLog
-  /** False for a mere observer: it has no `<service>/state` and no last will. */
+  /** False for an observer: it publishes no `<service>/state` and has no last will. */
   announce?: boolean
-  /** Client id of a session that the broker keeps while we are away. */
+  /** Client id of a persistent session (clean session 0). */
   session?: string
   /** A stream to the broker instead of `url`. */
   stream?: () => Duplex
@@ -35,9 +35,9 @@ export interface BusOptions {
 const MQTT_OPTIONS: IClientOptions = {
   keepalive: 10,
   connectTimeout: 5_000,
-  // MQTT.js gives up after refused credentials unless told otherwise; ours may be mended while we wait
+  // MQTT.js stops after rejected credentials by default; the operator may fix the users file while we retry
   reconnectOnConnackError: true,
-  // video and readings of a minute ago help nobody
+  // video and readings from before a reconnect are stale
   queueQoSZero: false,
   resubscribe: true,
 }
@@ -47,7 +47,7 @@ function clientId({ session, announce, service }: BusOptions): string {
   return announce === false ? `${service}-${crypto.randomUUID()}` : service
 }
 
-/** An MQTT client set up against MQTT.js's defaults, with `will` as the last word on `<service>/state`. */
+/** An MQTT.js client with the options of this bus; `will` is the last will on `<service>/state`. */
 export function createClient(options: BusOptions, will: object): MqttClient {
   const mqttOptions: IClientOptions = {
     ...MQTT_OPTIONS,
@@ -70,7 +70,7 @@ export function createClient(options: BusOptions, will: object): MqttClient {
   const { stream } = options
   if (!stream) {
     const client = mqtt.connect(options.url, mqttOptions)
-    // signalling is small messages in a row: Nagle's algorithm would hold each back for 40 ms
+    // signaling is a sequence of small messages: Nagle's algorithm would delay each by 40 ms
     client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true))
     return client
   }

@@ -6,33 +6,33 @@ import { requestSubscription } from './subscription.ts'
 import { decodePayload, type Topic } from './topic.ts'
 import { createWarnings } from './warnings.ts'
 
-/** How a message came, to tell one that is sent again from a new one. */
+/** Identifies a delivery, to tell a retransmission from a new message. */
 interface Delivery {
-  /** MQTT packet id: the same when the broker sends a message again [MQTT-4.4.0-1]. */
+  /** MQTT packet id: a retransmission has the same one [MQTT-4.4.0-1]. */
   messageId: number
-  /** Changes with each connection. A message is sent again only in a later one. */
+  /** Differs for each connection. A retransmission arrives on a later connection only. */
   connection: string
-  /** The broker has forgotten our session: nothing can be sent again. */
+  /** The broker had no session for us: nothing can be retransmitted. */
   fresh: boolean
 }
 
-interface Kept<P extends string> {
+interface DeliveryMeta<P extends string> {
   params: Record<P, string>
   delivery: Delivery
 }
 
-/** Keeps a message; the broker is told that we have it, and forgets it, when the promise is fulfilled. */
-export type Keep<T, P extends string> = (payload: T, meta: Kept<P>) => Promise<void>
+/** Stores a message. It is acknowledged, and the broker deletes it, when the promise is fulfilled. */
+export type DurableHandler<T, P extends string> = (payload: T, meta: DeliveryMeta<P>) => Promise<void>
 
 /**
- * A subscription that outlives its subscriber: the broker keeps QoS 1 messages for it while the service is away, in a
- * session of its own (clean session off), so that nothing else is delivered late. One message at a time, in order. A
- * message that `keep` rejects stays with the broker until the next connection.
+ * A durable subscription: the broker queues QoS 1 messages while the service is offline, in a session of its own
+ * (clean session 0), so that no other message is delivered late. One message at a time, in order. The broker keeps a
+ * message that the handler rejects and delivers it again on the next connection.
  */
-export async function openInbox<T, P extends string>(
+export async function subscribeDurably<T, P extends string>(
   options: BusOptions,
   topic: Topic<T, P>,
-  keep: Keep<T, P>,
+  handler: DurableHandler<T, P>,
 ): Promise<AsyncDisposable> {
   const session = `${options.service}-inbox`
   const client = createClient({ ...options, announce: false, session }, {})
@@ -50,24 +50,24 @@ export async function openInbox<T, P extends string>(
     if (!closing) reconnect.lost()
   })
   client.on('error', (err) => warn('connection', { err }, 'bus error'))
-  const take = async (packet: IPublishPacket) => {
+  const ingest = async (packet: IPublishPacket) => {
     const name = packet.topic.slice(options.prefix.length + 1)
     const params = topic.match(name)
     if (!params || packet.retain) return
     const payload = decodePayload(topic, packet.payload as Buffer)
     const delivery = { messageId: packet.messageId ?? 0, connection, fresh }
-    await keep(payload, { params, delivery })
+    await handler(payload, { params, delivery })
   }
-  // PUBACK goes out when this calls back
+  // MQTT.js sends the PUBACK when `done` is called
   client.handleMessage = (packet, done) => {
-    take(packet as IPublishPacket).then(
+    ingest(packet as IPublishPacket).then(
       () => done(),
       (err: unknown) => {
         const bad = err instanceof ContractError
         warn(
           packet.topic,
           { topic: packet.topic.slice(0, 200), err },
-          bad ? 'bad message dropped' : 'message not kept',
+          bad ? 'invalid message dropped' : 'message not stored; the broker delivers it again',
         )
         done(bad ? undefined : (err as Error))
       },

@@ -5,13 +5,13 @@ import { ContractError } from './contract-error.ts'
 const FILE_HEADER = 32
 const FRAME_HEADER = 12
 const MICROSECONDS = 1_000_000
-/** Where a VP8 keyframe says its size. RFC 6386 §9.1. */
+/** Offsets of the size in a VP8 keyframe. RFC 6386 §9.1. */
 const WIDTH_AT = 6
 const HEIGHT_AT = 8
 
 /**
- * One VP8 frame as an IVF file of its own. Its time is the capture time in µs; the number of frames is our frame counter,
- * and the field that IVF leaves unused is the RTP timestamp.
+ * One VP8 frame as an IVF file of its own. The frame timestamp is the capture time in µs, the header's number of frames
+ * is the frame counter, and its unused field is the RTP timestamp.
  */
 export function encodeIvf({ data, capturedAt, frame, rtpTimestamp }: Omit<AccessUnit, 'keyframe'>): Buffer {
   const header = Buffer.alloc(FILE_HEADER + FRAME_HEADER)
@@ -38,7 +38,7 @@ export function decodeIvf(bytes: Buffer): AccessUnit {
     throw new ContractError('not an IVF file of VP8')
   }
   if (bytes.readUInt32LE(FILE_HEADER) !== data.length) {
-    throw new ContractError('not one IVF frame: its size is another')
+    throw new ContractError('not one IVF frame: wrong frame size')
   }
   return {
     capturedAt: bytes.readBigUInt64LE(FILE_HEADER + 4),

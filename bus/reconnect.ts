@@ -2,13 +2,13 @@ import type { MqttClient } from 'mqtt'
 import type { BusLog } from './client.ts'
 import type { Warn } from './warnings.ts'
 
-/** Bounds of the waits between tries, ms: a service is back within 3 s of its broker. */
-const FIRST_WAIT = 100
-const LONGEST_WAIT = 1_000
-/** A connection that lived this long was a good one; one that breaks sooner proves nothing. */
-const STABLE_AFTER = 5_000
+/** Bounds of the delay between attempts: a service reconnects within 3 s of its broker's return. */
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 1_000
+/** Connection time that resets the backoff. */
+const STABLE_AFTER_MS = 5_000
 
-/** Paces MQTT.js's tries, whose own are neither spread nor backed off, and tells of losses. */
+/** Backoff with jitter for MQTT.js, which retries at a fixed period, and the log of lost connections. */
 export class Reconnect {
   readonly #client: MqttClient
   readonly #log: BusLog
@@ -21,7 +21,7 @@ export class Reconnect {
     this.#client = client
     this.#log = options.log
     this.#warn = options.warn
-    // without user and password: it is for the log
+    // without credentials: it is logged
     this.#url = options.url.replace(/(?<=\/\/)[^/]*@/, '')
   }
 
@@ -32,14 +32,14 @@ export class Reconnect {
 
   lost(): void {
     const lived = this.#connectedAt === undefined ? undefined : performance.now() - this.#connectedAt
-    if (lived !== undefined && lived > STABLE_AFTER) this.#attempts = 0
-    const facts = { url: this.#url, attempts: this.#attempts }
-    if (this.#attempts === 0) this.#log.warn(facts, 'no connection to the bus, trying again')
+    if (lived !== undefined && lived > STABLE_AFTER_MS) this.#attempts = 0
+    const fields = { url: this.#url, attempts: this.#attempts }
+    if (this.#attempts === 0) this.#log.warn(fields, 'no connection to the bus, retrying')
     else if (lived !== undefined)
-      this.#warn('flapping', facts, 'bus lost again; does this service run twice?')
+      this.#warn('flapping', fields, 'bus connection lost again within 5 s; is this service running twice?')
     this.#connectedAt = undefined
-    // full jitter, so that services do not come back in step
-    const limit = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts++)
+    // full jitter, so that the services do not reconnect in step
+    const limit = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts++)
     this.#client.options.reconnectPeriod = 50 + Math.random() * limit
   }
 }

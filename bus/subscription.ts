@@ -1,6 +1,6 @@
 import type { MqttClient } from 'mqtt'
 
-/** Subscribes, and resolves after the SUBACK. A connection that breaks before it is no refusal: asks again on the next one. */
+/** Subscribes and resolves after the SUBACK, however long it takes. If the connection is lost before, it retries on the next one. */
 export async function requestSubscription(
   client: MqttClient,
   { filter, qos, closing }: { filter: string; qos: 0 | 1; closing: () => boolean },
@@ -10,7 +10,7 @@ export async function requestSubscription(
       await client.subscribeAsync(filter, { qos })
       return
     } catch (err) {
-      if (isRefusal(err)) throw new Error(`the broker refuses to let us read ${filter}: what may this user?`)
+      if (isDenied(err)) throw new Error(`subscription to ${filter} denied; check the rights of this user`)
       if (client.connected || closing()) throw err
       await new Promise<void>((resolve) => client.once('connect', () => resolve()))
     }
@@ -18,7 +18,7 @@ export async function requestSubscription(
 }
 
 /** A SUBACK with 0x80 [MQTT-3.9.3-1]. */
-function isRefusal(err: unknown): boolean {
+function isDenied(err: unknown): boolean {
   const { packet } = err as { packet?: { granted?: number[] } }
   return packet?.granted?.includes(0x80) ?? false
 }

@@ -9,32 +9,32 @@ type ParamOf<Pattern extends string> = Pattern extends `${string}{${infer Name}}
 /** Arguments that fill the parameters of a topic; none for a topic without parameters. */
 export type Params<P extends string> = [P] extends [never] ? [] : [Record<P, string>]
 
-/** What a topic says about itself: everything but its pattern. */
+/** The declaration of a topic, without its pattern. */
 interface TopicSpec<T> {
   /** Schema of a JSON payload; `'binary'` for raw bytes. */
   payload: z.ZodType<T> | 'binary'
   qos: 0 | 1
   retain?: boolean
-  /** True when its names do not begin with our prefix: somebody else has chosen them. */
-  outside?: boolean
-  /** Values that no parameter takes, since those names belong to another topic. */
-  except?: readonly string[]
-  /** Largest payload in bytes that is published or accepted. */
+  /** Its names do not begin with `bus.prefix`, because another system defines them. */
+  unprefixed?: boolean
+  /** Parameter values that are refused, because those names belong to another topic. */
+  reserved?: readonly string[]
+  /** Largest payload that is published or accepted [bytes]. */
   maxBytes?: number
   from: string
   to: string
-  about: string
+  description: string
 }
 
 /** A kind of message on the bus: its name pattern (without prefix), payload, QoS and retain flag. */
 export interface Topic<T, P extends string = never> extends Required<Omit<TopicSpec<T>, 'payload'>> {
   payload: z.ZodType<T> | 'binary'
   pattern: string
-  /** Topic name for these parameters; throws on one that is empty or holds `/`, `+`, `#` or NUL. */
+  /** Topic name for these parameters. Throws {@link ContractError} for a value that is empty or contains `/`, `+`, `#` or NUL. */
   name(...params: Params<P>): string
   /** Subscription filter; parameters left out become `+`. */
   filter(params?: Partial<Record<P, string>>): string
-  /** Parameters of a topic name, or undefined when the name is not of this topic. */
+  /** Parameters of a topic name, or undefined if the name does not match. */
   match(name: string): Record<P, string> | undefined
 }
 
@@ -62,32 +62,32 @@ function declare<Pattern extends string, T>(
 ): Topic<T, ParamOf<Pattern>> {
   type P = ParamOf<Pattern>
   const levels = pattern.split('/').map((level) => /^\{(.+)\}$/.exec(level)?.[1] ?? { fixed: level })
-  const foreign = (params: Partial<Record<string, string>> = {}) =>
-    Object.values(params).some((value) => spec.except?.includes(value ?? ''))
+  const isReserved = (params: Partial<Record<string, string>> = {}) =>
+    Object.values(params).some((value) => spec.reserved?.includes(value ?? ''))
   return {
     retain: false,
-    outside: false,
-    except: [],
+    unprefixed: false,
+    reserved: [],
     maxBytes: DEFAULT_MAX_BYTES,
     ...spec,
     pattern,
     name(...[params]) {
       const name = levels.map((level) => fill(level, params)).join('/')
-      if (foreign(params)) throw new ContractError(`${name} belongs to another topic`)
+      if (isReserved(params)) throw new ContractError(`${name} belongs to another topic`)
       return name
     },
     filter: (params = {}) => levels.map((level) => fill(level, params, '+')).join('/'),
     match(name) {
-      const found = paramsOf(levels, name.split('/'))
-      return foreign(found) ? undefined : (found as Record<P, string> | undefined)
+      const found = parseParams(levels, name.split('/'))
+      return isReserved(found) ? undefined : (found as Record<P, string> | undefined)
     },
   }
 }
 
-/** A level of a pattern: the name of its parameter, or fixed. */
+/** A level of a pattern: a parameter name, or a fixed text. */
 type Level = string | { fixed: string }
 
-function paramsOf(levels: Level[], parts: string[]): Record<string, string> | undefined {
+function parseParams(levels: Level[], parts: string[]): Record<string, string> | undefined {
   if (parts.length !== levels.length) return undefined
   const found: Record<string, string> = {}
   for (const [i, level] of levels.entries()) {
@@ -101,25 +101,25 @@ function paramsOf(levels: Level[], parts: string[]): Record<string, string> | un
 function fill(level: Level, params: Partial<Record<string, string>> | undefined, otherwise?: string): string {
   if (typeof level !== 'string') return level.fixed
   const value = params?.[level] ?? otherwise
-  // [MQTT-3.3.2-2] a topic name holds no wildcard; a level of ours holds no separator either
+  // a topic name contains no wildcard [MQTT-3.3.2-2], and a parameter is exactly one level
   if (!value || (value !== otherwise && /[/+#\0]/.test(value))) {
     throw new ContractError(`${JSON.stringify(value ?? '')} cannot be the {${level}} of a topic`)
   }
   return value
 }
 
-/** A name or filter of the topic as the broker knows it. */
-export function toWire(topic: { outside: boolean }, prefix: string, name: string): string {
-  return topic.outside ? name : `${prefix}/${name}`
+/** A name or filter as it is sent to the broker, with the prefix. */
+export function toWire(topic: { unprefixed: boolean }, prefix: string, name: string): string {
+  return topic.unprefixed ? name : `${prefix}/${name}`
 }
 
-/** The other way round; undefined for a name that is not below our prefix. */
-export function fromWire(topic: { outside: boolean }, prefix: string, name: string): string | undefined {
-  if (topic.outside) return name
+/** The inverse of {@link toWire}; undefined for a name without the prefix. */
+export function fromWire(topic: { unprefixed: boolean }, prefix: string, name: string): string | undefined {
+  if (topic.unprefixed) return name
   return name.startsWith(`${prefix}/`) ? name.slice(prefix.length + 1) : undefined
 }
 
-/** Bytes of a payload, ready to be published. Throws {@link ContractError} when it does not fit the topic. */
+/** Serializes a payload; null becomes an empty one. Throws {@link ContractError} if it does not match the topic's schema or size limit. */
 export function encodePayload<T, P extends string>(topic: Topic<T, P>, payload: T): Buffer {
   let bytes: Buffer
   if (payload === null) bytes = Buffer.alloc(0)
@@ -129,7 +129,7 @@ export function encodePayload<T, P extends string>(topic: Topic<T, P>, payload: 
   return bytes
 }
 
-/** The payload that these bytes are. Throws {@link ContractError} when they do not fit the topic. */
+/** Parses a payload; an empty one becomes null. Throws {@link ContractError} if it does not match the topic's schema or size limit. */
 export function decodePayload<T, P extends string>(topic: Topic<T, P>, bytes: Buffer): T {
   if (bytes.length > topic.maxBytes) throw tooLarge(topic, bytes.length)
   if (topic.payload === 'binary') return bytes as T
@@ -151,5 +151,5 @@ function parse<T, P extends string>(topic: Topic<T, P>, schema: z.ZodType<T>, va
 }
 
 function tooLarge(topic: { pattern: string; maxBytes: number }, size: number): ContractError {
-  return new ContractError(`${topic.pattern}: ${size} bytes, more than the ${topic.maxBytes} allowed`)
+  return new ContractError(`${topic.pattern}: ${size} bytes, the limit is ${topic.maxBytes}`)
 }

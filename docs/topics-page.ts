@@ -38,8 +38,8 @@ mosquitto_sub -v -t 'wimz/+/state' -t 'wimz/vision/detections'
 
 function table(all: AnyTopic[]): string {
   const rows = all.map(
-    ({ pattern, qos, retain, from, to, about }) =>
-      `| [\`${pattern}\`](#${anchor(pattern)}) | ${qos}${retain ? ' R' : ''} | ${from} → ${to} | ${about} |`,
+    ({ pattern, qos, retain, from, to, description }) =>
+      `| [\`${pattern}\`](#${anchor(pattern)}) | ${qos}${retain ? ' R' : ''} | ${from} → ${to} | ${description} |`,
   )
   return ['| topic | QoS, R = retained | from → to | what |', '|---|---|---|---|', ...rows].join('\n')
 }

@@ -85,24 +85,24 @@ async function announce(bus: Bus, config: HomeAssistantConfig, report: DogReport
 
 /** Home Assistant's own topics: what there is, and its birth and last will. */
 function homeAssistantTopics(discoveryPrefix: string) {
-  const outside = true
+  const unprefixed = true
   return {
     discovery: json(`${discoveryPrefix}/device/{id}/config`, {
       payload: Free,
       qos: 1,
       retain: true,
-      outside,
+      unprefixed,
       from: 'homeassistant',
       to: 'Home Assistant',
-      about: 'The device and its entities.',
+      description: 'The device and its entities.',
     }),
     status: binary(`${discoveryPrefix}/status`, {
       qos: 1,
       maxBytes: 100,
-      outside,
+      unprefixed,
       from: 'Home Assistant',
       to: 'homeassistant',
-      about: '`online` when it starts.',
+      description: '`online` when it starts.',
     }),
   }
 }

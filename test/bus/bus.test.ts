@@ -33,10 +33,10 @@ test('a subscription with a parameter gets no other messages', async (t) => {
 test('a topic that is not ours has no prefix, and is no other than the one below it', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
-  const spec = { payload: Free, qos: 1, from: '', to: '', about: '' } as const
-  const [ours, theirs] = [json('house/{name}', spec), json('house/{name}', { ...spec, outside: true })]
+  const spec = { payload: Free, qos: 1, from: '', to: '', description: '' } as const
+  const [ours, theirs] = [json('house/{name}', spec), json('house/{name}', { ...spec, unprefixed: true })]
   const [own, foreign] = [await collect(bus, ours), await collect(bus, theirs)]
-  const others = await collect(bus, json('wimz/house/{name}', { ...spec, outside: true }))
+  const others = await collect(bus, json('wimz/house/{name}', { ...spec, unprefixed: true }))
   await bus.publish(ours, { n: 1 }, { name: 'a' })
   await bus.publish(theirs, { n: 2 }, { name: 'b' })
   const told = [await own.next(), await others.next(), await foreign.next()]
@@ -67,7 +67,7 @@ test('bad payloads are dropped with one log line and the next good one arrives',
   await bus.publish(topics.close, close)
   assert.deepStrictEqual((await closes.next()).payload, close)
   assert.strictEqual(closes.all.length, 1)
-  assert.strictEqual(memory.logged.filter(({ msg }) => msg === 'bad message dropped').length, 1)
+  assert.strictEqual(memory.logged.filter(({ msg }) => msg === 'invalid message dropped').length, 1)
 })
 
 test('a handler that throws or rejects hurts nobody else', async (t) => {

@@ -13,7 +13,7 @@ const SAID = [...CODE].flatMap(([file, code]) => [...saidIn(file, code), ...tall
 
 /** Texts of calls that do not have them in their last argument, by the expression that stands there. */
 const INDIRECT: Record<string, string[]> = {
-  message: ['bad message dropped', 'message handler failed'],
+  message: ['invalid message dropped', 'message handler failed'],
 
   hint: ['systemd hears nothing of us and will start us again: is systemd-notify installed?'],
   disabled: [

@@ -28,11 +28,11 @@ export function startService(t: TestContext, bus: Bus, { log, section, dataDir, 
   return startHomeAssistant({ bus, config, log }, { tick: 20, silence })
 }
 
-const outside = { outside: true, from: 'test', to: 'test', about: '' }
+const unprefixed = { unprefixed: true, from: 'test', to: 'test', description: '' }
 
 /** Home Assistant's topics below its usual prefix. */
-export const discovery = json('homeassistant/device/{id}/config', { payload: Free, qos: 1, ...outside })
-export const status = binary('homeassistant/status', { qos: 1, ...outside })
+export const discovery = json('homeassistant/device/{id}/config', { payload: Free, qos: 1, ...unprefixed })
+export const status = binary('homeassistant/status', { qos: 1, ...unprefixed })
 
 /** What the detector says of one picture: one object of each label, its track confirmed unless `track_id` says otherwise. */
 export function detected(labels: string[], track_id: number | null = 1): Detections {

@@ -139,7 +139,7 @@ test('the state of the exporter itself is not taken for figures of a service', a
     await sleep(20)
   }
   assert.deepEqual(
-    memory.logged.filter(({ msg }) => msg === 'bad message dropped'),
+    memory.logged.filter(({ msg }) => msg === 'invalid message dropped'),
     [],
   )
   assert.throws(() => topics.metrics.name({ service: 'state' }), /belongs to another topic/)

@@ -36,7 +36,7 @@ export async function takeEvents(deps: IntakeDeps): Promise<AsyncDisposable> {
     if (retained || isDurable(name)) return
     if (!link.registered || !link.send(frameOf(deps, name, payload))) tally.count(`event ${name}`)
   })
-  const inbox = await bus.inbox(topics.event, async (payload, { params: { name }, delivery }) => {
+  const inbox = await bus.subscribeDurably(topics.event, async (payload, { params: { name }, delivery }) => {
     if (!isDurable(name)) return
     const frame = JSON.stringify(frameOf(deps, name, payload))
     const digest = createHash('sha1')

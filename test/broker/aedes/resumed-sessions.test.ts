@@ -13,11 +13,11 @@ test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', as
   const publish = async (count: number) => {
     for (const end = n + count; n < end; n++) await robot.publish(topics.event, { n }, { name: 'bark' })
   }
-  const first = await keeper.inbox(topics.event, keep)
+  const first = await keeper.subscribeDurably(topics.event, keep)
   await first[Symbol.asyncDispose]()
   for (let round = 0; round < 5; round++) {
     await publish(200)
-    const opening = keeper.inbox(topics.event, keep)
+    const opening = keeper.subscribeDurably(topics.event, keep)
     await publish(200)
     const inbox = await opening
     while (kept.length < n) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -33,14 +33,16 @@ test('what is not kept is not acknowledged, and comes again', async (t) => {
   const memory = await memoryBus(t)
   const robot = await memory.connect('robot', { announce: false })
   const keeper = await memory.connect('keeper', { announce: false })
-  const first = await keeper.inbox(topics.event, () => Promise.reject(new Error('the disk is full')))
+  const first = await keeper.subscribeDurably(topics.event, () =>
+    Promise.reject(new Error('the disk is full')),
+  )
   await robot.publish(topics.event, { n: 1 }, { name: 'bark' })
-  while (!memory.logged.some(({ msg }) => msg === 'message not kept')) {
+  while (!memory.logged.some(({ msg }) => msg === 'message not stored; the broker delivers it again')) {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   await first[Symbol.asyncDispose]()
   const { promise, resolve } = Promise.withResolvers<unknown>()
-  const second = await keeper.inbox(topics.event, async (payload) => resolve(payload))
+  const second = await keeper.subscribeDurably(topics.event, async (payload) => resolve(payload))
   assert.deepEqual(await promise, { n: 1 })
   await second[Symbol.asyncDispose]()
 })
