@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { openConsole } from '#lib/console.ts'
 import { createLogger } from '#lib/logger.ts'
-import { Child } from '#lib/supervised-process.ts'
+import { openConsole } from '#lib/process/console.ts'
+import { SupervisedProcess } from '#lib/process/supervised-process.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
 import { ALL_SECTIONS } from './config-schema.ts'
 
@@ -76,11 +76,11 @@ function wanted(config: ReturnType<typeof loadConfig>): ProcessName[] {
   return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
 }
 
-function startChild(name: ProcessName, path: string, dataDir: string): Child {
+function startChild(name: ProcessName, path: string, dataDir: string): SupervisedProcess {
   const plan = PROCESSES[name]
   // half the time of a start is compiling; what is kept here belongs to nobody else, who could put code into it
   const cache = process.env.NODE_COMPILE_CACHE ?? join(dataDir, 'compile-cache')
-  return new Child({
+  return new SupervisedProcess({
     name,
     env: { NODE_COMPILE_CACHE: cache, ...('env' in plan ? plan.env : {}) },
     args: [plan.script, '--config', path],
@@ -90,7 +90,7 @@ function startChild(name: ProcessName, path: string, dataDir: string): Child {
   })
 }
 
-async function stopAll(children: ReadonlyMap<ProcessName, Child>): Promise<boolean> {
+async function stopAll(children: ReadonlyMap<ProcessName, SupervisedProcess>): Promise<boolean> {
   let clean = true
   for (const stage of STOP_ORDER) {
     const stopped = await Promise.all(stage.map((name) => children.get(name)?.stop(PROCESSES[name].deadline)))
@@ -105,8 +105,8 @@ async function stopAll(children: ReadonlyMap<ProcessName, Child>): Promise<boole
  */
 async function startAll(
   names: ProcessName[],
-  children: Map<ProcessName, Child>,
-  start: (name: ProcessName) => Child,
+  children: Map<ProcessName, SupervisedProcess>,
+  start: (name: ProcessName) => SupervisedProcess,
   ending: () => boolean,
 ): Promise<void> {
   const begin = (stage: readonly ProcessName[]) => {
@@ -126,7 +126,7 @@ async function startAll(
 async function main(): Promise<number> {
   const path = configPath('configs/demo.yaml')
   const config = loadConfig(path)
-  const children = new Map<ProcessName, Child>()
+  const children = new Map<ProcessName, SupervisedProcess>()
   let signals = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

@@ -1,7 +1,7 @@
 import { Aedes, type Client } from 'aedes'
 import { shrinkBufferPool } from '#bus/buffer-pool.ts'
-import { createTally, type Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import { createGate, NOWHERE } from './aedes/aedes-hooks.ts'
 import { OfflineQueues, type QueueBounds } from './aedes/offline-queues.ts'
 import { ResumedSessions } from './aedes/resumed-sessions.ts'
@@ -15,7 +15,7 @@ import { type Sources, Traffic } from './stats/statistics.ts'
 export interface Broker extends AsyncDisposable {
   readonly aedes: Aedes
   /** Counts mishaps: `messages_dropped`, `clients_closed`, `publish_refused` … */
-  readonly tally: Tally
+  readonly tally: EventCounter
   /** Sums since the start. */
   readonly totals: Readonly<Record<string, number>>
   readonly traffic: Traffic
@@ -25,7 +25,7 @@ export interface Broker extends AsyncDisposable {
 
 export interface BrokerOptions {
   log: Logger
-  access(tally: Tally): Access
+  access(tally: EventCounter): Access
   /** First level of our topics, to tell kinds of them apart in the log. */
   prefix?: string
   bounds?: WaitingBounds | undefined
@@ -46,7 +46,7 @@ export const STREAM_HIGH_WATER_MARK = 2 * WAITING_BOUNDS.closeAbove
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { log, bounds, prefix = 'wimz' } = options
   shrinkBufferPool()
-  const tally = createTally(log, 'what clients lost, or were refused')
+  const tally = createEventCounter(log, 'what clients lost, or were refused')
   const access = options.access(tally)
   const known = new Set<Client>()
   const guard = createWaitingGuard(() => known, tally, bounds)
@@ -110,8 +110,8 @@ function followClients(aedes: Aedes, deps: { known: Set<Client>; traffic: Traffi
   })
 }
 
-function countErrors(aedes: Aedes, log: Logger): Tally {
-  const clientErrors = createTally(log, 'clients were cut off for their errors')
+function countErrors(aedes: Aedes, log: Logger): EventCounter {
+  const clientErrors = createEventCounter(log, 'clients were cut off for their errors')
   aedes.on('clientError', (client, err) => {
     clientErrors.count(`${client.id}: ${err.message}`.slice(0, 120))
   })

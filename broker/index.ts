@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import { z } from 'zod'
 import { BusSection, DataDir } from '#lib/config-schema.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
 import { isLoopback } from '#lib/loopback.ts'
-import { defineUnit } from '#lib/service.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { defineUnit } from '#lib/process/service.ts'
 import type { QueueBounds } from './aedes/offline-queues.ts'
 import { type Access, UserAccess } from './auth/authorizer.ts'
 import { setOrigin } from './auth/peer-address.ts'
@@ -29,7 +29,7 @@ export const broker = defineUnit({
   name: 'broker',
   config,
   // the robot's identity is the relay-bridge's alone
-  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   start: startBroker,
 })
 
@@ -67,7 +67,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   stack.defer(() => destroyAll(sockets))
   const login = loadUsers(config, log)
   let access: UserAccess | undefined
-  const grant = (tally: Tally): Access => {
+  const grant = (tally: EventCounter): Access => {
     access = new UserAccess({ ...login, tally, log })
     return access
   }

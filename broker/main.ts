@@ -1,4 +1,4 @@
-import { runUnit } from '#lib/run.ts'
+import { runUnit } from '#lib/process/run.ts'
 import { broker } from './index.ts'
 
 await runUnit(broker)

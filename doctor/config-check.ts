@@ -7,8 +7,8 @@ import { type Finding, failure, ok } from './check-result.ts'
 /** Reads the config file and tells everything that is wrong with it at once; `config` holds the sections that are right. */
 export function checkConfig(path: string): { findings: Finding[]; config: Partial<RobotConfig> } {
   try {
-    const mayBeMissing = ['cloud.device_id', 'cloud.device_secret']
-    const { values, problems } = collectConfig(path, ALL_SECTIONS, mayBeMissing)
+    const optionalEnv = ['cloud.device_id', 'cloud.device_secret']
+    const { values, problems } = collectConfig(path, ALL_SECTIONS, optionalEnv)
     const findings = problems.map((problem) => wrong(problem))
     return { findings: findings.length > 0 ? findings : [ok('config', path)], config: values }
   } catch (err) {

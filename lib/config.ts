@@ -52,16 +52,16 @@ function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; prob
 }
 
 /**
- * The named sections, `${NAME}` replaced, defaults filled in. `mayBeMissing` names keys (`cloud.device_id`) that are
+ * The named sections, `${NAME}` replaced, defaults filled in. `optionalEnv` names keys (`cloud.device_id`) that are
  * taken from the variable of their name when they are empty, and are empty instead of an error when that is not set.
  * Throws {@link ConfigError} with file, path and reason of everything that is wrong.
  */
 export function parseSections<S extends Sections>(
   file: ConfigFile,
   sections: S,
-  mayBeMissing: readonly string[] = [],
+  optionalEnv: readonly string[] = [],
 ): z.infer<z.ZodObject<S>> {
-  const { values, problems } = collectSections(file, sections, mayBeMissing)
+  const { values, problems } = collectSections(file, sections, optionalEnv)
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return values as z.infer<z.ZodObject<S>>
 }
@@ -70,17 +70,17 @@ export function parseSections<S extends Sections>(
 export function collectConfig<S extends Sections>(
   path: string,
   sections: S,
-  mayBeMissing: readonly string[] = [],
+  optionalEnv: readonly string[] = [],
 ): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
   const { file, problems } = openConfigFile(path, process.env)
-  const { values, problems: further } = collectSections(file, sections, mayBeMissing)
+  const { values, problems: further } = collectSections(file, sections, optionalEnv)
   return { values, problems: [...problems, ...further] }
 }
 
 function collectSections<S extends Sections>(
   file: ConfigFile,
   sections: S,
-  mayBeMissing: readonly string[],
+  optionalEnv: readonly string[],
 ): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
   const values: Record<string, unknown> = {}
   const problems: string[] = []
@@ -88,7 +88,7 @@ function collectSections<S extends Sections>(
     const section = parseSection(
       file,
       { [name]: schema },
-      { values: file.env, mayBeMissing, missing: new Map() },
+      { values: file.env, optionalEnv, missing: new Map() },
     )
     if (section.problems.length === 0) values[name] = section.data?.[name]
     problems.push(...section.problems)
@@ -139,7 +139,7 @@ interface References {
   values: Env
   /** Where a variable is missing, and which: added to. */
   missing: Map<string, string>
-  mayBeMissing: readonly string[]
+  optionalEnv: readonly string[]
 }
 
 /**
@@ -149,7 +149,7 @@ interface References {
 function fillFromEnvironment(section: unknown, name: string, references: References): unknown {
   if (section !== undefined && (typeof section !== 'object' || Array.isArray(section))) return section
   const given: Record<string, unknown> = { ...section }
-  const keys = references.mayBeMissing
+  const keys = references.optionalEnv
     .filter((path) => path.startsWith(`${name}.`))
     .map((path) => path.slice(name.length + 1))
     .filter((key) => isMissing(given[key]))
@@ -172,7 +172,7 @@ function replaceReferences(value: unknown, path: string, env: References): unkno
     try {
       return interpolate(value, env.values)
     } catch (err) {
-      if (!env.mayBeMissing.includes(path)) env.missing.set(path, (err as Error).message)
+      if (!env.optionalEnv.includes(path)) env.missing.set(path, (err as Error).message)
       return ''
     }
   }

@@ -1,6 +1,6 @@
 import type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Access } from '../auth/authorizer.ts'
 import { createRefusals } from '../auth/denial-log.ts'
 import type { RetainedLedger } from '../limits/retained-quota.ts'
@@ -13,7 +13,7 @@ const MOST_SUBSCRIPTIONS = 500
 interface GateDeps {
   access: Access
   retained: RetainedLedger
-  tally: Tally
+  tally: EventCounter
   log: Logger
   prefix: string
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Aedes } from 'aedes'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { ownBytes } from './detach-buffer.ts'
 
 /** Bounds on what waits for the sessions of clients that are away, or have not acknowledged it yet. */
@@ -54,13 +54,13 @@ interface Outgoing {
 export class OfflineQueues {
   readonly #queues = new Map<string, Queue>()
   readonly #bounds: QueueBounds
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   /** Whose messages go last when all queues together are full. */
   #protected: ReadonlySet<string> = new Set()
   #bytes = 0
   #messages = 0
 
-  constructor(tally: Tally, bounds = QUEUE_BOUNDS) {
+  constructor(tally: EventCounter, bounds = QUEUE_BOUNDS) {
     this.#tally = tally
     this.#bounds = bounds
   }

@@ -1,6 +1,6 @@
 import type { Client } from 'aedes'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { RuleSet } from './acl.ts'
 import { ClientIds } from './client-ids.ts'
 import type { Credentials } from './credentials.ts'
@@ -36,7 +36,7 @@ export interface Access {
 interface AccessDeps {
   users: Users
   credentials: Credentials
-  tally: Tally
+  tally: EventCounter
   log: Logger
 }
 
@@ -48,7 +48,7 @@ interface Admitted {
 /** The access that `configs/broker.yaml` grants. */
 export class UserAccess implements Access {
   readonly #credentials: Credentials
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #log: Logger
   readonly #throttle = new LoginThrottle()
   readonly #ids: ClientIds

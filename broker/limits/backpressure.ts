@@ -1,5 +1,5 @@
 import type { AuthorizeForwardHandler, Client } from 'aedes'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 
 /** Bounds on the bytes that wait for one client. */
 export interface WaitingBounds {
@@ -31,7 +31,7 @@ export interface WaitingGuard extends Disposable {
  */
 export function createWaitingGuard(
   clients: () => Iterable<Client>,
-  tally: Tally,
+  tally: EventCounter,
   bounds: WaitingBounds = WAITING_BOUNDS,
 ): WaitingGuard {
   const laggingSince = new WeakMap<Client, number>()

@@ -1,5 +1,5 @@
-import type { Tally } from '#lib/event-counter.ts'
 import { isLoopback } from '#lib/loopback.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { networkOf } from '../auth/login-throttle.ts'
 
 /** How many connections there may be, and how fast they may come. */
@@ -29,13 +29,13 @@ const MOST_RESERVED = 100
 /** Counts connections by address, and refuses those that are too many or come too fast. */
 export class Admission {
   readonly #limits: AdmissionLimits
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #now: () => number
   readonly #buckets = new Map<string, Bucket>()
   #open = 0
 
   /** `now` in milliseconds, monotonic. */
-  constructor(limits: AdmissionLimits, tally: Tally, now = () => performance.now()) {
+  constructor(limits: AdmissionLimits, tally: EventCounter, now = () => performance.now()) {
     this.#limits = limits
     this.#tally = tally
     this.#now = now

@@ -9,7 +9,7 @@ import {
 } from 'node:tls'
 import { createWebSocketStream, WebSocketServer } from 'ws'
 import { readConfiguredFile } from '#lib/configured-file.ts'
-import { listen } from '#lib/listen.ts'
+import { listen } from '#lib/http/listen.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import { plainAddress } from '../auth/peer-address.ts'
 import { isOpenTo, isTls, type Listener } from '../config.ts'

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { openConsole } from '#lib/console.ts'
+import { openConsole } from '#lib/process/console.ts'
 import { forbiddenImports, roomCircles } from './imports.ts'
 import { fullFolders, longFiles } from './sizes.ts'
 import { readSources } from './sources.ts'

@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
 import type { CloudIdentity } from '#lib/config-schema.ts'
-import { createTally } from '#lib/event-counter.ts'
-import { listen } from '#lib/listen.ts'
+import { listen } from '#lib/http/listen.ts'
 import type { Logger } from '#lib/logger.ts'
-import { defineUnit } from '#lib/service.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { defineUnit } from '#lib/process/service.ts'
 import { App } from './app.ts'
 import { mayOpenApp } from './app-auth.ts'
 import { config, type LocalRelaySection } from './config.ts'
@@ -19,7 +19,7 @@ import { RELAY_TIMES, type RelayTimes } from './times.ts'
 export const localRelay = defineUnit({
   name: 'local-relay',
   config,
-  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   start: startRelay,
 })
 
@@ -59,7 +59,7 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
     deviceIds: [...secrets.keys()],
   })
   await using stack = new AsyncDisposableStack()
-  const tally = stack.use(createTally(log, 'turned away', { every: 10_000 }))
+  const tally = stack.use(createEventCounter(log, 'turned away', { every: 10_000 }))
   const server = createServer(servePage(hub))
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_LIMIT, perMessageDeflate: false })
   const admit = createAdmission({ hub, sockets, secrets, token: section.token })

@@ -1,4 +1,4 @@
-import { runUnit } from '#lib/run.ts'
+import { runUnit } from '#lib/process/run.ts'
 import { localRelay } from './index.ts'
 
 await runUnit(localRelay)

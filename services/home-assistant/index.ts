@@ -2,7 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import { Free } from '#bus/messages.ts'
 import { binary, json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
-import { type Deps, defineService } from '#lib/service.ts'
+import { type Deps, defineService } from '#lib/process/service.ts'
 import { config, type HomeAssistantConfig } from './config.ts'
 import { deviceDiscovery, objectId } from './discovery.ts'
 import { DogReport } from './dog-report.ts'
@@ -12,7 +12,7 @@ import { Presence } from './presence.ts'
 export const homeAssistant = defineService({
   name: 'homeassistant',
   config,
-  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   start: startHomeAssistant,
 })
 

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import { topics } from '#bus/topics.ts'
 import { MetricsSection } from '#lib/config-schema.ts'
-import { listen } from '#lib/listen.ts'
-import { type Deps, defineService } from '#lib/service.ts'
+import { listen } from '#lib/http/listen.ts'
+import { type Deps, defineService } from '#lib/process/service.ts'
 import { Collection } from './collection.ts'
 
 export const metrics = defineService({

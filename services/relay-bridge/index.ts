@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { Registry } from 'prom-client'
 import type { Link as LinkMessage } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { createTally } from '#lib/event-counter.ts'
-import { type Deps, defineService } from '#lib/service.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { type Deps, defineService } from '#lib/process/service.ts'
 import { VERSION } from '#lib/version.ts'
 import { type AppSideDeps, startAppSide } from './app-state/app-state.ts'
 import { ActuatorLimits } from './commands/actuators.ts'
@@ -29,7 +29,7 @@ import { forwardToRelay } from './signaling/outbound.ts'
 export const relayBridge = defineService({
   name: 'relay-bridge',
   config,
-  mayBeMissing: ['cloud.device_id', 'cloud.device_secret'],
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   start: startRelayBridge,
 })
 
@@ -91,7 +91,7 @@ async function startParts(
   const path = (name: string) => join(config.data_dir, name)
   const last = stack.use(await LastConnection.load(path('relay-connection.json'), log))
   const outbox = stack.use(await openOutbox(deps, path('outbox.db'), line))
-  const tally = stack.use(createTally(log, 'not sent: no link to the relay'))
+  const tally = stack.use(createEventCounter(log, 'not sent: no link to the relay'))
   const clock = stack.use(new RelayClock(log))
   const limits = new ActuatorLimits(config.cloud.command_limits)
   const commands = new CommandGate({ bus, deviceId, link: () => line, clock, limits, log })

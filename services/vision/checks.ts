@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createTally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { Input } from './camera/sources/input.ts'
 import { captureFrom } from './camera/sources/open.ts'
 import type { CaptureOptions } from './camera/sources/source.ts'
@@ -80,7 +80,7 @@ async function measureDetector(player: ClipPlayer, frames: number, log: Logger) 
   const inference: number[] = []
   const events = new EventTarget()
   let start = 0
-  using drops = createTally(log, 'dropped')
+  using drops = createEventCounter(log, 'dropped')
   await using detector = new Detector({
     config: DetectorSection.parse({ max_fps: 60 }),
     log,

@@ -2,8 +2,8 @@ import type { Bus } from '#bus/bus.ts'
 import { LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { DataDir, WebrtcSection } from '#lib/config-schema.ts'
-import { createTally, type Tally } from '#lib/event-counter.ts'
-import { type Deps, defineService } from '#lib/service.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
+import { type Deps, defineService } from '#lib/process/service.ts'
 import { Camera } from './camera/camera.ts'
 import { captureFrom } from './camera/sources/open.ts'
 import { cameraControl } from './commands/camera-control.ts'
@@ -46,7 +46,7 @@ export async function startVision(deps: Deps<VisionConfig>): Promise<AsyncDispos
   const { vision: section, data_dir: dataDir } = config
   const { fps, bitrate_kbps, width, height, enable_ai_overlay } = config.webrtc.video
   const seen = { zones: section.zones, overlay: section.overlay && enable_ai_overlay }
-  const drops = stack.use(createTally(log, 'frames dropped'))
+  const drops = stack.use(createEventCounter(log, 'frames dropped'))
   const metrics = createMetrics(drops, deps.metrics)
   const report = stack.use(createReport(() => sayState()))
   const onChange = () => report.changed()
@@ -95,7 +95,7 @@ interface Parts {
   sight: Sight
   hud: Hud
   video: Video
-  drops: Tally
+  drops: EventCounter
 }
 
 /** `vision/state` */

@@ -1,4 +1,4 @@
-import { run } from '#lib/run.ts'
+import { run } from '#lib/process/run.ts'
 import { vision } from './index.ts'
 
 await run(vision)

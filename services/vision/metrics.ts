@@ -1,7 +1,7 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
-import type { Tally } from '#lib/event-counter.ts'
-import { createStages } from '#lib/latency-histogram.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
 /** Seconds. */
 const BUCKETS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512]
@@ -17,9 +17,9 @@ export interface Encoded {
 /** The figures of `vision`. */
 export type VisionMetrics = ReturnType<typeof createMetrics>
 
-export function createMetrics(drops: Pick<Tally, 'totals'>, registry = new Registry()) {
+export function createMetrics(drops: Pick<EventCounter, 'totals'>, registry = new Registry()) {
   const registers = [registry]
-  const stages = createStages(registry, ['capture', 'detect', 'encode'])
+  const stages = createLatencyHistograms(registry, ['capture', 'detect', 'encode'])
   const captured = new Counter({ name: 'wimz_frames_captured_total', help: 'Pictures taken', registers })
   const encoded = new Counter({
     name: 'wimz_frames_encoded_total',

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
-import { createTally } from '#lib/event-counter.ts'
-import { type Deps, defineService } from '#lib/service.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { type Deps, defineService } from '#lib/process/service.ts'
 import { openCommands } from './control/commands.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
@@ -22,7 +22,7 @@ import { isWeriftFault } from './werift-patches/werift-fault.ts'
 export const webrtc = defineService({
   name: 'webrtc',
   config: { webrtc: WebrtcSection },
-  survives: isWeriftFault,
+  isRecoverable: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 
@@ -36,7 +36,7 @@ export async function startWebrtc(
   const times = { ...TIMINGS, ...timings }
   await warmUp()
   await using stack = new AsyncDisposableStack()
-  const tally = stack.use(createTally(log, 'discarded'))
+  const tally = stack.use(createEventCounter(log, 'discarded'))
   const silence = stack.use(createSilence())
   const summaries = () => sessions.list.map((session) => session.summary())
   const metrics = createMetrics(registry, { tally, sessions: summaries })

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { SessionSummary } from '#bus/messages.ts'
-import type { Tally } from '#lib/event-counter.ts'
-import { createStages } from '#lib/latency-histogram.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
 /** Seconds that a session lives. */
 const BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400]
@@ -20,10 +20,10 @@ export type WebrtcMetrics = ReturnType<typeof createMetrics>
 /** `sessions` is asked whenever somebody wants the figures. */
 export function createMetrics(
   registry: Registry,
-  { tally, sessions }: { tally: Pick<Tally, 'totals'>; sessions(): readonly SessionSummary[] },
+  { tally, sessions }: { tally: Pick<EventCounter, 'totals'>; sessions(): readonly SessionSummary[] },
 ) {
   const registers = [registry]
-  const stages = createStages(registry, ['bus', 'wire'])
+  const stages = createLatencyHistograms(registry, ['bus', 'wire'])
   addSessionGauges(registry, sessions)
   const closed = new Counter({
     name: 'wimz_sessions_closed_total',

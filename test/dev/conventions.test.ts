@@ -8,13 +8,14 @@ const at = (path: string, text = '') => ({ path, text })
 
 test('services meet on the bus: an import of another service, also of its types, is found', () => {
   const other = at('services/vision/config.ts')
-  const found = (path: string, text: string) => forbiddenImports([other, at('lib/run.ts'), at(path, text)])
+  const found = (path: string, text: string) =>
+    forbiddenImports([other, at('lib/process/run.ts'), at(path, text)])
   assert.deepEqual(found('services/webrtc/a.ts', "import type { A } from '../vision/config.ts'"), [
     'services/webrtc/a.ts -> services/vision/config.ts',
   ])
   assert.equal(found('lib/a.ts', "import {\n  a,\n} from '#services/vision/config.ts'").length, 1)
-  assert.equal(found('bus/a.ts', "const a = await import('#lib/run.ts')").length, 1)
-  assert.deepEqual(found('services/webrtc/a.ts', "import { run } from '#lib/run.ts'"), [])
+  assert.equal(found('bus/a.ts', "const a = await import('#lib/process/run.ts')").length, 1)
+  assert.deepEqual(found('services/webrtc/a.ts', "import { run } from '#lib/process/run.ts'"), [])
   assert.deepEqual(found('services/vision/track/a.ts', "import { a } from '../config.ts'"), [])
 })
 

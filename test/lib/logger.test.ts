@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTally } from '#lib/event-counter.ts'
 import { createLogger } from '#lib/logger.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 
 function recorded() {
   const lines: string[] = []
@@ -33,7 +33,7 @@ test('a signature reaches no line, wherever it stands', () => {
 test('a tally logs sums once an interval, and only if there are any', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { lines, log } = recorded()
-  const tally = createTally(log, 'frames dropped', { every: 1_000 })
+  const tally = createEventCounter(log, 'frames dropped', { every: 1_000 })
   for (let i = 0; i < 37; i++) tally.count('late')
   t.mock.timers.tick(1_000)
   t.mock.timers.tick(5_000)
@@ -47,7 +47,7 @@ test('a tally logs sums once an interval, and only if there are any', (t) => {
 
 test('a tally holds a bounded number of keys, whatever strangers make up', () => {
   const { log } = recorded()
-  using tally = createTally(log, 'dropped')
+  using tally = createEventCounter(log, 'dropped')
   for (const key of ['__proto__', 'constructor', 'constructor']) tally.count(key)
   for (let i = 0; i < 10_000; i++) tally.count(`made up ${i}`)
   assert.equal(Object.keys(tally.totals).length, 100)

@@ -9,7 +9,7 @@ import { topics } from '#bus/topics.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { MetricsSection } from '#lib/config-schema.ts'
 import { createLogger } from '#lib/logger.ts'
-import { shareMetrics } from '#lib/metrics-publisher.ts'
+import { publishMetrics } from '#lib/metrics/metrics-publisher.ts'
 import { Collection } from '#services/metrics/collection.ts'
 import { startMetrics } from '#services/metrics/index.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
@@ -31,7 +31,7 @@ test('one page shows the figures of several services side by side, none added up
     const registry = new Registry()
     new Gauge({ name: 'wimz_test', help: 'x', registers: [registry] }).set(value)
     const own = await memory.connect(service)
-    memory.use(shareMetrics({ bus: own, registry, service, log: memory.log, every: 50 }))
+    memory.use(publishMetrics({ bus: own, registry, service, log: memory.log, every: 50 }))
     await seen.next({ where: (_, params) => params.service === service, within: 10_000 })
   }
   const response = await fetch(`http://127.0.0.1:${port}/metrics`)
@@ -51,7 +51,7 @@ test('a lost and regained broker counts as one reconnect', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')
   const registry = new Registry()
-  memory.use(shareMetrics({ bus, registry, service: 'vision', log: memory.log }))
+  memory.use(publishMetrics({ bus, registry, service: 'vision', log: memory.log }))
   const { promise, resolve } = Promise.withResolvers<void>()
   memory.use(bus.onConnect(resolve))
   memory.cut('vision')

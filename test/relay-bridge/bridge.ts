@@ -14,7 +14,7 @@ interface BridgeOptions extends Pick<Deps, 'times' | 'ghostTimes' | 'telemetryTi
   dataDir?: string
   cloud?: Record<string, unknown>
   /** The secret as the config says now. */
-  reread?: () => string
+  reload?: () => string
   /** A bus that is there already. */
   memory?: Awaited<ReturnType<typeof memoryBus>>
 }
@@ -23,7 +23,7 @@ interface BridgeOptions extends Pick<Deps, 'times' | 'ghostTimes' | 'telemetryTi
 export async function startBridge(
   t: TestContext,
   relay: Pick<FakeRelay, 'url'>,
-  { dataDir = temporaryFolder(t), cloud = {}, memory, reread, ...deps }: BridgeOptions = {},
+  { dataDir = temporaryFolder(t), cloud = {}, memory, reload, ...deps }: BridgeOptions = {},
 ) {
   memory ??= await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
@@ -38,8 +38,8 @@ export async function startBridge(
     }),
     data_dir: dataDir,
   }
-  const again = reread && {
-    reread: () => ({ ...config, cloud: { ...config.cloud, device_secret: reread() } }),
+  const again = reload && {
+    reload: () => ({ ...config, cloud: { ...config.cloud, device_secret: reload() } }),
   }
   const bridge = memory.use(
     await startRelayBridge({ bus, config, log: memory.log, env: {}, ...again, ...deps }),

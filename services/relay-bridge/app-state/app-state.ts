@@ -1,4 +1,4 @@
-import type { Deps } from '#lib/service.ts'
+import type { Deps } from '#lib/process/service.ts'
 import type { BridgeConfig } from '../config.ts'
 import type { Link } from '../connection/relay-connection.ts'
 import { CloudMessages } from './cloud-messages.ts'

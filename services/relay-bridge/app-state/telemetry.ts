@@ -4,8 +4,8 @@ import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import type { SessionSummary } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { createTally, type Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Link } from '../connection/relay-connection.ts'
 import { plainEventFrame } from '../protocol/event-encoder.ts'
 import type { Frame } from '../protocol/frame.ts'
@@ -47,7 +47,7 @@ interface TelemetryDeps {
 export class Telemetry implements Disposable {
   readonly #deps: TelemetryDeps
   readonly #times: TelemetryTimes
-  readonly #unsent: Tally
+  readonly #unsent: EventCounter
   readonly #reports = new Map<string, Report>()
   readonly #timer: NodeJS.Timeout
   #again: NodeJS.Timeout | undefined
@@ -60,7 +60,7 @@ export class Telemetry implements Disposable {
   constructor(deps: TelemetryDeps) {
     this.#deps = deps
     this.#times = deps.times ?? TELEMETRY_TIMES
-    this.#unsent = createTally(deps.log, 'telemetry that cannot be sent to the relay')
+    this.#unsent = createEventCounter(deps.log, 'telemetry that cannot be sent to the relay')
     this.#timer = setInterval(() => {
       if (this.#appPresent) this.#sendStatus()
     }, this.#times.every)

@@ -5,8 +5,8 @@ import type { CommandResult } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { isDrive, isStop, type Speeds, speeds } from '#commands/drive/drive.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
-import { createTally, type Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CommandClock } from '../connection/relay-clock.ts'
 import type { Link } from '../connection/relay-connection.ts'
 import type { Frame } from '../protocol/frame.ts'
@@ -39,13 +39,13 @@ export class CommandGate implements Disposable {
   readonly #pending: PendingCommands
   #guard: MotorGuard | undefined
   /** Who knows who sent them, and why (FIELD_FAILURES B18): the log tells what came. */
-  readonly #taken: Tally
-  readonly #refused: Tally
+  readonly #taken: EventCounter
+  readonly #refused: EventCounter
 
   constructor(deps: GateDeps) {
     this.#deps = deps
-    this.#taken = createTally(deps.log, 'commands of apps', { level: 'info' })
-    this.#refused = createTally(deps.log, 'commands of apps refused')
+    this.#taken = createEventCounter(deps.log, 'commands of apps', { level: 'info' })
+    this.#refused = createEventCounter(deps.log, 'commands of apps refused')
     this.#pending = new PendingCommands((command, echo, outcome) =>
       deps.link()?.send({ ...outcome, ...echo, type: 'command_ack', device_id: deps.deviceId, command }),
     )

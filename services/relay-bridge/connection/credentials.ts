@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Deps } from '#lib/service.ts'
+import type { Deps } from '#lib/process/service.ts'
 import type { BridgeConfig } from '../config.ts'
 
 export interface Credentials {
@@ -8,11 +8,11 @@ export interface Credentials {
 }
 
 /** Reads the credentials anew each time; while the file cannot be read, those of before are used. */
-export function createCredentials({ config, reread, log }: Source): () => Credentials {
+export function createCredentials({ config, reload, log }: Source): () => Credentials {
   let known = config.cloud
   return () => {
     try {
-      known = reread?.().cloud ?? known
+      known = reload?.().cloud ?? known
     } catch (err) {
       log.warn(
         { reason: (err as Error).message },
@@ -23,7 +23,7 @@ export function createCredentials({ config, reread, log }: Source): () => Creden
   }
 }
 
-type Source = Pick<Deps<BridgeConfig>, 'config' | 'reread' | 'log'>
+type Source = Pick<Deps<BridgeConfig>, 'config' | 'reload' | 'log'>
 
 /** What is signed: `id:timestamp`, or the bare id, which is all that an old relay knows (API_CONTRACT 1.2, form 5). */
 export type SignatureForm = 'id:timestamp' | 'id'

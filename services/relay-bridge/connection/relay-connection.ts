@@ -1,8 +1,8 @@
 import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Link as LinkMessage } from '#bus/messages.ts'
-import { createTally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import type { Wire } from '../outbox/outbox-sender.ts'
 import { authHeaders, type Credentials } from './credentials.ts'
 import type { Ending } from './disconnect.ts'
@@ -81,7 +81,7 @@ class RelayLink implements Link {
   constructor(options: LinkOptions) {
     this.#options = options
     this.#schedule = new RetrySchedule(options.reconnectDelay)
-    this.#unreadable = createTally(options.log, 'unreadable frames of the relay dropped')
+    this.#unreadable = createEventCounter(options.log, 'unreadable frames of the relay dropped')
     this.#unclean = options.last.wasUnclean
     this.#state = {
       state: 'connecting',

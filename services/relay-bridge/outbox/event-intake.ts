@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import { topics } from '#bus/topics.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Link } from '../connection/relay-connection.ts'
 import { eventFrame } from '../protocol/event-encoder.ts'
 import { isDurable } from '../protocol/events.ts'
@@ -17,7 +17,7 @@ interface IntakeDeps {
   outbox: Outbox
   deviceId: string
   /** Of events that nobody gets. */
-  tally: Tally
+  tally: EventCounter
   log: Logger
   /** Called when an event has been stored. */
   onStored(): void

@@ -2,8 +2,8 @@ import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Params, Topic } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
-import { createTally, type Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CloudMessages } from '../app-state/cloud-messages.ts'
 import type { CommandGate } from '../commands/command-gate.ts'
 import type { Link } from '../connection/relay-connection.ts'
@@ -43,14 +43,14 @@ interface FromRelayDeps {
 /** The mapping table from frames of the relay to messages on the bus. Takes any text, throws nothing, waits for nothing. */
 export class FromRelay implements Disposable {
   readonly #deps: FromRelayDeps
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #sessions = new Set<string>()
   readonly #handlers: ReadonlyMap<string, (frame: Frame) => void>
   readonly #known: ReadonlySet<string>
 
   constructor(deps: FromRelayDeps) {
     this.#deps = deps
-    this.#tally = createTally(deps.log, 'frames of the relay dropped', { every: 10_000 })
+    this.#tally = createEventCounter(deps.log, 'frames of the relay dropped', { every: 10_000 })
     this.#handlers = new Map<string, (frame: Frame) => void>([
       ['webrtc_request', (frame) => this.#request(frame)],
       ['webrtc_answer', (frame) => this.#answer(frame)],

@@ -1,13 +1,13 @@
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Link } from '../connection/relay-connection.ts'
 
 interface ToRelayDeps {
   bus: Bus
   link: () => Pick<Link, 'send'> | undefined
   deviceId: string
-  tally: Tally
+  tally: EventCounter
 }
 
 /** The mapping table from messages on the bus to frames for the relay. Signalling is never kept for later. */

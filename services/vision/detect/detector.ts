@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBackoff } from '#lib/backoff.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { DetectorSection } from '../config.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
@@ -17,7 +17,7 @@ import { copyShared, greyPicture } from './shared-frame.ts'
 export interface DetectorOptions {
   config: DetectorSection
   log: Logger
-  drops: Tally
+  drops: EventCounter
   /** The picture was looked at; `inferenceMs` is what the net itself took. */
   onDetected(candidates: Candidate[], captured: CapturedFrame, inferenceMs: number): void
   /** It began to work, or ceased to, or works otherwise. */

@@ -1,8 +1,8 @@
 import type { Frame } from 'node-av'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
 import { createBackoff } from '#lib/backoff.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import { createLatest, type Latest } from '../frame/conflating-queue.ts'
 import { createMeter } from '../frame/rate-meter.ts'
@@ -20,7 +20,7 @@ export interface LayerOptions {
   name: Layer
   codec: VideoCodec
   log: Logger
-  drops: Tally
+  drops: EventCounter
   /** Draws on a picture of this layer. */
   paint(planes: Planes, captured: CapturedFrame): void
   publish(accessUnit: Buffer): Promise<void>

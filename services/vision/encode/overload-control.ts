@@ -1,5 +1,5 @@
 import type { Logger } from '#lib/logger.ts'
-import { createSamples, type Spread, spreadOf } from '#lib/percentile-window.ts'
+import { createSamples, type Spread, spreadOf } from '#lib/metrics/percentile-window.ts'
 import { Governor, type Relief } from './governor.ts'
 
 /** Milliseconds. */

@@ -1,5 +1,5 @@
 import type { Frame } from 'node-av'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import { createLatest, type Latest } from '../frame/conflating-queue.ts'
 import type { Newest } from '../frame/latest-frame.ts'
@@ -14,7 +14,7 @@ const FRESH = 100
 export interface SnapshotOptions {
   /** Pictures a second; 0 for only those asked for. */
   fps: number
-  drops: Tally
+  drops: EventCounter
   newest: Newest
   paint(planes: Planes, captured: CapturedFrame): void
   publish(jpeg: Buffer): Promise<void>

@@ -1,7 +1,7 @@
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import type { Planes } from '../image/pixels.ts'
 import type { VisionMetrics } from '../metrics.ts'
@@ -11,7 +11,7 @@ import { watchLoad } from './overload-control.ts'
 interface VideoOptions {
   bus: Bus
   log: Logger
-  drops: Tally
+  drops: EventCounter
   metrics: Pick<VisionMetrics, 'encoded' | 'stages'>
   fps: number
   /** bit/s of the high layer. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { isDrive, isStop } from '#commands/drive/drive.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Channel, ChannelEvents } from '../peer/channel.ts'
 import { type ControlMessage, parseControlMessage } from './control-message.ts'
 import { type Driver, Driving } from './drive-arbiter.ts'
@@ -29,7 +29,7 @@ type Message = ControlMessage & { kind: 'command' }
 interface CommandsDeps {
   bus: Bus
   log: Logger
-  tally: Tally
+  tally: EventCounter
 }
 
 export async function openCommands({ bus, log, tally }: CommandsDeps): Promise<Commands> {

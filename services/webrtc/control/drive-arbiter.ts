@@ -2,7 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { Command } from '#bus/messages.ts'
 import { isStop, speeds } from '#commands/drive/drive.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { FrameOrder } from './drive-sequence.ts'
 import { StallWatch } from './event-loop-stall.ts'
 
@@ -14,17 +14,17 @@ const LATCH = 80
  */
 export class Driving implements Disposable {
   readonly #guard: MotorGuard
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #stall = new StallWatch()
   /** Connected, oldest first. */
   readonly #drivers: Driver[] = []
 
-  private constructor(guard: MotorGuard, tally: Tally) {
+  private constructor(guard: MotorGuard, tally: EventCounter) {
     this.#guard = guard
     this.#tally = tally
   }
 
-  static async open(bus: Bus, tally: Tally): Promise<Driving> {
+  static async open(bus: Bus, tally: EventCounter): Promise<Driving> {
     const onDeadMan = () => tally.count('motors stopped: no drive command for 500 ms')
     return new Driving(await MotorGuard.open({ bus, source: 'datachannel', onDeadMan }), tally)
   }
@@ -68,12 +68,12 @@ interface Place {
 /** One viewer's way to the motors. */
 export class Driver {
   readonly #guard: MotorGuard
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #place: Place
   readonly #order = new FrameOrder()
   #latchedUntil = Number.NEGATIVE_INFINITY
 
-  constructor(guard: MotorGuard, tally: Tally, place: Place) {
+  constructor(guard: MotorGuard, tally: EventCounter, place: Place) {
     this.#guard = guard
     this.#tally = tally
     this.#place = place

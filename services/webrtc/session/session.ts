@@ -1,7 +1,7 @@
 import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Commands, Controls } from '../control/commands.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { answeredCodec } from '../peer/codecs.ts'
@@ -26,7 +26,7 @@ import { createDeadlines, type Timings } from './timings.ts'
 export interface SessionDeps {
   bus: Bus
   log: Logger
-  tally: Tally
+  tally: EventCounter
   metrics: WebrtcMetrics
   layers: VideoLayers
   silence: Silence

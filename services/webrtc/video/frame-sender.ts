@@ -1,4 +1,4 @@
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { Pacer } from '../congestion/pacer.ts'
 import type { Peer } from '../peer/peer.ts'
 import { createTimeline } from '../rtp/timestamp-rebaser.ts'
@@ -6,7 +6,7 @@ import type { Picture } from './video-feed.ts'
 
 interface PictureOutOptions {
   peer: Peer
-  tally: Tally
+  tally: EventCounter
   firstSent: () => void
   /** The last packet of a picture has left. */
   sent: (bytes: number, capturedAt: number) => void

@@ -3,8 +3,8 @@ import type { Bus } from '#bus/bus.ts'
 import { decodeIvf } from '#bus/ivf.ts'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { packetizeH264 } from '../rtp/h264-packetizer.ts'
 import { createTimeline } from '../rtp/timestamp-rebaser.ts'
@@ -33,7 +33,7 @@ export interface PictureSink {
 interface FeedDeps {
   bus: Bus
   log: Logger
-  tally: Tally
+  tally: EventCounter
   metrics: Pick<WebrtcMetrics, 'stages'>
 }
 
@@ -46,7 +46,7 @@ const FORMATS = {
 /** One layer of the video, as long as somebody watches it. Each picture is packetised once, however many viewers there are. */
 export class LayerFeed implements Disposable {
   readonly sinks = new Set<PictureSink>()
-  readonly #tally: Tally
+  readonly #tally: EventCounter
   readonly #freshness = createFreshness()
   readonly #timeline = createTimeline()
   readonly #keyframes: KeyframeRequests

@@ -1,7 +1,7 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Layer } from '#bus/messages.ts'
-import type { Tally } from '#lib/event-counter.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { type Bitrates, VideoDemand, type Wish } from './video-demand.ts'
 import { LayerFeed, type Picture } from './video-feed.ts'
@@ -35,7 +35,7 @@ const RAISE_EVERY = 500
 interface LayersDeps {
   bus: Bus
   log: Logger
-  tally: Tally
+  tally: EventCounter
   metrics: Pick<WebrtcMetrics, 'stages'>
 }
 

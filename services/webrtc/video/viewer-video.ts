@@ -1,5 +1,5 @@
 import type { Layer, VideoCodec } from '#bus/messages.ts'
-import type { Tally } from '#lib/event-counter.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { runProbe } from '../congestion/probe-run.ts'
 import { Prober } from '../congestion/prober.ts'
 import type { Peer } from '../peer/peer.ts'
@@ -14,7 +14,7 @@ export interface ViewerVideoOptions {
   layers: VideoLayers
   codec: VideoCodec
   quality: Quality
-  tally: Tally
+  tally: EventCounter
   firstSent: () => void
   /** A picture of so many bytes, captured then (ms since the epoch), has left. */
   sent: (bytes: number, capturedAt: number) => void

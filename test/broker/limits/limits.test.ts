@@ -5,14 +5,14 @@ import { test } from 'node:test'
 import { LoginThrottle, networkOf, throttleKeys } from '#broker/auth/login-throttle.ts'
 import { Admission } from '#broker/limits/connection-limiter.ts'
 import { RetainedLedger } from '#broker/limits/retained-quota.ts'
-import { createTally } from '#lib/event-counter.ts'
 import { createLogger } from '#lib/logger.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { closing, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const limits = { max_clients: 100, max_clients_per_address: 10, connections_per_second: 2 }
 
 function counting(now: () => number) {
-  const tally = createTally(createLogger('test', { write() {} }), 'test')
+  const tally = createEventCounter(createLogger('test', { write() {} }), 'test')
   return { tally, admission: new Admission(limits, tally, now) }
 }
 
@@ -136,7 +136,7 @@ test('a WebSocket that has not logged in is closed before it has filled memory w
 test('places are kept for this machine when strangers take all others', () => {
   const admission = new Admission(
     { max_clients: 10, max_clients_per_address: 100, connections_per_second: 100 },
-    createTally(createLogger('broker', { write() {} }), 'refused'),
+    createEventCounter(createLogger('broker', { write() {} }), 'refused'),
   )
   for (let i = 0; i < 9; i++) assert.ok(admission.enter('10.0.0.1'))
   assert.equal(admission.enter('10.0.0.1'), undefined)

@@ -121,7 +121,7 @@ test('while the robot is its own hotspot nothing is dialled, and at once when th
 test('credentials are read again before each try (A06)', async (t) => {
   const relay = await fakeRelay(t)
   let secret = 'wrong'
-  const { link } = await startBridge(t, relay, { reread: () => secret })
+  const { link } = await startBridge(t, relay, { reload: () => secret })
   const first = await relay.robot()
   await link.next(online)
   const before = relay.attempts[0]?.headers['x-signature']

@@ -3,8 +3,8 @@ import { copyFile, mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createTally } from '#lib/event-counter.ts'
 import { createLogger } from '#lib/logger.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { Detector } from '#services/vision/detect/detector.ts'
 import { CapturedFrame } from '#services/vision/frame/captured-frame.ts'
@@ -15,7 +15,7 @@ const SIZE = { width: 320, height: 240 }
 
 function openDetector(t: TestContext, model: string) {
   const log = createLogger('test', { write() {} })
-  const drops = createTally(log, 'dropped')
+  const drops = createEventCounter(log, 'dropped')
   t.after(() => drops[Symbol.dispose]())
   let looked = 0
   let changed = Promise.withResolvers<void>()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
-import { createTally } from '#lib/event-counter.ts'
+import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { openCommands } from '#services/webrtc/control/commands.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
 import { createSilence } from '#services/webrtc/rtp/silent-audio.ts'
@@ -16,7 +16,7 @@ import { memoryBus } from '#test/helpers/memory-bus.ts'
 test('a close while the offer is being made wins: nothing is sent (P6) (C11)', async (t) => {
   const { connect, log } = await memoryBus(t)
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
-  using tally = createTally(log, 'discarded')
+  using tally = createEventCounter(log, 'discarded')
   const metrics = createMetrics(new Registry(), { tally, sessions: () => [] })
   using silence = createSilence()
   await using layers = await openVideoLayers({ bus, log, tally, metrics })

@@ -33,7 +33,7 @@ test('an error of Node without any frame counts only where a peer gathers', () =
 /** A process with the service's chassis, in which `code` runs; its log lines and how it ended. */
 async function runWith(code: string): Promise<{ lines: { msg: string }[]; code: number }> {
   const script = `
-    import { runUnit } from '#lib/run.ts'
+    import { runUnit } from '#lib/process/run.ts'
     import { isWeriftFault } from '#services/webrtc/werift-patches/werift-fault.ts'
     import { RTCPeerConnection } from 'werift'
     const start = async () => {
@@ -42,7 +42,7 @@ async function runWith(code: string): Promise<{ lines: { msg: string }[]; code: 
       const alive = setInterval(() => undefined, 1_000)
       return { [Symbol.asyncDispose]: async () => clearInterval(alive) }
     }
-    await runUnit({ name: 'unit', config: {}, survives: isWeriftFault, start })`
+    await runUnit({ name: 'unit', config: {}, isRecoverable: isWeriftFault, start })`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     cwd: PROJECT_ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],

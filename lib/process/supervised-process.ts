@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { createBackoff } from './backoff.ts'
-import { ConfigError } from './config-error.ts'
-import type { Logger } from './logger.ts'
+import { createBackoff } from '../backoff.ts'
+import { ConfigError } from '../config-error.ts'
+import type { Logger } from '../logger.ts'
 
-export interface ChildOptions {
+export interface SupervisedProcessOptions {
   name: string
   /** Script and its arguments for Node. */
   args: string[]
@@ -30,9 +30,9 @@ interface Life {
 }
 
 /** A child process that is started again whenever it dies, until it is stopped. */
-export class Child {
+export class SupervisedProcess {
   readonly name: string
-  readonly #options: ChildOptions
+  readonly #options: SupervisedProcessOptions
   readonly #backoff = createBackoff({ first: 500, cap: 10_000, least: 200 })
   readonly #ready = Promise.withResolvers<void>()
   #process: ChildProcess | undefined
@@ -41,7 +41,7 @@ export class Child {
   /** The process of now has said that it works. */
   #listens = false
 
-  constructor(options: ChildOptions) {
+  constructor(options: SupervisedProcessOptions) {
     this.name = options.name
     this.#options = options
     this.#start()

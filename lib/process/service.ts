@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client'
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
-import type { Sections } from './config.ts'
-import type { Logger } from './logger.ts'
+import type { Sections } from '../config.ts'
+import type { Logger } from '../logger.ts'
 
 /** What a service is given. */
 export interface Deps<C> {
@@ -10,7 +10,7 @@ export interface Deps<C> {
   config: C
   log: Logger
   /** The config as the file and the environment say now. Throws {@link ConfigError}. */
-  reread?: () => C
+  reload?: () => C
   /** Takes the service's figures. */
   metrics?: Registry
 }
@@ -20,9 +20,9 @@ export interface Service<S extends Sections = Sections> {
   name: string
   config: S
   /** Keys that are empty instead of an error when their environment variable is not set. */
-  mayBeMissing?: readonly string[]
+  optionalEnv?: readonly string[]
   /** Of an error that nobody has caught: is it known to concern a part only, so that the process may go on? */
-  survives?(err: unknown): boolean
+  isRecoverable?(err: unknown): boolean
   /** Resolves when the thing works; disposing it ends everything it began. */
   start(deps: Deps<z.infer<z.ZodObject<S>>>): Promise<AsyncDisposable>
 }
@@ -31,8 +31,8 @@ export interface Service<S extends Sections = Sections> {
 export interface Unit<S extends Sections = Sections> {
   name: string
   config: S
-  mayBeMissing?: readonly string[]
-  survives?(err: unknown): boolean
+  optionalEnv?: readonly string[]
+  isRecoverable?(err: unknown): boolean
   start(deps: Omit<Deps<z.infer<z.ZodObject<S>>>, 'bus' | 'metrics'>): Promise<AsyncDisposable>
 }
 

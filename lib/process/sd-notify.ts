@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../logger.ts'
 
 /** Longer than a heartbeat that is waited for: one that is stuck must not pile others up behind it. */
 const MAX_WAITING = 4_096

@@ -1,4 +1,4 @@
-import { runUnit } from '#lib/run.ts'
+import { runUnit } from '#lib/process/run.ts'
 
 // a process of the stack whose event loop stops when it is told to
 process.on('message', () => {

@@ -15,7 +15,7 @@ export interface Stages<Stage extends string> {
 }
 
 /** The stages that one process sees; each is a histogram `wimz_stage_seconds` as well. */
-export function createStages<Stage extends string>(
+export function createLatencyHistograms<Stage extends string>(
   registry: Registry,
   names: readonly Stage[],
 ): Stages<Stage> {

@@ -1,7 +1,7 @@
-import type { Logger } from './logger.ts'
+import type { Logger } from '../logger.ts'
 
 /** Counts mishaps of a hot path and logs the sums now and then, instead of a line for each. */
-export interface Tally extends Disposable {
+export interface EventCounter extends Disposable {
   count(key: string, n?: number): void
   /** Sums since the start, by key. */
   readonly totals: Readonly<Record<string, number>>
@@ -11,11 +11,11 @@ export interface Tally extends Disposable {
 const MAX_KEYS = 100
 
 /** A tally that logs `message` with the sums of the last interval, only if there are any. `every` in milliseconds. */
-export function createTally(
+export function createEventCounter(
   log: Logger,
   message: string,
   { every = 60_000, level = 'warn' as 'warn' | 'info' } = {},
-): Tally {
+): EventCounter {
   const totals: Record<string, number> = {}
   let keys = 0
   let recent: Record<string, number> = {}

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { openNotifier } from '#lib/sd-notify.ts'
+import { openNotifier } from '#lib/process/sd-notify.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
@@ -65,7 +65,7 @@ test('a service that systemd starts says READY when it works; stopped in its eve
   skip,
 }, async (t) => {
   const { socket, next } = await receiver(t)
-  const script = join(PROJECT_ROOT, 'test/lib/notify-service.ts')
+  const script = join(PROJECT_ROOT, 'test/lib/process/notify-service.ts')
   const child = spawn(process.execPath, [script], {
     env: { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '300000', WATCHDOG_PID: '' },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

@@ -2,8 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-clien
 import type { Bus } from '#bus/bus.ts'
 import type { Metrics } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import type { Logger } from './logger.ts'
-import { VERSION } from './version.ts'
+import type { Logger } from '../logger.ts'
+import { VERSION } from '../version.ts'
 
 /** Milliseconds. */
 const EVERY = 5_000
@@ -29,7 +29,7 @@ function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Dis
  * Says everything in the registry on `metrics/<service>`, now and then. Only where somebody wants it (`metrics.port`):
  * the event loop's lag is measured from then on, which costs a little.
  */
-export function shareMetrics({ bus, registry, service, log, every = EVERY }: ShareOptions): Disposable {
+export function publishMetrics({ bus, registry, service, log, every = EVERY }: PublishOptions): Disposable {
   const stack = new DisposableStack()
   registry.setDefaultLabels({ service })
   stack.use(addProcessMetrics(registry, bus))
@@ -46,7 +46,7 @@ export function shareMetrics({ bus, registry, service, log, every = EVERY }: Sha
   return stack
 }
 
-interface ShareOptions {
+interface PublishOptions {
   bus: Bus
   registry: Registry
   service: string

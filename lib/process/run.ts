@@ -1,16 +1,16 @@
 import { flushCompileCache } from 'node:module'
 import { Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
-import { busLogin, LOGIN_SECTIONS } from './bus-login.ts'
-import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from './config.ts'
-import { ConfigError } from './config-error.ts'
-import { BusSection, MetricsSection } from './config-schema.ts'
-import { createTally } from './event-counter.ts'
-import { createLogger, type Logger } from './logger.ts'
-import { shareMetrics } from './metrics-publisher.ts'
+import { busLogin, LOGIN_SECTIONS } from '../bus-login.ts'
+import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from '../config.ts'
+import { ConfigError } from '../config-error.ts'
+import { BusSection, MetricsSection } from '../config-schema.ts'
+import { createLogger, type Logger } from '../logger.ts'
+import { createEventCounter } from '../metrics/event-counter.ts'
+import { publishMetrics } from '../metrics/metrics-publisher.ts'
+import { PROJECT_ROOT, VERSION } from '../version.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
-import { PROJECT_ROOT, VERSION } from './version.ts'
 
 /** Everything is loaded by then, ms: what was compiled is kept for the next start, which a SIGKILL would prevent. */
 const SETTLED = 10_000
@@ -23,7 +23,7 @@ const STOP_DEADLINE = 5_000
  */
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
   await live(service, async (stack, log, file) => {
-    const config = parseSections(file, service.config, service.mayBeMissing)
+    const config = parseSections(file, service.config, service.optionalEnv)
     const shared = parseSections(file, { bus: BusSection, metrics: MetricsSection, ...LOGIN_SECTIONS })
     const bus = stack.use(
       await connectBus({
@@ -34,11 +34,11 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
         log: log.child({ part: 'bus' }),
       }),
     )
-    const reread = () => parseSections(readConfigFile(file.path), service.config, service.mayBeMissing)
+    const reload = () => parseSections(readConfigFile(file.path), service.config, service.optionalEnv)
     const metrics = new Registry()
-    stack.use(await service.start({ bus, config, log, reread, metrics }))
+    stack.use(await service.start({ bus, config, log, reload, metrics }))
     if (shared.metrics.port !== null) {
-      stack.use(shareMetrics({ bus, registry: metrics, service: service.name, log }))
+      stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
     }
   })
 }
@@ -46,18 +46,21 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
 /** {@link run} for a process that is no client of the bus. */
 export async function runUnit<S extends Sections>(unit: Unit<S>): Promise<void> {
   await live(unit, async (stack, log, file) => {
-    stack.use(await unit.start({ config: parseSections(file, unit.config, unit.mayBeMissing), log }))
+    stack.use(await unit.start({ config: parseSections(file, unit.config, unit.optionalEnv), log }))
   })
 }
 
 type Start = (stack: AsyncDisposableStack, log: Logger, file: ConfigFile) => Promise<void>
 
-async function live({ name, survives }: Pick<Unit, 'name' | 'survives'>, start: Start): Promise<void> {
+async function live(
+  { name, isRecoverable }: Pick<Unit, 'name' | 'isRecoverable'>,
+  start: Start,
+): Promise<void> {
   const log = createLogger(name)
   const stack = new AsyncDisposableStack()
   const ending = Promise.withResolvers<Ending>()
   listenForEndings(ending.resolve)
-  listenForErrors(ending.resolve, log, survives)
+  listenForErrors(ending.resolve, log, isRecoverable)
   const begin = async () => {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
@@ -97,11 +100,15 @@ function listenForEndings(end: (ending: Ending) => void): void {
 /** Errors that were survived and are logged in full; the rest are only counted. */
 const MAX_TOLD = 20
 
-function listenForErrors(end: (ending: Ending) => void, log: Logger, survives: Unit['survives']): void {
-  const tally = createTally(log, 'errors survived')
+function listenForErrors(
+  end: (ending: Ending) => void,
+  log: Logger,
+  isRecoverable: Unit['isRecoverable'],
+): void {
+  const tally = createEventCounter(log, 'errors survived')
   let told = 0
   const onError = (err: unknown) => {
-    if (!survives?.(err)) return end({ code: 1, err })
+    if (!isRecoverable?.(err)) return end({ code: 1, err })
     tally.count('nobody caught')
     if (++told <= MAX_TOLD) log.warn({ err }, 'nobody caught this; it concerns a part only, going on')
   }

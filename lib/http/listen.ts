@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import { ConfigError } from './config-error.ts'
+import { ConfigError } from '../config-error.ts'
 
 /**
  * Listens on a TCP address and returns the port, which is new where it was 0. Throws {@link ConfigError} when the address
