@@ -13,6 +13,7 @@ import { ensurePassword } from '#lib/password-file.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { startBrokerProcess } from './broker-process.ts'
 
 const PACKETS = 200_000
@@ -85,7 +86,7 @@ async function watch(t: TestContext, port: number) {
     async settled() {
       await client.publishAsync('wimz/telemetry/settled', '', { qos: 1 })
       const due = sent
-      while (heard < due) await new Promise((resolve) => setTimeout(resolve, 10))
+      await until(() => heard >= due, { show: () => ({ sent, heard }) })
     },
   }
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
@@ -10,6 +9,7 @@ import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 
 const DOCUMENT = 'docs/adding-a-service.md'
 
@@ -25,7 +25,7 @@ test('a user that is added while the robot runs gets a password and its rights, 
   writeFileSync(join(folder, 'broker.yaml'), stringify(file))
   // main.ts hands it on to the broker
   stack.supervisor.kill('SIGHUP')
-  while (!existsSync(join(folder, 'broker/treats.password'))) await sleep(20)
+  await until(() => existsSync(join(folder, 'broker/treats.password')), { show: () => stack.lines.slice(-5) })
 
   const bus = await stack.join('observer')
   const states = await collect(bus, topics.serviceState, { service: 'treats' })

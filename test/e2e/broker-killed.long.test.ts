@@ -6,6 +6,7 @@ import { topics } from '#bus/topics.ts'
 import { type App, openApp } from '#test/helpers/app.ts'
 import { type Collector, collect } from '#test/helpers/collect.ts'
 import { type Stack, startStack } from '#test/helpers/stack.ts'
+import { until } from '#test/helpers/until.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 const ROUNDS = 20
@@ -157,10 +158,8 @@ async function killBroker(
   const began = performance.now()
   const running = stack.kill('broker', 20_000)
   const back = states.map(async ({ all }, i) => {
-    while (!all.slice(before[i]).some(({ payload }) => payload.state === 'online')) {
-      assert.ok(performance.now() - began < 20_000, `${SERVICES[i]} is not back`)
-      await sleep(5)
-    }
+    const isBack = () => all.slice(before[i]).some(({ payload }) => payload.state === 'online')
+    await until(isBack, { deadline: 20_000, every: 5, show: () => SERVICES[i] })
     return performance.now() - began
   })
   const took = await Promise.all(back)

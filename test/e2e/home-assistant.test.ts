@@ -9,7 +9,7 @@ import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { type Stack, startStack } from '#test/helpers/stack.ts'
 import { without, withoutJinja } from '#test/helpers/tools.ts'
-import { wake } from '#test/helpers/wake.ts'
+import { wake } from '#test/helpers/until.ts'
 import { render } from '#test/home-assistant/render.ts'
 import { DeviceDiscovery } from '#test/home-assistant/schema.ts'
 

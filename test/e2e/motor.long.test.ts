@@ -9,6 +9,7 @@ import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#test/helpers/browser.ts'
 import { type Stack, startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
+import { staysTrue, until } from '#test/helpers/until.ts'
 import { openViewer } from './page.ts'
 
 /** Generous for a shared machine; the figures are printed. */
@@ -82,14 +83,6 @@ async function driveOverRelay({ relayPort }: Stack): Promise<WebSocket> {
   return app
 }
 
-async function until(holds: () => boolean, within: number, what: string): Promise<void> {
-  const end = performance.now() + within
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${within} ms`)
-    await sleep(5)
-  }
-}
-
 test('the motors stop when the driver’s browser or any process of ours is killed (P15, H07)', {
   skip: without('chromium'),
   timeout: 240_000,
@@ -108,12 +101,12 @@ test('the motors stop when the driver’s browser or any process of ours is kill
       const { processInfo } = await session.send('SystemInfo.getProcessInfo')
       const page = await openViewer(browser, stack.page)
       await hold(page)
-      await until(() => motors.speed > 0, 5_000, 'driving')
+      await until(() => motors.speed > 0, { deadline: 5_000, every: 5, show: () => motors })
       for (const { id } of processInfo) if (isAlive(id)) process.kill(id, 'SIGKILL')
       await browser.close().catch(() => {})
-      await until(() => motors.speed === 0, 5_000, 'standing')
+      await until(() => motors.speed === 0, { deadline: 5_000, every: 5, show: () => motors })
       took.push(Math.round(motors.stoppedAt - motors.lastCommand))
-      await until(() => motors.zeroAt > motors.lastCommand, 5_000, 'a zero on the bus')
+      await until(() => motors.zeroAt > motors.lastCommand, { deadline: 5_000, every: 5, show: () => motors })
       zeros.push(Math.round(motors.zeroAt - motors.lastCommand))
     }
     t.diagnostic(`browser killed: motors stood ${took.join(', ')} ms after the last command`)
@@ -123,7 +116,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
 
   const standing = async (what: string) => {
     const start = performance.now()
-    await until(() => motors.speed === 0, 5_000, 'standing')
+    await until(() => motors.speed === 0, { deadline: 5_000, every: 5, show: () => motors })
     t.diagnostic(`${what}: motors stood after ${Math.round(performance.now() - start)} ms`)
     assert.ok(performance.now() - start <= SOON)
   }
@@ -134,7 +127,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     await t.test(`${service}, which the commands go through`, async () => {
       const page = await openViewer(browser, stack.page, 30_000)
       await hold(page)
-      await until(() => motors.speed > 0, 10_000, 'driving')
+      await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })
       const back = stack.kill(service, 20_000)
       await standing(`${service} killed`)
       await page.close()
@@ -145,7 +138,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   for (const service of ['relay-bridge', 'local-relay']) {
     await t.test(`${service}, with somebody who drives over the relay`, async () => {
       const app = await driveOverRelay(stack)
-      await until(() => motors.speed > 0, 20_000, 'driving')
+      await until(() => motors.speed > 0, { deadline: 20_000, every: 5, show: () => motors })
       const back = stack.kill(service, 20_000)
       await standing(`${service} killed, driven over the relay`)
       app.terminate()
@@ -156,10 +149,10 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   await t.test('relay-bridge, with somebody who drives on the data channel: the drive goes on', async () => {
     const page = await openViewer(browser, stack.page, 30_000)
     await hold(page)
-    await until(() => motors.speed > 0, 10_000, 'driving')
+    await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })
     const back = stack.kill('relay-bridge', 20_000)
     await back
-    await until(() => motors.speed > 0, 2_000, 'driving')
+    await until(() => motors.speed > 0, { deadline: 2_000, every: 5, show: () => motors })
     await page.close()
     await standing('page closed')
   })
@@ -167,7 +160,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   await t.test('webrtc stands still: what waited for it meanwhile moves nothing (B24)', async () => {
     const page = await openViewer(browser, stack.page, 30_000)
     await hold(page)
-    await until(() => motors.speed > 0, 10_000, 'driving')
+    await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })
     const pid = stack.pids.get('webrtc')
     assert.ok(pid)
     process.kill(pid, 'SIGSTOP')
@@ -179,10 +172,9 @@ test('the motors stop when the driver’s browser or any process of ours is kill
       process.kill(pid, 'SIGCONT')
     }
     const moved = motors.lastCommand
-    await sleep(1_000)
-    assert.equal(motors.lastCommand, moved)
+    await staysTrue(() => motors.lastCommand === moved, 1_000, { show: () => motors })
     await hold(page)
-    await until(() => motors.speed > 0, 10_000, 'driving')
+    await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })
     await page.close()
   })
 })

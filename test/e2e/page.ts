@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { Browser, Page } from 'playwright-core'
+import { until } from '#test/helpers/until.ts'
 
 /** What a viewer page shows of itself, read from its peer connection and video element. */
 export interface Reading {
@@ -40,14 +41,13 @@ export async function waitForFrames(page: Page, count: number, within: number): 
   // a new connection starts a new count, so a lower one means progress as well
   let last = before
   let more = 0
-  while (more < count) {
-    if (performance.now() - start > within)
-      throw new Error(`${more} of ${count} pictures within ${within} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 30))
+  const enough = async () => {
     const now = await shown(page)
     more += now >= last ? now - last : now
     last = now
+    return more >= count
   }
+  await until(enough, { deadline: within, every: 30, show: () => ({ more, count }) })
   return performance.now() - start
 }
 

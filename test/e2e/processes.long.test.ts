@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { launchBrowser } from '#test/helpers/browser.ts'
 import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { openViewer, waitForFrames } from './page.ts'
 
 test('each process may die while somebody watches', {
@@ -56,10 +57,7 @@ test('a killed supervisor leaves no orphans behind', { timeout: 60_000 }, async 
   t.after(() => stack[Symbol.asyncDispose]())
   const pids = [...stack.pids.values()]
   stack.supervisor.kill('SIGKILL')
-  const deadline = performance.now() + 6_000
-  while (pids.some(isAlive) && performance.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  assert.deepEqual(pids.filter(isAlive), [])
+  await until(() => !pids.some(isAlive), { deadline: 6_000, show: () => pids.filter(isAlive) })
 })
 
 function isAlive(pid: number): boolean {

@@ -8,6 +8,7 @@ import { topics } from '#bus/topics.ts'
 import { rssOf } from '#test/broker/broker-process.ts'
 import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 
 const MINUTES = 2
 const LAYERS: Layer[] = ['high', 'medium']
@@ -46,15 +47,15 @@ test('a stopped mosquitto_sub beside two layers of video for two minutes: nobody
     codec: 'h264' as const,
     layers: { high: { bitrate: 1_500_000 }, medium: { bitrate: 900_000 } },
   }
-  const until = Date.now() + (MINUTES + 1) * 60_000
-  await driving.publish(topics.demand, { ...demand, until }, { who: 'debug' })
+  const end = Date.now() + (MINUTES + 1) * 60_000
+  await driving.publish(topics.demand, { ...demand, until: end }, { who: 'debug' })
 
   const args = ['-p', String(stack.brokerPort), '-t', 'wimz/#', '-N']
   const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
   t.after(() => frozen.kill('SIGKILL'))
   frozen.stdout.resume()
   await once(frozen.stdout, 'data')
-  while ((frames.get('medium')?.seen ?? 0) < 30) await sleep(50)
+  await until(() => (frames.get('medium')?.seen ?? 0) >= 30, { deadline: 30_000, show: () => frames })
   const broker = stack.pids.get('broker') ?? 0
   const before = rssOf(broker)
   frozen.kill('SIGSTOP')

@@ -1,6 +1,6 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Topic } from '#bus/topic.ts'
-import { wake } from './wake.ts'
+import { wake } from './until.ts'
 
 export interface Collected<T, P extends string> {
   payload: T

@@ -9,7 +9,7 @@ import { createLogger } from '#lib/logger.ts'
 import { startHouse } from '#test/broker/house.ts'
 import { TESTER } from '#test/broker/users-broker.ts'
 import { without } from '#test/helpers/tools.ts'
-import { wake } from '#test/helpers/wake.ts'
+import { wake } from '#test/helpers/until.ts'
 import { DeviceDiscovery } from './schema.ts'
 import { detected, startService } from './start.ts'
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { until } from '#test/helpers/until.ts'
 
 test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', async (t) => {
   const memory = await memoryBus(t)
@@ -20,7 +21,7 @@ test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', as
     const opening = keeper.subscribeDurably(topics.event, keep)
     await publish(200)
     const inbox = await opening
-    while (kept.length < n) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until(() => kept.length >= n, { show: () => ({ n, kept: kept.length, last: kept.at(-1) }) })
     await inbox[Symbol.asyncDispose]()
   }
   assert.deepEqual(
@@ -37,9 +38,12 @@ test('what is not kept is not acknowledged, and comes again', async (t) => {
     Promise.reject(new Error('the disk is full')),
   )
   await robot.publish(topics.event, { n: 1 }, { name: 'bark' })
-  while (!memory.logged.some(({ msg }) => msg === 'message not stored; the broker delivers it again')) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await until(
+    () => memory.logged.some(({ msg }) => msg === 'message not stored; the broker delivers it again'),
+    {
+      show: () => memory.logged,
+    },
+  )
   await first[Symbol.asyncDispose]()
   const { promise, resolve } = Promise.withResolvers<unknown>()
   const second = await keeper.subscribeDurably(topics.event, async (payload) => resolve(payload))

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import mqtt from 'mqtt'
 import { createLogger } from '#lib/logger.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
+import { until } from '#test/helpers/until.ts'
 
 const TOPICS = Array.from({ length: 40 }, (_, i) => `wimz/telemetry/t${i}`)
 const ROUNDS = 25
@@ -28,7 +29,7 @@ test('who subscribes while retained messages are said anew is left with the new 
     await sleep(round % 3)
     await Promise.all([subscribed, say(`new ${round}`)])
     await speaker.publishAsync('wimz/telemetry/end', 'now', { qos: 1 })
-    while (!last.has('wimz/telemetry/end')) await sleep(1)
+    await until(() => last.has('wimz/telemetry/end'), { every: 1, show: () => last })
     // what is late has come, too
     await sleep(10)
     const stale = TOPICS.filter((topic) => last.get(topic) !== `new ${round}`)
@@ -55,6 +56,6 @@ test('a retained message is heard although the next one follows at once, in the 
     await sleep(2)
   }
   await speaker.publishAsync('wimz/telemetry/end', '', { qos: 1 })
-  while (heard.at(-1) !== 'end ') await sleep(5)
+  await until(() => heard.at(-1) === 'end ', { show: () => heard.slice(-5) })
   assert.deepEqual(heard.slice(0, -1), sent)
 })

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashPassword } from '#broker/auth/password-hash.ts'
+import { until } from '#test/helpers/until.ts'
 import { closing, codeOf, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const IDENTIFIER = 2
@@ -107,7 +108,7 @@ test('the will of somebody whose rights are withdrawn is judged by what is left 
   broker.reload()
   await closed
   await observer.publishAsync('wimz/event/end', '', { qos: 1 })
-  while (!heard.includes('wimz/event/end')) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.includes('wimz/event/end'), { show: () => heard })
   assert.deepEqual(heard, ['wimz/event/end'])
 })
 
@@ -121,7 +122,7 @@ test('an id that is of no user is for whoever comes first, and so is its session
   const again = await connect(undefined, { clientId: 'shell', clean: true })
   await again.endAsync()
   // the broker hears of the end a moment after us
-  while ((await refusal(connect('vision', { clientId: 'shell' }))) === IDENTIFIER) await moment()
+  await until(async () => (await refusal(connect('vision', { clientId: 'shell' }))) !== IDENTIFIER)
 })
 
 test('the same user with the same id takes its own place', async (t) => {
@@ -178,7 +179,8 @@ test('a last will is checked like any message', async (t) => {
     const gone = closing(dying)
     dying.stream.destroy()
     await gone
-    if (topic === 'wimz/vision/state') while (broker.totals.publish_refused !== 1) await moment()
+    if (topic === 'wimz/vision/state')
+      await until(() => broker.totals.publish_refused === 1, { show: () => broker.totals })
   }
   await end.promise
   assert.ok(!heard.includes('wimz/vision/state'))
@@ -197,7 +199,7 @@ test('a stored session gets nothing that its user may not read, however it asked
   const onTopic = (topic: string) => void heard.push(topic)
   await connect('health', { clientId: 'health-1', clean: false, onTopic })
   await tester.publishAsync('wimz/leds/state', '{}', { qos: 1 })
-  while (!heard.includes('wimz/leds/state')) await moment()
+  await until(() => heard.includes('wimz/leds/state'), { show: () => heard })
   assert.deepEqual(heard, ['wimz/motors/state', 'wimz/leds/state'])
 })
 
@@ -226,14 +228,10 @@ test('# is not meant for what the broker says of itself [MQTT-4.7.2-1]', async (
   client.on('message', (topic) => heard.push(topic))
   await client.subscribeAsync('#')
   await client.subscribeAsync('$SYS/broker/uptime')
-  while (!heard.includes('$SYS/broker/uptime')) await moment()
+  await until(() => heard.includes('$SYS/broker/uptime'), { show: () => heard })
   assert.ok(heard.includes('wimz/broker/state'))
   assert.deepEqual(
     heard.filter((topic) => topic.startsWith('$')),
     ['$SYS/broker/uptime'],
   )
 })
-
-function moment(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 10))
-}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { until } from '#test/helpers/until.ts'
 import { startUsersBroker } from '../users-broker.ts'
 
 test('events that are said before the bridge has ever been there wait for it, in order', async (t) => {
@@ -13,9 +14,9 @@ test('events that are said before the bridge has ever been there wait for it, in
     clean: false,
     onTopic: (topic) => heard.push(topic),
   })
-  while (heard.length < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.length >= 3, { show: () => heard })
   await robot.publishAsync('wimz/event/alert', '4', { qos: 1 })
-  while (heard.length < 4) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.length >= 4, { show: () => heard })
   assert.deepEqual(heard, Array(4).fill('wimz/event/alert'))
 })
 
@@ -29,7 +30,7 @@ test('a session whose user may not read what is kept for it gets nothing', async
   const curious = await connect('curious', { clientId, clean: false, onTopic: (topic) => heard.push(topic) })
   await curious.subscribeAsync('wimz/event/x', { qos: 1 })
   await robot.publishAsync('wimz/event/x', 'for all', { qos: 1 })
-  while (heard.length < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.length >= 1, { show: () => heard })
   assert.deepEqual(heard, ['wimz/event/x'])
 })
 
@@ -55,8 +56,8 @@ test('SIGHUP keeps the sessions that were added, and no longer those that were t
   for (const clientId of ['site-old', 'site-new']) {
     await connect('site', { clientId, clean: false, onTopic: () => heard.push(clientId) })
   }
-  while (heard.length < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.length >= 1, { show: () => heard })
   await robot.publishAsync('wimz/event/alert', '2', { qos: 1 })
-  while (heard.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => heard.length >= 2, { show: () => heard })
   assert.deepEqual(heard, ['site-new', 'site-new'])
 })

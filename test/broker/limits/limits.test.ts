@@ -7,6 +7,7 @@ import { Admission } from '#broker/limits/connection-limiter.ts'
 import { RetainedLedger } from '#broker/limits/retained-quota.ts'
 import { createLogger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { until } from '#test/helpers/until.ts'
 import { closing, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const limits = { max_clients: 100, max_clients_per_address: 10, connections_per_second: 2 }
@@ -154,16 +155,16 @@ test('a session that is away keeps the newest messages, and those that went are 
   }
   const robot = await connect()
   for (let i = 0; i < 25; i++) await robot.publishAsync(`wimz/telemetry/n${i}`, '{}', { qos: 1 })
-  while (broker.totals.queued_dropped !== 30) await moment()
+  await until(() => broker.totals.queued_dropped === 30, { show: () => broker.totals })
   const topics: string[] = []
   await connect(TESTER, { clientId: 'tester-a', clean: false, onTopic: (topic) => void topics.push(topic) })
-  while (topics.length < 10) await moment()
+  await until(() => topics.length >= 10, { show: () => topics })
   assert.deepEqual(
     topics,
     Array.from({ length: 10 }, (_, i) => `wimz/telemetry/n${i + 15}`),
   )
   await robot.publishAsync('wimz/telemetry/big', Buffer.alloc(9_000), { qos: 1 })
-  while (!topics.includes('wimz/telemetry/big')) await moment()
+  await until(() => topics.includes('wimz/telemetry/big'), { show: () => topics })
 })
 
 test('no client has more than 500 filters', async (t) => {
@@ -187,8 +188,9 @@ test('the figures are told as Mosquitto tells them, and refusals on broker/state
   for (let i = 0; i < 5; i++) await shell.publishAsync('wimz/event/x', '0123456789', { qos: 1 })
   await shell.publishAsync('wimz/command/x', '{}', { qos: 1 })
   const figure = (name: string) => Number(values.get(`$SYS/broker/${name}`))
-  while (figure('publish/messages/received') !== 5) await moment()
-  while (JSON.parse(values.get('wimz/broker/state') ?? '{}').refused?.publish_refused !== 1) await moment()
+  await until(() => figure('publish/messages/received') === 5, { show: () => values })
+  const refused = () => JSON.parse(values.get('wimz/broker/state') ?? '{}').refused
+  await until(() => refused()?.publish_refused === 1, { show: refused })
   assert.equal(figure('publish/bytes/received'), 50)
   assert.equal(figure('clients/connected'), 2)
   assert.equal(figure('clients/maximum'), 2)
@@ -198,7 +200,7 @@ test('the figures are told as Mosquitto tells them, and refusals on broker/state
     ['bytes/received', 100],
     ['messages/sent', 20],
   ] as const) {
-    while (!(figure(name) > least)) await moment()
+    await until(() => figure(name) > least, { show: () => values })
   }
   assert.match(values.get('$SYS/broker/uptime') ?? '', /^\d+ seconds$/)
 })
@@ -208,8 +210,4 @@ async function cutOff(socket: Socket, bytes: Buffer): Promise<void> {
   await once(socket, 'connect')
   socket.write(bytes)
   await new Promise((resolve) => socket.once('close', resolve))
-}
-
-function moment(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 10))
 }

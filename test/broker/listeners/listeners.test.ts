@@ -9,6 +9,7 @@ import { ConfigError } from '#lib/config-error.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { startUsersBroker, TESTER } from '../users-broker.ts'
 
 const skip = without('openssl')
@@ -42,7 +43,7 @@ test('a message goes from each kind of listener to each other', { skip }, async 
   for (const [i, client] of clients.entries()) {
     await client.publishAsync('wimz/event/x', `${urls[i]}`, { qos: 1 })
   }
-  while (heard.length < 16) await new Promise((resolve) => setTimeout(resolve, 10))
+  await until(() => heard.length >= 16, { show: () => heard })
   assert.equal(new Set(heard).size, 16)
 })
 
@@ -61,8 +62,7 @@ test('SIGHUP takes the new certificate, and leaves connections alone', { skip },
   assert.equal(await certificateOf(Number(port)), 'first')
   certify(folder, 'second')
   process.kill(process.pid, 'SIGHUP')
-  while ((await certificateOf(Number(port))) !== 'second')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  await until(async () => (await certificateOf(Number(port))) === 'second', { show: () => logged })
   await connect('webrtc', { url, ca: readFileSync(join(folder, 'cert.pem')) })
   execFileSync('rm', [join(folder, 'cert.pem')])
   broker.reload()

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { startHouse } from '../house.ts'
 import { TESTER } from '../users-broker.ts'
 
@@ -26,14 +27,6 @@ async function house(t: TestContext) {
   return { ...stage, heard }
 }
 
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const deadline = performance.now() + 20_000
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, what())
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
 test('a Mosquitto of the house takes states, events and telemetry, but no video and no commands, and gives nothing', {
   skip,
 }, async (t) => {
@@ -42,10 +35,7 @@ test('a Mosquitto of the house takes states, events and telemetry, but no video 
   const say = (topic: string, text: string, retain = false) =>
     robot.publishAsync(`wimz/${topic}`, text, { qos: 1, retain })
   await say('vision/state', '{"state":"online"}', true)
-  await until(
-    () => heard.has('wimz/vision/state'),
-    () => mosquitto.log,
-  )
+  await until(() => heard.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
   for (const topic of ['video/high', 'vision/frame', 'command/treat', 'signaling/offer', 'metrics/vision'])
     await say(topic, 'no')
   for (const topic of [
@@ -57,10 +47,10 @@ test('a Mosquitto of the house takes states, events and telemetry, but no video 
     'relay-bridge/link',
   ])
     await say(topic, 'yes')
-  await until(
-    () => heard.get('wimz/relay-bridge/link') === 'yes',
-    () => mosquitto.log,
-  )
+  await until(() => heard.get('wimz/relay-bridge/link') === 'yes', {
+    deadline: 20_000,
+    show: () => mosquitto.log,
+  })
   assert.deepEqual(
     [...heard.keys()].sort(),
     [
@@ -83,10 +73,7 @@ test('events of the time when the house was away come when it is back', { skip }
   const { connect, heard, mosquitto } = await house(t)
   const robot = await connect(TESTER)
   await robot.publishAsync('wimz/vision/state', '{}', { qos: 1, retain: true })
-  await until(
-    () => heard.has('wimz/vision/state'),
-    () => mosquitto.log,
-  )
+  await until(() => heard.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
   mosquitto.process.kill('SIGKILL')
   await new Promise((resolve) => mosquitto.process.once('exit', resolve))
   for (const n of [1, 2, 3]) await robot.publishAsync(`wimz/event/bark${n}`, `${n}`, { qos: 1 })
@@ -94,8 +81,5 @@ test('events of the time when the house was away come when it is back', { skip }
   await mosquitto.restart()
   // its own clients come back later than the bridge: the log tells what has arrived
   const arrived = (n: number) => mosquitto.log.includes(`'wimz/event/bark${n}'`)
-  await until(
-    () => [1, 2, 3].every(arrived),
-    () => mosquitto.log,
-  )
+  await until(() => [1, 2, 3].every(arrived), { deadline: 20_000, show: () => mosquitto.log })
 })

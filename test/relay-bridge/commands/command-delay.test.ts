@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const ROUNDS = 100
@@ -57,7 +58,7 @@ test('a handler that takes 10 s delays no stop, no webrtc_close and no event (C1
   })
   await link.next(online)
   for (let i = 0; i < 60; i++) socket.send({ command: 'treat', id: `t${i}` })
-  while (started < 60) await sleep(5)
+  await until(() => started >= 60, { show: () => started })
   const times: Record<keyof typeof watches, number[]> = { stop: [], motor: [], close: [], event: [] }
   for (let i = 0; i < ROUNDS; i++) {
     const [stop, motor] = [watches.stop.start(0), watches.motor.start(0)]

@@ -5,6 +5,7 @@ import { ActuatorLimits, CommandLimits } from '#services/relay-bridge/commands/a
 import { PendingCommands } from '#services/relay-bridge/commands/pending-commands.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isAck = ({ type }: Record<string, unknown>) => type === 'command_ack'
@@ -24,7 +25,7 @@ test('of 200 driving frames that a service answers, the app is told of one, by t
   }
   const ack = await socket.next(isAck)
   assert.deepEqual([ack.command, ack.success], ['drive', true])
-  while (motor.all.length < 200) await motor.next()
+  await until(() => motor.all.length >= 200, { show: () => motor.all.length })
   socket.send({ type: 'command', id: 'last' })
   await socket.next(({ id }) => id === 'last')
   assert.ok(socket.frames.filter(({ command }) => command === 'drive').length <= 2)

@@ -8,7 +8,7 @@ import { CommandGate } from '#services/relay-bridge/commands/command-gate.ts'
 import type { Frame } from '#services/relay-bridge/protocol/frame.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { wake } from '#test/helpers/wake.ts'
+import { until } from '#test/helpers/until.ts'
 
 const RUNS = 1_500
 const now = Date.now()
@@ -67,11 +67,8 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
   await robot.subscribe(topics.command, ({ id, name }) =>
     robot.publish(topics.commandResult, { id, name, success: true }),
   )
-  const ackOf = async (id: string) => {
-    const deadline = performance.now() + 4_000
-    while (!acks.has(id) && performance.now() < deadline) await wake(wakers, 4_000)
-    return acks.get(id)
-  }
+  const ackOf = (id: string) =>
+    until(() => acks.get(id), { deadline: 4_000, every: 1, show: () => names.get(id) })
   const names = new Map<string, unknown>()
   let n = 0
   await fc.assert(

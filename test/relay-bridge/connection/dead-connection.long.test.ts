@@ -13,6 +13,7 @@ import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { openNetwork, withoutNamespaces } from '#test/helpers/netns.ts'
 import { TEST_SECRET } from '#test/helpers/secrets.ts'
+import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 // The times of a robot, not those of the other tests.
@@ -131,11 +132,7 @@ function follow(stream: NodeJS.ReadableStream | null) {
   createInterface(stream).on('line', (line) => lines.push(line))
   let read = 0
   return async (text: string, within: number) => {
-    const until = performance.now() + within
-    while (performance.now() < until) {
-      for (; read < lines.length; read++) if (lines[read]?.includes(text)) return
-      await sleep(20)
-    }
-    throw new Error(`no line with "${text}" within ${within} ms:\n${lines.join('\n')}`)
+    const found = () => lines.findIndex((line, i) => i >= read && line.includes(text)) + 1
+    read = await until(found, { deadline: within, every: 20, show: () => ({ text, lines }) })
   }
 }

@@ -13,6 +13,7 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { refuseSecrets, TEST_SECRET } from '#test/helpers/secrets.ts'
+import { until } from '#test/helpers/until.ts'
 import { pausableProxy } from '../connection/pausable-proxy.ts'
 
 const ROUNDS = 20
@@ -105,10 +106,13 @@ async function startScene(t: TestContext) {
       .split('\n')
       .filter(Boolean)
       .map((line) => ({ n: Number(line.split(' ')[0]), id: line.split(' ')[1] ?? '' }))
-  const arrived = async (count: number) => {
-    const until = performance.now() + 180_000
-    while (new Set(lines().map(({ n }) => n)).size < count && performance.now() < until) await sleep(250)
-  }
+  const distinct = () => new Set(lines().map(({ n }) => n)).size
+  const arrived = (count: number) =>
+    until(() => distinct() >= count, {
+      deadline: 180_000,
+      every: 250,
+      show: () => ({ count, distinct: distinct() }),
+    })
   return { broker, relay, bridge, bus, proxy, lines, arrived }
 }
 

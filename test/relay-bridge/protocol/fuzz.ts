@@ -11,10 +11,11 @@ import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
+import { collect } from '#test/helpers/collect.ts'
 import { type FakeRelay, fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { refuseSecrets, TEST_SECRET } from '#test/helpers/secrets.ts'
-import { wake } from '#test/helpers/wake.ts'
+import { until } from '#test/helpers/until.ts'
 import { hostileFrames } from './hostile-frames.ts'
 
 /** Frames between two looks whether the bridge still follows. */
@@ -109,23 +110,16 @@ async function startProcess(t: TestContext, relay: FakeRelay) {
 
 /** Resolves when the bus has heard of this mark, which the bridge passed on after all frames before it. */
 async function followMarks(robot: Bus): Promise<(mark: number) => Promise<void>> {
-  const wakers = new Set<() => void>()
   let newest = 0
   await robot.subscribe(
     topics.cloud,
     ({ mark }) => {
       if (typeof mark === 'number') newest = Math.max(newest, mark)
-      for (const wakeUp of wakers) wakeUp()
     },
     { type: 'activity_clear' },
   )
   return async (mark) => {
-    const deadline = performance.now() + 30_000
-    while (newest < mark) {
-      const left = deadline - performance.now()
-      if (left <= 0) throw new Error(`the bridge no longer follows: ${newest} of ${mark} frames`)
-      await wake(wakers, left)
-    }
+    await until(() => newest >= mark, { deadline: 30_000, every: 2, show: () => ({ newest, mark }) })
   }
 }
 
@@ -143,25 +137,23 @@ async function memoryOf(child: ChildProcess): Promise<number> {
 
 /** Signalling and commands, there and back. */
 async function assertWorks(socket: RobotSocket, robot: Bus): Promise<void> {
-  const asked = Promise.withResolvers<unknown>()
-  await robot.subscribe(topics.request, ({ session_id }) => {
-    if (session_id === 'after') asked.resolve(session_id)
-  })
+  const asked = await collect(robot, topics.request)
   await robot.subscribe(
     topics.command,
     ({ id, name }) => robot.publish(topics.commandResult, { id, name, success: true }),
     { name: 'list_songs' },
   )
   socket.send({ type: 'webrtc_request', session_id: 'after', ice_servers: [] })
-  await asked.promise
+  await asked.next({ where: ({ session_id }) => session_id === 'after', within: 10_000 })
   await robot.publish(topics.offer, { session_id: 'after', sdp: { type: 'offer', sdp: 'v=0' } })
   await socket.next(({ type, session_id }) => type === 'webrtc_offer' && session_id === 'after', 10_000)
   // hostile commands may still wait for an answer that nobody gives, and then no more are taken
-  for (let tries = 0; tries < 30; tries++) {
-    socket.send({ type: 'command', command: 'list_songs', id: `after ${tries}` })
-    const ack = await socket.next(({ type, id }) => type === 'command_ack' && id === `after ${tries}`, 10_000)
-    if (ack.success === true) return
-    await new Promise((resolve) => setTimeout(resolve, 500))
+  let tries = 0
+  const isCarriedOut = async () => {
+    const id = `after ${++tries}`
+    socket.send({ type: 'command', command: 'list_songs', id })
+    const ack = await socket.next((frame) => frame.type === 'command_ack' && frame.id === id, 10_000)
+    return ack.success === true
   }
-  assert.fail('no command is carried out any longer')
+  await until(isCarriedOut, { deadline: 20_000, every: 500, show: () => ({ tries }) })
 }

@@ -8,6 +8,7 @@ import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { Detector } from '#services/vision/detect/detector.ts'
 import { CapturedFrame } from '#services/vision/frame/captured-frame.ts'
+import { until } from '#test/helpers/until.ts'
 import { plainPicture } from '#test/vision/pictures.ts'
 
 const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
@@ -18,27 +19,19 @@ function openDetector(t: TestContext, model: string) {
   const drops = createEventCounter(log, 'dropped')
   t.after(() => drops[Symbol.dispose]())
   let looked = 0
-  let changed = Promise.withResolvers<void>()
   const detector = new Detector({
     config: VisionSection.parse({ detector: { model, max_fps: 60 } }).detector,
     log,
     drops,
     onDetected: () => void looked++,
-    onChange() {
-      changed.resolve()
-      changed = Promise.withResolvers()
-    },
+    onChange() {},
   })
   t.after(() => detector[Symbol.asyncDispose]())
   return {
     detector,
     drops,
     looked: () => looked,
-    async until(met: () => boolean) {
-      const deadline = setTimeout(() => changed.reject(new Error('it did not happen')), 20_000)
-      while (!met()) await changed.promise
-      clearTimeout(deadline)
-    },
+    until: (met: () => boolean) => until(met, { deadline: 20_000, show: () => detector.summary }),
   }
 }
 

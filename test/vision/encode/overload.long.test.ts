@@ -9,6 +9,7 @@ import { startVision } from '#services/vision/index.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { until } from '#test/helpers/until.ts'
 
 interface Load {
   level: number
@@ -19,7 +20,7 @@ interface Load {
 
 const RATE = 1_000_000
 const everything = Object.fromEntries(LAYERS.map((layer) => [layer, { bitrate: RATE }]))
-const until = () => Date.now() + 5 * 60_000
+const inMinutes = () => Date.now() + 5 * 60_000
 
 test('a machine with too much to do looks less often, then sends smaller pictures, never old ones', async (t) => {
   const memory = await memoryBus(t)
@@ -42,15 +43,17 @@ test('a machine with too much to do looks less often, then sends smaller picture
     within: 20_000,
     where: ({ detector }) => (detector as { ok: boolean } | undefined)?.ok === true,
   })
-  const demand = { layers: everything, codec: 'h264' as const, until: until() }
+  const demand = { layers: everything, codec: 'h264' as const, until: inMinutes() }
   const also = { codec: 'vp8' as const, layers: everything }
   await viewer.publish(topics.demand, { ...demand, also }, { who: 'debug' })
 
   const levels: Load[] = []
-  while ((levels.at(-1)?.steps ?? 0) === 0) {
+  const givesUpAStep = async () => {
     const { payload } = await states.next({ within: 60_000, where: (state) => loadOf(state).level > 0 })
     levels.push(loadOf(payload))
+    return loadOf(payload).steps > 0
   }
+  await until(givesUpAStep, { deadline: 120_000, show: () => levels })
   const first = levels[0]
   assert.deepEqual([first?.steps, (first?.detection ?? 1) < 1], [0, true], 'detections gave way first')
 
@@ -74,7 +77,7 @@ test('a machine with too much to do looks less often, then sends smaller picture
   const worst = levels.at(-1)?.level ?? 0
   await viewer.publish(
     topics.demand,
-    { codec: 'h264', layers: { low: { bitrate: RATE } }, until: until() },
+    { codec: 'h264', layers: { low: { bitrate: RATE } }, until: inMinutes() },
     { who: 'debug' },
   )
   await states.next({ within: 120_000, where: (state) => loadOf(state).level < worst })

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift'
 import type { Network } from '#test/helpers/netns.ts'
+import { until } from '#test/helpers/until.ts'
 
 /** Why there can be no TURN server here, for `skip`; on CI that is a failure. */
 export function noTurnServer(): string | false {
@@ -77,11 +78,8 @@ export async function startTurnServerIn(t: TestContext, { spawn: start, address,
   const listen = [`--listening-ip=${router}`, `--relay-ip=${router}`, '--listening-port=3478']
   const bare = ['-n', '--no-cli', '--no-tls', '--no-dtls', '--no-rfc5780']
   start('router', 'turnserver', [...bare, ...account, ...listen, ...files], { stdio: 'ignore' })
-  const end = performance.now() + 10_000
-  while (!run('router', 'ss', '-Huln').includes(':3478')) {
-    if (performance.now() > end) throw new Error('turnserver does not listen')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  const sockets = () => run('router', 'ss', '-Huln')
+  await until(() => sockets().includes(':3478'), { every: 50, show: sockets })
   return { urls: `turn:${router}:3478`, username: 'robot', credential: 'secret' }
 }
 
@@ -100,17 +98,15 @@ async function freePort(address: string): Promise<number> {
 }
 
 async function listening(address: string, port: number): Promise<void> {
-  const end = performance.now() + 5_000
-  for (;;) {
-    const socket = connect(port, address)
-    try {
-      await once(socket, 'connect')
-      return
-    } catch (err) {
-      if (performance.now() > end) throw err
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    } finally {
-      socket.destroy()
-    }
-  }
+  await until(() => accepts(address, port), { deadline: 5_000, every: 50, show: () => ({ address, port }) })
+}
+
+async function accepts(address: string, port: number): Promise<boolean> {
+  const socket = connect(port, address)
+  const opened = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return opened
 }

@@ -5,6 +5,7 @@ import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { withoutGstreamer } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { type BreakableSource, SIZE } from './breakable-source.ts'
 import { SOURCES } from './sources.ts'
 
@@ -40,13 +41,7 @@ function watch({ source }: BreakableSource): Watched {
       const start = performance.now()
       const met = () =>
         last && last.live === live && last.at > start && (width === undefined || last.width === width)
-      while (!met()) {
-        assert.ok(
-          performance.now() - start < within,
-          `not ${live ? 'live' : 'a placeholder'} within ${within} ms`,
-        )
-        await sleep(10)
-      }
+      await until(met, { deadline: within, show: () => ({ live, width, last }) })
       return performance.now() - start
     },
     [Symbol.asyncDispose]: () => camera[Symbol.asyncDispose](),

@@ -12,6 +12,7 @@ import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { writeClip } from '../../../../demo/clip-writer.ts'
 
 const FPS = 15
@@ -101,7 +102,8 @@ test('HLS of a camera, whose seconds come at once, is shown at its own pace and 
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
   t.after(() => camera.kill('SIGKILL'))
-  while (!existsSync(list) || readFileSync(list, 'utf8').split('.ts').length < 4) await sleep(100)
+  const listed = () => (existsSync(list) ? readFileSync(list, 'utf8') : '')
+  await until(() => listed().split('.ts').length >= 4, { deadline: 30_000, show: listed })
   const seen = await watch(t, `${await serve(t, folder, { ranges: true })}/live.m3u8`, 15 * SECOND)
   t.diagnostic(JSON.stringify(seen))
   assert.equal(seen.lost, 0)
