@@ -14,6 +14,22 @@ export const ServiceState = z.looseObject({
   ),
 })
 
+/** Age of frames (ms) of the last 300 frames at one step on their way; null: no frame yet. */
+const frameAge = z.object({ p50: z.number(), p95: z.number() }).nullable()
+
+/** `webrtc/state`. The details are missing while the service is offline. */
+export const WebrtcState = ServiceState.extend({
+  viewers: z.int().optional().describe('sessions that are connected'),
+  sessions: z.int().optional().describe('sessions in any state'),
+  latency_ms: z
+    .object({
+      bus: frameAge.describe('frame received from the bus'),
+      wire: frameAge.describe('last packet sent'),
+    })
+    .optional()
+    .describe('age of frames since their capture: median and 95th percentile'),
+})
+
 /** `relay-bridge/link`: the WebSocket to the cloud relay. */
 export const Link = z.looseObject({
   state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting', 'paused']),

@@ -89,6 +89,14 @@ export const topics = {
     to: 'anyone',
     description: 'The current viewers.',
   }),
+  webrtcState: json('webrtc/state', {
+    payload: message.WebrtcState,
+    qos: 1,
+    retain: true,
+    from: 'webrtc',
+    to: 'anyone',
+    description: '`{service}/state` of webrtc.',
+  }),
   video: binary('video/{layer}', {
     qos: 0,
     maxBytes: 2 * MiB,
