@@ -1,4 +1,5 @@
 import { configurationPage } from './configuration-page.ts'
+import { fieldFailuresPage } from './field-failures-page.ts'
 import { noticesPage } from './notices-page.ts'
 import { topicsPage } from './topics-page.ts'
 
@@ -6,6 +7,7 @@ import { topicsPage } from './topics-page.ts'
 export function generatedPages(): Map<string, string> {
   return new Map([
     ['docs/topics.md', topicsPage()],
+    ['docs/field-failures.md', fieldFailuresPage()],
     ['docs/configuration.md', configurationPage()],
     ['THIRD_PARTY_NOTICES.md', noticesPage()],
   ])
