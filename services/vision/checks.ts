@@ -80,7 +80,7 @@ async function measureDetector(player: ClipPlayer, frames: number, log: Logger) 
   const inference: number[] = []
   const events = new EventTarget()
   let start = 0
-  using drops = createEventCounter(log, 'dropped')
+  using drops = createEventCounter(log, 'frames dropped')
   await using detector = new Detector({
     config: DetectorSection.parse({ max_fps: 60 }),
     log,

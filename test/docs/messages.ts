@@ -39,7 +39,7 @@ export function saidIn(file: string, code: string): Said[] {
 
 /** The sums that a tally logs as warnings. */
 export function talliesIn(file: string, code: string): Said[] {
-  const calls = code.matchAll(/\bcreateTally\([^']*'([^']+)'(.*)/g)
+  const calls = code.matchAll(/\bcreateEventCounter\([^']*'([^']+)'(.*)/g)
   return [...calls].flatMap(([, text = '', rest = '']) => (rest.includes("'info'") ? [] : [{ file, text }]))
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '#lib/logger.ts'
-import { createSamples, type Spread, spreadOf } from '#lib/metrics/percentile-window.ts'
+import { type Percentiles, PercentileWindow, percentilesOf } from '#lib/metrics/percentile-window.ts'
 import { Governor, type Relief } from './governor.ts'
 
 /** Milliseconds. */
@@ -20,16 +20,16 @@ export interface Load extends Disposable {
   /** A picture was left out because its encoder was busy. */
   dropped(): void
   /** What `vision/state` says: how old pictures are when they leave, what encoding takes, and what is done without. */
-  readonly summary: { age_ms: Spread | null; encode_ms: Spread | null; level: number } & Relief
+  readonly summary: { age_ms: Percentiles | null; encode_ms: Percentiles | null; level: number } & Relief
 }
 
 export function watchLoad({ log, detecting, onRelief }: LoadOptions): Load {
   const governor = new Governor()
-  const [age, encoding] = [createSamples(), createSamples()]
+  const [age, encoding] = [new PercentileWindow(), new PercentileWindow()]
   let ages: number[] = []
   let dropped = 0
   const judge = () => {
-    const second = { published: ages.length, dropped, age: spreadOf(ages)?.p95 ?? 0 }
+    const second = { published: ages.length, dropped, age: percentilesOf(ages)?.p95 ?? 0 }
     ages = []
     dropped = 0
     if (!governor.judge(second, detecting())) return
@@ -49,8 +49,8 @@ export function watchLoad({ log, detecting, onRelief }: LoadOptions): Load {
     },
     get summary() {
       return {
-        age_ms: age.spread(),
-        encode_ms: encoding.spread(),
+        age_ms: age.percentiles(),
+        encode_ms: encoding.percentiles(),
         level: governor.level,
         ...governor.relief,
       }
