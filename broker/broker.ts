@@ -20,7 +20,7 @@ export interface Broker extends AsyncDisposable {
   readonly totals: Readonly<Record<string, number>>
   readonly traffic: Traffic
   readonly queues: Pick<OfflineQueues, 'protect'>
-  readonly sources: Omit<Sources, 'away'>
+  readonly sources: Omit<Sources, 'offlineSessions'>
 }
 
 export interface BrokerOptions {

@@ -18,7 +18,7 @@ import { meterPackets } from './limits/packet-size-limiter.ts'
 import { boundBytesBeforeLogin } from './limits/preauth-limit.ts'
 import { setHighWaterMarks } from './limits/stream-buffers.ts'
 import { type Incoming, type OpenListener, openListener } from './listeners/listeners.ts'
-import { startReport } from './stats/state-publisher.ts'
+import { startStatePublisher } from './stats/state-publisher.ts'
 
 /** Whether there is a relay-bridge. */
 const CloudSwitch = z.looseObject({ enabled: z.boolean().default(true) }).prefault({})
@@ -87,7 +87,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
     tellOf(one, listeners.at(-1)?.port, log)
   }
   const away = () => access?.away ?? 0
-  stack.use(await startReport(mqtt, { prefix, away, every: deps.reportEvery }))
+  stack.use(await startStatePublisher(mqtt, { prefix, offlineSessions: away, interval: deps.reportEvery }))
   const reload = () => {
     reloadAll(listeners, log)
     loadAgain(config, { access, standing }, log)

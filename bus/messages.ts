@@ -2,15 +2,15 @@ import { z } from 'zod'
 
 /** Time in milliseconds since the epoch. */
 const time = z.number()
-/** Id of one viewer's session as the relay gives it: opaque, and reused (API_CONTRACT 3.5). */
+/** Id of a viewer's session, chosen by the relay: opaque, and reused (docs/relay-protocol.md). */
 const sessionId = z.string().min(1).max(256)
 
-/** `<service>/state`: is a service there, and how is it? */
+/** `<service>/state`: whether a service is running, and its condition. */
 export const ServiceState = z.looseObject({
   state: z.enum(['online', 'offline']),
   version: z.string(),
   since: time.describe(
-    'ms since the epoch when this state began; in a last will, when the connection that broke had begun',
+    'ms since the epoch when this state began; in a last will, when the lost connection began',
   ),
 })
 
@@ -30,21 +30,29 @@ export const WebrtcState = ServiceState.extend({
     .describe('age of frames since their capture: median and 95th percentile'),
 })
 
+/** `broker/state`. */
+export const BrokerState = ServiceState.extend({
+  clients: z.int().describe('connected clients'),
+  refused: z
+    .record(z.string(), z.int())
+    .describe('counters since the start of what was dropped or denied, see docs/operating.md'),
+})
+
 /** `relay-bridge/link`: the WebSocket to the cloud relay. */
-export const Link = z.looseObject({
+export const RelayConnectionState = z.looseObject({
   state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting', 'paused']),
-  connected: z.boolean().describe('registered: the relay has answered on this socket'),
+  connected: z.boolean().describe('registered: the relay has replied on this socket'),
   url: z.string().nullable(),
   since: time,
-  attempts: z.int().describe('dials since the link was last online'),
+  attempts: z.int().describe('attempts since the connection was last online'),
   last_close: z.object({ code: z.int().nullable(), reason: z.string(), at: time }).nullable(),
   next_retry_ms: z.number().nullable(),
-  app_present: z.boolean().nullable().describe('null: the relay has not said'),
+  app_present: z.boolean().nullable().describe('null: unknown, the relay has not reported it'),
   outbox: z.object({ depth: z.int(), dropped: z.int() }),
 })
-export type Link = z.infer<typeof Link>
+export type RelayConnectionState = z.infer<typeof RelayConnectionState>
 
-/** `signaling/request`: somebody wants video. `ice_servers` as the relay sent it, in any of its shapes. */
+/** `signaling/request`: a viewer requests video. `ice_servers` as the relay sent it, in any of its shapes. */
 export const Request = z.object({ session_id: sessionId, ice_servers: z.unknown().optional() })
 
 const Description = <T extends 'offer' | 'answer'>(type: T) =>
@@ -52,7 +60,7 @@ const Description = <T extends 'offer' | 'answer'>(type: T) =>
 export const Offer = Description('offer')
 export const Answer = Description('answer')
 
-/** A candidate of ours. RFC 8838, RTCIceCandidateInit. */
+/** A local candidate. RFC 8838, RTCIceCandidateInit. */
 export const LocalCandidate = z.object({
   session_id: sessionId,
   candidate: z.object({
@@ -61,7 +69,7 @@ export const LocalCandidate = z.object({
     sdpMLineIndex: z.int().nullable(),
   }),
 })
-/** A candidate of the viewer's; `''` or null in place of one means end of candidates. */
+/** A remote candidate; `''` or null instead of one means end of candidates. */
 export const RemoteCandidate = z.object({
   session_id: sessionId,
   candidate: z
@@ -82,7 +90,7 @@ export const Closed = z.object({
 })
 export const SignalingError = z.object({ session_id: sessionId, code: z.string(), error: z.string() })
 
-/** One viewer, as shown on `webrtc/sessions`. */
+/** One viewer on `webrtc/sessions`. */
 export const SessionSummary = z.object({
   session_id: sessionId,
   state: z.enum(['new', 'offered', 'answered', 'connected', 'closed']),
@@ -97,7 +105,7 @@ export const SessionSummary = z.object({
     .enum(['udp', 'turn-udp', 'turn-tcp', 'turn-tls'])
     .nullable()
     .optional()
-    .describe('how packets leave us: straight, or through a TURN server that we reach so'),
+    .describe('how the robot sends: directly, or to a TURN server over this transport'),
   connection_type: z.enum(['LAN', 'WAN']).nullable(),
 })
 export type SessionSummary = z.infer<typeof SessionSummary>
@@ -112,7 +120,7 @@ const wantedLayers = z.partialRecord(
   z.enum(LAYERS),
   z.object({ bitrate: z.number().positive().describe('bit/s') }),
 )
-/** `video/demand/<who>`: which layers somebody watches. An empty payload takes the demand back. */
+/** `video/demand/<who>`: the layers that a client needs. An empty payload withdraws the demand. */
 export const Demand = z
   .object({
     codec: z.enum(VIDEO_CODECS).default('h264'),
@@ -121,7 +129,7 @@ export const Demand = z
       .object({ codec: z.enum(VIDEO_CODECS), layers: wantedLayers })
       .optional()
       .describe('the same in the other codec'),
-    until: time.optional().describe('counts until then, at most 10 minutes ahead'),
+    until: time.optional().describe('valid until then, at most 10 minutes ahead'),
   })
   .nullable()
 export type Demand = z.infer<typeof Demand>
@@ -143,31 +151,31 @@ export const Detections = z.object({
 })
 export type Detections = z.infer<typeof Detections>
 
-/** What is known of a track at a time. */
+/** A track at one point in time. */
 const TrackState = z.object({
-  id: z.string().describe('unique, also over restarts'),
+  id: z.string().describe('unique, also across restarts'),
   track_id: z.int().describe('as in vision/detections'),
   label: z.string(),
   score: z.number(),
   top_score: z.number(),
   box,
-  zones: z.array(z.string()).describe('in which it is now'),
-  entered_zones: z.array(z.string()).describe('in which it was at any time'),
-  dwelling: z.array(z.string()).describe('in which it has stayed for the dwell of the zone'),
+  zones: z.array(z.string()).describe('zones that contain it now'),
+  entered_zones: z.array(z.string()).describe('zones that have contained it at any time'),
+  dwelling: z.array(z.string()).describe('zones where it has stayed for the dwell time of the zone'),
   stationary: z.boolean(),
   frame_time: time,
   start_time: time,
   end_time: time.nullable(),
 })
-/** `vision/track`: something begins to be seen, changes, and is no more. After Frigate’s `events`. */
+/** `vision/track`: an object appears, changes, and disappears. Modeled on Frigate’s `events`. */
 export const TrackEvent = z.object({
   type: z.enum(['new', 'update', 'end']),
-  before: TrackState.nullable().describe('as last told; null in `new`'),
+  before: TrackState.nullable().describe('as last published; null in `new`'),
   after: TrackState,
 })
 export type TrackEvent = z.infer<typeof TrackEvent>
 
-/** `command/<name>`: somebody at an app wants the robot to do something. */
+/** `command/<name>`: a command of an app. */
 export const Command = z.object({
   id: z.string(),
   name: z.string(),
@@ -185,7 +193,7 @@ export const CommandResult = z.looseObject({
   error: z.string().optional(),
 })
 
-/** `metrics/<service>`: as prom-client's `getMetricsAsJSON` has it. */
+/** `metrics/<service>`: the result of prom-client's `getMetricsAsJSON`. */
 export const Metrics = z
   .array(
     z.looseObject({
@@ -195,7 +203,7 @@ export const Metrics = z
       values: z
         .array(
           z.looseObject({
-            value: z.number().nullable().describe('null: no number, such as the mean of nothing'),
+            value: z.number().nullable().describe('null: undefined, such as the mean of no values'),
             labels: z.record(z.string().regex(/^[a-zA-Z_]\w*$/), z.union([z.string(), z.number()])),
           }),
         )
@@ -205,15 +213,15 @@ export const Metrics = z
   .max(300)
 export type Metrics = z.infer<typeof Metrics>
 
-/** `homeassistant/dog`: is a dog there? */
-export const Dog = z.object({
-  present: z.boolean().nullable().describe('null: nobody knows, since nobody looks'),
-  last_seen: z.iso.datetime().nullable().describe('ISO 8601, as Home Assistant wants it'),
+/** `homeassistant/dog`: whether a dog is in view. */
+export const DogPresence = z.object({
+  present: z.boolean().nullable().describe('null: unknown, because the detector is not running'),
+  last_seen: z.iso.datetime().nullable().describe('ISO 8601, as Home Assistant expects it'),
 })
 
 /** Any JSON object. */
-export const Free = z.record(z.string(), z.unknown())
-/** `telemetry/<source>`: readings of a robot service. An empty payload takes them back. */
-export const Telemetry = Free.nullable()
-/** `{}`: the topic itself says all. */
+export const JsonObject = z.record(z.string(), z.unknown())
+/** `telemetry/<source>`: readings of a robot service. An empty payload withdraws them. */
+export const Telemetry = JsonObject.nullable()
+/** `{}`: the topic name is the message. */
 export const Empty = z.object({})

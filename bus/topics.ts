@@ -17,8 +17,16 @@ export const topics = {
     description:
       'Whether the service is running, and its condition. `offline` is published on a clean stop, and by the last will otherwise.',
   }),
+  brokerState: json('broker/state', {
+    payload: message.BrokerState,
+    qos: 1,
+    retain: true,
+    from: 'broker',
+    to: 'anyone',
+    description: 'The state of the broker, every 10 s. Only our own broker publishes it.',
+  }),
   link: json('relay-bridge/link', {
-    payload: message.Link,
+    payload: message.RelayConnectionState,
     qos: 1,
     retain: true,
     from: 'relay-bridge',
@@ -167,7 +175,7 @@ export const topics = {
     description: 'Requests a JPEG on `vision/frame`.',
   }),
   dog: json('homeassistant/dog', {
-    payload: message.Dog,
+    payload: message.DogPresence,
     qos: 1,
     retain: true,
     from: 'homeassistant',
@@ -199,7 +207,7 @@ export const topics = {
     description: 'The outcome of a command; further fields are passed to the app.',
   }),
   event: json('event/{name}', {
-    payload: message.Free,
+    payload: message.JsonObject,
     qos: 1,
     maxBytes: 8 * MiB,
     from: 'any robot service',
@@ -216,7 +224,7 @@ export const topics = {
       'Sensor readings and status, merged into the relay’s `status` event. The sources `mode`, `battery` and `network_state` are also sent as events of their own. An empty payload withdraws them.',
   }),
   cloudProfiles: json('cloud/profiles', {
-    payload: message.Free,
+    payload: message.JsonObject,
     qos: 1,
     retain: true,
     maxBytes: MAX_CLOUD_BYTES,
@@ -225,7 +233,7 @@ export const topics = {
     description: 'The owner’s dogs, as the relay sent them; the newest message replaces the previous one.',
   }),
   cloud: json('cloud/{type}', {
-    payload: message.Free,
+    payload: message.JsonObject,
     qos: 1,
     maxBytes: MAX_CLOUD_BYTES,
     from: 'relay-bridge',

@@ -1,5 +1,5 @@
 import { type Bus, connectBus } from '#bus/bus.ts'
-import type { Link } from '#bus/messages.ts'
+import type { RelayConnectionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { busLogin } from '#lib/bus-login.ts'
 import { findPassword } from '#lib/password-file.ts'
@@ -83,7 +83,7 @@ export async function listenToServices(bus: Bus, expected: readonly string[]) {
     string,
     Patient['services'] extends ReadonlyMap<string, infer State> ? State : never
   > = new Map()
-  let link: Link | undefined
+  let link: RelayConnectionState | undefined
   const complete = Promise.withResolvers<void>()
   const look = () => {
     const all = expected.every((name) => services.has(name))

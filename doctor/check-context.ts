@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
-import type { Link, ServiceState } from '#bus/messages.ts'
+import type { RelayConnectionState, ServiceState } from '#bus/messages.ts'
 import type { ALL_SECTIONS } from '../config-schema.ts'
 
 export type RobotConfig = z.infer<z.ZodObject<typeof ALL_SECTIONS>>
@@ -14,7 +14,7 @@ export interface Patient {
   asleep: boolean
   /** What each service said last, by name. */
   services: ReadonlyMap<string, z.infer<typeof ServiceState>>
-  link: Link | undefined
+  link: RelayConnectionState | undefined
   /** Given by hand, in any shape that the relay has for them. */
   iceServers: unknown[]
 }

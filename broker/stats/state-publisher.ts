@@ -1,37 +1,38 @@
-import { encodePayload } from '#bus/topic.ts'
+import { encodePayload, toWire } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { VERSION } from '#lib/version.ts'
 import type { Broker } from '../broker.ts'
 import { statistics } from './statistics.ts'
 
-/** How often the figures are told, ms; Mosquitto's default. */
-const EVERY = 10_000
+/** Mosquitto's default. */
+const REPORT_INTERVAL_MS = 10_000
 
 interface ReportOptions {
   prefix: string
-  /** Sessions whose clients are away. */
-  away(): number
-  every?: number | undefined
+  /** Stored sessions whose client is not connected. */
+  offlineSessions(): number
+  /** Milliseconds. */
+  interval?: number | undefined
 }
 
-/** The broker speaks for itself, nobody else could say that it stops: `broker/state` and `$SYS/broker/…`, retained. */
-export async function startReport(
+/** Publishes `broker/state` and `$SYS/broker/…`, retained, at an interval, and `offline` when disposed: a broker has no last will. */
+export async function startStatePublisher(
   mqtt: Broker,
-  { prefix, away, every = EVERY }: ReportOptions,
+  { prefix, offlineSessions, interval = REPORT_INTERVAL_MS }: ReportOptions,
 ): Promise<AsyncDisposable> {
-  const began = Date.now()
+  const startedAtEpoch = Date.now()
   const startedAt = performance.now()
-  const topic = `${prefix}/${topics.serviceState.name({ service: 'broker' })}`
+  const topic = toWire(topics.brokerState, prefix, topics.brokerState.name())
   const announce = (state: 'online' | 'offline') => {
     const detail = { clients: mqtt.aedes.connectedClients, refused: { ...mqtt.totals } }
-    const since = state === 'online' ? began : Date.now()
-    const payload = encodePayload(topics.serviceState, { state, version: VERSION, since, ...detail })
-    return retain(mqtt, topic, payload, 1)
+    const since = state === 'online' ? startedAtEpoch : Date.now()
+    const payload = encodePayload(topics.brokerState, { state, version: VERSION, since, ...detail })
+    return publishRetained(mqtt, topic, payload, 1)
   }
   const report = async () => {
-    const figures = statistics({ ...mqtt.sources, away }, startedAt)
-    for (const [name, value] of Object.entries(figures)) {
-      await retain(mqtt, `$SYS/broker/${name}`, Buffer.from(String(value)), 0)
+    const values = statistics({ ...mqtt.sources, offlineSessions }, startedAt)
+    for (const [name, value] of Object.entries(values)) {
+      await publishRetained(mqtt, `$SYS/broker/${name}`, Buffer.from(String(value)), 0)
     }
     await announce('online')
   }
@@ -39,7 +40,7 @@ export async function startReport(
   let running = Promise.resolve()
   const timer = setInterval(() => {
     running = running.then(report)
-  }, every)
+  }, interval)
   timer.unref()
   return {
     async [Symbol.asyncDispose]() {
@@ -50,7 +51,7 @@ export async function startReport(
   }
 }
 
-function retain(mqtt: Broker, topic: string, payload: Buffer, qos: 0 | 1): Promise<void> {
+function publishRetained(mqtt: Broker, topic: string, payload: Buffer, qos: 0 | 1): Promise<void> {
   return new Promise((resolve) => {
     mqtt.aedes.publish({ cmd: 'publish', topic, payload, qos, retain: true, dup: false }, () => resolve())
   })

@@ -61,7 +61,7 @@ export interface Sources {
   totals: Readonly<Record<string, number>>
   retained: { messages: number; bytes: number }
   queued(): { messages: number; bytes: number }
-  away(): number
+  offlineSessions(): number
 }
 
 /** `$SYS/broker/…` as Mosquitto names it (mosquitto(8), "Broker status"), by topic. `since` in ms, monotonic. */
@@ -69,15 +69,15 @@ export function statistics(sources: Sources, since: number): Record<string, stri
   const { aedes, traffic, totals, retained } = sources
   const { received, sent, mostClients, bytes } = traffic
   const connected = aedes.connectedClients
-  const away = sources.away()
+  const offline = sources.offlineSessions()
   const queued = sources.queued()
   const dropped = (totals.messages_dropped ?? 0) + (totals.queued_dropped ?? 0)
   return {
     version: `wimz-robot-stack ${VERSION}`,
     uptime: `${Math.round((performance.now() - since) / 1_000)} seconds`,
-    'clients/total': connected + away,
+    'clients/total': connected + offline,
     'clients/connected': connected,
-    'clients/disconnected': away,
+    'clients/disconnected': offline,
     'clients/maximum': mostClients,
     'messages/received': received.messages,
     'messages/sent': sent.messages,

@@ -1,5 +1,5 @@
 import type { Bus } from '#bus/bus.ts'
-import { Free } from '#bus/messages.ts'
+import { JsonObject } from '#bus/messages.ts'
 import { binary, json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
@@ -88,7 +88,7 @@ function homeAssistantTopics(discoveryPrefix: string) {
   const unprefixed = true
   return {
     discovery: json(`${discoveryPrefix}/device/{id}/config`, {
-      payload: Free,
+      payload: JsonObject,
       qos: 1,
       retain: true,
       unprefixed,

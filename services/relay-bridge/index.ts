@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
-import type { Link as LinkMessage } from '#bus/messages.ts'
+import type { RelayConnectionState as LinkMessage } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'

@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Link } from '#bus/messages.ts'
+import type { RelayConnectionState } from '#bus/messages.ts'
 
 /** Takes in every state of the link; see `relay-bridge/link`. */
-export function createMetrics(registry: Registry): (link: Link) => void {
+export function createMetrics(registry: Registry): (link: RelayConnectionState) => void {
   const registers = [registry]
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
   const connected = gauge('wimz_relay_connected', '1 while the relay knows us')
@@ -19,7 +19,7 @@ export function createMetrics(registry: Registry): (link: Link) => void {
     help: 'Times that the relay refused our credentials',
     registers,
   })
-  let last: Link['state'] | undefined
+  let last: RelayConnectionState['state'] | undefined
   return (link) => {
     connected.set(link.connected ? 1 : 0)
     app.set(link.app_present ? 1 : 0)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ContractError } from '#bus/contract-error.ts'
-import { Free } from '#bus/messages.ts'
+import { JsonObject } from '#bus/messages.ts'
 import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
@@ -33,7 +33,7 @@ test('a subscription with a parameter gets no other messages', async (t) => {
 test('a topic that is not ours has no prefix, and is no other than the one below it', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
-  const spec = { payload: Free, qos: 1, from: '', to: '', description: '' } as const
+  const spec = { payload: JsonObject, qos: 1, from: '', to: '', description: '' } as const
   const [ours, theirs] = [json('house/{name}', spec), json('house/{name}', { ...spec, unprefixed: true })]
   const [own, foreign] = [await collect(bus, ours), await collect(bus, theirs)]
   const others = await collect(bus, json('wimz/house/{name}', { ...spec, unprefixed: true }))

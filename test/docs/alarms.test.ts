@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Link } from '#bus/messages.ts'
+import { RelayConnectionState } from '#bus/messages.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { REASON } from '#services/webrtc/session/close-reasons.ts'
 import { saidIn, sources, talliesIn } from './messages.ts'
@@ -48,7 +48,7 @@ test('the texts that are made elsewhere are those of the code', () => {
 
 test('every state of the link and every end of a session is explained', () => {
   const states = firstCells('### In the states on the bus')
-  for (const state of Link.shape.state.options) assert.ok(states.has(state), state)
+  for (const state of RelayConnectionState.shape.state.options) assert.ok(states.has(state), state)
   assert.deepEqual(firstCells('### In the sessions'), new Set(Object.values(REASON)))
 })
 

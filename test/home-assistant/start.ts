@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import type { Bus } from '#bus/bus.ts'
 import type { Detections } from '#bus/messages.ts'
-import { Free } from '#bus/messages.ts'
+import { JsonObject } from '#bus/messages.ts'
 import { binary, json } from '#bus/topic.ts'
 import { BusSection, CloudIdentity } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -31,7 +31,11 @@ export function startService(t: TestContext, bus: Bus, { log, section, dataDir, 
 const unprefixed = { unprefixed: true, from: 'test', to: 'test', description: '' }
 
 /** Home Assistant's topics below its usual prefix. */
-export const discovery = json('homeassistant/device/{id}/config', { payload: Free, qos: 1, ...unprefixed })
+export const discovery = json('homeassistant/device/{id}/config', {
+  payload: JsonObject,
+  qos: 1,
+  ...unprefixed,
+})
 export const status = binary('homeassistant/status', { qos: 1, ...unprefixed })
 
 /** What the detector says of one picture: one object of each label, its track confirmed unless `track_id` says otherwise. */

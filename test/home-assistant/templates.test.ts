@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Dog, Link, SessionSummary } from '#bus/messages.ts'
+import { DogPresence, RelayConnectionState, SessionSummary } from '#bus/messages.ts'
 import { encodePayload } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { deviceDiscovery } from '#services/home-assistant/discovery.ts'
@@ -27,7 +27,7 @@ test('dog present and last seen follow homeassistant/dog; null is unknown', { sk
     { present: true, last_seen },
     { present: false, last_seen },
     { present: null, last_seen: null },
-  ].map((dog) => encodePayload(topics.dog, Dog.parse(dog)))
+  ].map((dog) => encodePayload(topics.dog, DogPresence.parse(dog)))
   assert.deepEqual(states('dog_present', payloads), ['ON', 'OFF', 'None'])
   // Home Assistant wants a time zone in it
   assert.deepEqual(states('last_seen', payloads), [
@@ -53,7 +53,7 @@ test('viewers are the sessions that are connected', { skip }, () => {
 
 test('the cloud link is connected when the relay has answered', { skip }, () => {
   const link = (connected: boolean) =>
-    Link.parse({
+    RelayConnectionState.parse({
       ...{ state: connected ? 'online' : 'waiting', connected, url: null, since: 1, attempts: 0 },
       ...{ last_close: null, next_retry_ms: null, app_present: null, outbox: { depth: 0, dropped: 0 } },
     })

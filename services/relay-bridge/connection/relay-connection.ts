@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Link as LinkMessage } from '#bus/messages.ts'
+import type { RelayConnectionState as LinkMessage } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import type { Wire } from '../outbox/outbox-sender.ts'
