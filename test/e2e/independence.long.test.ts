@@ -5,7 +5,7 @@ import { collect } from '#test/helpers/collect.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
-test('relay, bridge, vision and broker may each go: the session stays, picture and control go on (P18) (P19)', {
+test('relay, bridge, vision and broker may each go: the session stays, picture and control go on (P18, P19)', {
   timeout: 180_000,
 }, async (t) => {
   const stack = await startStack()

@@ -25,7 +25,7 @@ export async function openApp(relayPort: number): Promise<App> {
   socket.on('error', () => {}) // the relay is killed
   const send = (frame: Frame) => socket.send(JSON.stringify(frame))
   send({ type: 'session_hello', session_id: crypto.randomUUID() })
-  // an app that says nothing for long is turned out (API_CONTRACT 2.1)
+  // the relay closes an app that sends no ping for 25 s (docs/relay-protocol.md#limits)
   const pinging = setInterval(() => socket.readyState === WebSocket.OPEN && send({ type: 'ping' }), 5_000)
   return {
     frames,

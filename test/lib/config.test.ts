@@ -117,7 +117,7 @@ test('a key without a value is no 0', (t) => {
   }
 })
 
-test('the older robot’s own webrtc section is understood (API_CONTRACT 5.2)', (t) => {
+test('the webrtc section of the earlier robot is understood', (t) => {
   const path = files(t, {
     'robot.yaml': `webrtc:
   enabled: true

@@ -10,7 +10,7 @@ import { online, startBridge } from './bridge.ts'
 
 const SDP = 'v=0\r\n'
 
-test('it authenticates, greets first, and is online only when the relay has answered', async (t) => {
+test('it authenticates, greets first, and is online only when the relay has answered (A05)', async (t) => {
   const relay = await fakeRelay(t, { silent: true })
   const { link } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -25,7 +25,7 @@ test('it authenticates, greets first, and is online only when the relay has answ
   assert.equal(payload.url, relay.url)
 })
 
-test('signalling passes in both directions', async (t) => {
+test('signalling passes in both directions (C07)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const inbound = {
@@ -79,7 +79,7 @@ test('signalling passes in both directions', async (t) => {
   }
 })
 
-test('the relay is told of endings by the robot, and never gets an echo', async (t) => {
+test('the relay is told of endings by the robot, and never gets an echo (C13)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -95,7 +95,7 @@ test('the relay is told of endings by the robot, and never gets an echo', async 
   )
 })
 
-test('rubbish from the relay is dropped and everything else goes on (A19)', async (t) => {
+test('rubbish from the relay is dropped and everything else goes on (A19, B17)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link, memory } = await startBridge(t, relay)
   const requests = await collect(robot, topics.request)

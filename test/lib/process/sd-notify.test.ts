@@ -26,7 +26,7 @@ while True:
     print(data.decode(), flush=True)
 `
 
-test('systemd hears READY, then heartbeats for as long as the event loop turns, then STOPPING', {
+test('systemd hears READY, then heartbeats for as long as the event loop turns, then STOPPING (H02)', {
   skip,
 }, async (t) => {
   const { socket, next } = await receiver(t)

@@ -36,7 +36,7 @@ test('events of an outage come in order, each once, with the id and time of when
   await link.next(isEmpty)
 })
 
-test('an event is kept until a pong proves that the relay has read it (2.6)', async (t) => {
+test('an event is kept until a pong proves that the relay has read it (I02)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const first = await relay.robot()

@@ -22,7 +22,7 @@ const treat = { dog_id: 'd1', dog_name: 'Rex', behavior: 'sit', count: 1, remain
 const coach = { trick: 'sit', progress: 0.5, dog_id: 'd1', dog_name: 'Rex' }
 const schedule = { schedule: { id: 's1', mission: 'm1', at: '08:00' } }
 
-/** What a robot service publishes on `event/<name>`, for every event of API_CONTRACT 2.4. */
+/** What a robot service publishes on `event/<name>`, for every event that apps know. */
 const PAYLOADS: Record<string, Record<string, unknown>> = {
   camera_status_changed: { data: { camera_ok: false, camera_error: 'no picture for 2 s' } },
   battery: { level: 76.3, charging: false, voltage: 15.7, temperature: 41.5, treats_today: 4, mode: 'idle' },

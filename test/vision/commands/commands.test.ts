@@ -48,7 +48,7 @@ test('the placeholder can be asked for as a picture as well', async (t) => {
   assert.deepEqual([pixels?.width, pixels?.height], [1280, 720])
 })
 
-test('the camera is set anew while video goes on: size, rate, source, turned', async (t) => {
+test('the camera is set anew while video goes on: size, rate, source, turned (E14)', async (t) => {
   const { app, send, watch, cameraOk, states } = await startTestVision(t)
   await cameraOk()
   await watch(['low'])

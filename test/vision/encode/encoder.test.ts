@@ -47,7 +47,7 @@ test('a new bitrate takes effect while the encoder runs', async () => {
   assert.ok(bytes.after < bytes.before / 2, JSON.stringify(bytes))
 })
 
-test('the bitrate is kept for pictures that are hard to encode, and a keyframe stays small', async () => {
+test('the bitrate is kept for pictures that are hard to encode, and a keyframe stays small (E12)', async () => {
   using encoder = await Encoder.open(OPTIONS)
   const sizes: number[] = []
   for (let index = 0; index < 60; index++) {

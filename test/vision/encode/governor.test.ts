@@ -13,7 +13,7 @@ function seconds(governor: Governor, second: Second, count: number, detecting = 
   return undefined
 }
 
-test('detections give way first, then the size of the picture, and no more than there is', () => {
+test('detections give way first, then the size of the picture, and no more than there is (E11)', () => {
   const governor = new Governor()
   const reliefs = [governor.relief]
   while (seconds(governor, LATE, 2) !== undefined) reliefs.push(governor.relief)

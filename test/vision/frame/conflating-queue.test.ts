@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLatest } from '#services/vision/frame/conflating-queue.ts'
 
-test('only the newest item waits; what it replaces is counted, and every item is disposed of', async () => {
+test('only the newest item waits; what it replaces is counted, and every item is disposed of (E01)', async () => {
   const worked: number[] = []
   let dropped = 0
   let disposed = 0

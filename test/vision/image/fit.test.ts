@@ -17,7 +17,7 @@ test('the fitted size is even, inside the box, and never larger than the source'
   )
 })
 
-test('the layers of a 16:9 camera have their usual sizes, a 4:3 one keeps its shape', () => {
+test('the layers of a 16:9 camera have their usual sizes, a 4:3 one keeps its shape (E13)', () => {
   const hd = { width: 1280, height: 720 }
   assert.deepEqual(fit({ width: 1920, height: 1080 }, hd), hd)
   assert.deepEqual(fit(hd, { width: 960, height: 540 }), { width: 960, height: 540 })

@@ -14,7 +14,7 @@ const seen = (label: string, score: number) => ({
 
 const NOBODY = { dogOf: () => undefined }
 
-test('apps hear of each label at most every 5 s, and of the best of it', async (t) => {
+test('apps hear of each label at most every 5 s, and of the best of it (I20)', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')
   const events = await collect(bus, topics.event, { name: 'detection' })

@@ -18,7 +18,7 @@ test('keyframe requests: the first at once, one more for all that follow, none w
   assert.ok(asked <= 3)
 })
 
-test('silence is one packet every 20 ms, without bursts after a stall', async () => {
+test('silence is one packet every 20 ms, without bursts after a stall (G02)', async () => {
   using silence = createSilence()
   const times: number[] = []
   const stamps: number[] = []

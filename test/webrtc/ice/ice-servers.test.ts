@@ -29,7 +29,7 @@ const chosen = {
 }
 const nothing = { stun: [], turn: [] }
 
-test('every shape of API_CONTRACT 2.1 is understood', () => {
+test('every shape of ice_servers is understood (C21)', () => {
   assert.deepEqual(chooseIceServers([cloudflare], FALLBACK), chosen)
   assert.deepEqual(chooseIceServers({ iceServers: [cloudflare] }, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers({ iceServers: cloudflare }, FALLBACK), chosen)
@@ -72,7 +72,7 @@ test('of many servers only a few are asked (D13)', () => {
   assert.deepEqual([stun.length, turn.length], [2, 6])
 })
 
-test('malformed servers are skipped, the rest is kept (P4) (C21)', () => {
+test('malformed servers are skipped, the rest is kept (P4, C21)', () => {
   const list = [null, 7, { urls: 9 }, { urls: ['http://x', 4, 'stun:', 'turn:a?transport=quic'] }, cloudflare]
   assert.deepEqual(chooseIceServers(list, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers([{ nonsense: true }], FALLBACK), nothing)

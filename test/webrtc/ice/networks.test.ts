@@ -84,7 +84,7 @@ test(
 )
 
 test(
-  'STUN, TURN and name servers that swallow everything hold up neither offer nor picture on the LAN (D05) (D06)',
+  'STUN, TURN and name servers that swallow everything hold up neither offer nor picture on the LAN (D05, D06)',
   options,
   async (t) => {
     const network = openNetwork(t)

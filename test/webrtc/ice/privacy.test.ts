@@ -70,7 +70,7 @@ test('no media leaves before DTLS is up, and none after the close', async (t) =>
   assert.equal(from('media').length, length)
 })
 
-test('a superseded session sends nothing more, to nobody (C20) (P22)', async (t) => {
+test('a superseded session sends nothing more, to nobody (C20, P22)', async (t) => {
   const { bus, offers, from } = await watch(t)
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
   await offers.next() // of the successor, which nobody has answered yet

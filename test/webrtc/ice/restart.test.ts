@@ -47,7 +47,7 @@ async function watching(t: Parameters<typeof startRobot>[0]) {
   return { ...robot, offers, closed, viewer, offer, answer }
 }
 
-test('a silent viewer is offered an ICE restart, and the same session goes on another way (P23) (C14)', async (t) => {
+test('a silent viewer is offered an ICE restart, and the same session goes on another way (P23, C14)', async (t) => {
   const { offers, closed, viewer, offer } = await watching(t)
   swallow(viewer).replace()
   const { payload } = await offers.next({ within: 5_000 })

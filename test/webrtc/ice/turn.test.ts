@@ -46,7 +46,7 @@ test(
   },
 )
 
-test('an account that one server refuses is tried at the next (D04) (P25)', options, async (t) => {
+test('an account that one server refuses is tried at the next (D04, P25)', options, async (t) => {
   const [first, second] = await Promise.all([startTurnServer(t), startTurnServer(t)])
   await watchRelayed(t, [{ ...first.over('udp'), credential: 'expired' }, second.over('udp')])
 })

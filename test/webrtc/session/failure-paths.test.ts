@@ -6,7 +6,7 @@ import { noTurnServer, startTurnServer } from '../ice/turn-server.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('a close for nobody does nothing, and one for a live session ends it, whoever asked (P3) (C08)', async (t) => {
+test('a close for nobody does nothing, and one for a live session ends it, whoever asked (P3, C08)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -28,7 +28,7 @@ test('servers that make no sense leave the offer as it is without any (P4)', asy
   assert.deepEqual(errors.all, [])
 })
 
-test('without a camera the viewer is connected, and gets the picture when there is one (P5)', async (t) => {
+test('without a camera the viewer is connected, and gets the picture when there is one (P5, E03)', async (t) => {
   const { bus, camera } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
@@ -52,7 +52,7 @@ test('no candidate of a viewer beyond the 64th is looked at, and none before the
   await viewer.until(({ video }) => video.length > 0)
 })
 
-test('a session that the relay has ended goes at once, media or not, and the next request is served (P13) (P14) (P16)', async (t) => {
+test('a session that the relay has ended goes at once, media or not, and the next request is served (P13, P14, P16)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -114,7 +114,7 @@ test('a TURN server that goes away takes its session with it, and the next reque
   await again.until(({ video }) => video.length > 0, 10_000)
 })
 
-test('a TURN server that dies in the middle of a session is replaced by the second one (P25) (D13)', {
+test('a TURN server that dies in the middle of a session is replaced by the second one (P25, D13)', {
   skip: noTurnServer(),
 }, async (t) => {
   const [first, second] = await Promise.all([startTurnServer(t), startTurnServer(t)])

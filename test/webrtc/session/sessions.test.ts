@@ -13,7 +13,7 @@ import { createQuality } from '#services/webrtc/video/video-quality.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
-test('a close while the offer is being made wins: nothing is sent (P6) (C11)', async (t) => {
+test('a close while the offer is being made wins: nothing is sent (P6, C11)', async (t) => {
   const { connect, log } = await memoryBus(t)
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
   using tally = createEventCounter(log, 'discarded')

@@ -5,7 +5,7 @@ import { collect } from '#test/helpers/collect.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('the offer holds video, audio and the data channel, in this order, as the contract wants them', async (t) => {
+test('the offer holds video, audio and the data channel, in this order, as the contract wants them (E05)', async (t) => {
   const { bus } = await startRobot(t)
   const offers = await collect(bus, topics.offer)
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
@@ -37,7 +37,7 @@ test('the offer holds video, audio and the data channel, in this order, as the c
   assert.match(audio, /stereo=0/)
 })
 
-test('answer and candidates may come in any order, with garbage between (P9) (P10)', async (t) => {
+test('answer and candidates may come in any order, with garbage between (P9, P10)', async (t) => {
   const { bus, camera, logged } = await startRobot(t)
   camera.roll()
   const garbage = [
@@ -65,7 +65,7 @@ test('answer and candidates may come in any order, with garbage between (P9) (P1
   )
 })
 
-test('the same id twenty times makes one live session, and none is reported closed (P22) (C02) (C09)', async (t) => {
+test('the same id twenty times makes one live session, and none is reported closed (P22, C02, C09, C19)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -81,7 +81,7 @@ test('the same id twenty times makes one live session, and none is reported clos
   assert.deepEqual(closed.all, [])
 })
 
-test('with every place taken, who never connected goes first, then the oldest; the newest gets in (C10)', async (t) => {
+test('with every place taken, who never connected goes first, then the oldest; the newest gets in (C10, D07)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -96,7 +96,7 @@ test('with every place taken, who never connected goes first, then the oldest; t
   await four.until(({ video }) => video.length > 0)
 })
 
-test('an offer that nobody answers is sent again, then given up with an error (P7) (P8) (P12) (C05) (C06)', async (t) => {
+test('an offer that nobody answers is sent again, then given up with an error (P7, P8, P12, C05, C06)', async (t) => {
   const { bus } = await startRobot(t, {}, { resend: [50, 100], answer: 200 })
   const [offers, errors, closed] = await Promise.all([
     collect(bus, topics.offer),
@@ -149,7 +149,7 @@ test('an answer that is none ends the session with an error', async (t) => {
   }
 })
 
-test('a viewer that falls silent is given up after its grace (P15) (P23)', async (t) => {
+test('a viewer that falls silent is given up after its grace (P15, P23)', async (t) => {
   const { bus, camera } = await startRobot(t, {}, { silence: 300, grace: 300, watch: 50 })
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -163,7 +163,7 @@ test('a viewer that falls silent is given up after its grace (P15) (P23)', async
   assert.deepEqual(payload, { session_id: 'one', reason: 'connection-lost', by: 'robot' })
 })
 
-test('the list of sessions tells of each its state, way and figures, and is empty in the end (D10) (D11)', async (t) => {
+test('the list of sessions tells of each its state, way and figures, and is empty in the end (D10, D11)', async (t) => {
   const { bus, camera, service } = await startRobot(t, {}, { report: 300 })
   camera.roll()
   const sessions = await collect(bus, topics.sessions)
@@ -187,7 +187,7 @@ test('the list of sessions tells of each its state, way and figures, and is empt
   await sessions.next({ where: (all) => all.length === 0 })
 })
 
-test('a dead STUN and TURN server delay neither offer nor picture, and leave nothing behind (D02) (D05) (D06)', async (t) => {
+test('a dead STUN and TURN server delay neither offer nor picture, and leave nothing behind (D02, D05, D06)', async (t) => {
   const { bus, camera, service } = await startRobot(t)
   camera.roll()
   const dead = [

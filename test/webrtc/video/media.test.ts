@@ -43,7 +43,7 @@ test('two viewers get the same pictures with numbers of their own', async (t) =>
   assert.notStrictEqual(one.video[0]?.header.ssrc, two.video[0]?.header.ssrc)
 })
 
-test('video is in demand from the answer on until nobody watches', async (t) => {
+test('video is in demand from the answer on until nobody watches (E21)', async (t) => {
   const { bus, camera } = await startRobot(t, { video: { bitrate_kbps: 1200 } })
   camera.roll()
   const demand = await collect(bus, topics.demand)
@@ -91,7 +91,7 @@ test('pictures after a hole wait for the keyframe that is asked for at once', as
   )
 })
 
-test('a picture that is older than half a second is not sent', async (t) => {
+test('a picture that is older than half a second is not sent (E02)', async (t) => {
   const { bus, camera } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
