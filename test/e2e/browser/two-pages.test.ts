@@ -9,7 +9,7 @@ import { launchBrowser } from '#test/helpers/browser.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
-import { openViewer, read } from './page.ts'
+import { openViewer, read } from '../page.ts'
 
 /** How far a channel may be from the overlay’s colour for `dog` after encoding, 0..255. */
 const NEAR = 60
