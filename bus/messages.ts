@@ -30,6 +30,78 @@ export const WebrtcState = ServiceState.extend({
     .describe('age of frames since their capture: median and 95th percentile'),
 })
 
+const size = { width: z.int(), height: z.int() }
+
+/** The detector in `vision/state`. */
+const DetectorState = z.looseObject({
+  ok: z.boolean(),
+  error: z.string().nullable().describe('why nothing is detected; null: it works'),
+  enabled: z.boolean(),
+  model: z.string(),
+  labels: z.array(z.string()).describe('labels that are published and drawn; empty: all'),
+  min_score: z.number(),
+  keep_score: z.number(),
+  max_fps: z.number(),
+  threads: z.int(),
+  format: z.string().optional().describe('of the loaded model, see models/README.md; absent without one'),
+  letterbox: z.string().optional(),
+  scale: z.string().optional(),
+  colours: z.string().optional(),
+  size: z.object(size).optional().describe('input of the model'),
+  classes: z.int().optional(),
+  licence: z.string().nullable().optional().describe('by the metadata of the model'),
+  inference_ms: z.number().nullable(),
+  fps: z.number().describe('inferences a second, measured'),
+})
+
+/** A layer in `vision/state`. */
+const LayerState = z.looseObject({
+  wanted: z.number().describe('bit/s in demand'),
+  bitrate: z.number().describe('bit/s, measured'),
+  fps: z.number().describe('measured'),
+  width: z.int().optional().describe('of its frames; absent before the first'),
+  height: z.int().optional(),
+})
+
+/** `vision/state`. The details are missing while the service is offline or starting. */
+export const VisionState = ServiceState.extend({
+  source: z.string().optional().describe('type of `vision.source`'),
+  camera_ok: z.boolean().optional(),
+  camera_error: z.string().nullable().optional().describe('why the camera delivers no frames'),
+  camera_since: time.optional().describe('when `camera_ok` last changed'),
+  camera_retries: z.int().optional(),
+  size: z.object(size).optional().describe('of the video'),
+  rotate: z.number().optional().describe('degrees clockwise'),
+  flip: z.string().optional(),
+  fps: z.number().optional().describe('frames of the camera a second, measured'),
+  detector: DetectorState.optional(),
+  tracks: z.int().optional().describe('objects in view'),
+  overlay: z.boolean().optional().describe('boxes, mode and clock are drawn'),
+  layers: z
+    .record(z.string(), LayerState)
+    .optional()
+    .describe('layers in demand: `high`, `medium`, `low`, each with `/vp8` for VP8'),
+  load: z
+    .object({
+      age_ms: frameAge.describe('frame age at publication'),
+      encode_ms: frameAge.describe('of that, in the encoder'),
+      level: z.int().describe('0: nothing is reduced, see docs/operating.md'),
+      detection: z.number().describe('fraction of the detection rate, 0..1'),
+      steps: z.int().describe('steps down in frame size'),
+    })
+    .optional(),
+  latency_ms: z
+    .object({
+      capture: frameAge.describe('frame ready'),
+      detect: frameAge.describe('inference done'),
+      encode: frameAge.describe('access unit published'),
+    })
+    .optional()
+    .describe('age of frames since their capture: median and 95th percentile'),
+  dropped: z.record(z.string(), z.int()).optional().describe('frames dropped since the start, by cause'),
+})
+export type VisionState = z.infer<typeof VisionState>
+
 /** `broker/state`. */
 export const BrokerState = ServiceState.extend({
   clients: z.int().describe('connected clients'),

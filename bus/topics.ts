@@ -105,6 +105,14 @@ export const topics = {
     to: 'anyone',
     description: '`{service}/state` of webrtc.',
   }),
+  visionState: json('vision/state', {
+    payload: message.VisionState,
+    qos: 1,
+    retain: true,
+    from: 'vision',
+    to: 'anyone',
+    description: '`{service}/state` of vision.',
+  }),
   video: binary('video/{layer}', {
     qos: 0,
     maxBytes: 2 * MiB,

@@ -5,9 +5,10 @@ import { topics } from '#bus/topics.ts'
 import type { Logger } from '../logger.ts'
 import { VERSION } from '../version.ts'
 
-const PUBLISH_INTERVAL_MS = 5_000
+/** Milliseconds. */
+const EVERY = 5_000
 
-/** Metrics of the process, the same for every service. */
+/** What every service tells of its process, whatever its work. */
 function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Disposable {
   collectDefaultMetrics({ register: registry })
   const reconnects = new Counter({
@@ -25,26 +26,20 @@ function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Dis
 }
 
 /**
- * Publishes the registry on `metrics/<service>` periodically. Called only with `metrics.port` set, since measuring the
- * event loop's lag has a cost.
+ * Says everything in the registry on `metrics/<service>`, now and then. Only where somebody wants it (`metrics.port`):
+ * the event loop's lag is measured from then on, which costs a little.
  */
-export function publishMetrics({
-  bus,
-  registry,
-  service,
-  log,
-  every = PUBLISH_INTERVAL_MS,
-}: PublishOptions): Disposable {
+export function publishMetrics({ bus, registry, service, log, every = EVERY }: PublishOptions): Disposable {
   const stack = new DisposableStack()
   registry.setDefaultLabels({ service })
   stack.use(addProcessMetrics(registry, bus))
-  const publish = async () => {
-    // prom-client types `type` as an enum, but it is a string at run time
-    const metrics = (await registry.getMetricsAsJSON()) as unknown as Metrics
-    await bus.publish(topics.metrics, metrics, { service })
+  const share = async () => {
+    // typed with an enum that never is there at run time
+    const said = (await registry.getMetricsAsJSON()) as unknown as Metrics
+    await bus.publish(topics.metrics, said, { service })
   }
   const timer = setInterval(() => {
-    publish().catch((err: unknown) => log.warn({ err }, 'metrics not published'))
+    share().catch((err: unknown) => log.warn({ err }, 'metrics not published'))
   }, every)
   timer.unref()
   stack.defer(() => clearInterval(timer))

@@ -13,11 +13,11 @@ import { DetectorSection, type SourceSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import { ModelThread } from './detect/model-thread.ts'
 import { createPreprocessor } from './detect/preprocess.ts'
-import { copyShared, greyPicture } from './detect/shared-frame.ts'
+import { copyShared, grayFrame } from './detect/shared-frame.ts'
 import { CapturedFrame } from './frame/captured-frame.ts'
 import type { Size } from './image/fit.ts'
-import { allocate, Normaliser, planesOf } from './image/pixels.ts'
-import { Canvas } from './image/scratch-frame.ts'
+import { allocate, FrameConverter, planesOf } from './image/pixels.ts'
+import { ScratchFrame } from './image/scratch-frame.ts'
 import { paintOverlay, type Scene } from './overlay/overlay.ts'
 
 /** Interval of the frames that detection is measured on: as from a camera, not back to back. */
@@ -28,14 +28,14 @@ export async function captureFrames(source: SourceSection, options: CaptureOptio
   await captureFrom(source)(options)
 }
 
-/** Loads a model in its thread and runs it on a grey frame. Rejects with UnavailableError. Times in milliseconds. */
+/** Loads a model in its thread and runs it on a gray frame. Rejects with UnavailableError. Times in milliseconds. */
 export async function tryModel(settings: DetectorSection, runs: number) {
   const start = performance.now()
   await using thread = await ModelThread.start(settings)
   const loadMs = performance.now() - start
   const inferenceMs: number[] = []
   for (let run = 0; run < runs; run++) {
-    inferenceMs.push((await thread.detect(greyPicture(), settings.min_score)).runMs)
+    inferenceMs.push((await thread.detect(grayFrame(), settings.min_score)).runMs)
   }
   const { format, size } = thread.facts ?? {}
   return { loadMs, inferenceMs, format, size }
@@ -78,20 +78,18 @@ export function measureOverlay(size: Size, scenes: readonly Scene[]): number[] {
 async function measureDetector(player: ClipPlayer, frames: number, log: Logger) {
   const total: number[] = []
   const inference: number[] = []
-  const events = new EventTarget()
   let start = 0
   using drops = createEventCounter(log, 'frames dropped')
   await using detector = new Detector({
     config: DetectorSection.parse({ max_fps: 60 }),
     log,
     drops,
-    onDetected(_, __, runMs) {
-      total.push(performance.now() - start)
-      inference.push(runMs)
-      events.dispatchEvent(new Event('done'))
-    },
-    onChange: () => {},
   })
+  detector.on('detections', (_, __, inferenceMs) => {
+    total.push(performance.now() - start)
+    inference.push(inferenceMs)
+  })
+  detector.start()
   while (!detector.ok) await sleep(50)
   for (let index = 0; index < frames; index++) {
     // a second apart by their own time: none is left out for `max_fps`
@@ -100,7 +98,7 @@ async function measureDetector(player: ClipPlayer, frames: number, log: Logger) 
       { at: index * 1_000, index, live: true },
     )
     await sleep(FRAME_INTERVAL_MS)
-    const done = once(events, 'done')
+    const done = once(detector, 'detections')
     start = performance.now()
     detector.offer(captured)
     await done
@@ -111,7 +109,7 @@ async function measureDetector(player: ClipPlayer, frames: number, log: Logger) 
 async function measurePreprocessing(player: ClipPlayer, frames: number) {
   const copy: number[] = []
   const preprocess: number[] = []
-  using scratch = new Canvas()
+  using scratch = new ScratchFrame()
   const size = { width: 300, height: 300 }
   const convert = createPreprocessor({ size, letterbox: 'stretch', scale: 'unit', colours: 'rgb' })
   const out = new Float32Array(3 * size.width * size.height)
@@ -132,23 +130,23 @@ async function measurePreprocessing(player: ClipPlayer, frames: number) {
 /** Frames of a clip, over and over. */
 class ClipPlayer implements AsyncDisposable {
   readonly #clip: string
-  readonly #normaliser: Normaliser
+  readonly #converter: FrameConverter
   #input: Input | undefined
 
   constructor(clip: string, box: Size) {
     this.#clip = clip
-    this.#normaliser = new Normaliser(box)
+    this.#converter = new FrameConverter(box)
   }
 
   /** The caller frees it. */
   async next() {
     const next = (await this.#input?.next()) ?? (await this.#restart())
-    return await this.#normaliser.normalise(next.pixels)
+    return await this.#converter.convert(next.pixels)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#input?.[Symbol.asyncDispose]()
-    this.#normaliser[Symbol.dispose]()
+    this.#converter[Symbol.dispose]()
   }
 
   async #restart() {

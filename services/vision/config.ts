@@ -1,16 +1,16 @@
 import { z } from 'zod'
 import { number } from '#lib/coerced-number.ts'
 
-/** Pixels, even as 4:2:0 video needs it. */
+/** Pixels; even, as 4:2:0 video requires. */
 export const Side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
 
-/** Pictures a second. */
+/** Frames a second. */
 export const Fps = number.pipe(z.number().min(1).max(60))
 /** Degrees clockwise. */
 export const Rotate = number.pipe(z.literal([0, 90, 180, 270]))
 export const Flip = z.enum(['none', 'horizontal', 'vertical'])
 
-/** `vision.source`: where pictures come from. */
+/** `vision.source`: where frames come from. */
 export const SourceSection = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('rpicam'),
@@ -36,7 +36,7 @@ export const SourceSection = z.discriminatedUnion('type', [
 ])
 export type SourceSection = z.infer<typeof SourceSection>
 
-/** How detectors write their output; `auto` looks at the file. */
+/** Output formats of detectors; `auto` identifies the file. */
 export const MODEL_FORMATS = [
   'auto',
   'yolov8',
@@ -52,7 +52,7 @@ export const MODEL_FORMATS = [
 
 const score = number.pipe(z.number().min(0).max(1))
 
-/** `vision.detector`. `command/set_detector` changes it while it runs. */
+/** `vision.detector`; `command/set_detector` changes it at run time. */
 export const DetectorSection = z
   .strictObject({
     enabled: z.boolean().default(true),
@@ -73,12 +73,12 @@ export const DetectorSection = z
   .prefault({})
 export type DetectorSection = z.infer<typeof DetectorSection>
 
-const share = number.pipe(z.number().min(0).max(1))
+const fraction = number.pipe(z.number().min(0).max(1))
 
-/** `vision.zones.<name>`: a part of the picture. */
+/** `vision.zones.<name>`: a polygon in fractions of the image. */
 const ZoneSection = z.strictObject({
   points: z
-    .array(z.tuple([share, share]))
+    .array(z.tuple([fraction, fraction]))
     .min(3)
     .max(64),
   labels: z.array(z.string().min(1)).default([]),
@@ -86,7 +86,7 @@ const ZoneSection = z.strictObject({
 })
 export type ZoneSection = z.infer<typeof ZoneSection>
 
-/** `vision`: camera, detector, what is drawn on the picture. */
+/** `vision`: camera, detector, overlay. */
 export const VisionSection = z
   .strictObject({
     source: SourceSection.prefault({ type: 'rpicam' }),
@@ -105,3 +105,11 @@ export const VisionSection = z
   })
   .prefault({})
 export type VisionSection = z.infer<typeof VisionSection>
+
+/** Camera settings that `command/camera_control` changes at run time. */
+export interface CameraSettings extends Pick<VisionSection, 'source' | 'rotate' | 'flip'> {
+  /** Largest size of the video. */
+  width: number
+  height: number
+  fps: number
+}

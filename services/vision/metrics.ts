@@ -3,10 +3,9 @@ import type { Layer, VideoCodec } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
-/** Seconds. */
-const BUCKETS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512]
+const BUCKETS_SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512]
 
-/** An access unit that was published: `age` since its capture, `encoding` of that in the encoder, ms. */
+/** A published access unit. `age`: ms since capture; `encoding`: ms of that in the encoder. */
 export interface Encoded {
   layer: Layer
   codec: VideoCodec
@@ -14,16 +13,16 @@ export interface Encoded {
   encoding: number
 }
 
-/** The figures of `vision`. */
+/** Prometheus metrics of vision. */
 export type VisionMetrics = ReturnType<typeof createMetrics>
 
 export function createMetrics(drops: Pick<EventCounter, 'totals'>, registry = new Registry()) {
   const registers = [registry]
   const stages = createLatencyHistograms(registry, ['capture', 'detect', 'encode'])
-  const captured = new Counter({ name: 'wimz_frames_captured_total', help: 'Pictures taken', registers })
+  const captured = new Counter({ name: 'wimz_frames_captured_total', help: 'Frames captured', registers })
   const encoded = new Counter({
     name: 'wimz_frames_encoded_total',
-    help: 'Pictures encoded and published',
+    help: 'Frames encoded and published',
     labelNames: ['layer', 'codec'],
     registers,
   })
@@ -31,18 +30,18 @@ export function createMetrics(drops: Pick<EventCounter, 'totals'>, registry = ne
     name: 'wimz_encode_seconds',
     help: 'Time in the encoder',
     labelNames: ['layer', 'codec'],
-    buckets: BUCKETS,
+    buckets: BUCKETS_SECONDS,
     registers,
   })
   const inference = new Histogram({
     name: 'wimz_inference_seconds',
-    help: 'Time in the neural net',
-    buckets: BUCKETS,
+    help: 'Time of the inference',
+    buckets: BUCKETS_SECONDS,
     registers,
   })
   new Counter({
     name: 'wimz_frames_dropped_total',
-    help: 'Pictures left out, by cause',
+    help: 'Frames dropped, by cause',
     labelNames: ['cause'],
     registers,
     collect() {
@@ -51,9 +50,9 @@ export function createMetrics(drops: Pick<EventCounter, 'totals'>, registry = ne
     },
   })
   return {
-    /** Age of pictures after each stage, for `vision/state`. */
+    /** Age of frames after each stage, for `vision/state`. */
     stages,
-    /** A picture of the camera is ready, `age` ms after it was taken. */
+    /** A camera frame is ready, `age` ms after its capture. */
     captured(age: number) {
       captured.inc()
       stages.passed('capture', age)

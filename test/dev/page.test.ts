@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
 import { launchBrowser } from '#test/helpers/browser.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 import { actAsRobot } from './browser-robot.ts'
 import { type Handles, handles, inState, says, skip, watching } from './watching.ts'
 
@@ -72,7 +72,7 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
     assert.deepEqual(params, { with_hud: false })
     const picture = page.locator('#photo-picture')
     for (const data of ['not base64!', 7, null, { data: 'AAAA<' }]) device.send({ event: 'photo', data })
-    using pixels = plainPicture({ width: 320, height: 180 }, [200, 40, 40])
+    using pixels = plainFrame({ width: 320, height: 180 }, [200, 40, 40])
     using encoder = await JpegEncoder.open(pixels)
     const data = (await encoder.encode(pixels)).toString('base64')
     device.send({ event: 'photo', data, filename: 'dog.jpg', resolution: '320x180', with_hud: false })

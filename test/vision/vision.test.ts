@@ -8,7 +8,7 @@ import { startVision } from '#services/vision/index.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { openH264, openJpeg } from '#test/vision/pictures.ts'
+import { openH264, openJpeg } from '#test/vision/frames.ts'
 
 const CLIP = { type: 'url', url: 'demo/clip.mp4' }
 const MINUTE = 60_000
@@ -130,7 +130,7 @@ test('without a model the video goes on, and state and log say why nothing is de
       /no-such-model/.test(String((detector as { error?: string } | undefined)?.error)),
   })
   assert.equal((told.payload.detector as { ok: boolean }).ok, false)
-  assert.ok(memory.logged.some(({ msg, level }) => level === 'warn' && msg === 'no detections, retrying'))
+  assert.ok(memory.logged.some(({ msg, level }) => level === 'warn' && msg === 'detector failed, retrying'))
   await video.next({ within: 8_000 })
 })
 

@@ -1,85 +1,93 @@
+/**
+ * The camera: frames of the configured source, reopened with backoff when it fails, and a placeholder in between.
+ * `sources/` has one file for each type of source.
+ */
+import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { SourceSection, VisionSection } from '../config.ts'
+import type { CameraSettings, SourceSection } from '../config.ts'
 import { CapturedFrame } from '../frame/captured-frame.ts'
-import { createMeter } from '../frame/rate-meter.ts'
+import { createRateMeter } from '../frame/rate-meter.ts'
 import type { Size } from '../image/fit.ts'
-import { endsInTime } from './abort-grace.ts'
-import { PictureTaker } from './frame-normalizer.ts'
-import { Standstill } from './freeze-frame.ts'
-import { reasonOf } from './sanitize-error.ts'
+import { FrameNormalizer } from './frame-normalizer.ts'
+import { FreezeFrame } from './freeze-frame.ts'
+import { sanitizeError } from './sanitize-error.ts'
 import type { Capture } from './sources/source.ts'
 
-/** What may be changed while it runs. */
-export interface CameraSettings extends Size, Pick<VisionSection, 'rotate' | 'flip'> {
-  source: SourceSection
-  fps: number
+interface CameraEvents {
+  /** A frame of the camera, or one in its place, at most `fps` a second. It is disposed of when the listeners return. */
+  frame: [captured: CapturedFrame]
+  /** {@link Camera.summary} has changed. */
+  change: []
+  /** The camera has recovered or failed. Its first state is not an edge. */
+  edge: [ok: boolean, error: string | null]
 }
 
-export interface CameraOptions {
+interface CameraOptions {
   settings: CameraSettings
   captureFrom(source: SourceSection): Capture
   log: Logger
-  /** A picture of the camera, or one that stands in for it, at most `fps` a second. It is disposed of afterwards. */
-  onFrame(captured: CapturedFrame): void
-  /** What `summary` says has changed. */
-  onChange(): void
-  /** It works, or does not any more, unlike before. What it is at first is no change. */
-  onEdge(ok: boolean, error: string | null): void
 }
 
-/** A camera that was there and gives nothing for this long has failed. Milliseconds. */
-const SILENCE = 2_000
-/** The first picture may take longer: a camera has to warm up, a stream to be connected. */
-const WARM_UP = 10_000
+/** A camera without frames for this long has failed. */
+const FRAME_TIMEOUT_MS = 2_000
+/** Longer before the first frame: cameras warm up, streams connect. */
+const FIRST_FRAME_TIMEOUT_MS = 10_000
 const RETRY = { first: 500, cap: 10_000, least: 250 }
-/** A life as short as this, ms, is no recovery: each would be told to apps, several a second. */
-const SHORT = 3_000
+/** Captures shorter than this do not reset the backoff: apps would be notified several times a second. */
+const MIN_RECOVERED_MS = 3_000
+/** Time for a source to stop after an abort; a read that hangs in the kernel cannot. */
+const ABORT_GRACE_MS = 500
 
-interface Change {
+interface PendingChange {
   settings: CameraSettings
   outcome: PromiseWithResolvers<void>
 }
 
 /**
- * Pictures without end: from the source while that works, else of a placeholder that says why; a source that failed is
- * opened again, with backoff. While settings change the last picture stands still.
+ * Emits frames without end: of the source while it works, else of a placeholder with the reason. A failed source is
+ * reopened with backoff. While settings change the last frame is repeated.
  */
-export class Camera implements AsyncDisposable {
+export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposable {
   readonly #options: CameraOptions
   readonly #closing = new AbortController()
-  readonly #meter = createMeter()
+  readonly #rate = createRateMeter()
   readonly #backoff = createBackoff(RETRY)
-  readonly #standstill: Standstill
-  readonly #running: Promise<void>
+  readonly #freezeFrame: FreezeFrame
+  #running: Promise<void> | undefined
   #settings: CameraSettings
-  #change: Change | undefined
-  /** Ends the attempt under way, or the wait for the next. */
+  #change: PendingChange | undefined
+  /** Ends the current capture, or the wait for the next. */
   #interrupt = new AbortController()
-  /** A source that was given up and has not ended yet. */
+  /** An abandoned capture that has not ended yet. */
   #stuck: Promise<void> = Promise.resolve()
   #index = 0
   #size: Size
   #error: string | null = 'starting'
   #since = Date.now()
   #retries = 0
-  /** What was told last; undefined before the first. */
-  #told: boolean | undefined
+  /** Last published state; undefined before the first. */
+  #lastOk: boolean | undefined
 
   constructor(options: CameraOptions) {
+    super()
     this.#options = options
     this.#settings = options.settings
-    const { width, height, fps } = options.settings
+    const { width, height } = options.settings
     this.#size = { width, height }
-    this.#standstill = new Standstill((pixels) => this.#show({ pixels }, false))
-    this.#standstill.say('starting', this.#size, fps)
+    this.#freezeFrame = new FreezeFrame((pixels) => this.#emitFrame({ pixels }, false))
+  }
+
+  /** Opens the source. */
+  start(): void {
+    this.#freezeFrame.showPlaceholder('starting', this.#size, this.#settings.fps)
     this.#running = this.#run()
   }
 
-  /** What `vision/state` says of the camera. */
+  /** The camera's part of `vision/state`. */
   get summary() {
     const { width, height } = this.#size
     const { source, rotate, flip } = this.#settings
@@ -90,39 +98,40 @@ export class Camera implements AsyncDisposable {
       camera_since: this.#since,
       camera_retries: this.#retries,
       size: { width, height },
-      ...{ rotate, flip },
-      fps: Math.round(this.#meter.read().rate * 10) / 10,
+      rotate,
+      flip,
+      fps: Math.round(this.#rate.read().rate * 10) / 10,
     }
   }
 
-  /** As they are now. */
+  /** The settings in use. */
   get settings(): CameraSettings {
     return this.#settings
   }
 
-  /** Why there is no picture, or null. */
+  /** The reason why the camera delivers no frames, or null. */
   get error(): string | null {
     return this.#error
   }
 
   /**
-   * Goes on with other settings; resolves when they gave a picture. Rejects with {@link UnavailableError} when they do
-   * not, and goes back to what was, or when a newer change comes first (FIELD_FAILURES E16).
+   * Changes the settings; resolves when they have delivered a frame. Else returns to the previous ones and rejects with
+   * {@link UnavailableError}, also when a newer change supersedes this one.
    */
   async reconfigure(settings: CameraSettings): Promise<void> {
-    this.#change?.outcome.reject(new UnavailableError('a newer change came first'))
+    this.#change?.outcome.reject(new UnavailableError('superseded by a newer change'))
     const outcome = Promise.withResolvers<void>()
     this.#change = { settings, outcome }
-    if (this.#error === null) this.#standstill.hold(this.#settings.fps)
-    this.#interrupt.abort(new Error('other settings'))
+    if (this.#error === null) this.#freezeFrame.hold(this.#settings.fps)
+    this.#interrupt.abort(new Error('settings changed'))
     await outcome.promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     this.#interrupt.abort()
-    this.#change?.outcome.reject(new UnavailableError('the camera is switched off'))
-    this.#standstill[Symbol.dispose]()
+    this.#change?.outcome.reject(new UnavailableError('the camera is closing'))
+    this.#freezeFrame[Symbol.dispose]()
     await this.#running
   }
 
@@ -133,14 +142,14 @@ export class Camera implements AsyncDisposable {
       this.#interrupt = new AbortController()
       const change = this.#change
       const begin = performance.now()
-      const { reason, worked } = await this.#attempt(change)
+      const { reason, worked } = await this.#capture(change)
       if (signal.aborted) return
-      // a newer change has come, or this one was in vain and what was before is tried again: at once
+      // a newer change is pending, or this one failed: no wait before the next capture
       if (this.#change) {
-        this.#giveUp(change, reason)
+        this.#reject(change, reason)
         continue
       }
-      if (worked && performance.now() - begin > SHORT) this.#backoff.reset()
+      if (worked && performance.now() - begin > MIN_RECOVERED_MS) this.#backoff.reset()
       if (worked || !lost) this.#options.log.warn({ reason }, 'camera lost, retrying')
       lost = true
       this.#fail(reason)
@@ -149,106 +158,120 @@ export class Camera implements AsyncDisposable {
     }
   }
 
-  /** This change did not work; unless a newer one has come, which is tried then. */
-  #giveUp(change: Change | undefined, reason: string): void {
+  /** Ends a change that failed, unless a newer one is pending. */
+  #reject(change: PendingChange | undefined, reason: string): void {
     if (!change || change !== this.#change) return
     this.#change = undefined
-    this.#options.log.warn({ reason }, 'new camera settings do not work, back to the old ones')
+    this.#options.log.warn({ reason }, 'camera settings rejected, keeping the previous ones')
     change.outcome.reject(new UnavailableError(reason))
   }
 
-  /** One life of the source, from opening to its end. */
-  async #attempt(change: Change | undefined): Promise<{ reason: string; worked: boolean }> {
+  /** One capture, from opening the source to its end. */
+  async #capture(change: PendingChange | undefined): Promise<{ reason: string; worked: boolean }> {
     const settings = change?.settings ?? this.#settings
-    using taker = new PictureTaker(settings)
+    using normalizer = new FrameNormalizer(settings)
     const ending = new AbortController()
     let worked = false
-    const silent = () =>
-      ending.abort(new Error(worked ? 'no picture for 2 s' : 'no first picture within 10 s'))
-    const watchdog = setTimeout(silent, WARM_UP)
-    let silence: NodeJS.Timeout | undefined
+    const timedOut = () => ending.abort(new Error(worked ? 'no frame for 2 s' : 'no first frame within 10 s'))
+    const firstFrame = setTimeout(timedOut, FIRST_FRAME_TIMEOUT_MS)
+    let nextFrame: NodeJS.Timeout | undefined
     let abandoned = false
-    const emit = async (pixels: Frame, small?: Frame) => {
+    const emit = async (pixels: Frame, lores?: Frame) => {
       if (abandoned) {
         pixels.free()
-        small?.free()
+        lores?.free()
         return
       }
-      clearTimeout(watchdog)
-      silence ??= setTimeout(silent, SILENCE)
-      silence.refresh()
+      clearTimeout(firstFrame)
+      nextFrame ??= setTimeout(timedOut, FRAME_TIMEOUT_MS)
+      nextFrame.refresh()
       worked = true
-      await this.#take(taker, { pixels, small }, change)
+      await this.#handle(normalizer, { pixels, lores }, change)
     }
     const signal = AbortSignal.any([ending.signal, this.#interrupt.signal, this.#closing.signal])
     try {
       const capture = this.#options.captureFrom(settings.source)
-      // two at once would fight for the device
-      if (!(await endsInTime(this.#stuck, signal))) return { reason: reasonOf(signal.reason), worked }
+      // two captures at once would compete for the device
+      if (!(await endsWithinGrace(this.#stuck, signal)))
+        return { reason: sanitizeError(signal.reason), worked }
       const capturing = capture({ ...settings, emit, signal })
-      if (!(await endsInTime(capturing, signal))) this.#stuck = capturing.catch(() => {})
-      return { reason: signal.aborted ? reasonOf(signal.reason) : 'source ended', worked }
+      if (!(await endsWithinGrace(capturing, signal))) this.#stuck = capturing.catch(() => {})
+      return { reason: signal.aborted ? sanitizeError(signal.reason) : 'source ended', worked }
     } catch (err) {
-      this.#options.log.debug({ reason: reasonOf(err) }, 'source failed')
-      return { reason: reasonOf(signal.aborted ? signal.reason : err), worked }
+      this.#options.log.debug({ reason: sanitizeError(err) }, 'source failed')
+      return { reason: sanitizeError(signal.aborted ? signal.reason : err), worked }
     } finally {
       abandoned = true
-      clearTimeout(watchdog)
-      clearTimeout(silence)
+      clearTimeout(firstFrame)
+      clearTimeout(nextFrame)
     }
   }
 
-  async #take(
-    taker: PictureTaker,
-    source: { pixels: Frame; small: Frame | undefined },
-    change: Change | undefined,
+  async #handle(
+    normalizer: FrameNormalizer,
+    source: { pixels: Frame; lores: Frame | undefined },
+    change: PendingChange | undefined,
   ): Promise<void> {
-    const pictures = await taker.take(source)
-    if (!pictures) return
-    const { pixels } = pictures
-    this.#meter.count()
+    const images = await normalizer.normalize(source)
+    if (!images) return
+    const { pixels } = images
+    this.#rate.count()
     this.#size = { width: pixels.width, height: pixels.height }
-    if (change && this.#change === change) this.#settle(change)
+    if (change && this.#change === change) this.#accept(change)
     if (this.#error !== null) this.#recover()
-    this.#standstill.end(pixels)
-    this.#show(pictures, true)
+    this.#freezeFrame.end(pixels)
+    this.#emitFrame(images, true)
   }
 
-  /** The new settings work. */
-  #settle({ settings, outcome }: Change): void {
+  /** The changed settings have delivered a frame. */
+  #accept({ settings, outcome }: PendingChange): void {
     this.#settings = settings
     this.#change = undefined
     outcome.resolve()
-    this.#options.onChange()
+    this.emit('change')
   }
 
-  #show(
-    pictures: { pixels: Frame; full?: Frame | undefined; small?: Frame | undefined },
-    live: boolean,
-  ): void {
-    using captured = new CapturedFrame(pictures, { at: performance.now(), index: this.#index++, live })
-    this.#options.onFrame(captured)
+  #emitFrame(images: ConstructorParameters<typeof CapturedFrame>[0], live: boolean): void {
+    using captured = new CapturedFrame(images, { at: performance.now(), index: this.#index++, live })
+    this.emit('frame', captured)
   }
 
   #recover(): void {
     this.#error = null
     this.#since = Date.now()
     this.#options.log.info(this.#size, 'camera works')
-    this.#tell(true)
+    this.#publish(true)
   }
 
   #fail(reason: string): void {
     const { fps } = this.#settings
-    if (this.#error !== reason) this.#standstill.say(reason, this.#size, fps)
+    if (this.#error !== reason) this.#freezeFrame.showPlaceholder(reason, this.#size, fps)
     if (this.#error === null) this.#since = Date.now()
     this.#error = reason
-    this.#tell(false)
+    this.#publish(false)
   }
 
-  #tell(ok: boolean): void {
-    const isEdge = this.#told !== undefined && this.#told !== ok
-    this.#told = ok
-    if (isEdge) this.#options.onEdge(ok, this.#error)
-    this.#options.onChange()
+  #publish(ok: boolean): void {
+    const isEdge = this.#lastOk !== undefined && this.#lastOk !== ok
+    this.#lastOk = ok
+    if (isEdge) this.emit('edge', ok, this.#error)
+    this.emit('change')
+  }
+}
+
+/** False when the capture is still running {@link ABORT_GRACE_MS} after the abort. Rejects as the capture does. */
+async function endsWithinGrace(capturing: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  let timer: NodeJS.Timeout | undefined
+  const begin = () => {
+    timer = setTimeout(() => late.resolve(false), ABORT_GRACE_MS)
+  }
+  if (signal.aborted) begin()
+  signal.addEventListener('abort', begin, { once: true })
+  try {
+    return await Promise.race([capturing.then(() => true), late.promise])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', begin)
   }
 }

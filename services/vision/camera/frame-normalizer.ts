@@ -1,44 +1,44 @@
 import type { Frame } from 'node-av'
+import type { CameraSettings } from '../config.ts'
 import { createThrottle } from '../frame/throttle.ts'
-import { Normaliser } from '../image/pixels.ts'
-import type { CameraSettings } from './camera.ts'
+import { FrameConverter } from '../image/pixels.ts'
 import { Orientation } from './orientation.ts'
 
-/** Larger than any: what it normalises keeps its size. */
+/** Larger than any frame: the low-resolution frame keeps its size. */
 const ANY_SIZE = { width: 16_384, height: 16_384 }
 
-/** Makes what a source gives into what the rest works with: upright, bounded in size and rate. */
-export class PictureTaker implements Disposable {
+/** Turns the frames of a source upright, bounds their size and limits their rate. */
+export class FrameNormalizer implements Disposable {
   readonly #stack = new DisposableStack()
   readonly #passes: (now: number) => boolean
   readonly #box: { width: number; height: number }
-  readonly #normaliser: Normaliser
-  readonly #smallNormaliser: Normaliser
-  /** One for each size, since each keeps its filters. */
-  readonly #upright: { pixels: Orientation; full: Orientation; small: Orientation }
+  readonly #converter: FrameConverter
+  readonly #loresConverter: FrameConverter
+  /** One for each size, since each keeps its filter graph. */
+  readonly #upright: { pixels: Orientation; full: Orientation; lores: Orientation }
 
   constructor({ width, height, fps, rotate, flip }: CameraSettings) {
     this.#box = { width, height }
     this.#passes = createThrottle(fps)
-    this.#normaliser = this.#stack.use(new Normaliser(this.#box))
-    this.#smallNormaliser = this.#stack.use(new Normaliser(ANY_SIZE))
+    this.#converter = this.#stack.use(new FrameConverter(this.#box))
+    this.#loresConverter = this.#stack.use(new FrameConverter(ANY_SIZE))
     const turn = () => this.#stack.use(new Orientation({ rotate, flip }))
-    this.#upright = { pixels: turn(), full: turn(), small: turn() }
+    this.#upright = { pixels: turn(), full: turn(), lores: turn() }
   }
 
-  /** Takes both over; undefined for a picture too many. What it returns belongs to the caller. */
-  async take({ pixels, small }: { pixels: Frame; small: Frame | undefined }) {
+  /** Takes ownership of both frames; undefined when the rate limit drops them. The caller owns what it returns. */
+  async normalize({ pixels, lores }: { pixels: Frame; lores: Frame | undefined }) {
     if (!this.#passes(performance.now())) {
       pixels.free()
-      small?.free()
+      lores?.free()
       return undefined
     }
     const isLarger = pixels.width > this.#box.width || pixels.height > this.#box.height
     const full = isLarger ? (pixels.clone() ?? undefined) : undefined
     return {
-      pixels: await this.#upright.pixels.apply(await this.#normaliser.normalise(pixels)),
+      pixels: await this.#upright.pixels.apply(await this.#converter.convert(pixels)),
       full: full && (await this.#upright.full.apply(full)),
-      small: small && (await this.#upright.small.apply(await this.#smallNormaliser.normalise(small))),
+      lores: lores && (await this.#upright.lores.apply(await this.#loresConverter.convert(lores))),
     }
   }
 

@@ -1,31 +1,34 @@
 import type { Frame } from 'node-av'
+import { toYuv } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
-import { drawPlaceholder } from './placeholder.ts'
+import { allocate, planesOf } from '../image/pixels.ts'
+import { paintLines } from '../overlay/overlay.ts'
+import { fillRect } from '../overlay/paint.ts'
 
-/** Shows one picture again and again while there is no new one: the last one, or a placeholder that says why. */
-export class Standstill implements Disposable {
+/** Repeats a frame while the camera delivers none: the last camera frame, or a placeholder with the reason. */
+export class FreezeFrame implements Disposable {
   readonly #show: (pixels: Frame) => void
   #last: Frame | undefined
   #shown: Frame | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** `show` takes the picture over. */
+  /** `show` takes ownership of the frame. */
   constructor(show: (pixels: Frame) => void) {
     this.#show = show
   }
 
-  /** From now on the last picture, if there is one. */
+  /** Repeats the last camera frame, if there is one. */
   hold(fps: number): void {
     const last = this.#last?.clone()
     if (last) this.#begin(last, fps)
   }
 
-  /** From now on a placeholder with this reason. */
-  say(reason: string, size: Size, fps: number): void {
+  /** Repeats a placeholder with this reason. */
+  showPlaceholder(reason: string, size: Size, fps: number): void {
     this.#begin(drawPlaceholder(size, reason), fps)
   }
 
-  /** There is a picture: this one. */
+  /** Stops repeating: the camera has delivered this frame. */
   end(pixels: Frame): void {
     this.#stop()
     this.#last?.free()
@@ -52,4 +55,12 @@ export class Standstill implements Disposable {
     this.#shown?.free()
     this.#shown = undefined
   }
+}
+
+function drawPlaceholder(size: Size, reason: string): Frame {
+  const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
+  const planes = planesOf(pixels)
+  fillRect(planes, { x: 0, y: 0, ...size }, toYuv([24, 32, 48], planes.matrix))
+  paintLines(planes, ['No camera', '', reason])
+  return pixels
 }

@@ -3,12 +3,12 @@ import type { VisionSection } from '../config.ts'
 
 type Turn = Pick<VisionSection, 'rotate' | 'flip'>
 
-/** FFmpeg's filters for turns clockwise, then mirrored. `vflip` only counts rows backwards; nobody else can, so a copy is made. */
+/** FFmpeg's filters for clockwise turns, then flips. `vflip` yields negative strides, which downstream code does not support, so copy. */
 const UPSIDE_DOWN = ['vflip', 'copy']
 const TURNS = { 0: [], 90: ['transpose=clock'], 180: ['hflip', ...UPSIDE_DOWN], 270: ['transpose=cclock'] }
 const FLIPS = { none: [], horizontal: ['hflip'], vertical: UPSIDE_DOWN }
 
-/** Sets pictures upright whose camera is not. */
+/** Turns frames of a camera that is not mounted upright. */
 export class Orientation implements Disposable {
   readonly #filters: string
   #open: { filter: FilterAPI; kind: string } | undefined
@@ -18,7 +18,7 @@ export class Orientation implements Disposable {
     this.#filters = [...TURNS[rotate], ...FLIPS[flip]].join(',')
   }
 
-  /** Takes the picture over and returns it, or a turned one in its place. */
+  /** Takes ownership of the frame; returns it, or a turned one in its place. */
   async apply(source: Frame): Promise<Frame> {
     if (this.#filters === '') return source
     const { colorSpace, colorRange } = source
@@ -31,7 +31,7 @@ export class Orientation implements Disposable {
       source.free()
     }
     const turned = await filter.receive()
-    if (!(turned instanceof Frame)) throw new Error('the picture cannot be turned')
+    if (!(turned instanceof Frame)) throw new Error('the frame cannot be turned')
     turned.colorSpace = colorSpace
     turned.colorRange = colorRange
     return turned
@@ -42,7 +42,7 @@ export class Orientation implements Disposable {
     this.#open = undefined
   }
 
-  /** Filters are made for one size and format. */
+  /** A filter graph is for one size and pixel format. */
   #filterFor({ width, height, format }: Frame): FilterAPI {
     const kind = `${width}x${height} ${format}`
     if (this.#open?.kind !== kind) {

@@ -1,7 +1,7 @@
 import { hideCredentials } from '#lib/redact.ts'
 
-/** Why a source ended, in one line that may be shown and drawn. */
-export function reasonOf(err: unknown): string {
+/** The message of an error as one printable line without credentials: it is published and drawn into the video. */
+export function sanitizeError(err: unknown): string {
   const text = err instanceof Error ? err.message : String(err)
   return hideCredentials(text)
     .replaceAll(/[^\x20-\x7e]+/g, ' ')

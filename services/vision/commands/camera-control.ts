@@ -18,33 +18,30 @@ const Params = z.object({
 interface CameraControlOptions {
   camera: Camera
   dataDir: string
-  /** The rate of the video is another now. */
-  onFps(fps: number): void
 }
 
 /**
- * `command/camera_control {width, height, fps, source, rotate, flip}`, any of them, until the robot starts again. Apps
- * send the same command as `{active}` to those who turn the camera: that is not ours.
+ * `command/camera_control {width, height, fps, source, rotate, flip}`, each optional, until the next start. Apps send the
+ * same command as `{active}` to a service that turns the camera.
  */
-export function cameraControl({ camera, dataDir, onFps }: CameraControlOptions): CommandHandler {
+export function cameraControl({ camera, dataDir }: CameraControlOptions): CommandHandler {
   return {
     name: 'camera_control',
-    mine: (params) => Object.keys(Params.shape).some((key) => key in params),
+    accepts: (params) => Object.keys(Params.shape).some((key) => key in params),
     async run(params) {
       const { source, ...rest } = paramsOf(Params, params)
       if (source) await checkSource(source, dataDir)
       const before = camera.settings
       await camera.reconfigure({ ...before, ...definedOf(rest), source: source ?? before.source })
-      onFps(camera.settings.fps)
       const { size, source: type, rotate, flip } = camera.summary
-      return { ...{ source: type, ...size, rotate, flip }, fps: camera.settings.fps }
+      return { source: type, ...size, rotate, flip, fps: camera.settings.fps }
     },
   }
 }
 
-/** Commands come from far away: they start no programs and open no files but videos of ours. */
+/** Commands are untrusted: they start no programs, and open only video files of the project and of `data_dir`. */
 async function checkSource(source: SourceSection, dataDir: string): Promise<void> {
-  if (source.type === 'exec') throw new ContractError('source: a program can only be set in the config file')
+  if (source.type === 'exec') throw new ContractError('source: exec can only be set in the config file')
   if (source.type === 'rpicam' && source.args.length > 0) {
     throw new ContractError('source.args: can only be set in the config file')
   }
@@ -66,7 +63,7 @@ async function checkFile(url: string, dataDir: string): Promise<void> {
   if (!inside || !(await stat(path)).isFile()) throw refuse('a file of the project or of data_dir')
 }
 
-/** Without the keys that were not given. */
+/** Without undefined values. */
 function definedOf<T extends object>(object: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>

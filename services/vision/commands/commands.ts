@@ -1,3 +1,4 @@
+/** Commands that this service executes, one file each. */
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
@@ -6,14 +7,14 @@ import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
-/** A command that this service carries out. */
+/** A command of this service. */
 export interface CommandHandler {
   name: string
-  /** Is it meant for us? Without this every command of that name is. */
-  mine?(params: Command['params']): boolean
+  /** False for a command of that name that another service executes. */
+  accepts?(params: Command['params']): boolean
   /**
-   * Carries it out; what it returns goes into the result. {@link ContractError} and {@link UnavailableError} tell the
-   * app why not, any other error only the log.
+   * Executes the command; what it returns is added to the result. The app receives the message of a {@link ContractError}
+   * or {@link UnavailableError}; other errors are only logged.
    */
   run(params: Command['params']): Promise<Record<string, unknown>> | Record<string, unknown>
 }
@@ -23,21 +24,24 @@ interface CommandDeps {
   log: Logger
 }
 
-/** Commands that are being carried out at the same time, at most; one more is refused. */
-const MOST = 8
+/** Commands in execution; further ones are rejected. */
+const MAX_RUNNING = 8
 
-/** Carries commands of the bus out and says on `command-result` what became of them. */
-export async function answerCommands(
+/** Executes commands of the bus and publishes their `command-result`. */
+export async function subscribeCommands(
   { bus, log }: CommandDeps,
   handlers: readonly CommandHandler[],
 ): Promise<Disposable> {
   using stack = new DisposableStack()
   let running = 0
-  for (const { name, mine, run } of handlers) {
+  for (const { name, accepts, run } of handlers) {
     const handle = async (command: Command) => {
-      if (mine && !mine(command.params)) return
+      if (accepts && !accepts(command.params)) return
       running++
-      const outcome = running > MOST ? { success: false, error: 'too many at once' } : await attempt(command)
+      const outcome =
+        running > MAX_RUNNING
+          ? { success: false, error: 'too many commands at once' }
+          : await attempt(command)
       running--
       await bus.publish(topics.commandResult, { ...outcome, id: command.id, name })
     }
@@ -49,7 +53,7 @@ export async function answerCommands(
           return { success: false, error: err.message }
         }
         log.error({ err, command: name }, 'command failed')
-        return { success: false, error: 'failed inside the robot' }
+        return { success: false, error: 'internal error' }
       }
     }
     stack.use(await bus.subscribe(topics.command, handle, { name }))
@@ -57,10 +61,10 @@ export async function answerCommands(
   return stack.move()
 }
 
-/** What a command says, checked. Throws {@link ContractError} that names the parameter. */
+/** The validated parameters of a command. Throws a {@link ContractError} that names the parameter. */
 export function paramsOf<T>(schema: z.ZodType<T>, params: Command['params']): T {
   const parsed = schema.safeParse(params)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw new ContractError(`${issue?.path.join('.') || 'parameters'}: ${issue?.message ?? 'not understood'}`)
+  throw new ContractError(`${issue?.path.join('.') || 'parameters'}: ${issue?.message ?? 'invalid'}`)
 }

@@ -9,44 +9,44 @@ import { type CommandHandler, paramsOf } from './commands.ts'
 
 interface SetDetectorOptions {
   detector: Detector
-  /** As the config file has it. */
+  /** By the config file. */
   configured: DetectorSection
   dataDir: string
 }
 
-/** What tells how a file is to be read; it goes with the file. */
-const OF_THE_FILE = ['format', 'names', 'size', 'letterbox', 'scale', 'colours'] as const
+/** Settings that describe a model file and change with it. */
+const FILE_SETTINGS = ['format', 'names', 'size', 'letterbox', 'scale', 'colours'] as const
 
 /**
- * `command/set_detector`: any keys of `vision.detector`, until the robot starts again. Another `model` must lie in
- * `models/` or in `data_dir/models`, because commands come from far away.
+ * `command/set_detector`: any keys of `vision.detector`, until the next start. A `model` must be in `models/` or in
+ * `data_dir/models`, because commands are untrusted.
  */
 export function setDetector({ detector, configured, dataDir }: SetDetectorOptions): CommandHandler {
   return {
     name: 'set_detector',
     async run(params) {
-      const config = paramsOf(DetectorSection, { ...present(params), ...params })
-      if (typeof params.model === 'string') await checkPlace(params.model, dataDir)
+      const config = paramsOf(DetectorSection, { ...defaultsFor(params), ...params })
+      if (typeof params.model === 'string') await checkFolder(params.model, dataDir)
       if (typeof params.names === 'string' && !KNOWN_NAMES.has(params.names))
-        await checkPlace(params.names, dataDir)
+        await checkFolder(params.names, dataDir)
       await detector.reconfigure(config)
       const { ok: _, error: __, ...facts } = detector.summary
       return facts
     },
   }
 
-  /** What the parameters are laid over. */
-  function present(params: Command['params']): DetectorSection {
+  /** The settings that the parameters override. */
+  function defaultsFor(params: Command['params']): DetectorSection {
     const now = detector.settings
     if (params.model === undefined || params.model === now.model) return now
     const base = params.model === configured.model ? configured : DetectorSection.parse({})
-    const file = Object.fromEntries(OF_THE_FILE.map((key) => [key, base[key]]))
+    const file = Object.fromEntries(FILE_SETTINGS.map((key) => [key, base[key]]))
     return { ...now, ...file }
   }
 }
 
-/** Throws {@link ContractError} for a file that lies elsewhere, or nowhere. */
-async function checkPlace(path: string, dataDir: string): Promise<void> {
+/** Throws a {@link ContractError} for a file in another folder, or a missing one. */
+async function checkFolder(path: string, dataDir: string): Promise<void> {
   const folders = await Promise.all(['models', join(dataDir, 'models')].map(real))
   const file = await real(path)
   if (file === undefined) throw new ContractError(`${path}: not found`)

@@ -1,16 +1,16 @@
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { DetectorSection } from '../config.ts'
 import type { Size } from '../image/fit.ts'
-import { byNames, byShape } from './formats.ts'
 import {
-  cells,
-  classesOf,
-  describe,
-  dimension,
   type Format,
-  type Layout,
+  gridPlaces,
+  knownDimension,
   type ModelFile,
+  type ModelIo,
   NO_TENSOR,
+  outputClasses,
+  shapeText,
+  type TensorShape,
 } from './model-io.ts'
 import { COCO, COCO_91, parseNames } from './names.ts'
 
@@ -18,8 +18,8 @@ type Settings = Pick<DetectorSection, 'format' | 'size' | 'letterbox' | 'scale' 
   names?: readonly string[] | undefined
 }
 
-/** How each format wants its pictures, unless something says otherwise. MODELS §9. */
-const INPUTS: Readonly<Record<Format, Pick<Layout, 'letterbox' | 'scale' | 'colours'>>> = {
+/** The input of each format, unless the file or the config says otherwise. */
+const INPUTS: Readonly<Record<Format, Pick<ModelIo, 'letterbox' | 'scale' | 'colours'>>> = {
   yolov8: { letterbox: 'centre', scale: 'unit', colours: 'rgb' },
   yolov5: { letterbox: 'centre', scale: 'unit', colours: 'rgb' },
   end2end: { letterbox: 'centre', scale: 'unit', colours: 'rgb' },
@@ -31,22 +31,32 @@ const INPUTS: Readonly<Record<Format, Pick<Layout, 'letterbox' | 'scale' | 'colo
   detr: { letterbox: 'stretch', scale: 'imagenet', colours: 'rgb' },
 }
 
+/** Strides of nets with three and with four scales. */
+const STRIDES = [
+  [8, 16, 32],
+  [8, 16, 32, 64],
+]
+/** Most boxes of a net without anchors. */
+const MAX_QUERIES = 1_000
+/** x1, y1, x2, y2, score, class */
+const END2END_COLUMNS = 6
+
 /**
- * What kind of detector a file is: by config first, then by its metadata, the names and the shapes of its inputs and
- * outputs. Throws {@link UnavailableError} for what it is not sure of, with the shapes and what to configure.
+ * Identifies the format of a model: from the config, else from its metadata, and the names and shapes of its inputs and
+ * outputs. Throws {@link UnavailableError} with the shapes and the key to set where that leaves a doubt.
  */
-export function recognise(file: ModelFile, settings: Settings): Layout {
+export function detectFormat(file: ModelFile, settings: Settings): ModelIo {
   const refuse = (why: string): never => {
-    const [ins, outs] = [file.inputs.map(describe).join('; '), file.outputs.map(describe).join('; ')]
-    throw new UnavailableError(`${why} (takes ${ins}; gives ${outs})`)
+    const [ins, outs] = [file.inputs.map(shapeText).join('; '), file.outputs.map(shapeText).join('; ')]
+    throw new UnavailableError(`${why} (inputs: ${ins}; outputs: ${outs})`)
   }
   const task = file.metadata.get('task')
   if (task !== undefined && task !== 'detect') refuse(`a model for "${task}", not for detection`)
-  const size = sizeOf(file, settings)
-  if (!size) return refuse('a model whose input has no fixed size: set detector.size')
+  const size = inputSize(file, settings)
+  if (!size) return refuse('the input has no fixed size: set detector.size')
   const format = settings.format === 'auto' ? formatOf(file, size) : settings.format
-  if (!format) return refuse('no kind of detector that is known for sure: set detector.format')
-  const classes = classesOf(format, file)
+  if (!format) return refuse('cannot identify the format of this model: set detector.format')
+  const classes = outputClasses(format, file)
   const names = namesFor(format, classes, settings.names ?? parseNames(file.metadata.get('names')))
   if (!names) {
     const count = classes === undefined ? 'an unknown number of' : classes
@@ -60,54 +70,112 @@ export function recognise(file: ModelFile, settings: Settings): Layout {
 
 function formatOf(file: ModelFile, size: Size): Format | undefined {
   const [images] = file.inputs
-  if (images?.shape.length !== 4 || (dimension(images, 1) ?? 3) !== 3) return undefined
-  return byNames(file) ?? byShape(file, size)
+  if (images?.shape.length !== 4 || (knownDimension(images, 1) ?? 3) !== 3) return undefined
+  return formatByNames(file) ?? formatByShape(file, size)
 }
 
-function sizeOf({ inputs, metadata }: ModelFile, { size }: Settings): Size | undefined {
+function inputSize({ inputs, metadata }: ModelFile, { size }: Settings): Size | undefined {
   const [images = NO_TENSOR] = inputs
-  const [height, width] = [dimension(images, 2), dimension(images, 3)]
+  const [height, width] = [knownDimension(images, 2), knownDimension(images, 3)]
   if (width && height) return { width, height }
   const [first, second = first] = metadata.get('imgsz')?.match(/\d+/g)?.map(Number) ?? []
   return size ?? (first && second ? { width: second, height: first } : undefined)
 }
 
-type Known = Pick<Layout, 'format' | 'size' | 'logits'> & { file: ModelFile }
+type Identified = Pick<ModelIo, 'format' | 'size' | 'logits'> & { file: ModelFile }
 
-function inputOf({ format, file, size, logits }: Known, settings: Settings) {
+function inputOf({ format, file, size, logits }: Identified, settings: Settings) {
   const { letterbox, scale, colours } = INPUTS[format]
-  // those of the family with a sigmoid, RT-DETR and D-FINE, take plain numbers
+  // exports with a sigmoid, RT-DETR and D-FINE, take 0..1
   const usualScale = format === 'detr' && logits === 'sigmoid' ? 'unit' : scale
   return {
-    letterbox: settings.letterbox ?? toldLetterbox(file, size, format) ?? letterbox,
+    letterbox: settings.letterbox ?? letterboxOf(file, size, format) ?? letterbox,
     scale: settings.scale ?? usualScale,
     colours: settings.colours ?? colours,
   }
 }
 
-function toldLetterbox({ outputs, metadata }: ModelFile, size: Size, format: Format) {
-  const told = metadata.get('letterbox')
-  if (told === 'stretch' || told === 'centre' || told === 'top-left') return told
-  const places = dimension(outputs[0] ?? NO_TENSOR, 2)
-  // it only writes like YOLO: its places are others
-  return format === 'yolov8' && places !== undefined && places !== cells(size) ? 'stretch' : undefined
+function letterboxOf({ outputs, metadata }: ModelFile, size: Size, format: Format) {
+  const stated = metadata.get('letterbox')
+  if (stated === 'stretch' || stated === 'centre' || stated === 'top-left') return stated
+  const places = knownDimension(outputs[0] ?? NO_TENSOR, 2)
+  // a net of another family with the output layout of YOLO: it has other places
+  return format === 'yolov8' && places !== undefined && places !== gridPlaces(size) ? 'stretch' : undefined
 }
 
-/** The names where they fit the number of classes; else COCO's where that fits. */
+/** The given names where they fit the number of classes; without any, COCO's where these fit. */
 function namesFor(
   format: Format,
   classes: number | undefined,
   names: readonly string[] | undefined,
 ): readonly string[] | undefined {
-  // DETR has one class more, for nothing
+  // DETR has one class more, for "no object"
   const spare = format === 'detr' ? 1 : 0
   const fits = (count: number) => classes === count || classes === count + spare
   if (names) return classes === undefined || fits(names.length) ? names : undefined
   return [COCO, COCO_91].find(({ length }) => fits(length))
 }
 
-function logitsOf(format: Format, classes: number | undefined, names: readonly string[]): Layout['logits'] {
+function logitsOf(format: Format, classes: number | undefined, names: readonly string[]): ModelIo['logits'] {
   if (format === 'rfdetr') return 'sigmoid'
   if (format !== 'detr') return 'none'
   return classes === names.length + 1 ? 'softmax' : 'sigmoid'
+}
+
+/** The format by the names of inputs and outputs, where these are distinctive. */
+function formatByNames({ inputs, outputs }: ModelFile): Format | undefined {
+  const output = (name: string) => outputs.find((one) => one.name === name)
+  if (inputs.some(({ name }) => name === 'orig_target_sizes')) {
+    return output('labels') && output('boxes') && output('scores') ? 'dfine' : undefined
+  }
+  if (output('logits') && output('pred_boxes')) return 'detr'
+  const [dets, labels] = [output('dets'), output('labels')]
+  return dets && labels && outputs.length === 2 ? detsAndLabels(dets, labels) : undefined
+}
+
+function detsAndLabels(dets: TensorShape, labels: TensorShape): Format | undefined {
+  if (knownDimension(dets, 2) === 5 && labels.type.startsWith('int')) return 'mmdeploy'
+  if (knownDimension(dets, 2) === 4 && labels.shape.length === 3) return 'rfdetr'
+  return undefined
+}
+
+/** The format by the shape of the only output; undefined where several fit. */
+function formatByShape({ outputs, metadata }: ModelFile, size: Size): Format | undefined {
+  const [output = NO_TENSOR, ...more] = outputs
+  if (more.length > 0 || output.shape.length !== 3) return undefined
+  const [rows, columns] = [knownDimension(output, 1), knownDimension(output, 2)]
+  if (metadata.get('end2end')?.toLowerCase() === 'true') {
+    return columns === END2END_COLUMNS ? 'end2end' : undefined
+  }
+  const classes = parseNames(metadata.get('names'))?.length
+  if (rows === undefined || columns === undefined) {
+    // the number of places is open
+    return columns === undefined && classes !== undefined && rows === 4 + classes ? 'yolov8' : undefined
+  }
+  const places = STRIDES.map((strides) => gridPlaces(size, strides))
+  const fitting = fittingFormats({ rows, columns, classes, places })
+  return fitting.length === 1 ? fitting[0] : undefined
+}
+
+interface OutputShape {
+  rows: number
+  columns: number
+  /** By the metadata. */
+  classes: number | undefined
+  /** Places of nets with three and with four scales. */
+  places: readonly number[]
+}
+
+function fittingFormats({ rows, columns, classes, places }: OutputShape): Format[] {
+  const beside = (length: number, fixed: number) =>
+    classes === undefined ? length > fixed : length === fixed + classes
+  const queries = rows <= MAX_QUERIES && rows > columns && !places.includes(rows)
+  const fits: Record<string, boolean> = {
+    yolov8: rows < columns && beside(rows, 4),
+    yolov5: places.some((count) => rows === 3 * count) && beside(columns, 5),
+    yolox: places.includes(rows) && beside(columns, 5),
+    end2end: queries && columns === END2END_COLUMNS,
+    rtdetr: queries && beside(columns, 4) && !(classes === undefined && columns === END2END_COLUMNS),
+  } satisfies Partial<Record<Format, boolean>>
+  return (Object.keys(fits) as Format[]).filter((format) => fits[format])
 }

@@ -1,33 +1,31 @@
 import { Worker } from 'node:worker_threads'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { ModelFacts, ModelSettings, Seen } from './model.ts'
+import type { Inference, ModelFacts, ModelSettings } from './model.ts'
 import type { Yuv420 } from './preprocess.ts'
 import type { WorkerAnswer, WorkerRequest } from './worker.ts'
 
-/** A model that loads or answers slower than this hangs. Milliseconds. */
-const LOAD_DEADLINE = 60_000
-const ANSWER_DEADLINE = 15_000
-/** What a thread gets to end by itself. */
-const END_DEADLINE = 2_000
+const LOAD_TIMEOUT_MS = 60_000
+const INFERENCE_TIMEOUT_MS = 15_000
+const EXIT_TIMEOUT_MS = 2_000
 
-// ONNX Runtime tells Microsoft of machine and model unless it finds this in the environment of the process, which a
-// worker cannot change
+// ONNX Runtime sends telemetry about machine and model unless this is in the environment of the process, which a worker
+// cannot change
 process.env.ORT_DISABLE_TELEMETRY = '1'
 
-/** A model in a thread of its own: it may block or crash there. After any rejection the thread is of no more use. */
+/** A model in a worker thread, where it may block or crash. After any rejection the thread is unusable. */
 export class ModelThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #ended = Promise.withResolvers<string>()
   #pending: PromiseWithResolvers<WorkerAnswer> | undefined
-  #over: string | undefined
+  #endReason: string | undefined
   #facts: ModelFacts | undefined
-  #picture: Yuv420 | undefined
+  #image: Yuv420 | undefined
 
   /** Resolves when the model is loaded. Rejects with {@link UnavailableError}. */
   static async start(settings: ModelSettings): Promise<ModelThread> {
     const thread = new ModelThread(settings)
     try {
-      const answer = await thread.#answer(LOAD_DEADLINE)
+      const answer = await thread.#answer(LOAD_TIMEOUT_MS)
       if (answer.type === 'ready') thread.#facts = answer.facts
       return thread
     } catch (err) {
@@ -43,24 +41,24 @@ export class ModelThread implements AsyncDisposable {
     })
     this.#worker.on('message', (answer: WorkerAnswer) => this.#pending?.resolve(answer))
     this.#worker.once('error', (err) => this.#end(err instanceof Error ? err.message : String(err)))
-    this.#worker.once('exit', (code) => this.#end(`the thread of the detector ended with code ${code}`))
+    this.#worker.once('exit', (code) => this.#end(`detector thread exited with code ${code}`))
   }
 
-  /** Resolves with the reason when the thread has ended by itself or otherwise. Never rejects. */
+  /** Resolves with the reason when the thread has ended. Never rejects. */
   get ended(): Promise<string> {
     return this.#ended.promise
   }
 
-  /** What the model turned out to be. */
+  /** Format, size and classes of the loaded model. */
   get facts(): ModelFacts | undefined {
     return this.#facts
   }
 
-  /** One picture at a time; its planes must lie in shared memory. */
-  async detect(picture: Yuv420, minScore: number): Promise<Seen> {
-    const answered = this.#answer(ANSWER_DEADLINE)
-    if (picture !== this.#picture) this.#worker.postMessage(picture satisfies WorkerRequest)
-    this.#picture = picture
+  /** One image at a time; its planes must be in shared memory. */
+  async detect(image: Yuv420, minScore: number): Promise<Inference> {
+    const answered = this.#answer(INFERENCE_TIMEOUT_MS)
+    if (image !== this.#image) this.#worker.postMessage(image satisfies WorkerRequest)
+    this.#image = image
     this.#worker.postMessage(minScore satisfies WorkerRequest)
     const answer = await answered
     if (answer.type !== 'detected') throw new UnavailableError(`unexpected answer: ${answer.type}`)
@@ -68,18 +66,18 @@ export class ModelThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#over === undefined) this.#worker.postMessage(null satisfies WorkerRequest)
-    const timer = setTimeout(() => void this.#worker.terminate(), END_DEADLINE)
+    if (this.#endReason === undefined) this.#worker.postMessage(null satisfies WorkerRequest)
+    const timer = setTimeout(() => void this.#worker.terminate(), EXIT_TIMEOUT_MS)
     await this.ended
     clearTimeout(timer)
   }
 
-  async #answer(deadline: number): Promise<WorkerAnswer> {
-    if (this.#over !== undefined) throw new UnavailableError(this.#over)
+  async #answer(timeoutMs: number): Promise<WorkerAnswer> {
+    if (this.#endReason !== undefined) throw new UnavailableError(this.#endReason)
     const pending = Promise.withResolvers<WorkerAnswer>()
     this.#pending = pending
-    const late = () => pending.reject(new UnavailableError(`no answer within ${deadline / 1000} s`))
-    const timer = setTimeout(late, deadline)
+    const late = () => pending.reject(new UnavailableError(`no answer within ${timeoutMs / 1000} s`))
+    const timer = setTimeout(late, timeoutMs)
     try {
       return await pending.promise
     } finally {
@@ -89,8 +87,8 @@ export class ModelThread implements AsyncDisposable {
   }
 
   #end(reason: string): void {
-    this.#over ??= reason
-    this.#pending?.reject(new UnavailableError(this.#over))
-    this.#ended.resolve(this.#over)
+    this.#endReason ??= reason
+    this.#pending?.reject(new UnavailableError(this.#endReason))
+    this.#ended.resolve(this.#endReason)
   }
 }

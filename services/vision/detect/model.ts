@@ -2,39 +2,40 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { DetectorSection } from '../config.ts'
 import type { Size } from '../image/fit.ts'
-import { decode, type Output, type Raw } from './decode.ts'
-import { recognise } from './detect-format.ts'
-import { describe, type Layout, type ModelFile, NO_TENSOR, type TensorShape } from './model-io.ts'
+import { decode, type Output, type RawDetection } from './decode.ts'
+import { detectFormat } from './detect-format.ts'
+import { type ModelFile, type ModelIo, NO_TENSOR, shapeText, type TensorShape } from './model-io.ts'
 import { readNames } from './names.ts'
 import { type Candidate, suppress } from './nms.ts'
 import { readMetadata } from './onnx-metadata.ts'
 import { createPreprocessor, place, type Yuv420 } from './preprocess.ts'
 
-/** Boxes that overlap more are the same thing. */
-const SAME = 0.5
-const MOST = 50
-/** That onnxruntime-node 1.30 and we have numbers for; it takes no float16. */
+/** Boxes with a larger IoU are the same object. */
+const SUPPRESSION_IOU = 0.5
+const MAX_CANDIDATES = 50
+/** Tensor types that onnxruntime-node 1.30 and this code convert; it has no float16. */
 const TYPES: ReadonlySet<string> = new Set(['float32', 'int32', 'int64'])
 
-export interface Seen {
+/** The result of running the model on one image. */
+export interface Inference {
   /** Best first. */
   candidates: Candidate[]
-  /** What the net itself took, ms. */
+  /** `session.run()` alone, ms. */
   runMs: number
 }
 
-/** What a model turned out to be. */
-export interface ModelFacts extends Pick<Layout, 'format' | 'letterbox' | 'scale' | 'colours'> {
+/** What is known of a loaded model. */
+export interface ModelFacts extends Pick<ModelIo, 'format' | 'letterbox' | 'scale' | 'colours'> {
   size: Size
   classes: number
-  /** As its file says. */
+  /** By its metadata. */
   licence: string | null
 }
 
 export interface Model extends AsyncDisposable {
   readonly facts: ModelFacts
-  /** What is in the picture, of any class. Blocks the thread for the inference. */
-  detect(picture: Yuv420, minScore: number): Promise<Seen>
+  /** Detections of any class. Blocks the thread during the inference. */
+  detect(image: Yuv420, minScore: number): Promise<Inference>
 }
 
 export type ModelSettings = Pick<
@@ -43,8 +44,8 @@ export type ModelSettings = Pick<
 >
 
 /**
- * Loads a detector of any of the kinds of models/README.md. Rejects when the file is missing, damaged, or something
- * else, with {@link UnavailableError} where it can be told what.
+ * Loads a detector of any format of models/README.md. Rejects when the file is missing, damaged, or of another kind, with
+ * {@link UnavailableError} where the cause is known.
  */
 export async function loadModel(settings: ModelSettings): Promise<Model> {
   const metadata = await readMetadata(settings.model).catch((err: NodeJS.ErrnoException) => {
@@ -56,7 +57,7 @@ export async function loadModel(settings: ModelSettings): Promise<Model> {
   const session = await InferenceSession.create(settings.model, {
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
-    // spinning burns whole cores between two pictures
+    // spinning uses whole cores between two frames
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   })
   try {
@@ -65,22 +66,22 @@ export async function loadModel(settings: ModelSettings): Promise<Model> {
       outputs: session.outputMetadata.map(shapeOf),
       metadata,
     }
-    const layout = recognise(file, { ...settings, names })
-    return await open(session, layout, file)
+    const io = detectFormat(file, { ...settings, names })
+    return await open(session, io, file)
   } catch (err) {
     await session.release()
     throw err
   }
 }
 
-async function open(session: InferenceSession, layout: Layout, file: ModelFile): Promise<Model> {
+async function open(session: InferenceSession, io: ModelIo, file: ModelFile): Promise<Model> {
   const [images = NO_TENSOR] = file.inputs
   const unusual = images.type === 'float32' ? file.outputs.find(({ type }) => !TYPES.has(type)) : images
   if (unusual) {
-    throw new UnavailableError(`${describe(unusual)}: export the model with float32 inputs and outputs`)
+    throw new UnavailableError(`${shapeText(unusual)}: export the model with float32 inputs and outputs`)
   }
-  const preprocess = createPreprocessor(layout)
-  const feeds = createFeeds(file, layout.size)
+  const preprocess = createPreprocessor(io)
+  const feeds = createFeeds(file, io.size)
 
   async function run() {
     const start = performance.now()
@@ -92,27 +93,27 @@ async function open(session: InferenceSession, layout: Layout, file: ModelFile):
     }
   }
 
-  decode(layout, (await run()).outputs, 1)
-  const { format, size, letterbox, scale, colours, names } = layout
+  decode(io, (await run()).outputs, 1)
+  const { format, size, letterbox, scale, colours, names } = io
   const licence = file.metadata.get('license') ?? null
   return {
     facts: { format, size, letterbox, scale, colours, classes: names.length, licence },
-    async detect(picture, minScore) {
-      preprocess(picture, feeds.pixels)
+    async detect(image, minScore) {
+      preprocess(image, feeds.pixels)
       const { outputs, runMs } = await run()
-      const candidates = toCandidates(decode(layout, outputs, minScore), layout, picture)
-      return { candidates: suppress(candidates, SAME, MOST), runMs }
+      const candidates = toCandidates(decode(io, outputs, minScore), io, image)
+      return { candidates: suppress(candidates, SUPPRESSION_IOU, MAX_CANDIDATES), runMs }
     },
     [Symbol.asyncDispose]: () => session.release(),
   }
 }
 
-/** As fractions of the picture, cut to it, without what has no name. */
-function toCandidates(raws: readonly Raw[], layout: Layout, picture: Size): Candidate[] {
-  const { width, height, left, top } = place(picture, layout)
+/** As fractions of the image, clipped to it; classes without a name are discarded. */
+function toCandidates(raws: readonly RawDetection[], io: ModelIo, image: Size): Candidate[] {
+  const { width, height, left, top } = place(image, io)
   const candidates: Candidate[] = []
   for (const { index, score, edges } of raws) {
-    const label = layout.names[index]
+    const label = io.names[index]
     if (!label) continue
     const x1 = clamp((edges[0] - left) / width)
     const y1 = clamp((edges[1] - top) / height)
@@ -123,18 +124,18 @@ function toCandidates(raws: readonly Raw[], layout: Layout, picture: Size): Cand
   return candidates
 }
 
-/** The tensors that go in: the picture, and what some formats want beside it. */
+/** Input tensors: the image, and the further inputs of some formats. */
 function createFeeds({ inputs }: ModelFile, size: Size) {
   const [images = NO_TENSOR] = inputs
   const pixels = new Float32Array(3 * size.width * size.height)
   const dims = [1, 3, size.height, size.width]
-  const others = inputs.slice(1).map((input) => [input.name, extra(input, size)] as const)
+  const others = inputs.slice(1).map((input) => [input.name, furtherInput(input, size)] as const)
   const feeds = { ...Object.fromEntries(others), [images.name]: new Tensor('float32', pixels, dims) }
   return { pixels, tensors: feeds }
 }
 
-function extra(input: TensorShape, { width, height }: Size): Tensor {
-  // boxes come out in pixels of the input, which the picture is stretched to
+function furtherInput(input: TensorShape, { width, height }: Size): Tensor {
+  // boxes are then in pixels of the input, which the image is stretched to
   if (input.name === 'orig_target_sizes') {
     return new Tensor('int64', BigInt64Array.of(BigInt(width), BigInt(height)), [1, 2])
   }
@@ -144,7 +145,7 @@ function extra(input: TensorShape, { width, height }: Size): Tensor {
     const area = (dims[1] ?? 0) * (dims[2] ?? 0)
     return new Tensor('int64', new BigInt64Array(area).fill(1n), dims)
   }
-  throw new UnavailableError(`the model wants an input "${input.name}" that nobody knows`)
+  throw new UnavailableError(`unsupported input: ${shapeText(input)}`)
 }
 
 function outputOf({ data, dims }: Tensor): Output {
@@ -156,7 +157,7 @@ function outputOf({ data, dims }: Tensor): Output {
 function shapeOf(meta: InferenceSession.ValueMetadata): TensorShape {
   return {
     name: meta.name,
-    type: meta.isTensor ? meta.type : 'no tensor',
+    type: meta.isTensor ? meta.type : 'not a tensor',
     shape: meta.isTensor ? meta.shape : [],
   }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
-/** The 80 classes of COCO as YOLO models number them. */
+/** The 80 classes of COCO in the numbering of YOLO models. */
 export const COCO: readonly string[] = `
 person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bench,
 bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,
@@ -12,22 +12,22 @@ teddy bear,hair drier,toothbrush`
   .split(',')
   .map((label) => label.trim())
 
-/** Ids of COCO's own annotations that name nothing, among 0..90. */
+/** Unused ids of COCO's annotations, 0..90. */
 const COCO_GAPS: ReadonlySet<number> = new Set([0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83])
 
-/** The same classes by the ids of COCO's annotations, 0..90, as DETR and its kin number them; gaps are empty. */
+/** The same classes by annotation id, 0..90, the numbering of the DETR family; unused ids are empty. */
 export const COCO_91: readonly string[] = (() => {
   let next = 0
   return Array.from({ length: 91 }, (_, id) => (COCO_GAPS.has(id) ? '' : (COCO[next++] ?? '')))
 })()
 
-/** Lists that have a name of their own. */
+/** Values of `detector.names` that stand for a list. */
 export const KNOWN_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
   ['coco', COCO],
   ['coco91', COCO_91],
 ])
 
-/** Names of the classes as config gives them: a list, `coco`, `coco91`, or a text file with a line for each. */
+/** Class names of `detector.names`: a list, `coco`, `coco91`, or a text file with one name a line. */
 export async function readNames(names: string | readonly string[]): Promise<readonly string[]> {
   if (typeof names !== 'string') return names
   const known = KNOWN_NAMES.get(names)
@@ -41,7 +41,7 @@ export async function readNames(names: string | readonly string[]): Promise<read
     .map((line) => line.trim())
 }
 
-/** Names out of a file's metadata: a Python dictionary `{0: 'person', 1: "dog's"}`, or a list. Undefined for anything else. */
+/** Class names of a model's metadata: a Python dictionary `{0: 'person', 1: "dog's"}` or a list. */
 export function parseNames(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined
   const names: string[] = []

@@ -1,4 +1,4 @@
-/** x, y, width, height from the top left, in fractions of the picture. */
+/** x, y, width, height from the top left, as fractions of the image. */
 export type Box = [x: number, y: number, width: number, height: number]
 
 export interface Candidate {
@@ -7,7 +7,7 @@ export interface Candidate {
   box: Box
 }
 
-/** Area of overlap by area of union, 0..1. */
+/** Intersection over union, 0..1. */
 export function iou(a: Box, b: Box): number {
   const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0])
   const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1])
@@ -17,8 +17,8 @@ export function iou(a: Box, b: Box): number {
 }
 
 /**
- * Non-maximum suppression across classes: of boxes that overlap more than `threshold` only the best stays, whatever it
- * is called, since a dog is not also a cat. Best first, at most `limit`.
+ * Non-maximum suppression across classes: of boxes with an IoU above `threshold` only the best stays, whatever its
+ * label, since a dog is not also a cat. Best first, at most `limit`.
  */
 export function suppress<T extends Candidate>(
   candidates: readonly T[],

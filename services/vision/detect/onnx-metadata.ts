@@ -6,24 +6,23 @@ const KEY = 1
 const VALUE = 2
 /** Wire types. https://protobuf.dev/programming-guides/encoding */
 const [VARINT, I64, LEN, I32] = [0, 1, 2, 5]
-/** Bytes of one entry, entries, and fields of a file that are looked at. */
-const MOST_BYTES = 1 << 20
-const MOST_ENTRIES = 200
-const MOST_FIELDS = 10_000
+const MAX_ENTRY_BYTES = 1 << 20
+const MAX_ENTRIES = 200
+const MAX_FIELDS = 10_000
 
 /**
- * What the maker of an ONNX file wrote into it beside the net, which onnxruntime-node does not tell. The net itself is
- * skipped. Empty for a file that is damaged: whoever loads it will say so. Rejects when it cannot be opened.
+ * Metadata of an ONNX file, which onnxruntime-node does not expose; the graph is skipped. Empty for a damaged file:
+ * loading it reports the error. Rejects when the file cannot be opened.
  */
 export async function readMetadata(path: string): Promise<ReadonlyMap<string, string>> {
   await using file = await open(path)
   const { size } = await file.stat()
   const metadata = new Map<string, string>()
   let at = 0
-  for (let fields = 0; at < size && fields < MOST_FIELDS; fields++) {
+  for (let fields = 0; at < size && fields < MAX_FIELDS; fields++) {
     const field = await readField(file, at, size)
     if (!field) break
-    if (field.number === METADATA_PROPS && field.length <= MOST_BYTES && metadata.size < MOST_ENTRIES) {
+    if (field.number === METADATA_PROPS && field.length <= MAX_ENTRY_BYTES && metadata.size < MAX_ENTRIES) {
       const bytes = Buffer.alloc(field.length)
       await file.read(bytes, 0, field.length, field.start)
       const entry = parseEntry(bytes)
@@ -36,13 +35,13 @@ export async function readMetadata(path: string): Promise<ReadonlyMap<string, st
 
 interface Field {
   number: number
-  /** Where its content begins, and how long it is. */
+  /** Offset and length of its content. */
   start: number
   length: number
 }
 
 async function readField(file: FileHandle, at: number, size: number): Promise<Field | undefined> {
-  // a tag and a length are ten bytes each at most
+  // tag and length have at most ten bytes each
   const head = Buffer.alloc(20)
   const { bytesRead } = await file.read(head, 0, head.length, at)
   const field = parseField(head.subarray(0, bytesRead), 0)
@@ -50,7 +49,7 @@ async function readField(file: FileHandle, at: number, size: number): Promise<Fi
   return { ...field, start: at + field.start }
 }
 
-/** The field whose tag is at `at`, or undefined where there is none. */
+/** The field with its tag at `at`; undefined where there is none. */
 function parseField(bytes: Buffer, at: number): Field | undefined {
   const tag = parseVarint(bytes, at)
   if (!tag) return undefined

@@ -1,7 +1,7 @@
 import type { Planes } from '../image/pixels.ts'
 import type { Yuv420 } from './preprocess.ts'
 
-/** Copies a picture into memory that another thread sees: into `old`, and returns that, where it is of the same kind. */
+/** Copies a frame into shared memory; reuses `old` where size and matrix are the same. */
 export function copyShared(planes: Planes, old?: Yuv420): Yuv420 {
   const { width, height, matrix } = planes
   const fits = old?.width === width && old.height === height && old.matrix === matrix
@@ -25,7 +25,7 @@ function allocateShared(width: number, height: number, matrix: Yuv420['matrix'])
   }
 }
 
-/** Row by row: the rows of a picture may be padded. */
+/** Row by row: rows of a frame may be padded. */
 function copyPlane(from: Buffer, stride: number, to: Uint8Array, width: number): void {
   if (stride === width) {
     to.set(from.subarray(0, to.length))
@@ -36,11 +36,11 @@ function copyPlane(from: Buffer, stride: number, to: Uint8Array, width: number):
   }
 }
 
-/** A picture of nothing, to try a model on. */
-export function greyPicture(): Yuv420 {
-  const picture = allocateShared(64, 64, 'bt601')
-  picture.y.fill(126)
-  picture.u.fill(128)
-  picture.v.fill(128)
-  return picture
+/** A uniform gray frame to try a model with. */
+export function grayFrame(): Yuv420 {
+  const frame = allocateShared(64, 64, 'bt601')
+  frame.y.fill(126)
+  frame.u.fill(128)
+  frame.v.fill(128)
+  return frame
 }

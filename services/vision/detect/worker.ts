@@ -1,29 +1,33 @@
+import { readlinkSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
-import { lowerPriority } from './low-priority.ts'
-import { loadModel, type ModelFacts, type ModelSettings, type Seen } from './model.ts'
+import { type Inference, loadModel, type ModelFacts, type ModelSettings } from './model.ts'
 import type { Yuv420 } from './preprocess.ts'
 
-/** From the worker: first that the model is loaded, then one answer to each picture. */
-export type WorkerAnswer = { type: 'ready'; facts: ModelFacts } | ({ type: 'detected' } & Seen)
+/** From the worker: `ready` once, when the model is loaded, then one `detected` for each frame. */
+export type WorkerAnswer = { type: 'ready'; facts: ModelFacts } | ({ type: 'detected' } & Inference)
 
 /**
- * To the worker: where the pictures are, in shared memory, before the first and when that changes; the lowest score to
- * look at the picture that lies there now; null to end.
+ * To the worker: the image in shared memory, before the first frame and when it moves; the lowest score, to run the model
+ * on that image; null to end.
  */
 export type WorkerRequest = Yuv420 | number | null
 
+/** The niceness of `nice` by default: this thread gets the CPU time that the others leave. */
+const NICENESS = 10
+
 // onnxruntime's run() blocks its thread, so it has one of its own
-if (!parentPort) throw new Error('runs as a worker thread only')
+if (!parentPort) throw new Error('runs only as a worker thread')
 const port = parentPort
 const settings: ModelSettings = workerData
 lowerPriority()
 const model = await loadModel(settings)
 
-let picture: Yuv420 | undefined
+let image: Yuv420 | undefined
 
 async function answer(minScore: number): Promise<WorkerAnswer> {
-  if (!picture) throw new Error('no picture to look at')
-  return { type: 'detected', ...(await model.detect(picture, minScore)) }
+  if (!image) throw new Error('no image to run the model on')
+  return { type: 'detected', ...(await model.detect(image, minScore)) }
 }
 
 port.on('message', (request: WorkerRequest) => {
@@ -33,13 +37,13 @@ port.on('message', (request: WorkerRequest) => {
     return
   }
   if (typeof request === 'object') {
-    picture = request
+    image = request
     return
   }
   answer(request).then(
     (result) => port.postMessage(result),
     (err: unknown) => {
-      // ends this thread with an 'error' for the other side
+      // ends this thread and emits 'error' on the other side
       process.nextTick(() => {
         throw err
       })
@@ -47,3 +51,17 @@ port.on('message', (request: WorkerRequest) => {
   )
 })
 port.postMessage({ type: 'ready', facts: model.facts } satisfies WorkerAnswer)
+
+/**
+ * Lowers the priority of the calling thread. Linux keeps priorities by thread, though the function says process; threads
+ * started later inherit it. No effect elsewhere. setpriority(2), "C library/kernel differences".
+ */
+function lowerPriority(): void {
+  try {
+    // synchronous, so that the link is that of the calling thread: <pid>/task/<tid>
+    const tid = readlinkSync('/proc/thread-self').split('/').at(-1)
+    setPriority(Number(tid), NICENESS)
+  } catch {
+    // not Linux, or not permitted: all threads have the same priority
+  }
+}

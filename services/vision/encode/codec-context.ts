@@ -1,23 +1,30 @@
 import { type CodecContext, type Frame, type Packet, Rational } from 'node-av'
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from 'node-av/constants'
+import type { Matrix } from '../image/color.ts'
+import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'
-import type { EncoderOptions } from './encoder.ts'
 
-/** 90 kHz, as RTP counts. */
-const CLOCK = 90_000
-/** Seconds between keyframes that nobody asked for. */
-const GOP = 10
-/** Seconds of video that the rate control may be ahead: bounds the size of a keyframe. */
-const BUFFER = 0.4
+export interface EncoderOptions extends Size {
+  fps: number
+  /** bit/s */
+  bitrate: number
+  matrix: Matrix
+}
 
-/** What every encoder of ours has in common, before it is opened. */
+const RTP_CLOCK_HZ = 90_000
+/** Interval of keyframes without a request. */
+const GOP_SECONDS = 10
+/** Rate-control buffer; bounds the size of a keyframe. */
+const BUFFER_SECONDS = 0.4
+
+/** Sets the options that all encoders share, before the context is opened. */
 export function prepare(context: CodecContext, options: EncoderOptions): void {
   context.width = options.width
   context.height = options.height
   context.pixelFormat = AV_PIX_FMT_YUV420P
-  context.timeBase = new Rational(1, CLOCK)
+  context.timeBase = new Rational(1, RTP_CLOCK_HZ)
   context.framerate = new Rational(Math.round(options.fps * 1000), 1000)
-  context.gopSize = Math.round(GOP * options.fps)
+  context.gopSize = Math.round(GOP_SECONDS * options.fps)
   setRate(context, options.bitrate)
 }
 
@@ -25,20 +32,20 @@ export function prepare(context: CodecContext, options: EncoderOptions): void {
 export function setRate(context: CodecContext, bitrate: number): void {
   context.bitRate = BigInt(Math.round(bitrate))
   context.rcMaxRate = BigInt(Math.round(bitrate))
-  context.rcBufferSize = Math.round(bitrate * BUFFER)
+  context.rcBufferSize = Math.round(bitrate * BUFFER_SECONDS)
 }
 
-/** One picture in, its bytes out. `at` in milliseconds of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
-export async function encodePicture(
+/** Encodes one frame. `at`: ms of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
+export async function encodeFrame(
   { context, packet }: { context: CodecContext; packet: Packet },
   pixels: Frame,
   { at, keyframe }: { at: number; keyframe: boolean },
 ): Promise<Buffer> {
-  pixels.pts = BigInt(Math.round((at * CLOCK) / 1000))
+  pixels.pts = BigInt(Math.round((at * RTP_CLOCK_HZ) / 1000))
   pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
   check(await context.sendFrame(pixels), 'encode')
   check(await context.receivePacket(packet), 'encode')
-  // a copy: the packet's own memory goes back to the encoder
+  // a copy: the memory of the packet returns to the encoder
   const data = Buffer.from(packet.data ?? [])
   packet.unref()
   return data

@@ -14,36 +14,29 @@ import { nalUnits } from '#bus/access-unit.ts'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'
-import { encodePicture, prepare, setRate } from './codec-context.ts'
+import { type EncoderOptions, encodeFrame, prepare, setRate } from './codec-context.ts'
 
 const NAL_SLICE = 1
 const NAL_IDR = 5
 const NAL_SPS = 7
 const CONSTRAINT_SET2 = 0x20
 
-export interface EncoderOptions extends Size {
-  fps: number
-  /** bit/s */
-  bitrate: number
-  matrix: Matrix
-}
-
-/** Slices are encoded in parallel; each costs a little quality and a packet. */
+/** Slices are encoded in parallel; each costs some quality and a packet. */
 const MAX_SLICES = 4
 
 /**
- * libx264 as a viewer over WebRTC needs it: constrained baseline level 3.1 (profile-level-id 42e01f), no B-frames, no
- * lookahead, SPS and PPS before each IDR picture, bitrate changed while it runs.
+ * libx264 for WebRTC: constrained baseline level 3.1 (profile-level-id 42e01f), no B-frames, no lookahead, SPS and PPS
+ * before each IDR frame, bitrate adjustable at run time.
  */
 export class Encoder implements Disposable {
   readonly options: Readonly<EncoderOptions>
   readonly #context: CodecContext
   readonly #packet = new Packet()
-  /** bit/s, from the next picture on. */
+  /** bit/s, from the next frame on. */
   bitrate: number
   #appliedBitrate: number
 
-  /** Opens the encoder; rejects when libx264 will not have these options. */
+  /** Opens the encoder; rejects when libx264 does not accept the options. */
   static async open(options: EncoderOptions): Promise<Encoder> {
     const context = new CodecContext()
     try {
@@ -63,22 +56,22 @@ export class Encoder implements Disposable {
     this.#packet.alloc()
   }
 
-  /** Does this encoder fit pictures of that kind? */
+  /** True when this encoder can encode such frames. */
   fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
     const { options } = this
     return options.width === width && options.height === height && options.matrix === matrix
   }
 
   /**
-   * The access unit of one picture, Annex-B. `at` in milliseconds of a monotonic clock, larger than the last.
-   * Rejects when the encoder is broken; open another one then.
+   * Encodes a frame to an Annex-B access unit. `at`: ms of a monotonic clock, larger than the last. Rejects when the
+   * encoder is broken and must be reopened.
    */
   async encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
-    // never while the encoder is at work on its own thread
+    // only between frames: the encoder has threads of its own
     if (this.bitrate !== this.#appliedBitrate) setRate(this.#context, this.bitrate)
     this.#appliedBitrate = this.bitrate
     const coded = { context: this.#context, packet: this.#packet }
-    const data = await encodePicture(coded, pixels, { at, keyframe })
+    const data = await encodeFrame(coded, pixels, { at, keyframe })
     markProfile(data)
     return data
   }
@@ -90,8 +83,8 @@ export class Encoder implements Disposable {
 }
 
 /**
- * Sets constraint_set2_flag in each SPS: the stream keeps to the Extended profile too, and the bytes become 42e01f, just as
- * the SDP has it, which Safari compares. libx264 leaves the flag out. H.264 7.4.2.1.1.
+ * Sets constraint_set2_flag in each SPS, which libx264 omits: the bytes become 42e01f as in the SDP, and Safari compares
+ * them. The stream conforms to the Extended profile too. H.264 7.4.2.1.1.
  */
 function markProfile(accessUnit: Buffer): void {
   for (const nal of nalUnits(accessUnit)) {
@@ -119,7 +112,7 @@ async function openX264(context: CodecContext, options: EncoderOptions): Promise
     tune: 'zerolatency',
     profile: 'baseline',
     'forced-idr': 1,
-    // a keyframe comes when asked for, never because the picture changed much
+    // keyframes on request only, never at scene cuts
     'x264-params': 'repeat-headers=1:scenecut=0',
   })
   check(await context.open2(codec, dictionary), 'open libx264')

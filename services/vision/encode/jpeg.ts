@@ -8,20 +8,20 @@ import {
 import type { Size } from '../image/fit.ts'
 import { allocate, check, Scaler } from '../image/pixels.ts'
 
-/** MJPEG's quantiser, 1 (best) to 31, unless told otherwise. */
-const QUALITY = 3
+/** Default quantizer, 1 (best) to 31. */
+const DEFAULT_QUANTIZER = 3
 const FF_QP2LAMBDA = 118
 
-/** Makes pictures of one size into JPEG files: full range, BT.601, as JFIF says. */
+/** Encodes frames of one size as JPEG files: full range, BT.601, as JFIF specifies. */
 export class JpegEncoder implements Disposable {
   readonly #context: CodecContext
-  readonly #canvas: Frame
+  readonly #frame: Frame
   readonly #scaler = new Scaler()
   readonly #packet = new Packet()
-  readonly #quality: number
+  readonly #quantizer: number
   #count = 0n
 
-  static async open(size: Size, quality = QUALITY): Promise<JpegEncoder> {
+  static async open(size: Size, quantizer = DEFAULT_QUANTIZER): Promise<JpegEncoder> {
     const codec = Codec.findEncoderByName(FF_ENCODER_MJPEG)
     if (!codec) throw new Error('this FFmpeg has no MJPEG encoder')
     const context = new CodecContext()
@@ -32,30 +32,30 @@ export class JpegEncoder implements Disposable {
     context.colorRange = AVCOL_RANGE_JPEG
     context.timeBase = new Rational(1, 1000)
     context.setFlags(AV_CODEC_FLAG_QSCALE)
-    context.globalQuality = quality * FF_QP2LAMBDA
+    context.globalQuality = quantizer * FF_QP2LAMBDA
     context.threadCount = 1
     check(await context.open2(codec), 'open MJPEG')
-    return new JpegEncoder(context, size, quality)
+    return new JpegEncoder(context, size, quantizer)
   }
 
-  private constructor(context: CodecContext, size: Size, quality: number) {
-    this.#quality = quality
+  private constructor(context: CodecContext, size: Size, quantizer: number) {
+    this.#quantizer = quantizer
     this.#context = context
-    this.#canvas = allocate(size, 'bt601', { format: AV_PIX_FMT_YUVJ420P, fullRange: true })
+    this.#frame = allocate(size, 'bt601', { format: AV_PIX_FMT_YUVJ420P, fullRange: true })
     this.#packet.alloc()
   }
 
   fits({ width, height }: Size): boolean {
-    return this.#canvas.width === width && this.#canvas.height === height
+    return this.#frame.width === width && this.#frame.height === height
   }
 
   /** The bytes of a JPEG file. */
   async encode(pixels: Frame): Promise<Buffer> {
-    check(this.#canvas.makeWritable(), 'canvas')
-    await this.#scaler.scale(this.#canvas, pixels)
-    this.#canvas.pts = this.#count++
-    this.#canvas.quality = this.#quality * FF_QP2LAMBDA
-    check(await this.#context.sendFrame(this.#canvas), 'encode JPEG')
+    check(this.#frame.makeWritable(), 'JPEG frame')
+    await this.#scaler.scale(this.#frame, pixels)
+    this.#frame.pts = this.#count++
+    this.#frame.quality = this.#quantizer * FF_QP2LAMBDA
+    check(await this.#context.sendFrame(this.#frame), 'encode JPEG')
     check(await this.#context.receivePacket(this.#packet), 'encode JPEG')
     const data = Buffer.from(this.#packet.data ?? [])
     this.#packet.unref()
@@ -64,7 +64,7 @@ export class JpegEncoder implements Disposable {
 
   [Symbol.dispose](): void {
     this.#packet.free()
-    this.#canvas.free()
+    this.#frame.free()
     this.#scaler[Symbol.dispose]()
     this.#context.freeContext()
   }

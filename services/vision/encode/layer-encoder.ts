@@ -1,74 +1,100 @@
 import type { Frame } from 'node-av'
+import { type AccessUnit, encodeAccessUnit, nalUnits } from '#bus/access-unit.ts'
+import type { Bus } from '#bus/bus.ts'
+import { encodeIvf, isKeyframe } from '#bus/ivf.ts'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
-import { createLatest, type Latest } from '../frame/conflating-queue.ts'
-import { createMeter } from '../frame/rate-meter.ts'
+import { type ConflatingQueue, createConflatingQueue } from '../frame/conflating-queue.ts'
+import { createRateMeter } from '../frame/rate-meter.ts'
 import { toEpoch, toRtpTimestamp } from '../frame/wall-clock.ts'
 import { fit, type Size } from '../image/fit.ts'
-import { matrixOf, type Planes } from '../image/pixels.ts'
-import { Canvas } from '../image/scratch-frame.ts'
+import { matrixOf } from '../image/pixels.ts'
+import { ScratchFrame } from '../image/scratch-frame.ts'
 import type { Encoded } from '../metrics.ts'
-import type { Encoder } from './encoder.ts'
-import { FORMATS } from './formats.ts'
-import type { Load } from './overload-control.ts'
-import type { Vp8Encoder } from './vp8-encoder.ts'
+import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
+import type { EncoderOptions } from './codec-context.ts'
+import { Encoder } from './encoder.ts'
+import { Vp8Encoder } from './vp8-encoder.ts'
 
-export interface LayerOptions {
-  name: Layer
+interface LayerEncoderOptions {
+  layer: Layer
   codec: VideoCodec
+  bus: Bus
   log: Logger
   drops: EventCounter
-  /** Draws on a picture of this layer. */
-  paint(planes: Planes, captured: CapturedFrame): void
-  publish(accessUnit: Buffer): Promise<void>
-  load: { published(encoded: Encoded): void } & Pick<Load, 'dropped'>
+  overlay: Pick<OverlayRenderer, 'paint'>
+  onPublished(encoded: Encoded): void
+  onDropped(): void
 }
 
-/** Time between two keyframes of a layer, at least. Milliseconds. */
-const KEYFRAME_EVERY = 500
-/** Waits before a broken encoder is replaced. Milliseconds. */
+/** Shortest time between two keyframes of a layer. */
+const KEYFRAME_INTERVAL_MS = 500
+/** Waits before a broken encoder is reopened, ms. */
 const REOPEN = { first: 1_000, cap: 60_000, least: 500 }
+const NAL_IDR = 5
+
+/** What differs between the codecs. */
+interface Codec {
+  open(options: EncoderOptions): Promise<Encoder | Vp8Encoder>
+  isKeyframe(data: Buffer): boolean
+  /** The message on the bus. */
+  pack(unit: Omit<AccessUnit, 'keyframe'>): Buffer
+  topic: typeof topics.video
+}
+
+const CODECS: Readonly<Record<VideoCodec, Codec>> = {
+  h264: { open: Encoder.open, isKeyframe: hasIdr, pack: encodeAccessUnit, topic: topics.video },
+  vp8: { open: Vp8Encoder.open, isKeyframe, pack: encodeIvf, topic: topics.videoVp8 },
+}
 
 /**
- * One size of the video: scales, draws, encodes and publishes the newest picture. Its encoder is open only while a
- * bitrate is set.
+ * One layer of the video in one codec: scales, draws, encodes and publishes the latest frame. Its encoder is open only
+ * while a bitrate is set.
  */
-export class LayerStream implements AsyncDisposable {
-  readonly #options: LayerOptions
-  readonly #latest: Latest<CapturedFrame>
-  readonly #canvas = new Canvas()
-  readonly #meter = createMeter()
+export class LayerEncoder implements AsyncDisposable {
+  readonly #options: LayerEncoderOptions
+  readonly #queue: ConflatingQueue<CapturedFrame>
+  readonly #scratch = new ScratchFrame()
+  readonly #rate = createRateMeter()
+  readonly #backoff = createBackoff(REOPEN)
+  /** The largest frame. */
+  box: Size
+  fps: number
   #bitrate: number | undefined
   #encoder: Encoder | Vp8Encoder | undefined
-  #keyframeAsked = false
-  #lastKeyframe = -KEYFRAME_EVERY
-  readonly #backoff = createBackoff(REOPEN)
-  /** The largest picture. */
-  box: Size
-  /** Pictures a second. */
-  fps: number
+  #keyframeRequested = false
+  #lastKeyframe = -KEYFRAME_INTERVAL_MS
   #size: Size | undefined
   #closedUntil = 0
   #lastAt = 0
   #counter = 0
 
-  constructor(options: LayerOptions, { box, fps }: { box: Size; fps: number }) {
+  constructor(options: LayerEncoderOptions, { box, fps }: { box: Size; fps: number }) {
     this.#options = options
     this.box = box
     this.fps = fps
-    this.#latest = createLatest(
+    this.#queue = createConflatingQueue(
       (captured) => this.#handle(captured),
       () => {
-        options.drops.count(`${options.name}_too_slow`)
-        options.load.dropped()
+        options.drops.count(`${options.layer}_too_slow`)
+        options.onDropped()
       },
     )
   }
 
-  /** bit/s; undefined when nobody watches. */
+  get layer(): Layer {
+    return this.#options.layer
+  }
+
+  get codec(): VideoCodec {
+    return this.#options.codec
+  }
+
+  /** bit/s; undefined without demand. */
   set bitrate(bitrate: number | undefined) {
     this.#bitrate = bitrate
     if (bitrate !== undefined && this.#encoder) this.#encoder.bitrate = bitrate
@@ -78,9 +104,9 @@ export class LayerStream implements AsyncDisposable {
     return this.#bitrate !== undefined
   }
 
-  /** What `vision/state` says of this layer. */
+  /** This layer in `vision/state`. */
   get summary() {
-    const { rate, bytes } = this.#meter.read()
+    const { rate, bytes } = this.#rate.read()
     return {
       wanted: this.#bitrate ?? 0,
       bitrate: Math.round(bytes * 8),
@@ -89,25 +115,25 @@ export class LayerStream implements AsyncDisposable {
     }
   }
 
-  /** The next picture that is due for one becomes an IDR picture. */
+  /** Makes the next frame an IDR frame, at most one in {@link KEYFRAME_INTERVAL_MS}. */
   requestKeyframe(): void {
-    this.#keyframeAsked = true
+    this.#keyframeRequested = true
   }
 
-  /** Closes the encoder when nobody watches, else encodes this picture unless a newer one overtakes it. */
+  /** Encodes this frame unless a newer one replaces it; closes the encoder without demand. */
   offer(captured: CapturedFrame): void {
-    if (this.wanted || this.#encoder) this.#latest.offer(captured.share())
+    if (this.wanted || this.#encoder) this.#queue.offer(captured.share())
   }
 
-  /** Resolves when the picture in hand is published. */
+  /** Resolves when the frame in process is published. */
   settled(): Promise<void> {
-    return this.#latest.settled()
+    return this.#queue.settled()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#latest[Symbol.asyncDispose]()
+    await this.#queue[Symbol.asyncDispose]()
     this.#closeEncoder()
-    this.#canvas[Symbol.dispose]()
+    this.#scratch[Symbol.dispose]()
   }
 
   async #handle(captured: CapturedFrame): Promise<void> {
@@ -119,7 +145,7 @@ export class LayerStream implements AsyncDisposable {
       this.#backoff.reset()
     } catch (err) {
       this.#closedUntil = performance.now() + this.#backoff.next()
-      this.#options.log.warn({ err, layer: this.#options.name }, 'encoder broken, opening another')
+      this.#options.log.warn({ err, layer: this.layer }, 'encoder failed, reopening')
       this.#closeEncoder()
     }
   }
@@ -127,50 +153,48 @@ export class LayerStream implements AsyncDisposable {
   async #encode(captured: CapturedFrame, bitrate: number): Promise<void> {
     if (captured.at <= this.#lastAt) return
     this.#lastAt = captured.at
-    const canvas = await this.#draw(captured)
-    const encoder = await this.#encoderFor(canvas, bitrate)
-    const now = performance.now()
-    const keyframe = this.#keyframeAsked && now - this.#lastKeyframe >= KEYFRAME_EVERY
-    const data = await encoder.encode(canvas, { at: captured.at, keyframe })
-    const encoding = performance.now() - now
-    if (data.length === 0) return // libvpx has left this picture out
-    const { name: layer, codec } = this.#options
-    const format = FORMATS[codec]
-    if (format.isKeyframe(data)) {
-      this.#keyframeAsked = false
-      this.#lastKeyframe = now
+    const { layer, codec, bus } = this.#options
+    const pixels = await this.#draw(captured)
+    const encoder = await this.#encoderFor(pixels, bitrate)
+    const start = performance.now()
+    const keyframe = this.#keyframeRequested && start - this.#lastKeyframe >= KEYFRAME_INTERVAL_MS
+    const data = await encoder.encode(pixels, { at: captured.at, keyframe })
+    const encoding = performance.now() - start
+    if (data.length === 0) return // libvpx has dropped this frame
+    if (CODECS[codec].isKeyframe(data)) {
+      this.#keyframeRequested = false
+      this.#lastKeyframe = start
     }
     this.#counter = (this.#counter + 1) >>> 0
-    const accessUnit = format.pack({
+    const unit = CODECS[codec].pack({
       capturedAt: BigInt(Math.round(toEpoch(captured.at) * 1000)),
       rtpTimestamp: toRtpTimestamp(captured.at),
       frame: this.#counter,
       data,
     })
-    this.#meter.count(accessUnit.length)
-    this.#options.load.published({ layer, codec, age: performance.now() - captured.at, encoding })
-    await this.#options.publish(accessUnit)
+    this.#rate.count(unit.length)
+    this.#options.onPublished({ layer, codec, age: performance.now() - captured.at, encoding })
+    await bus.publish(CODECS[codec].topic, unit, { layer })
   }
 
-  /** This layer's own copy of the picture, scaled and drawn on. */
+  /** A copy of the frame for this layer, scaled, with the overlay. */
   async #draw(captured: CapturedFrame): Promise<Frame> {
     const size = fit(captured.pixels, this.box)
-    const { frame, planes } = await this.#canvas.fill(captured.pixels, size)
-    this.#options.paint(planes, captured)
+    const { frame, planes } = await this.#scratch.fill(captured.pixels, size)
+    this.#options.overlay.paint(planes, captured)
     return frame
   }
 
-  async #encoderFor(canvas: Frame, bitrate: number): Promise<Encoder | Vp8Encoder> {
-    const { fps } = this
-    const { codec, log, name } = this.#options
-    const kind = { width: canvas.width, height: canvas.height, matrix: matrixOf(canvas) }
+  async #encoderFor(pixels: Frame, bitrate: number): Promise<Encoder | Vp8Encoder> {
+    const { fps, codec, layer } = this
+    const kind = { width: pixels.width, height: pixels.height, matrix: matrixOf(pixels) }
     if (this.#encoder?.fits(kind) && this.#encoder.options.fps === fps) return this.#encoder
     this.#closeEncoder()
-    this.#encoder = await FORMATS[codec].open({ ...kind, fps, bitrate })
+    this.#encoder = await CODECS[codec].open({ ...kind, fps, bitrate })
     this.#size = { width: kind.width, height: kind.height }
-    // may have been changed while it was opening
+    // may have changed while the encoder was opening
     this.#encoder.bitrate = this.#bitrate ?? bitrate
-    log.info({ layer: name, codec, ...kind, bitrate }, 'encoder opened')
+    this.#options.log.info({ layer, codec, ...kind, bitrate }, 'encoder opened')
     return this.#encoder
   }
 
@@ -179,7 +203,11 @@ export class LayerStream implements AsyncDisposable {
     this.#encoder[Symbol.dispose]()
     this.#encoder = undefined
     this.#size = undefined
-    const { name, codec } = this.#options
-    this.#options.log.info({ layer: name, codec }, 'encoder closed')
+    this.#options.log.info({ layer: this.layer, codec: this.codec }, 'encoder closed')
   }
+}
+
+function hasIdr(data: Buffer): boolean {
+  for (const nal of nalUnits(data)) if (((nal[0] ?? 0) & 0x1f) === NAL_IDR) return true
+  return false
 }

@@ -1,60 +1,164 @@
+import { EventEmitter } from 'node:events'
 import type { Logger } from '#lib/logger.ts'
-import { type Percentiles, PercentileWindow, percentilesOf } from '#lib/metrics/percentile-window.ts'
-import { Governor, type Relief } from './governor.ts'
+import { PercentileWindow, percentilesOf } from '#lib/metrics/percentile-window.ts'
 
-/** Milliseconds. */
-const EVERY = 1_000
-
-export interface LoadOptions {
-  log: Logger
-  /** Is there a detector at work, whose rate could fall? */
-  detecting(): boolean
-  /** From now on do without that. */
-  onRelief(relief: Relief): void
+/** What one second of video was like. */
+export interface LoadSample {
+  /** Frames published, and frames dropped because the encoder was busy. */
+  published: number
+  dropped: number
+  /** 95th percentile of the frame age at publication, ms. */
+  age: number
 }
 
-/** Watches whether this machine keeps up with the video, and says what to do without when it does not. */
-export interface Load extends Disposable {
-  /** A picture was published, so many ms after it was taken; so many of them its encoder took. */
-  published(times: { age: number; encoding: number }): void
-  /** A picture was left out because its encoder was busy. */
-  dropped(): void
-  /** What `vision/state` says: how old pictures are when they leave, what encoding takes, and what is done without. */
-  readonly summary: { age_ms: Percentiles | null; encode_ms: Percentiles | null; level: number } & Relief
+/** What is reduced, from nothing to nearly all. The detection rate gives way first, then the frame size, never the latency. */
+export interface Reduction {
+  /** Fraction of the configured detection rate. */
+  detection: number
+  /** Steps down the layer ladder of each layer's frame size. */
+  steps: number
 }
 
-export function watchLoad({ log, detecting, onRelief }: LoadOptions): Load {
-  const governor = new Governor()
-  const [age, encoding] = [new PercentileWindow(), new PercentileWindow()]
-  let ages: number[] = []
-  let dropped = 0
-  const judge = () => {
-    const second = { published: ages.length, dropped, age: percentilesOf(ages)?.p95 ?? 0 }
-    ages = []
-    dropped = 0
-    if (!governor.judge(second, detecting())) return
-    log.warn({ ...second, ...governor.relief }, 'video costs more or less than this machine has')
-    onRelief(governor.relief)
+const NONE: Reduction = { detection: 1, steps: 0 }
+const REDUCTIONS: readonly Reduction[] = [
+  NONE,
+  { detection: 0.5, steps: 0 },
+  { detection: 0.2, steps: 0 },
+  { detection: 0.2, steps: 1 },
+  { detection: 0.2, steps: 2 },
+]
+
+/** Overload: more than this fraction of the frames dropped, or a frame age above this, ms. */
+const OVERLOADED = { dropped: 0.1, age: 100 }
+/** Spare capacity: no more than this. */
+const CALM = { dropped: 0, age: 60 }
+const OVERLOADED_SECONDS = 2
+/** Calm seconds before a step back; doubled after each step back that led to overload. */
+const CALM_SECONDS = { first: 10, max: 160 }
+
+/**
+ * Chooses the reduction second by second: a step down at once, a step back after a calm period that grows with every
+ * failed attempt.
+ */
+export class OverloadPolicy {
+  #level = 0
+  #overloaded = 0
+  #calm = 0
+  #patience = CALM_SECONDS.first
+  #secondsSinceStepBack = Number.POSITIVE_INFINITY
+
+  get level(): number {
+    return this.#level
   }
-  const timer = setInterval(judge, EVERY)
-  timer.unref()
-  return {
-    published(times) {
-      ages.push(times.age)
-      age.add(times.age)
-      encoding.add(times.encoding)
-    },
-    dropped() {
-      dropped++
-    },
-    get summary() {
-      return {
-        age_ms: age.percentiles(),
-        encode_ms: encoding.percentiles(),
-        level: governor.level,
-        ...governor.relief,
-      }
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
+
+  get reduction(): Reduction {
+    return REDUCTIONS[this.#level] ?? NONE
+  }
+
+  /** Adds a second; returns whether the reduction has changed. `detecting`: false where a lower detection rate has no effect. */
+  update(sample: LoadSample, detecting: boolean): boolean {
+    const before = this.#level
+    const { published, dropped, age } = sample
+    const droppedFraction = dropped / Math.max(1, published + dropped)
+    const isOverloaded = droppedFraction > OVERLOADED.dropped || age > OVERLOADED.age
+    const isCalm = droppedFraction <= CALM.dropped && age < CALM.age
+    this.#secondsSinceStepBack++
+    this.#overloaded = isOverloaded ? this.#overloaded + 1 : 0
+    this.#calm = isCalm ? this.#calm + 1 : 0
+    if (this.#overloaded >= OVERLOADED_SECONDS) this.#stepDown(detecting)
+    else if (this.#calm >= this.#patience) this.#stepBack(detecting)
+    return this.#level !== before
+  }
+
+  #stepDown(detecting: boolean): void {
+    this.#overloaded = 0
+    const relapsed = this.#secondsSinceStepBack <= this.#patience
+    this.#patience = relapsed ? Math.min(CALM_SECONDS.max, this.#patience * 2) : CALM_SECONDS.first
+    const next = REDUCTIONS.findIndex(
+      (reduction, i) => i > this.#level && (detecting || helpsVideo(reduction)),
+    )
+    if (next > 0) this.#level = next
+  }
+
+  #stepBack(detecting: boolean): void {
+    this.#calm = 0
+    if (this.#level === 0) return
+    this.#secondsSinceStepBack = 0
+    this.#level--
+    // without a detector the levels that reduce only detection have no effect
+    while (!detecting && this.#level > 0 && !helpsVideo(this.reduction)) this.#level--
+  }
+}
+
+function helpsVideo({ steps }: Reduction): boolean {
+  return steps > 0
+}
+
+const SAMPLE_INTERVAL_MS = 1_000
+
+interface OverloadEvents {
+  /** The reduction has changed. */
+  change: [reduction: Reduction]
+}
+
+/** Measures whether the machine keeps up with the video, and emits what to reduce when it does not. */
+export class OverloadControl extends EventEmitter<OverloadEvents> implements Disposable {
+  readonly #log: Logger
+  readonly #policy = new OverloadPolicy()
+  readonly #age = new PercentileWindow()
+  readonly #encoding = new PercentileWindow()
+  /** True while a detector is running whose rate can be reduced. */
+  detecting = false
+  #ages: number[] = []
+  #dropped = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(log: Logger) {
+    super()
+    this.#log = log
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS).unref()
+  }
+
+  /** A frame was published `age` ms after its capture, of which its encoder took `encoding`. */
+  published({ age, encoding }: { age: number; encoding: number }): void {
+    this.#ages.push(age)
+    this.#age.add(age)
+    this.#encoding.add(encoding)
+  }
+
+  /** A frame was dropped because its encoder was busy. */
+  dropped(): void {
+    this.#dropped++
+  }
+
+  /** `load` in `vision/state`: frame age at publication, encoding time, and what is reduced. */
+  get summary() {
+    return {
+      age_ms: this.#age.percentiles(),
+      encode_ms: this.#encoding.percentiles(),
+      level: this.#policy.level,
+      ...this.#policy.reduction,
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  #sample(): void {
+    const sample = {
+      published: this.#ages.length,
+      dropped: this.#dropped,
+      age: percentilesOf(this.#ages)?.p95 ?? 0,
+    }
+    this.#ages = []
+    this.#dropped = 0
+    if (!this.#policy.update(sample, this.detecting)) return
+    const { level, reduction } = this.#policy
+    this.#log.warn({ ...sample, level, ...reduction }, 'overload level changed')
+    this.emit('change', reduction)
   }
 }

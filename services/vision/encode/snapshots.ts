@@ -1,72 +1,74 @@
 import type { Frame } from 'node-av'
+import type { Bus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
-import { createLatest, type Latest } from '../frame/conflating-queue.ts'
-import type { Newest } from '../frame/latest-frame.ts'
+import { type ConflatingQueue, createConflatingQueue } from '../frame/conflating-queue.ts'
+import type { LatestFrame } from '../frame/latest-frame.ts'
 import { createThrottle } from '../frame/throttle.ts'
-import type { Planes } from '../image/pixels.ts'
-import { Canvas } from '../image/scratch-frame.ts'
+import { ScratchFrame } from '../image/scratch-frame.ts'
+import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
 import { JpegEncoder } from './jpeg.ts'
 
-/** A picture this old is of now, ms. */
-const FRESH = 100
+/** Age up to which the latest frame answers a request. */
+const MAX_AGE_MS = 100
 
-export interface SnapshotOptions {
-  /** Pictures a second; 0 for only those asked for. */
+interface SnapshotOptions {
+  bus: Bus
+  /** Snapshots a second; 0 for only requested ones. */
   fps: number
   drops: EventCounter
-  newest: Newest
-  paint(planes: Planes, captured: CapturedFrame): void
-  publish(jpeg: Buffer): Promise<void>
+  latestFrame: LatestFrame
+  overlay: Pick<OverlayRenderer, 'paint'>
 }
 
-/** Publishes the picture as a JPEG now and then, and when somebody asks. */
+/** Publishes JPEG snapshots on `vision/frame`, periodically and on request. */
 export class Snapshots implements AsyncDisposable {
   readonly #options: SnapshotOptions
-  readonly #latest: Latest<CapturedFrame>
-  readonly #canvas = new Canvas()
+  readonly #queue: ConflatingQueue<CapturedFrame>
+  readonly #scratch = new ScratchFrame()
   readonly #isDue: (now: number) => boolean
   #encoder: JpegEncoder | undefined
-  #asked = false
+  #requested = false
 
   constructor(options: SnapshotOptions) {
     this.#options = options
     this.#isDue = options.fps > 0 ? createThrottle(options.fps) : () => false
-    this.#latest = createLatest(
+    this.#queue = createConflatingQueue(
       (captured) => this.#handle(captured),
-      () => {}, // the newer one is published instead
+      () => {}, // the newer frame is published instead
     )
   }
 
-  /** The picture of now is published, or the next one if that is old. */
+  /** Publishes the latest frame, or the next one if that is too old. */
   request(): void {
-    const captured = this.#options.newest.get(FRESH)
-    if (captured) this.#latest.offer(captured)
-    else this.#asked = true
+    const captured = this.#options.latestFrame.get(MAX_AGE_MS)
+    if (captured) this.#queue.offer(captured)
+    else this.#requested = true
   }
 
   offer(captured: CapturedFrame): void {
     const due = this.#isDue(captured.at)
-    if (!due && !this.#asked) return
-    this.#asked = false
-    this.#latest.offer(captured.share())
+    if (!due && !this.#requested) return
+    this.#requested = false
+    this.#queue.offer(captured.share())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#latest[Symbol.asyncDispose]()
+    await this.#queue[Symbol.asyncDispose]()
     this.#encoder?.[Symbol.dispose]()
-    this.#canvas[Symbol.dispose]()
+    this.#scratch[Symbol.dispose]()
   }
 
   async #handle(captured: CapturedFrame): Promise<void> {
     try {
       const { pixels } = captured
-      const { frame, planes } = await this.#canvas.fill(pixels, pixels)
-      this.#options.paint(planes, captured)
+      const { frame, planes } = await this.#scratch.fill(pixels, pixels)
+      this.#options.overlay.paint(planes, captured)
       const encoder = await this.#encoderFor(frame)
-      await this.#options.publish(await encoder.encode(frame))
+      await this.#options.bus.publish(topics.frame, await encoder.encode(frame))
     } catch {
-      // counted, and done better next time with a new encoder
+      // counted; the next snapshot gets a new encoder
       this.#options.drops.count('snapshot_failed')
       this.#encoder?.[Symbol.dispose]()
       this.#encoder = undefined

@@ -4,26 +4,25 @@ import { FF_ENCODER_LIBVPX_VP8 } from 'node-av/constants'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'
-import { encodePicture, prepare } from './codec-context.ts'
-import type { EncoderOptions } from './encoder.ts'
+import { type EncoderOptions, encodeFrame, prepare } from './codec-context.ts'
 
 const MAX_THREADS = 4
-/** libvpx takes no new bitrate while it is open. Another this far off is worth a new encoder, so often, in ms. */
-const FAR_BELOW = 0.85
-const FAR_ABOVE = 1.25
-const LOWER_AFTER = 1_000
-const RAISE_AFTER = 4_000
+/** libvpx ignores a new bitrate while open: beyond these ratios the encoder is reopened, at most this often. */
+const LOWER_RATIO = 0.85
+const RAISE_RATIO = 1.25
+const LOWER_INTERVAL_MS = 1_000
+const RAISE_INTERVAL_MS = 4_000
 
-/** libvpx VP8 for viewers that take no H.264: realtime, without lookahead or alternate reference frames. */
+/** libvpx VP8 for viewers without H.264: realtime, no lookahead, no alternate reference frames. */
 export class Vp8Encoder implements Disposable {
   readonly options: Readonly<EncoderOptions>
   readonly #context: CodecContext
   readonly #packet = new Packet()
   readonly #openedAt = performance.now()
-  /** bit/s that is wanted; see {@link fits}. */
+  /** Target in bit/s; see {@link fits}. */
   bitrate: number
 
-  /** Opens the encoder; rejects when libvpx will not have these options. */
+  /** Opens the encoder; rejects when libvpx does not accept the options. */
   static async open(options: EncoderOptions): Promise<Vp8Encoder> {
     const context = new CodecContext()
     try {
@@ -42,19 +41,19 @@ export class Vp8Encoder implements Disposable {
     this.#packet.alloc()
   }
 
-  /** Does this encoder fit pictures of that kind, and the bitrate that is wanted by now? */
+  /** True when this encoder can encode such frames at the target bitrate. */
   fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
     const { options } = this
     const age = performance.now() - this.#openedAt
-    const tooHigh = this.bitrate < options.bitrate * FAR_BELOW && age > LOWER_AFTER
-    const tooLow = this.bitrate > options.bitrate * FAR_ABOVE && age > RAISE_AFTER
+    const tooHigh = this.bitrate < options.bitrate * LOWER_RATIO && age > LOWER_INTERVAL_MS
+    const tooLow = this.bitrate > options.bitrate * RAISE_RATIO && age > RAISE_INTERVAL_MS
     const same = options.width === width && options.height === height && options.matrix === matrix
     return same && !tooHigh && !tooLow
   }
 
-  /** One VP8 frame. `at` in milliseconds of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
+  /** Encodes a frame. `at`: ms of a monotonic clock, larger than the last. Rejects when the encoder is broken. */
   encode(pixels: Frame, { at, keyframe }: { at: number; keyframe: boolean }): Promise<Buffer> {
-    return encodePicture({ context: this.#context, packet: this.#packet }, pixels, { at, keyframe })
+    return encodeFrame({ context: this.#context, packet: this.#packet }, pixels, { at, keyframe })
   }
 
   [Symbol.dispose](): void {
@@ -74,7 +73,7 @@ async function openVpx(context: CodecContext, options: EncoderOptions): Promise<
     'cpu-used': 8,
     'lag-in-frames': 0,
     'auto-alt-ref': 0,
-    // percent of an average frame that a keyframe may take
+    // largest keyframe, percent of an average frame
     'max-intra-rate': 400,
     'static-thresh': 1,
   })

@@ -1,46 +1,46 @@
 import type { Frame } from 'node-av'
 
-interface Pictures {
-  /** What is encoded: 4:2:0, limited range, not larger than the video. */
+interface Images {
+  /** Encoder input: 4:2:0, limited range, at most the configured video size. */
   pixels: Frame
-  /** The same as large as the camera gives it, in any format; left out where `pixels` is that. */
+  /** The same at the camera's size, in any pixel format; absent where `pixels` has that size. */
   full?: Frame | undefined
-  /** The camera's own small picture of the same moment, 4:2:0, for the detector; left out where it has none. */
-  small?: Frame | undefined
+  /** The camera's low-resolution stream at the same moment, 4:2:0, for the detector; absent where there is none. */
+  lores?: Frame | undefined
 }
 
-interface Taken {
-  /** `performance.now()` when it was taken. */
+interface Capture {
+  /** `performance.now()` at the capture. */
   at: number
-  /** Counts the pictures of this process. */
+  /** Frame number in this process. */
   index: number
-  /** False for the placeholder, and for a picture that is shown again. */
+  /** False for the placeholder and for a repeated frame. */
   live: boolean
 }
 
-/** A picture of the camera (or of the placeholder) and when it was taken. Nobody writes into its pixels. */
+/** A frame of the camera or of the placeholder, with its capture time. Its pixels are read-only. */
 export class CapturedFrame implements Disposable {
   readonly pixels: Frame
   readonly full: Frame | undefined
-  readonly small: Frame | undefined
+  readonly lores: Frame | undefined
   readonly at: number
   readonly index: number
   readonly live: boolean
 
-  constructor({ pixels, full, small }: Pictures, { at, index, live }: Taken) {
+  constructor({ pixels, full, lores }: Images, { at, index, live }: Capture) {
     this.pixels = pixels
     this.full = full
-    this.small = small
+    this.lores = lores
     this.at = at
     this.index = index
     this.live = live
   }
 
-  /** Another handle on the same pixels; each handle is disposed of by its owner. */
+  /** A further reference to the same pixels; its owner disposes of it. */
   share(): CapturedFrame {
-    const { pixels, full, small } = this
+    const { pixels, full, lores } = this
     return new CapturedFrame(
-      { pixels: again(pixels), full: full && again(full), small: small && again(small) },
+      { pixels: reference(pixels), full: full && reference(full), lores: lores && reference(lores) },
       this,
     )
   }
@@ -48,12 +48,12 @@ export class CapturedFrame implements Disposable {
   [Symbol.dispose](): void {
     this.pixels.free()
     this.full?.free()
-    this.small?.free()
+    this.lores?.free()
   }
 }
 
-function again(frame: Frame): Frame {
-  const handle = frame.clone()
-  if (!handle) throw new Error('out of memory for a picture')
-  return handle
+function reference(frame: Frame): Frame {
+  const copy = frame.clone()
+  if (!copy) throw new Error('out of memory: cannot reference a frame')
+  return copy
 }

@@ -1,19 +1,19 @@
-/** Works on the newest item only. */
-export interface Latest<T> extends AsyncDisposable {
-  /** Takes the item over: it is worked on, or replaced by a newer one before that. */
+/** A queue of length one: a new item replaces the waiting one. */
+export interface ConflatingQueue<T> extends AsyncDisposable {
+  /** Takes ownership of the item; it is processed, or replaced by a newer one first. */
   offer(item: T): void
-  /** Resolves when the item in hand now is done; at once when there is none. */
+  /** Resolves when the item in process is done; at once when there is none. */
   settled(): Promise<void>
 }
 
 /**
- * One item in work, at most one waiting: a newer one replaces that, and `dropped` is told. Every item is disposed of.
- * `work` must not reject; disposing waits for the work in hand.
+ * One item in process, at most one waiting; `dropped` is called for each item that a newer one replaces. Every item is
+ * disposed of. `work` must not reject. Disposal waits for the item in process.
  */
-export function createLatest<T extends Disposable>(
+export function createConflatingQueue<T extends Disposable>(
   work: (item: T) => Promise<void>,
   dropped: () => void,
-): Latest<T> {
+): ConflatingQueue<T> {
   let waiting: T | undefined
   let running: Promise<void> | undefined
   let current = Promise.resolve()

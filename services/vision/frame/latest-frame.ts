@@ -1,12 +1,12 @@
 import type { CapturedFrame } from './captured-frame.ts'
 
-/** Holds the newest picture for those who want one now. */
-export class Newest implements Disposable {
+/** Holds the latest frame for snapshots and photos. */
+export class LatestFrame implements Disposable {
   #held: CapturedFrame | undefined
   #waiting = Promise.withResolvers<void>()
   #closed = false
 
-  /** Takes a share of it. */
+  /** Keeps a reference to it. */
   offer(captured: CapturedFrame): void {
     if (this.#closed) return
     this.#held?.[Symbol.dispose]()
@@ -15,17 +15,17 @@ export class Newest implements Disposable {
     this.#waiting = Promise.withResolvers()
   }
 
-  /** A share of the picture, if it was taken less than `age` ms ago. The caller disposes of it. */
-  get(age: number): CapturedFrame | undefined {
+  /** The latest frame, if captured at most `maxAgeMs` ago. The caller disposes of it. */
+  get(maxAgeMs: number): CapturedFrame | undefined {
     const held = this.#held
-    return held && performance.now() - held.at <= age ? held.share() : undefined
+    return held && performance.now() - held.at <= maxAgeMs ? held.share() : undefined
   }
 
-  /** As {@link get}, or the next one if it comes within so many ms. */
-  async wait(age: number, within: number): Promise<CapturedFrame | undefined> {
-    const deadline = performance.now() + within
+  /** As {@link get}, or the next frame that arrives within `timeoutMs`. */
+  async wait(maxAgeMs: number, timeoutMs: number): Promise<CapturedFrame | undefined> {
+    const deadline = performance.now() + timeoutMs
     for (;;) {
-      const captured = this.get(age)
+      const captured = this.get(maxAgeMs)
       const left = deadline - performance.now()
       if (captured || left <= 0 || this.#closed) return captured
       const { promise, resolve } = Promise.withResolvers<void>()

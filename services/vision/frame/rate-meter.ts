@@ -1,34 +1,32 @@
-/** Averages over this time, in milliseconds. */
-const WINDOW = 5_000
-/** What began just now is averaged over this, at least. */
-const LEAST = 1_000
-/** More events than this are not kept. */
-const MOST = 1_000
+const WINDOW_MS = 5_000
+/** Shortest divisor, so that the first events do not give an absurd rate. */
+const MIN_WINDOW_MS = 1_000
+const MAX_EVENTS = 1_000
 
-/** How often something happens, and how many bytes it carries, over the last five seconds. */
-export interface Meter {
+/** Events and bytes per second over the last five seconds. */
+export interface RateMeter {
   count(bytes?: number): void
   /** Per second. */
   read(): { rate: number; bytes: number }
 }
 
-export function createMeter(): Meter {
+export function createRateMeter(): RateMeter {
   let events: { at: number; bytes: number }[] = []
   let since = 0
   const trim = (now: number) => {
-    events = events.filter(({ at }) => now - at < WINDOW).slice(-MOST)
+    events = events.filter(({ at }) => now - at < WINDOW_MS).slice(-MAX_EVENTS)
   }
   return {
     count(bytes = 0) {
       const now = performance.now()
-      if (events.length > MOST || now - (events.at(-1)?.at ?? now) > WINDOW) trim(now)
+      if (events.length > MAX_EVENTS || now - (events.at(-1)?.at ?? now) > WINDOW_MS) trim(now)
       if (events.length === 0) since = now
       events.push({ at: now, bytes })
     },
     read() {
       const now = performance.now()
       trim(now)
-      const seconds = Math.min(WINDOW, Math.max(LEAST, now - since)) / 1000
+      const seconds = Math.min(WINDOW_MS, Math.max(MIN_WINDOW_MS, now - since)) / 1000
       const bytes = events.reduce((sum, event) => sum + event.bytes, 0)
       return { rate: events.length / seconds, bytes: bytes / seconds }
     },

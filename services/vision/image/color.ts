@@ -1,11 +1,11 @@
-/** Which luma coefficients: ITU-R BT.709 (HD) or BT.601 (SD, JPEG). */
+/** Luma coefficients: ITU-R BT.709 (HD) or BT.601 (SD, JPEG). */
 export type Matrix = 'bt709' | 'bt601'
 
 export type Rgb = readonly [red: number, green: number, blue: number]
 
 const KR_KB = { bt709: [0.2126, 0.0722], bt601: [0.299, 0.114] } as const
 
-/** Limited-range Y, U, V of a colour given as 0..255. ITU-R BT.709-6 §3, BT.601-7 §2.5. */
+/** Limited-range Y, U, V of an RGB color (0..255). ITU-R BT.709-6 §3, BT.601-7 §2.5. */
 export function toYuv([red, green, blue]: Rgb, matrix: Matrix): [y: number, u: number, v: number] {
   const [kr, kb] = KR_KB[matrix]
   const luma = (kr * red + (1 - kr - kb) * green + kb * blue) / 255
@@ -16,7 +16,7 @@ export function toYuv([red, green, blue]: Rgb, matrix: Matrix): [y: number, u: n
   ]
 }
 
-/** Factors that make R, G, B (0..1) from limited-range Y - 16, U - 128, V - 128. */
+/** Factors from limited-range Y - 16, U - 128, V - 128 to R, G, B (0..1). */
 export function rgbFactors(matrix: Matrix) {
   const [kr, kb] = KR_KB[matrix]
   const kg = 1 - kr - kb

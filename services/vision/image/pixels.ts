@@ -12,20 +12,18 @@ import {
 import type { Matrix } from './color.ts'
 import { fit, type Size } from './fit.ts'
 
-// what matters comes back as error codes; the rest is chatter on stderr
+// errors are returned as codes; FFmpeg's log on stderr adds nothing to them
 Log.setLevel(AV_LOG_FATAL)
 
-/** Height from which unlabelled video is taken for BT.709, as browsers and cameras do. */
+/** Height from which unlabelled video counts as BT.709, as in browsers and cameras. */
 const HD_HEIGHT = 720
 
-/** Throws the FFmpeg error that a negative code stands for. */
+/** Throws the FFmpeg error of a negative code. */
 export function check(code: number, doing: string): void {
   FFmpegError.throwIfError(code, doing)
 }
 
-/**
- * A new picture, its pixels undefined: planar 4:2:0, limited range, unless told otherwise. The caller frees it.
- */
+/** A new frame with undefined pixels; planar 4:2:0, limited range by default. The caller frees it. */
 export function allocate(
   { width, height }: Size,
   matrix: Matrix,
@@ -42,7 +40,7 @@ export function allocate(
   return frame
 }
 
-/** The three planes of a 4:2:0 picture with their strides; writing to them writes to the picture. */
+/** The three planes of a 4:2:0 frame and their strides; writes go to the frame. */
 export interface Planes extends Size {
   y: Buffer
   u: Buffer
@@ -55,18 +53,18 @@ export interface Planes extends Size {
 export function planesOf(frame: Frame): Planes {
   const [y, u, v] = frame.data ?? []
   const [strideY = 0, strideUv = 0] = frame.linesize
-  if (!y || !u || !v) throw new Error('a picture without three planes')
+  if (!y || !u || !v) throw new Error('a frame without three planes')
   return { width: frame.width, height: frame.height, y, u, v, strideY, strideUv, matrix: matrixOf(frame) }
 }
 
 export function matrixOf(frame: Frame): Matrix {
   if (frame.colorSpace === AVCOL_SPC_BT709) return 'bt709'
   if (frame.colorSpace === AVCOL_SPC_SMPTE170M || frame.colorSpace === AVCOL_SPC_BT470BG) return 'bt601'
-  // JFIF pictures are BT.601 of any size
+  // JFIF is BT.601 at any size
   return frame.colorRange === AVCOL_RANGE_JPEG || frame.height < HD_HEIGHT ? 'bt601' : 'bt709'
 }
 
-/** Scales and converts pictures; keeps its tables as long as sizes and formats stay. */
+/** Scales and converts frames; keeps its tables while sizes and formats stay. */
 export class Scaler implements Disposable {
   readonly #context = new SoftwareScaleContext()
 
@@ -75,7 +73,7 @@ export class Scaler implements Disposable {
     check(this.#context.setOption('sws_flags', 'bilinear'), 'scaler flags')
   }
 
-  /** Fills `target` from `source`, in the size, format, range and matrix that `target` is labelled with. */
+  /** Fills `target` from `source`, in the size, pixel format, range and matrix of `target`. */
   async scale(target: Frame, source: Frame): Promise<void> {
     if (sameShape(target, source)) check(target.copy(source), 'copy')
     else check(await this.#context.scaleFrame(target, source), 'scale')
@@ -96,8 +94,8 @@ function sameShape(a: Frame, b: Frame): boolean {
   )
 }
 
-/** Makes what a camera or decoder gives into what the rest works with: 4:2:0, limited range, labelled, size bounded. */
-export class Normaliser implements Disposable {
+/** Converts decoder output to the format of the pipeline: 4:2:0, limited range, labelled, of bounded size. */
+export class FrameConverter implements Disposable {
   readonly #scaler = new Scaler()
   readonly #box: Size
 
@@ -105,8 +103,8 @@ export class Normaliser implements Disposable {
     this.#box = box
   }
 
-  /** Takes `source` over and returns it, or a converted picture in its place. */
-  async normalise(source: Frame): Promise<Frame> {
+  /** Takes ownership of `source`; returns it, or a converted frame in its place. */
+  async convert(source: Frame): Promise<Frame> {
     const size = fit(source, this.#box)
     const matrix = matrixOf(source)
     source.colorSpace = matrix === 'bt709' ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M

@@ -3,14 +3,14 @@ import type { Size } from './fit.ts'
 import { allocate, matrixOf, type Planes, planesOf, Scaler } from './pixels.ts'
 
 /**
- * A picture that is filled and drawn on again and again. Its planes are looked up once: to V8 each look-up weighs as
- * much as the pixels, and 15 of them a second made a garbage collection of 20 ms every second.
+ * A reusable frame to draw on. Its planes are looked up once: each look-up counts as much external memory in V8 as the
+ * pixels, and 15 a second caused a garbage collection of 20 ms every second.
  */
-export class Canvas implements Disposable {
+export class ScratchFrame implements Disposable {
   readonly #scaler = new Scaler()
   #held: { frame: Frame; planes: Planes } | undefined
 
-  /** A copy of `source` in this size, and its planes to draw on; both are good until the next call. */
+  /** A copy of `source` in this size, with its planes; both are valid until the next call. */
   async fill(source: Frame, size: Size): Promise<{ frame: Frame; planes: Planes }> {
     const held = this.#hold(source, size)
     await this.#scaler.scale(held.frame, source)
@@ -27,7 +27,7 @@ export class Canvas implements Disposable {
     const matrix = matrixOf(source)
     const { frame, planes } = this.#held ?? {}
     const fits = planes?.width === width && planes.height === height && planes.matrix === matrix
-    // somebody may still hold on to the last one
+    // the encoder may still reference the last one
     if (frame && planes && fits && frame.isWritable) return { frame, planes }
     frame?.free()
     this.#held = undefined

@@ -2,23 +2,54 @@ import { fileURLToPath } from 'node:url'
 import { createCanvas, GlobalFonts } from '@napi-rs/canvas'
 import type { Mask } from './paint.ts'
 
-/** A bare Debian has no font, so we bring one. */
+/** Letters that Unicode does not decompose into a plain letter and marks. */
+const PLAIN: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  æ: 'ae',
+  Æ: 'AE',
+  œ: 'oe',
+  Œ: 'OE',
+  ø: 'o',
+  Ø: 'O',
+  ł: 'l',
+  Ł: 'L',
+  đ: 'd',
+  Đ: 'D',
+  þ: 'th',
+  '‘': "'",
+  '’': "'",
+  '“': '"',
+  '”': '"',
+  '–': '-',
+  '—': '-',
+  '…': '...',
+}
+
+/** Printable ASCII, which is all that the overlay has: accents are dropped, other characters become `?`. */
+export function toAscii(text: string): string {
+  return Array.from(text.normalize('NFKD').replaceAll(/\p{Mark}/gu, ''), (character) => {
+    if (character >= ' ' && character <= '~') return character
+    return PLAIN[character] ?? '?'
+  }).join('')
+}
+
+/** Bundled, because a minimal Debian has no fonts. */
 const FONT_FILE = fileURLToPath(new URL('./fonts/DejaVuSansMono-Bold.ttf', import.meta.url))
 const FAMILY = 'wimz-mono'
 const FIRST = 32
 const LAST = 126
 
-/** The printable ASCII characters of one size, as masks of one width. */
+/** The printable ASCII characters in one size, as masks of equal width. */
 export interface Glyphs {
   width: number
   height: number
-  /** A `?` for a character that we do not have. */
+  /** The mask of `?` for other characters. */
   mask(character: string): Mask
 }
 
 const cache = new Map<number, Glyphs>()
 
-/** Glyphs of this size in pixels; drawn once, then kept. */
+/** Glyphs of this size in pixels; cached. */
 export function glyphsOf(size: number): Glyphs {
   const known = cache.get(size)
   if (known) return known

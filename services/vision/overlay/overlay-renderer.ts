@@ -1,57 +1,42 @@
-import { z } from 'zod'
-import { type CommandHandler, paramsOf } from '../commands/commands.ts'
+/** The overlay: boxes with names, the robot's mode and the clock, drawn into the planes of a frame. */
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import { toEpoch } from '../frame/wall-clock.ts'
 import type { Planes } from '../image/pixels.ts'
-import type { Mode } from '../mode.ts'
-import type { Sight } from '../track/detection-tracking.ts'
+import type { DetectionTracking } from '../track/detection-tracking.ts'
 import type { Profiles } from '../track/profiles.ts'
+import type { Mode } from './mode.ts'
 import { paintOverlay } from './overlay.ts'
 
-interface HudOptions {
+interface OverlayRendererOptions {
   enabled: boolean
-  sight: Pick<Sight, 'at'>
+  tracking: Pick<DetectionTracking, 'objectsAt'>
   profiles: Pick<Profiles, 'dogOf'>
-  mode: Pick<Mode, 'now'>
+  mode: Pick<Mode, 'current'>
 }
 
-/** What is drawn into the pictures: everything as it is at that moment (FIELD_FAILURES E08). */
-export class Hud {
+/** Draws the overlay with tracks, mode and clock as of the capture time of the frame. */
+export class OverlayRenderer {
   enabled: boolean
-  readonly #options: HudOptions
+  readonly #options: OverlayRendererOptions
 
-  constructor(options: HudOptions) {
+  constructor(options: OverlayRendererOptions) {
     this.#options = options
     this.enabled = options.enabled
   }
 
-  /** Draws, if it is switched on. */
-  readonly paint = (planes: Planes, captured: CapturedFrame): void => {
+  /** Draws if the overlay is enabled. */
+  paint(planes: Planes, captured: CapturedFrame): void {
     if (this.enabled) this.draw(planes, captured)
   }
 
-  /** Draws in any case. */
-  readonly draw = (planes: Planes, captured: CapturedFrame): void => {
-    const { sight, profiles, mode } = this.#options
+  /** Draws whether or not the overlay is enabled. */
+  draw(planes: Planes, captured: CapturedFrame): void {
+    const { tracking, profiles, mode } = this.#options
     paintOverlay(planes, {
-      objects: captured.live ? sight.at(captured.at) : [],
+      objects: captured.live ? tracking.objectsAt(captured.at) : [],
       time: toEpoch(captured.at),
-      mode: mode.now,
+      mode: mode.current,
       nameOf: (label) => profiles.dogOf(label)?.name,
     })
-  }
-}
-
-const Params = z.object({ enabled: z.boolean() })
-
-/** `command/set_overlay {enabled}`, until the robot starts again. */
-export function setOverlay(hud: Hud, onChange: () => void): CommandHandler {
-  return {
-    name: 'set_overlay',
-    run(params) {
-      hud.enabled = paramsOf(Params, params).enabled
-      onChange()
-      return { enabled: hud.enabled }
-    },
   }
 }

@@ -1,54 +1,52 @@
 import type { Detections } from '#bus/messages.ts'
 import { type Rgb, toYuv } from '../image/color.ts'
 import type { Planes } from '../image/pixels.ts'
-import { toAscii } from './ascii.ts'
-import { type Glyphs, glyphsOf } from './glyphs.ts'
+import { type Glyphs, glyphsOf, toAscii } from './glyphs.ts'
 import { blendMask, fillRect, type Rect, strokeRect } from './paint.ts'
 
 type Detection = Detections['objects'][number]
 
-/** What is drawn into a picture. */
+/** The contents of the overlay. */
 export interface Scene {
-  /** Boxes as they are in this picture. */
+  /** Objects with their boxes in this frame. */
   objects: readonly Detection[]
-  /** When the picture was taken, ms since the epoch. */
+  /** Capture time, ms since the epoch. */
   time: number
-  /** What the robot is doing, if somebody has said. */
+  /** The robot's mode, if known. */
   mode?: string | undefined
-  /** What the owner calls something with this label. */
+  /** The name to show for a label, if the owner has given one. */
   nameOf?(label: string): string | undefined
 }
 
-/** Bright enough for dark letters on them, and told apart by the colour-blind as well: by Wong, Nature Methods 8, 441. */
-const COLOURS: readonly Rgb[] = [
+/** Bright enough for dark letters, distinguishable with color blindness: after Wong, Nature Methods 8, 441. */
+const COLORS: readonly Rgb[] = [
   [240, 228, 66],
   [86, 200, 255],
   [255, 175, 60],
   [90, 230, 150],
   [255, 150, 190],
 ]
-/** Of the animals that matter, so that they are not the same by chance. */
-const COLOUR_OF: Readonly<Record<string, number>> = { dog: 0, cat: 1, person: 2 }
+/** Fixed, so that these labels never share a color. */
+const COLOR_OF: Readonly<Record<string, number>> = { dog: 0, cat: 1, person: 2 }
 const BANNER: Rgb = [255, 175, 60]
 const BLACK = 16
 const WHITE = 235
 const DARK = [BLACK + 24, 128, 128] as const
-/** Characters of a text in the picture. */
-const LONGEST = 40
+const MAX_TEXT_LENGTH = 40
 
-/** Draws boxes with name, score and track, the robot's mode and the time into a picture of any size. */
+/** Draws boxes with name, score and track, the robot's mode and the time into a frame of any size. */
 export function paintOverlay(planes: Planes, { objects, time, mode, nameOf }: Scene): void {
   const glyphs = glyphsOf(textSize(planes.height))
   for (const { label, box } of objects) {
-    strokeRect(planes, toRect(planes, box), lineOf(planes), colourOf(label, planes))
+    strokeRect(planes, toRect(planes, box), lineOf(planes), colorOf(label, planes))
   }
-  // texts last: no line goes through them
+  // text last, so that no line crosses it
   const taken: Rect[] = [paintClock(planes, glyphs, time)]
   if (mode) taken.push(paintMode(planes, glyphs, mode))
   for (const object of objects) taken.push(paintTag(planes, glyphs, { object, nameOf, taken }))
 }
 
-/** Writes lines into the middle of a picture. */
+/** Draws centered lines of text. */
 export function paintLines(planes: Planes, lines: readonly string[]): void {
   const glyphs = glyphsOf(textSize(planes.height))
   const top = (planes.height - lines.length * glyphs.height) / 2
@@ -82,14 +80,14 @@ function paintTag(
   { object, nameOf, taken }: { object: Detection; taken: readonly Rect[]; nameOf: Scene['nameOf'] },
 ): Rect {
   const { label, score, box, track_id } = object
-  const name = toAscii(nameOf?.(label) ?? label).slice(0, LONGEST)
+  const name = toAscii(nameOf?.(label) ?? label).slice(0, MAX_TEXT_LENGTH)
   const text = `${name} ${Math.round(score * 100)}%${track_id === null ? '' : ` #${track_id}`}`
   const rect = placeTag(planes, glyphs, { box: toRect(planes, box), text, taken })
-  paintChip(planes, glyphs, { rect, text, colour: colourOf(label, planes), luma: BLACK })
+  paintChip(planes, glyphs, { rect, text, color: colorOf(label, planes), luma: BLACK })
   return rect
 }
 
-/** Above the box, else inside it, else below it: where it hides no other text. Never outside of the picture. */
+/** Above the box, else inside it, else below it, where it overlaps no other text; always inside the frame. */
 function placeTag(
   planes: Planes,
   glyphs: Glyphs,
@@ -109,7 +107,7 @@ function overlap(a: Rect, b: Rect): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
 
-/** In the lower left corner. */
+/** Lower left corner. */
 function paintClock(planes: Planes, glyphs: Glyphs, time: number): Rect {
   const text = formatTime(time)
   const rect = {
@@ -118,17 +116,17 @@ function paintClock(planes: Planes, glyphs: Glyphs, time: number): Rect {
     width: widthOf(glyphs, text),
     height: glyphs.height,
   }
-  paintChip(planes, glyphs, { rect, text, colour: DARK, luma: WHITE })
+  paintChip(planes, glyphs, { rect, text, color: DARK, luma: WHITE })
   return rect
 }
 
-/** In the lower right corner. */
+/** Lower right corner. */
 function paintMode(planes: Planes, glyphs: Glyphs, mode: string): Rect {
-  const text = toAscii(mode).replaceAll('_', ' ').toUpperCase().slice(0, LONGEST)
+  const text = toAscii(mode).replaceAll('_', ' ').toUpperCase().slice(0, MAX_TEXT_LENGTH)
   const width = widthOf(glyphs, text)
   const x = planes.width - width - glyphs.width / 2
   const rect = { x, y: bottomLine(planes, glyphs), width, height: glyphs.height }
-  paintChip(planes, glyphs, { rect, text, colour: toYuv(BANNER, planes.matrix), luma: BLACK })
+  paintChip(planes, glyphs, { rect, text, color: toYuv(BANNER, planes.matrix), luma: BLACK })
   return rect
 }
 
@@ -143,14 +141,14 @@ function widthOf(glyphs: Glyphs, text: string): number {
 interface Chip {
   rect: Rect
   text: string
-  colour: readonly [number, number, number]
-  /** Of the letters. */
+  color: readonly [number, number, number]
+  /** Luma of the letters. */
   luma: number
 }
 
-/** Letters on a ground. */
-function paintChip(planes: Planes, glyphs: Glyphs, { rect, text, colour, luma }: Chip): void {
-  fillRect(planes, rect, colour)
+/** Draws text on a filled rectangle. */
+function paintChip(planes: Planes, glyphs: Glyphs, { rect, text, color, luma }: Chip): void {
+  fillRect(planes, rect, color)
   paintText(planes, glyphs, { x: rect.x + glyphs.width / 2, y: rect.y }, text, luma)
 }
 
@@ -176,8 +174,8 @@ function paintText(
   }
 }
 
-function colourOf(label: string, { matrix }: Planes): [number, number, number] {
-  let hash = COLOUR_OF[label] ?? 0
-  if (!(label in COLOUR_OF)) for (const character of label) hash = (hash * 31 + character.charCodeAt(0)) >>> 0
-  return toYuv(COLOURS[hash % COLOURS.length] ?? BANNER, matrix)
+function colorOf(label: string, { matrix }: Planes): [number, number, number] {
+  let hash = COLOR_OF[label] ?? 0
+  if (!(label in COLOR_OF)) for (const character of label) hash = (hash * 31 + character.charCodeAt(0)) >>> 0
+  return toYuv(COLORS[hash % COLORS.length] ?? BANNER, matrix)
 }

@@ -7,16 +7,16 @@ export interface Rect {
   height: number
 }
 
-/** Fills a rectangle, cut to the picture; its edges are moved to even pixels, as 4:2:0 chroma has them. */
+/** Fills a rectangle, clipped to the frame; edges are rounded to even pixels, the grid of 4:2:0 chroma. */
 export function fillRect(planes: Planes, rect: Rect, [y, u, v]: readonly [number, number, number]): void {
-  const { left, top, right, bottom } = cut(planes, rect)
+  const { left, top, right, bottom } = clip(planes, rect)
   fill(planes.y, planes.strideY, { left, top, right, bottom }, y)
   const half = { left: left / 2, top: top / 2, right: right / 2, bottom: bottom / 2 }
   fill(planes.u, planes.strideUv, half, u)
   fill(planes.v, planes.strideUv, half, v)
 }
 
-/** Draws the outline of a rectangle, `line` pixels thick, inside it. */
+/** Draws the outline of a rectangle, `line` pixels thick, on its inside. */
 export function strokeRect(
   planes: Planes,
   { x, y, width, height }: Rect,
@@ -29,14 +29,14 @@ export function strokeRect(
   fillRect(planes, { x: x + width - line, y, width: line, height }, yuv)
 }
 
-/** Coverage of each pixel, 0..255, row by row. */
+/** Coverage of each pixel, 0..255, in row order. */
 export interface Mask {
   width: number
   height: number
   alpha: Uint8Array
 }
 
-/** Blends luma towards `luma` where the mask covers; cut to the picture. */
+/** Blends the Y plane towards `luma` by the coverage of the mask, clipped to the frame. */
 export function blendMask(planes: Planes, x: number, y: number, mask: Mask, luma: number): void {
   const { y: plane, strideY } = planes
   const right = Math.min(mask.width, planes.width - x)
@@ -59,7 +59,7 @@ interface Edges {
   bottom: number
 }
 
-function cut(planes: Planes, { x, y, width, height }: Rect): Edges {
+function clip(planes: Planes, { x, y, width, height }: Rect): Edges {
   return {
     left: even(x, planes.width),
     top: even(y, planes.height),

@@ -1,59 +1,64 @@
+/** Photos: full-size JPEGs of `take_photo`, and their store on disk. */
 import { JpegEncoder } from '../encode/jpeg.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import { fit, type Size } from '../image/fit.ts'
-import { Normaliser, type Planes } from '../image/pixels.ts'
-import { Canvas } from '../image/scratch-frame.ts'
+import { FrameConverter, type Planes } from '../image/pixels.ts'
+import { ScratchFrame } from '../image/scratch-frame.ts'
 
-/** Larger than any camera: nothing is made smaller that does not have to be. */
+/** Larger than any camera: photos keep the size of the frame. */
 const ANY_SIZE: Size = { width: 16_384, height: 16_384 }
-/** Of MJPEG, 1 is best: what is kept, and what is tried until a photo is small enough to be sent. */
-const QUALITIES = [2, 4, 7, 12, 20]
-/** Then it is made smaller by this, at most so often. */
-const SMALLER = 0.7
-const MOST_STEPS = 8
+/** MJPEG quantizers, 1 is best: the first for the stored photo, the others until a photo is small enough to send. */
+const QUANTIZERS = [2, 4, 7, 12, 20]
+/** Then the photo is scaled down by this factor, in at most so many steps. */
+const SCALE_STEP = 0.7
+const MAX_SCALE_STEPS = 8
 
 export interface Photo extends Size {
   jpeg: Buffer
 }
 
-type Paint = (planes: Planes, captured: CapturedFrame) => void
+type Draw = (planes: Planes, captured: CapturedFrame) => void
 
-/** The picture at full size as a JPEG; `paint` draws on it first. */
-export async function develop(captured: CapturedFrame, paint?: Paint): Promise<Photo> {
-  return await withPicture(captured, paint, async (encode) => await encode(1, QUALITIES[0] ?? 1))
+/** Encodes a frame at full size as JPEG; `draw` draws on it first. */
+export async function encodePhoto(captured: CapturedFrame, draw?: Draw): Promise<Photo> {
+  return await withPixels(captured, draw, async (encode) => await encode(1, QUANTIZERS[0] ?? 1))
 }
 
-/** The same, but no larger than so many bytes: coarser first, then smaller. */
-export async function developWithin(captured: CapturedFrame, most: number, paint?: Paint): Promise<Photo> {
-  return await withPicture(captured, paint, async (encode) => {
-    let photo = await encode(1, QUALITIES[0] ?? 1)
-    for (const quality of QUALITIES.slice(1)) {
-      if (photo.jpeg.length > most) photo = await encode(1, quality)
+/** The same with at most `maxBytes`: coarser first, then smaller. */
+export async function encodePhotoWithin(
+  captured: CapturedFrame,
+  maxBytes: number,
+  draw?: Draw,
+): Promise<Photo> {
+  return await withPixels(captured, draw, async (encode) => {
+    let photo = await encode(1, QUANTIZERS[0] ?? 1)
+    for (const quantizer of QUANTIZERS.slice(1)) {
+      if (photo.jpeg.length > maxBytes) photo = await encode(1, quantizer)
     }
-    for (let step = 1; step <= MOST_STEPS && photo.jpeg.length > most; step++) {
-      photo = await encode(SMALLER ** step, QUALITIES.at(-1) ?? 1)
+    for (let step = 1; step <= MAX_SCALE_STEPS && photo.jpeg.length > maxBytes; step++) {
+      photo = await encode(SCALE_STEP ** step, QUANTIZERS.at(-1) ?? 1)
     }
     return photo
   })
 }
 
-type Encode = (scale: number, quality: number) => Promise<Photo>
+type Encode = (scale: number, quantizer: number) => Promise<Photo>
 
-async function withPicture(
+async function withPixels(
   captured: CapturedFrame,
-  paint: Paint | undefined,
+  draw: Draw | undefined,
   work: (encode: Encode) => Promise<Photo>,
 ): Promise<Photo> {
-  using normaliser = new Normaliser(ANY_SIZE)
-  using canvas = new Canvas()
+  using converter = new FrameConverter(ANY_SIZE)
+  using scratch = new ScratchFrame()
   const source = (captured.full ?? captured.pixels).clone()
-  if (!source) throw new Error('out of memory for a photo')
-  using pixels = await normaliser.normalise(source)
-  return await work(async (scale, quality) => {
+  if (!source) throw new Error('out of memory: cannot reference a frame')
+  using pixels = await converter.convert(source)
+  return await work(async (scale, quantizer) => {
     const box = { width: pixels.width * scale, height: pixels.height * scale }
-    const { frame, planes } = await canvas.fill(pixels, fit(pixels, box))
-    paint?.(planes, captured)
-    using encoder = await JpegEncoder.open(frame, quality)
+    const { frame, planes } = await scratch.fill(pixels, fit(pixels, box))
+    draw?.(planes, captured)
+    using encoder = await JpegEncoder.open(frame, quantizer)
     return { jpeg: await encoder.encode(frame), width: frame.width, height: frame.height }
   })
 }

@@ -2,32 +2,32 @@ import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import type { VisionSection } from '../config.ts'
 
-/** Files of ours; anything else in the folder is left alone. */
+/** Names of photos; other files in the folder are left alone. */
 const NAME = /^photo-[\dTZ.-]+\.jpg$/
-/** What a photo is called until it is whole. */
+/** Suffix of an incomplete photo. */
 const PART = '.part'
 const MiB = 1024 * 1024
-/** Names given out that are remembered, for photos that never get to the disk. */
-const MOST_NAMES = 100
+/** Reserved names to remember, for photos that are never stored. */
+const MAX_RESERVED = 100
 
-interface Kept {
+interface StoredPhoto {
   name: string
   bytes: number
-  /** When it was written, or just after the one before it where the clock has been set back. Milliseconds since 1970. */
+  /** Modification time, ms since 1970; just after the photo before it where the clock was set back. */
   written: number
 }
 
 /**
- * Photos on the disk: so many, and so many MiB, at most; the oldest go first. How old they are their files tell, not
- * their names: a robot without a clock of its own starts at some time past, and each file is made newer than the last.
+ * Photos on disk, bounded in number and MiB; the oldest are deleted first. Age is by modification time, not by name, and
+ * each file is made newer than the last: a robot without a real-time clock starts at some time in the past.
  */
-export class Album {
+export class PhotoStore {
   readonly #folder: string
   readonly #limits: VisionSection['photos']
-  /** When the newest was written. */
-  #newest = 0
-  readonly #given = new Set<string>()
-  /** One after the other, so that two photos never prune at once. */
+  /** Modification time of the newest photo. */
+  #newestAt = 0
+  readonly #reserved = new Set<string>()
+  /** Serializes the operations: two photos must not prune at once. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(folder: string, limits: VisionSection['photos']) {
@@ -35,9 +35,9 @@ export class Album {
     this.#limits = limits
   }
 
-  /** Removes what is too much, and what a crash has left half written. To be called before the first photo. */
+  /** Deletes excess photos, and incomplete ones of a crash. Call before the first photo. */
   tidy(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#serialize(async () => {
       const names = await readdir(this.#folder).catch(() => [])
       const parts = names.filter((name) => name.endsWith(PART) && NAME.test(name.slice(0, -PART.length)))
       for (const name of parts) await rm(join(this.#folder, name), { force: true })
@@ -45,21 +45,21 @@ export class Album {
     })
   }
 
-  /** A name for a photo of this time, milliseconds since 1970, that no other photo has. */
+  /** Reserves an unused name for a photo of this time, ms since 1970. */
   async nameFor(time: number): Promise<string> {
     const names = await readdir(this.#folder).catch(() => [])
-    const taken = new Set([...names, ...this.#given])
+    const taken = new Set([...names, ...this.#reserved])
     let name = photoName(time)
     for (let count = 2; taken.has(name); count++) name = photoName(time, count)
-    this.#given.add(name)
-    const [first = ''] = this.#given
-    if (this.#given.size > MOST_NAMES) this.#given.delete(first)
+    this.#reserved.add(name)
+    const [first = ''] = this.#reserved
+    if (this.#reserved.size > MAX_RESERVED) this.#reserved.delete(first)
     return name
   }
 
-  /** Keeps a photo under that name and removes what is too much. Rejects with the system's error when it cannot. */
+  /** Stores a photo under that name and deletes excess ones. Rejects with the system's error. */
   add(name: string, jpeg: Buffer): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#serialize(async () => {
       if (this.#limits.keep === 0) return
       await mkdir(this.#folder, { recursive: true })
       const part = join(this.#folder, `${name}${PART}`)
@@ -75,21 +75,21 @@ export class Album {
     })
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #serialize(work: () => Promise<void>): Promise<void> {
     const done = this.#last.then(work)
     this.#last = done.catch(() => {})
     return done
   }
 
   async #makeNewest(path: string): Promise<void> {
-    if ((await stat(path)).mtimeMs > this.#newest) return
-    const time = new Date(Math.floor(this.#newest) + 1)
+    if ((await stat(path)).mtimeMs > this.#newestAt) return
+    const time = new Date(Math.floor(this.#newestAt) + 1)
     await utimes(path, time, time)
   }
 
   async #prune(): Promise<void> {
     const photos = await this.#photos()
-    this.#newest = photos[0]?.written ?? 0
+    this.#newestAt = photos[0]?.written ?? 0
     let bytes = 0
     for (const [index, photo] of photos.entries()) {
       bytes += photo.bytes
@@ -98,14 +98,14 @@ export class Album {
     }
   }
 
-  /** The newest first. */
-  async #photos(): Promise<Kept[]> {
-    const photos: Kept[] = []
+  /** LatestFrame first. */
+  async #photos(): Promise<StoredPhoto[]> {
+    const photos: StoredPhoto[] = []
     for (const name of await readdir(this.#folder).catch(() => [])) {
       const facts = NAME.test(name) && (await stat(join(this.#folder, name)).catch(() => undefined))
       if (facts) photos.push({ name, bytes: facts.size, written: facts.mtimeMs })
     }
-    // copied files may be of one moment
+    // copied files may have the same time
     return photos.sort((a, b) => b.written - a.written || (a.name < b.name ? 1 : -1))
   }
 }

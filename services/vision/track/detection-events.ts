@@ -3,19 +3,19 @@ import type { Detections } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Profiles } from './profiles.ts'
 
-/** The relay wants at most one event per label in this time, ms (API_CONTRACT 2.4). */
-const EVERY = 5_000
+/** Shortest time between two events of a label, as the relay protocol asks (docs/relay-protocol.md). */
+const INTERVAL_MS = 5_000
 
-type Seen = Detections['objects'][number]
+type Detection = Detections['objects'][number]
 
-/** Tells the apps of what is seen, through `event/detection`: the best of each label, now and then. */
+/** Publishes `event/detection` for the apps: the best detection of each label, rate-limited. */
 export function createDetectionEvents(
   bus: Pick<Bus, 'publish'>,
   profiles: Pick<Profiles, 'dogOf'>,
   now: () => number = performance.now.bind(performance),
 ) {
-  const last = new Map<string, number>()
-  const tell = ({ label, score, box }: Seen) => {
+  const lastPublished = new Map<string, number>()
+  const publish = ({ label, score, box }: Detection) => {
     const dog = profiles.dogOf(label)
     const event = {
       detected: true,
@@ -26,16 +26,16 @@ export function createDetectionEvents(
     }
     bus.publish(topics.event, event, { name: 'detection' }).catch(() => {}) // the bus warns
   }
-  return (objects: readonly Seen[]): void => {
-    const best = new Map<string, Seen>()
+  return (objects: readonly Detection[]): void => {
+    const best = new Map<string, Detection>()
     for (const object of objects) {
       const other = best.get(object.label)
       if (!other || object.score > other.score) best.set(object.label, object)
     }
     for (const [label, object] of best) {
-      if (now() - (last.get(label) ?? -EVERY) < EVERY) continue
-      last.set(label, now())
-      tell(object)
+      if (now() - (lastPublished.get(label) ?? -INTERVAL_MS) < INTERVAL_MS) continue
+      lastPublished.set(label, now())
+      publish(object)
     }
   }
 }

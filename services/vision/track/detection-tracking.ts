@@ -1,3 +1,4 @@
+/** Tracks: detections become tracks with labels, zones and predicted boxes, published on the bus and drawn by the overlay. */
 import type { Bus } from '#bus/bus.ts'
 import type { Detections } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
@@ -10,62 +11,69 @@ import type { Profiles } from './profiles.ts'
 import { TrackEvents } from './track-events.ts'
 import { Tracker } from './tracker.ts'
 
-interface SightOptions {
+interface DetectionTrackingOptions {
   bus: Bus
   zones: VisionSection['zones']
   profiles: Profiles
-  /** The detector's settings as they are now. */
-  settings(): DetectorSection
+  settings: DetectorSection
 }
 
-/** Tracks are looked after so often while there are no inferences, ms. */
-const EXPIRE_EVERY = 500
+/** How often tracks expire while there are no inferences. */
+const EXPIRE_INTERVAL_MS = 500
 
-/** What the detector sees becomes tracks, and what becomes of those is said on the bus. */
-export class Sight implements Disposable {
-  readonly #options: SightOptions
+/** Turns inferences into tracks and publishes `vision/detections`, `vision/track` and `event/detection`. */
+export class DetectionTracking implements Disposable {
+  readonly #bus: Bus
   readonly #tracker: Tracker
-  readonly #events: TrackEvents
-  readonly #tellApps: ReturnType<typeof createDetectionEvents>
-  readonly #timer: NodeJS.Timeout
+  readonly #trackEvents: TrackEvents
+  readonly #publishEvents: ReturnType<typeof createDetectionEvents>
+  #labels: readonly string[] = []
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(options: SightOptions) {
-    this.#options = options
-    const { bus, zones, profiles, settings } = options
-    this.#tracker = new Tracker({
-      minScore: (label) => settings().min_scores[label] ?? settings().min_score,
-      keepScore: () => settings().keep_score,
-      zones,
-    })
-    this.#tellApps = createDetectionEvents(bus, profiles)
-    this.#events = new TrackEvents({
-      labels: () => settings().labels,
+  constructor({ bus, zones, profiles, settings }: DetectionTrackingOptions) {
+    this.#bus = bus
+    this.#tracker = new Tracker(thresholdsOf(settings), zones)
+    this.#publishEvents = createDetectionEvents(bus, profiles)
+    this.#trackEvents = new TrackEvents({
       toEpoch,
-      publish: (event) => void bus.publish(topics.track, event).catch(() => {}), // the bus warns
+      publish: (event) => void bus.publish(topics.track, event).catch(() => {}), // the bus logs it
     })
-    this.#timer = setInterval(() => this.#events.end(this.#tracker.expire(performance.now())), EXPIRE_EVERY)
-    this.#timer.unref()
+    this.configure(settings)
   }
 
-  /** How many things are followed now. */
+  /** Number of visible tracks of the configured labels. */
   get count(): number {
-    return this.#shown(performance.now()).length
+    return this.#visible(performance.now()).length
   }
 
-  /** Takes an inference into account and tells of it. */
-  take(candidates: readonly Candidate[], captured: CapturedFrame, inferenceMs: number): void {
+  /** Applies changed labels and thresholds from the next inference on. */
+  configure(settings: DetectorSection): void {
+    this.#labels = settings.labels
+    this.#trackEvents.labels = settings.labels
+    this.#tracker.thresholds = thresholdsOf(settings)
+  }
+
+  start(): void {
+    const expire = () => this.#trackEvents.end(this.#tracker.expire(performance.now()))
+    this.#timer = setInterval(expire, EXPIRE_INTERVAL_MS).unref()
+  }
+
+  /** Adds an inference. */
+  update(candidates: readonly Candidate[], captured: CapturedFrame, inferenceMs: number): void {
     const { at, index } = captured
-    const { seen, ended } = this.#tracker.update(candidates, at)
-    const objects: Detections['objects'] = seen
-      .filter(({ track }) => this.#wants(track.label))
+    const { detected, ended } = this.#tracker.update(candidates, at)
+    const objects: Detections['objects'] = detected
+      .filter(({ track }) => this.#isWanted(track.label))
       .map(({ track, candidate: { score, box } }) => ({
-        ...{ label: track.label, score, box },
+        label: track.label,
+        score,
+        box,
         track_id: track.confirmed ? track.id : null,
       }))
-    this.#events.end(ended)
-    this.#events.update(this.#tracker.tracks, at)
-    this.#tellApps(objects)
-    void this.#options.bus.publish(topics.detections, {
+    this.#trackEvents.end(ended)
+    this.#trackEvents.update(this.#tracker.tracks, at)
+    this.#publishEvents(objects)
+    void this.#bus.publish(topics.detections, {
       frame: index,
       captured_at: Math.round(toEpoch(at)),
       inference_ms: Math.round(inferenceMs * 10) / 10,
@@ -73,25 +81,30 @@ export class Sight implements Disposable {
     })
   }
 
-  /** What to draw on a picture taken `at`, each where it is by then. */
-  at(at: number): Detections['objects'] {
-    return this.#shown(at).map(({ track, box }) => ({
-      ...{ label: track.label, score: track.score, box },
+  /** Objects to draw on a frame captured `at`, with their boxes predicted to that time. */
+  objectsAt(at: number): Detections['objects'] {
+    return this.#visible(at).map(({ track, box }) => ({
+      label: track.label,
+      score: track.score,
+      box,
       track_id: track.id,
     }))
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
-    this.#events.end(this.#tracker.clear())
+    this.#trackEvents.end(this.#tracker.clear())
   }
 
-  #shown(at: number) {
-    return this.#tracker.boxesAt(at).filter(({ track }) => this.#wants(track.label))
+  #visible(at: number) {
+    return this.#tracker.boxesAt(at).filter(({ track }) => this.#isWanted(track.label))
   }
 
-  #wants(label: string): boolean {
-    const { labels } = this.#options.settings()
-    return labels.length === 0 || labels.includes(label)
+  #isWanted(label: string): boolean {
+    return this.#labels.length === 0 || this.#labels.includes(label)
   }
+}
+
+function thresholdsOf({ min_score, min_scores, keep_score }: DetectorSection) {
+  return { minScore: min_score, minScores: min_scores, keepScore: keep_score }
 }

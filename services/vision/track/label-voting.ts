@@ -1,14 +1,14 @@
-/** What older evidence weighs at each new piece of it. */
-const FADE = 0.9
-/** Another label must have that many times the evidence, and so much more. */
-const CONVINCING = { times: 1.5, more: 0.3 }
-const MOST_LABELS = 8
+/** Weight of older scores at each new one. */
+const DECAY = 0.9
+/** A new label needs the score sum of the old one times `factor` plus `margin`. */
+const SWITCH = { factor: 1.5, margin: 0.3 }
+const MAX_LABELS = 8
 
 /**
- * What something is, by all that the detector has called it: a dog that is called a cat now and then stays a dog
- * (MODELS §5).
+ * The label of a track, by the scores of all its detections: the default model takes some dogs for cats
+ * (models/README.md), so single detections do not decide.
  */
-export class Evidence {
+export class LabelVoting {
   readonly #sums = new Map<string, number>()
   #label: string
 
@@ -22,15 +22,15 @@ export class Evidence {
   }
 
   add(label: string, score: number): void {
-    for (const [other, sum] of this.#sums) this.#sums.set(other, sum * FADE)
-    if (this.#sums.has(label) || this.#sums.size < MOST_LABELS) {
-      this.#sums.set(label, this.#of(label) + score)
+    for (const [other, sum] of this.#sums) this.#sums.set(other, sum * DECAY)
+    if (this.#sums.has(label) || this.#sums.size < MAX_LABELS) {
+      this.#sums.set(label, this.#sumOf(label) + score)
     }
-    const { times, more } = CONVINCING
-    if (this.#of(label) > this.#of(this.#label) * times + more) this.#label = label
+    const { factor, margin } = SWITCH
+    if (this.#sumOf(label) > this.#sumOf(this.#label) * factor + margin) this.#label = label
   }
 
-  #of(label: string): number {
+  #sumOf(label: string): number {
     return this.#sums.get(label) ?? 0
   }
 }

@@ -1,19 +1,23 @@
 import type { Box } from '../detect/nms.ts'
 import { type Edges, edgesOf, visibleBox } from './box.ts'
-import { EdgeFilter } from './edge-filter.ts'
 
-/** An edge this near to the border of the picture is cut off by it. */
+/** Standard deviations in sides of the box: of a measurement, and of the initial speed (per second). */
+const MEASUREMENT_NOISE = 0.05
+const INITIAL_SPEED_NOISE = 2.5
+/** Change of speed, sides of the box per second squared: an animal takes a step or two to turn. */
+const ACCELERATION = 3
+/** An edge this close to the border of the image is cut off by it. */
 const BORDER = 0.012
-/** Seconds after which half of a speed is left while nothing is seen: whoever went behind a sofa may stop there. */
-const HALF_LIFE = 0.5
-/** So much of a change of size is believed between two pictures: animals seldom grow, their boxes jitter. */
+/** Seconds until a predicted speed has halved: an animal that went behind a sofa may stop there. */
+const HALF_LIFE_S = 0.5
+/** Fraction of a measured change of size that is predicted: animals seldom grow, their boxes jitter. */
 const GROWTH = 0.3
 
-/** Where a box is at any time near the last measurement. Times in milliseconds of a monotonic clock. */
+/** Position of a box over time, by a Kalman filter for each edge. Times in milliseconds of a monotonic clock. */
 export class Motion {
   readonly #filters: readonly [EdgeFilter, EdgeFilter, EdgeFilter, EdgeFilter]
   #at: number
-  /** Of the last box, in the picture: width and height. */
+  /** Smoothed width and height of the visible box. */
   #sides: [number, number]
 
   constructor(box: Box, at: number) {
@@ -29,7 +33,7 @@ export class Motion {
     ]
   }
 
-  /** Takes a measured box into account; `at` not before the last one. */
+  /** Adds a measured box; `at` not before the last one. */
   update(box: Box, at: number): void {
     const dt = Math.max(0, at - this.#at) / 1000
     const measured = edgesOf(box)
@@ -40,17 +44,17 @@ export class Motion {
       const value = measured[i] ?? 0
       filter.predict(dt, side)
       filter.update(value, side)
-      if (isCut(value, i)) filter.hold(value)
+      if (isCutOff(value, i)) filter.hold(value)
     }
   }
 
-  /** The box at this time, before or after the last measurement; may lie outside of the picture. */
+  /** The box at this time, before or after the last measurement; may lie outside of the image. */
   at(at: number): Edges {
     const ahead = (at - this.#at) / 1000
-    const dt = ahead > 0 ? travelled(ahead) : ahead
+    const dt = ahead > 0 ? dampedSeconds(ahead) : ahead
     const [left, top, right, bottom] = this.#filters
-    const [dLeft, dRight] = together(left, right, 0)
-    const [dTop, dBottom] = together(top, bottom, 1)
+    const [dLeft, dRight] = coupledSpeeds(left, right, 0)
+    const [dTop, dBottom] = coupledSpeeds(top, bottom, 1)
     return [
       left.position + dLeft * dt,
       top.position + dTop * dt,
@@ -59,29 +63,78 @@ export class Motion {
     ]
   }
 
-  /** The part of it that is in the picture. */
+  /** {@link at}, clipped to the image. */
   visible(at: number): Box {
     return visibleBox(this.at(at))
   }
 }
 
-/** Seconds of full speed that a time ahead is worth. */
-function travelled(seconds: number): number {
-  // constant for as long as detections usually are apart
-  const full = Math.min(seconds, HALF_LIFE)
+/** Seconds at full speed that are equivalent to so many seconds of decaying speed. */
+function dampedSeconds(seconds: number): number {
+  // full speed for as long as the usual interval of detections
+  const full = Math.min(seconds, HALF_LIFE_S)
   const rest = seconds - full
-  return full + (HALF_LIFE / Math.LN2) * (1 - 2 ** (-rest / HALF_LIFE))
+  return full + (HALF_LIFE_S / Math.LN2) * (1 - 2 ** (-rest / HALF_LIFE_S))
 }
 
-/** Speeds of two opposite edges: alike where both are seen, each its own where the border cuts one off. */
-function together(first: EdgeFilter, second: EdgeFilter, axis: number): [number, number] {
-  if (isCut(first.position, axis) || isCut(second.position, axis + 2)) return [first.speed, second.speed]
+/** Speeds of two opposite edges: nearly the same where both are visible, independent where the border cuts one off. */
+function coupledSpeeds(first: EdgeFilter, second: EdgeFilter, axis: number): [number, number] {
+  if (isCutOff(first.position, axis) || isCutOff(second.position, axis + 2))
+    return [first.speed, second.speed]
   const common = (first.speed + second.speed) / 2
   const growth = ((second.speed - first.speed) / 2) * GROWTH
   return [common - growth, common + growth]
 }
 
-/** Is the edge `index` (left, top, right, bottom) at its border of the picture? */
-function isCut(position: number, index: number): boolean {
+/** True when the edge `index` (left, top, right, bottom) is at its border of the image. */
+function isCutOff(position: number, index: number): boolean {
   return index < 2 ? position <= BORDER : position >= 1 - BORDER
+}
+
+/**
+ * Kalman filter of one edge with constant speed, noise in proportion to the size of the box as in SORT and ByteTrack.
+ * Edges are filtered separately because an edge that the border of the image cuts off stands still while the other moves.
+ */
+class EdgeFilter {
+  position: number
+  /** Per second. */
+  speed = 0
+  /** Covariance of position and speed. */
+  #pp: number
+  #ps = 0
+  #ss: number
+
+  constructor(position: number, side: number) {
+    this.position = position
+    this.#pp = (MEASUREMENT_NOISE * side) ** 2
+    this.#ss = (INITIAL_SPEED_NOISE * side) ** 2
+  }
+
+  /** Advances by `dt` seconds. */
+  predict(dt: number, side: number): void {
+    const noise = (ACCELERATION * side) ** 2
+    this.position += this.speed * dt
+    // white acceleration; Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and Navigation, §6.3.2
+    this.#pp += 2 * dt * this.#ps + dt * dt * this.#ss + (noise * dt ** 4) / 4
+    this.#ps += dt * this.#ss + (noise * dt ** 3) / 2
+    this.#ss += noise * dt * dt
+  }
+
+  update(measured: number, side: number): void {
+    const innovation = this.#pp + (MEASUREMENT_NOISE * side) ** 2
+    const gain = this.#pp / innovation
+    const speedGain = this.#ps / innovation
+    const error = measured - this.position
+    this.position += gain * error
+    this.speed += speedGain * error
+    this.#ss -= speedGain * this.#ps
+    this.#ps -= speedGain * this.#pp
+    this.#pp -= gain * this.#pp
+  }
+
+  /** Fixes a cut-off edge at the border. */
+  hold(position: number): void {
+    this.position = position
+    this.speed = 0
+  }
 }

@@ -6,22 +6,27 @@ const Snapshot = z.looseObject({
   profiles: z.array(z.looseObject({ dog_id: z.string(), name: z.string().nullish() })),
 })
 
-/** The owner's dogs. */
+/** Dog profiles of the owner, by the retained `cloud/profiles`; each snapshot replaces the one before. */
 export interface Profiles extends Disposable {
-  /** The dog that something with this label must be: there is but one. Undefined where nobody can tell. */
+  /** The dog of a detection with this label; undefined unless there is exactly one profile. */
   dogOf(label: string): { dog_id: string; name: string } | undefined
+  /** Subscribes. */
+  start(): Promise<void>
 }
 
-/** Follows the retained `cloud/profiles`: the newest snapshot replaces all before (API_CONTRACT 2.1). */
-export async function followProfiles(bus: Bus): Promise<Profiles> {
+export function createProfiles(bus: Bus): Profiles {
+  const stack = new DisposableStack()
   let only: { dog_id: string; name: string } | undefined
-  const subscription = await bus.subscribe(topics.cloudProfiles, (message) => {
-    const dogs = Snapshot.safeParse(message).data?.profiles ?? []
-    const [dog] = dogs
-    only = dog?.name && dogs.length === 1 ? { dog_id: dog.dog_id, name: dog.name } : undefined
-  })
   return {
     dogOf: (label) => (label === 'dog' ? only : undefined),
-    [Symbol.dispose]: () => subscription[Symbol.dispose](),
+    async start() {
+      const onSnapshot = (message: Record<string, unknown>) => {
+        const dogs = Snapshot.safeParse(message).data?.profiles ?? []
+        const [dog] = dogs
+        only = dog?.name && dogs.length === 1 ? { dog_id: dog.dog_id, name: dog.name } : undefined
+      }
+      stack.use(await bus.subscribe(topics.cloudProfiles, onSnapshot))
+    },
+    [Symbol.dispose]: () => stack.dispose(),
   }
 }

@@ -4,49 +4,49 @@ import type { Track } from './track.ts'
 
 type State = TrackEvent['after']
 
-/** A box that overlaps less with the one told last has moved. */
-const MOVED = 0.8
-/** Moves are told so often at most, ms. */
-const EVERY = 1_000
+/** A box with a smaller IoU with the last published one has moved. */
+const MOVED_IOU = 0.8
+const MOVE_INTERVAL_MS = 1_000
 
 export interface TrackEventOptions {
-  /** Of which labels; all when there are none. */
-  labels: () => readonly string[]
-  /** Milliseconds since the epoch of a moment of the monotonic clock. */
+  /** Converts the monotonic clock to milliseconds since the epoch. */
   toEpoch(at: number): number
   publish(event: TrackEvent): void
 }
 
-/** Tells the life of each track: `new`, `update` when something changed that others care for, `end`. */
+/** Publishes `new`, `update` and `end` of each track. */
 export class TrackEvents {
   readonly #options: TrackEventOptions
-  /** Told as `new` and not as `end`. */
-  readonly #told = new Map<Track, { state: State; at: number }>()
+  /** Last published state of each track between `new` and `end`. */
+  readonly #published = new Map<Track, { state: State; at: number }>()
+
+  /** Labels to publish; all when empty. */
+  labels: readonly string[] = []
 
   constructor(options: TrackEventOptions) {
     this.#options = options
   }
 
-  /** After each inference, with all tracks. `at`: when its picture was taken. */
+  /** Call after each inference with all tracks. `at`: capture time of its frame. */
   update(tracks: readonly Track[], at: number): void {
     for (const track of tracks) {
-      const before = this.#told.get(track)
+      const before = this.#published.get(track)
       if (!before) {
-        if (track.confirmed && this.#wants(track.label)) this.#tell('new', track, at)
-      } else if (isWorthTelling(before, this.#stateOf(track, at), at)) this.#tell('update', track, at)
+        if (track.confirmed && this.#wants(track.label)) this.#publish('new', track, at)
+      } else if (hasChanged(before, this.#stateOf(track, at), at)) this.#publish('update', track, at)
     }
   }
 
-  /** These are no more. */
+  /** Call with the tracks that have ended. */
   end(tracks: readonly Track[]): void {
-    for (const track of tracks) if (this.#told.has(track)) this.#tell('end', track, track.seenAt)
+    for (const track of tracks) if (this.#published.has(track)) this.#publish('end', track, track.seenAt)
   }
 
-  #tell(type: TrackEvent['type'], track: Track, at: number): void {
-    const before = this.#told.get(track)?.state ?? null
+  #publish(type: TrackEvent['type'], track: Track, at: number): void {
+    const before = this.#published.get(track)?.state ?? null
     const after = this.#stateOf(track, at)
-    if (type === 'end') this.#told.delete(track)
-    else this.#told.set(track, { state: after, at })
+    if (type === 'end') this.#published.delete(track)
+    else this.#published.set(track, { state: after, at })
     const end_time = type === 'end' ? this.#time(track.seenAt) : null
     this.#options.publish({ type, before, after: { ...after, end_time } })
   }
@@ -71,8 +71,7 @@ export class TrackEvents {
   }
 
   #wants(label: string): boolean {
-    const labels = this.#options.labels()
-    return labels.length === 0 || labels.includes(label)
+    return this.labels.length === 0 || this.labels.includes(label)
   }
 
   #time(at: number): number {
@@ -80,14 +79,14 @@ export class TrackEvents {
   }
 }
 
-function isWorthTelling(told: { state: State; at: number }, now: State, at: number): boolean {
-  const { state } = told
+function hasChanged(last: { state: State; at: number }, now: State, at: number): boolean {
+  const { state } = last
   const changed =
     state.label !== now.label ||
     state.stationary !== now.stationary ||
     state.zones.join() !== now.zones.join() ||
     state.dwelling.join() !== now.dwelling.join()
-  return changed || (at - told.at >= EVERY && iou(state.box, now.box) < MOVED)
+  return changed || (at - last.at >= MOVE_INTERVAL_MS && iou(state.box, now.box) < MOVED_IOU)
 }
 
 function round(score: number): number {

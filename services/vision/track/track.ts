@@ -1,51 +1,50 @@
 import type { ZoneSection } from '../config.ts'
 import type { Box, Candidate } from '../detect/nms.ts'
 import { distance } from './box.ts'
-import { Evidence } from './label-voting.ts'
+import { LabelVoting } from './label-voting.ts'
 import { Motion } from './motion.ts'
-import { Stay } from './zone.ts'
+import { ZoneDwell } from './zone.ts'
 
-/** Whose middle stays within this part of its size, for this long in ms, is stationary. */
-const STILL = { within: 0.12, for: 3_000 }
-/** A first sight this sure needs no second one. */
-const SURE = 0.7
-/** How many sights make a track otherwise. */
-const SIGHTS = 2
+/** Stationary: the center stays within this many body lengths for this long. */
+const STATIONARY = { distance: 0.12, ms: 3_000 }
+/** A first detection with this score confirms a track at once; else it takes CONFIRMING_DETECTIONS. */
+const CONFIRMING_SCORE = 0.7
+const CONFIRMING_DETECTIONS = 2
 
-/** Something that is seen, and seen again. Times in milliseconds of a monotonic clock. */
+/** An object over successive detections. Times in milliseconds of a monotonic clock. */
 export class Track {
   readonly id: number
   readonly startedAt: number
   readonly motion: Motion
-  readonly #evidence: Evidence
-  readonly #stays: ReadonlyMap<string, Stay>
+  readonly #labelVoting: LabelVoting
+  readonly #zones: ReadonlyMap<string, ZoneDwell>
   #seenAt: number
   #box: Box
   #score: number
   #topScore: number
-  #sights = 1
+  #detections = 1
   #missed = 0
   #anchor: { box: Box; at: number }
 
-  constructor(id: number, seen: Candidate, at: number, zones: Readonly<Record<string, ZoneSection>>) {
+  constructor(id: number, first: Candidate, at: number, zones: Readonly<Record<string, ZoneSection>>) {
     this.id = id
     this.startedAt = at
-    this.motion = new Motion(seen.box, at)
-    this.#evidence = new Evidence(seen.label, seen.score)
-    this.#stays = new Map(Object.entries(zones).map(([name, zone]) => [name, new Stay(zone)]))
+    this.motion = new Motion(first.box, at)
+    this.#labelVoting = new LabelVoting(first.label, first.score)
+    this.#zones = new Map(Object.entries(zones).map(([name, zone]) => [name, new ZoneDwell(zone)]))
     this.#seenAt = at
-    this.#box = seen.box
-    this.#score = seen.score
-    this.#topScore = seen.score
-    this.#anchor = { box: seen.box, at }
-    for (const stay of this.#stays.values()) stay.update(seen.label, seen.box, at)
+    this.#box = first.box
+    this.#score = first.score
+    this.#topScore = first.score
+    this.#anchor = { box: first.box, at }
+    for (const zone of this.#zones.values()) zone.update(first.label, first.box, at)
   }
 
   get label(): string {
-    return this.#evidence.label
+    return this.#labelVoting.label
   }
 
-  /** Of the last sight. */
+  /** Of the last detection. */
   get score(): number {
     return this.#score
   }
@@ -54,7 +53,7 @@ export class Track {
     return this.#topScore
   }
 
-  /** As measured last. */
+  /** As last measured. */
   get box(): Box {
     return this.#box
   }
@@ -63,14 +62,14 @@ export class Track {
     return this.#seenAt
   }
 
-  /** Inferences since the last sight. */
+  /** Inferences since the last detection. */
   get missed(): number {
     return this.#missed
   }
 
-  /** Seen often or surely enough to be told of. */
+  /** Detected often enough, or with a score high enough, to be published. */
   get confirmed(): boolean {
-    return this.#sights >= SIGHTS || this.#topScore >= SURE
+    return this.#detections >= CONFIRMING_DETECTIONS || this.#topScore >= CONFIRMING_SCORE
   }
 
   get zones(): string[] {
@@ -81,34 +80,36 @@ export class Track {
     return this.#names(({ entered }) => entered)
   }
 
-  /** Zones in which it has stayed for their `dwell` at this time. */
+  /** Zones in which it has been for their `dwell`. */
   dwelling(at: number): string[] {
-    return this.#names((stay) => stay.dwells(at))
+    return this.#names((zone) => zone.dwells(at))
   }
 
-  /** It has stayed where it is for a while. */
+  /** True after {@link STATIONARY}.ms without a move. */
   stationary(at: number): boolean {
-    return at - this.#anchor.at >= STILL.for
+    return at - this.#anchor.at >= STATIONARY.ms
   }
 
-  see({ label, score, box }: Candidate, at: number): void {
+  /** Adds a detection. */
+  update({ label, score, box }: Candidate, at: number): void {
     this.motion.update(box, at)
-    this.#evidence.add(label, score)
+    this.#labelVoting.add(label, score)
     this.#seenAt = at
     this.#box = box
     this.#score = score
     this.#topScore = Math.max(this.#topScore, score)
-    this.#sights++
+    this.#detections++
     this.#missed = 0
-    if (distance(box, this.#anchor.box) > STILL.within) this.#anchor = { box, at }
-    for (const stay of this.#stays.values()) stay.update(this.label, box, at)
+    if (distance(box, this.#anchor.box) > STATIONARY.distance) this.#anchor = { box, at }
+    for (const zone of this.#zones.values()) zone.update(this.label, box, at)
   }
 
+  /** Counts an inference without a detection of this track. */
   miss(): void {
     this.#missed++
   }
 
-  #names(met: (stay: Stay) => boolean): string[] {
-    return [...this.#stays].filter(([, stay]) => met(stay)).map(([name]) => name)
+  #names(met: (zone: ZoneDwell) => boolean): string[] {
+    return [...this.#zones].filter(([, zone]) => met(zone)).map(([name]) => name)
   }
 }

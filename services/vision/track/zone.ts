@@ -1,10 +1,10 @@
 import type { ZoneSection } from '../config.ts'
 import type { Box } from '../detect/nms.ts'
 
-/** A box that jitters on the edge of a zone neither enters nor leaves: it must stay for so long. Milliseconds. */
-const SETTLE = 300
+/** Time on the other side until it counts as entered or left: boxes jitter on the edge of a zone. */
+const SETTLE_MS = 300
 
-/** Is the point inside the polygon? Crossings of a ray to the right, as PNPOLY counts them. */
+/** Point in polygon, by the crossings of a ray to the right (PNPOLY). */
 export function contains(points: ZoneSection['points'], x: number, y: number): boolean {
   let inside = false
   for (const [i, [x1, y1]] of points.entries()) {
@@ -14,18 +14,18 @@ export function contains(points: ZoneSection['points'], x: number, y: number): b
   return inside
 }
 
-/** Where something stands: the middle of its lower edge. */
+/** The point of an object that decides about zones: the middle of its lower edge. */
 export function footOf([x, y, width, height]: Box): [x: number, y: number] {
   return [x + width / 2, y + height]
 }
 
-/** One thing and one zone. Times in milliseconds of a monotonic clock. */
-export class Stay {
+/** Presence of one track in one zone. Times in milliseconds of a monotonic clock. */
+export class ZoneDwell {
   readonly #zone: ZoneSection
   #inside = false
   #since = 0
-  /** When it seemed to change sides, and is not believed yet. */
-  #doubtful: number | undefined
+  /** Start of a change that has not settled yet. */
+  #changingSince: number | undefined
   entered = false
 
   constructor(zone: ZoneSection) {
@@ -36,25 +36,25 @@ export class Stay {
     return this.#inside
   }
 
-  /** It has been inside for the zone's `dwell`. */
+  /** True after `dwell` seconds inside. */
   dwells(at: number): boolean {
     return this.#inside && at - this.#since >= this.#zone.dwell * 1000
   }
 
   update(label: string, box: Box, at: number): void {
     const { points, labels } = this.#zone
-    const meant = labels.length === 0 || labels.includes(label)
-    const inside = meant && contains(points, ...footOf(box))
+    const applies = labels.length === 0 || labels.includes(label)
+    const inside = applies && contains(points, ...footOf(box))
     if (inside === this.#inside) {
-      this.#doubtful = undefined
+      this.#changingSince = undefined
       return
     }
-    this.#doubtful ??= at
-    if (at - this.#doubtful < SETTLE) return
+    this.#changingSince ??= at
+    if (at - this.#changingSince < SETTLE_MS) return
     this.#inside = inside
-    // it was there when it was first seen there
-    this.#since = this.#doubtful
-    this.#doubtful = undefined
+    // it entered when it was first measured inside
+    this.#since = this.#changingSince
+    this.#changingSince = undefined
     this.entered ||= inside
   }
 }

@@ -5,10 +5,9 @@ import { createLogger } from '#lib/logger.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import type { Capture } from '#services/vision/camera/sources/source.ts'
-import type { CapturedFrame } from '#services/vision/frame/captured-frame.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
 import { staysTrue, until } from '#test/helpers/until.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 320, height: 240 }
 
@@ -16,7 +15,7 @@ const SIZE = { width: 320, height: 240 }
 function capturing(count: number, ending: () => Promise<void> | void): Capture {
   return async ({ emit, signal }) => {
     for (let i = 0; i < count && !signal.aborted; i++) {
-      await emit(plainPicture(SIZE, [40, 200, 90]))
+      await emit(plainFrame(SIZE, [40, 200, 90]))
       await sleep(20, undefined, { signal }).catch(() => {})
     }
     await ending()
@@ -31,13 +30,13 @@ function openCamera(t: TestContext, capture: Capture | Record<string, Capture>) 
     settings: { source: { type: 'synthetic' }, ...SIZE, fps: 50, rotate: 0, flip: 'none' },
     captureFrom: ({ type }) =>
       typeof capture === 'function' ? capture : (capture[type] ?? assert.fail(type)),
-    onEdge: (...edge) => void edges.push(edge),
     log: createLogger('test', { write: (line: string) => void logged.push(JSON.parse(line)) }),
-    onFrame({ live, at, pixels }: CapturedFrame) {
-      frames.push({ live, at, brightest: Math.max(...planesOf(pixels).y.subarray(0, 320 * 240)) })
-    },
-    onChange() {},
   })
+  camera.on('edge', (...edge) => void edges.push(edge))
+  camera.on('frame', ({ live, at, pixels }) => {
+    frames.push({ live, at, brightest: Math.max(...planesOf(pixels).y.subarray(0, 320 * 240)) })
+  })
+  camera.start()
   t.after(() => camera[Symbol.asyncDispose]())
   return {
     camera,
@@ -77,7 +76,7 @@ test('a source that falls silent is ended and tried again', async (t) => {
     await sleep(60_000, undefined, { signal: options.signal }).catch(() => {})
   })
   await until(() => camera.summary.camera_ok)
-  await until(() => camera.summary.camera_error === 'no picture for 2 s')
+  await until(() => camera.summary.camera_error === 'no frame for 2 s')
   await until(() => camera.summary.camera_ok)
 })
 
@@ -162,7 +161,7 @@ test('a source whose read hangs in the system gets its placeholder, and another 
     return capturing(lives === 1 ? 3 : 1000, () => (lives === 1 ? letGo.promise : undefined))(options)
   })
   await until(() => camera.summary.camera_ok)
-  await until(() => camera.summary.camera_error === 'no picture for 2 s')
+  await until(() => camera.summary.camera_error === 'no frame for 2 s')
   await staysTrue(() => lives === 1, 1_500)
   letGo.resolve()
   await until(() => camera.summary.camera_ok)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Orientation } from '#services/vision/camera/orientation.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
 import { fillRect } from '#services/vision/overlay/paint.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 64, height: 32 }
 
@@ -12,10 +12,10 @@ async function turned(rotate: 0 | 90 | 180 | 270, flip: 'none' | 'horizontal' | 
   using orientation = new Orientation({ rotate, flip })
   // more than one picture, and of more than one size
   for (const size of [SIZE, { width: 32, height: 32 }]) {
-    const other = plainPicture(size, [10, 10, 10])
+    const other = plainFrame(size, [10, 10, 10])
     using _ = await orientation.apply(other)
   }
-  const pixels = plainPicture(SIZE, [10, 10, 10])
+  const pixels = plainFrame(SIZE, [10, 10, 10])
   fillRect(planesOf(pixels), { x: 0, y: 0, width: 8, height: 8 }, [235, 128, 128])
   using frame = await orientation.apply(pixels)
   const { width, height, y, strideY, matrix } = planesOf(frame)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { openJpeg } from '../pictures.ts'
+import { openJpeg } from '../frames.ts'
 import { startTestVision } from '../start-vision.ts'
 
 test('a picture is there at once when it is asked for, with the overlay as it is switched', async (t) => {
@@ -108,7 +108,7 @@ test('an app hears of each edge of the camera, once (E04)', async (t) => {
   writeFileSync(file, '')
   const lost = await edges.next({ within: 5_000 })
   assert.equal(lost.payload.camera_ok, false)
-  assert.match(String(lost.payload.camera_error), /ended with code 3/)
+  assert.match(String(lost.payload.camera_error), /exited with code 3/)
   rmSync(file)
   const back = await edges.next({ within: 15_000 })
   assert.deepEqual(back.payload, { camera_ok: true, camera_error: null })

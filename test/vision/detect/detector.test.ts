@@ -9,7 +9,7 @@ import { VisionSection } from '#services/vision/config.ts'
 import { Detector } from '#services/vision/detect/detector.ts'
 import { CapturedFrame } from '#services/vision/frame/captured-frame.ts'
 import { until } from '#test/helpers/until.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 
 const MODEL = 'models/ssdlite-mobilenet-v2-300.onnx'
 const SIZE = { width: 320, height: 240 }
@@ -23,9 +23,9 @@ function openDetector(t: TestContext, model: string) {
     config: VisionSection.parse({ detector: { model, max_fps: 60 } }).detector,
     log,
     drops,
-    onDetected: () => void looked++,
-    onChange() {},
   })
+  detector.on('detections', () => void looked++)
+  detector.start()
   t.after(() => detector[Symbol.asyncDispose]())
   return {
     detector,
@@ -36,7 +36,7 @@ function openDetector(t: TestContext, model: string) {
 }
 
 function pictureOf(index: number): CapturedFrame {
-  const pixels = plainPicture(SIZE, [90, 90, 90])
+  const pixels = plainFrame(SIZE, [90, 90, 90])
   return new CapturedFrame({ pixels: pixels }, { at: index * 100, index, live: true })
 }
 

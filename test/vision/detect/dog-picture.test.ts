@@ -13,7 +13,7 @@ const HEIGHT = 480
 const DOG = HEIGHT / 2
 const OPAQUE = 128
 
-/** The dog of the demo on plain grey with its left top corner there, and the box around what is not see-through. */
+/** The dog of the demo on plain gray with its left top corner there, and the box around what is not see-through. */
 async function dogAt(left: number, top: number): Promise<{ picture: Yuv420; box: Box }> {
   const image = await loadImage('demo/dog.png')
   const context = createCanvas(WIDTH, HEIGHT).getContext('2d')
@@ -45,11 +45,11 @@ function toPicture(rgba: Uint8ClampedArray): Yuv420 {
   const v = new Uint8Array(y.length / 4)
   for (let at = 0; at < y.length; at++) {
     const [red = 0, green = 0, blue = 0] = rgba.subarray(at * 4, at * 4 + 3)
-    const colour = toYuv([red, green, blue], 'bt601')
+    const color = toYuv([red, green, blue], 'bt601')
     const chroma = Math.floor(at / WIDTH / 2) * (WIDTH / 2) + Math.floor((at % WIDTH) / 2)
-    y[at] = colour[0]
-    u[chroma] = colour[1]
-    v[chroma] = colour[2]
+    y[at] = color[0]
+    u[chroma] = color[1]
+    v[chroma] = color[2]
   }
   return { width: WIDTH, height: HEIGHT, matrix: 'bt601', y, u, v }
 }

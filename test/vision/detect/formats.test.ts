@@ -57,7 +57,10 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
     draft: { inputs: [images()], outputs: [v8, { name: 'output1', shape: [1, 32, 16, 16] }] },
     says: /detector\.format.*output1 float32 \[1, 32, 16, 16\]/,
   },
-  'a classifier': { draft: one([1, 1000]), says: /detector\.format.*takes images float32 \[1, 3, 64, 64\]/ },
+  'a classifier': {
+    draft: one([1, 1000]),
+    says: /detector\.format.*inputs: images float32 \[1, 3, 64, 64\]/,
+  },
   'as many rows as places': { draft: one([1, 84, 84]), says: /set detector/ },
   'six columns that may be a score and a class, or two classes': {
     draft: one([1, 300, 6], { names: "['cat', 'dog']" }),
@@ -80,7 +83,7 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
       outputs: [v8],
       metadata: { names: NAMED },
     },
-    says: /"prompt"/,
+    says: /prompt int64/,
   },
   'half precision, which onnxruntime-node has no numbers for': {
     draft: {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { InputLayout } from '#services/vision/detect/model-io.ts'
+import type { ModelInput } from '#services/vision/detect/model-io.ts'
 import { createPreprocessor, place, type Yuv420 } from '#services/vision/detect/preprocess.ts'
 import { toYuv } from '#services/vision/image/color.ts'
 
 const byte = fc.integer({ min: 0, max: 255 })
 const TARGET = { width: 10, height: 6 }
-const LAYOUT: InputLayout = { size: TARGET, letterbox: 'stretch', scale: 'unit', colours: 'rgb' }
+const LAYOUT: ModelInput = { size: TARGET, letterbox: 'stretch', scale: 'unit', colours: 'rgb' }
 
 function picture(
   width: number,
@@ -26,7 +26,7 @@ function picture(
   }
 }
 
-test('a colour survives the way to YUV and back, with either matrix', () => {
+test('a color survives the way to YUV and back, with either matrix', () => {
   const out = new Float32Array(3 * TARGET.width * TARGET.height)
   const preprocess = createPreprocessor(LAYOUT)
   fc.assert(
@@ -51,7 +51,7 @@ test('a ramp stays a ramp, sampled at the centres of the pixels', () => {
   }
 })
 
-test('a letterbox keeps the shape of the picture and paints the rest grey', () => {
+test('a letterbox keeps the shape of the picture and paints the rest gray', () => {
   const size = { width: 64, height: 64 }
   const wide = { width: 128, height: 72 }
   assert.deepEqual(place(wide, { size, letterbox: 'stretch' }), { ...size, left: 0, top: 0 })
@@ -74,7 +74,7 @@ test('a letterbox keeps the shape of the picture and paints the rest grey', () =
 
 test('numbers are scaled and colours ordered as the model wants them', () => {
   const red = picture(32, 20, toYuv([255, 0, 0], 'bt601'), 'bt601')
-  const first = (layout: Partial<InputLayout>) => {
+  const first = (layout: Partial<ModelInput>) => {
     const out = new Float32Array(3 * TARGET.width * TARGET.height)
     createPreprocessor({ ...LAYOUT, ...layout })(red, out)
     return [0, 1, 2].map((plane) => Math.round((out[plane * 60 + 17] ?? 0) * 10) / 10)

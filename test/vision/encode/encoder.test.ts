@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nalUnits } from '#bus/access-unit.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
-import { noisyPicture, openH264, plainPicture } from '#test/vision/pictures.ts'
+import { noisyFrame, openH264, plainFrame } from '#test/vision/frames.ts'
 
 const FPS = 15
 const SIZE = { width: 640, height: 360 }
@@ -13,7 +13,7 @@ const typesOf = (data: Buffer) => [...nalUnits(data)].map((nal) => (nal[0] ?? 0)
 test('the stream says constrained baseline, level 3.1, as the SDP does', async () => {
   for (const size of [SIZE, { width: 1280, height: 720 }, { width: 960, height: 540 }]) {
     using encoder = await Encoder.open({ ...OPTIONS, ...size })
-    using pixels = plainPicture(size, [10, 200, 30])
+    using pixels = plainFrame(size, [10, 200, 30])
     const data = await encoder.encode(pixels, { at: 0, keyframe: false })
     const sps = [...nalUnits(data)].find((nal) => ((nal[0] ?? 0) & 0x1f) === 7)
     // profile_idc 66, constraint_set0 and 1, level_idc 31. H.264 7.4.2.1.1
@@ -25,7 +25,7 @@ test('an IDR picture comes first and when asked for, with its parameter sets, an
   using encoder = await Encoder.open(OPTIONS)
   for (let index = 0; index < 12; index++) {
     // every picture is new: no scene cut may make a keyframe of it
-    using pixels = noisyPicture(SIZE, index)
+    using pixels = noisyFrame(SIZE, index)
     const data = await encoder.encode(pixels, { at: (index * 1000) / FPS, keyframe: index === 7 })
     const types = typesOf(data)
     const idr = index === 0 || index === 7
@@ -39,7 +39,7 @@ test('a new bitrate takes effect while the encoder runs', async () => {
   const bytes = { before: 0, after: 0 }
   for (let index = 0; index < 60; index++) {
     if (index === 30) encoder.bitrate = 300_000
-    using pixels = noisyPicture(SIZE, index)
+    using pixels = noisyFrame(SIZE, index)
     const data = await encoder.encode(pixels, { at: (index * 1000) / FPS, keyframe: false })
     if (index >= 10 && index < 30) bytes.before += data.length
     if (index >= 40) bytes.after += data.length
@@ -51,7 +51,7 @@ test('the bitrate is kept for pictures that are hard to encode, and a keyframe s
   using encoder = await Encoder.open(OPTIONS)
   const sizes: number[] = []
   for (let index = 0; index < 60; index++) {
-    using pixels = noisyPicture(SIZE, index)
+    using pixels = noisyFrame(SIZE, index)
     const data = await encoder.encode(pixels, { at: (index * 1000) / FPS, keyframe: index === 40 })
     if (index >= 15) sizes.push(data.length)
   }
@@ -64,7 +64,7 @@ test('the bitrate is kept for pictures that are hard to encode, and a keyframe s
 test('what is encoded decodes at once to the same colours', async () => {
   using encoder = await Encoder.open(OPTIONS)
   using decoder = await openH264()
-  using pixels = plainPicture(SIZE, [200, 40, 90])
+  using pixels = plainFrame(SIZE, [200, 40, 90])
   using decoded = await decoder.decode(await encoder.encode(pixels, { at: 0, keyframe: false }))
   for (const plane of [0, 1, 2]) {
     const difference = (decoded?.data?.[plane]?.[5000] ?? 0) - (pixels.data?.[plane]?.[5000] ?? 0)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 
 test('a JPEG shows the colours of the picture in somebody else’s decoder', async () => {
   for (const size of [
@@ -10,7 +10,7 @@ test('a JPEG shows the colours of the picture in somebody else’s decoder', asy
     { width: 640, height: 480 },
   ]) {
     using encoder = await JpegEncoder.open(size)
-    using pixels = plainPicture(size, [220, 60, 30])
+    using pixels = plainFrame(size, [220, 60, 30])
     const image = await loadImage(await encoder.encode(pixels))
     const context = createCanvas(size.width, size.height).getContext('2d')
     context.drawImage(image, 0, 0)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isKeyframe } from '#bus/ivf.ts'
 import { Vp8Encoder } from '#services/vision/encode/vp8-encoder.ts'
-import { noisyPicture } from '#test/vision/pictures.ts'
+import { noisyFrame } from '#test/vision/frames.ts'
 
 const FPS = 15
 const SIZE = { width: 640, height: 360 }
@@ -12,7 +12,7 @@ test('VP8: a keyframe comes first and when asked for, at no other time, and the 
   using encoder = await Vp8Encoder.open(OPTIONS)
   let bytes = 0
   for (let index = 0; index < 45; index++) {
-    using pixels = noisyPicture(SIZE, index)
+    using pixels = noisyFrame(SIZE, index)
     const data = await encoder.encode(pixels, { at: (index * 1000) / FPS, keyframe: index === 7 })
     assert.equal(isKeyframe(data), index === 0 || index === 7, `picture ${index}`)
     if (index >= 15) bytes += data.length

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLatest } from '#services/vision/frame/conflating-queue.ts'
+import { createConflatingQueue } from '#services/vision/frame/conflating-queue.ts'
 
 test('only the newest item waits; what it replaces is counted, and every item is disposed of (E01)', async () => {
   const worked: number[] = []
@@ -8,7 +8,7 @@ test('only the newest item waits; what it replaces is counted, and every item is
   let disposed = 0
   const gate = Promise.withResolvers<void>()
   const item = (n: number) => ({ n, [Symbol.dispose]: () => void disposed++ })
-  const latest = createLatest<ReturnType<typeof item>>(
+  const latest = createConflatingQueue<ReturnType<typeof item>>(
     async ({ n }) => {
       worked.push(n)
       await gate.promise
@@ -29,7 +29,7 @@ test('the newest item is worked on after the one in hand', async () => {
   const done = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   const item = (n: number) => ({ n, [Symbol.dispose]() {} })
-  await using latest = createLatest<ReturnType<typeof item>>(
+  await using latest = createConflatingQueue<ReturnType<typeof item>>(
     async ({ n }) => {
       worked.push(n)
       await gate.promise

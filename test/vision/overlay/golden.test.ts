@@ -7,7 +7,7 @@ import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
 import type { Size } from '#services/vision/image/fit.ts'
 import { matrixOf, planesOf } from '#services/vision/image/pixels.ts'
 import { paintOverlay, type Scene } from '#services/vision/overlay/overlay.ts'
-import { openH264, plainPicture } from '#test/vision/pictures.ts'
+import { openH264, plainFrame } from '#test/vision/frames.ts'
 import { toRgba } from './rgba.ts'
 
 /** `WRITE_GOLDEN=1 node --test test/vision/overlay/golden.test.ts` draws them anew: look at them before they are kept. */
@@ -51,7 +51,7 @@ const SCENES: Record<string, { size: Size; scene: Scene }> = {
 
 for (const [name, { size, scene }] of Object.entries(SCENES)) {
   test(`the overlay looks as it always did: ${name}`, async () => {
-    using pixels = plainPicture(size, [70, 90, 110])
+    using pixels = plainFrame(size, [70, 90, 110])
     paintOverlay(planesOf(pixels), scene)
     const drawn = toRgba(planesOf(pixels))
     const file = new URL(`golden/${name}.png`, import.meta.url)
@@ -82,7 +82,7 @@ async function decodePng(png: Buffer, { width, height }: Size): Promise<Uint8Cla
   return context.getImageData(0, 0, width, height).data
 }
 
-const COLOURS = [
+const COLORS = [
   [200, 30, 30],
   [30, 180, 40],
   [30, 50, 200],
@@ -90,9 +90,9 @@ const COLOURS = [
 
 for (const size of [LARGE, SMALL]) {
   test(`red stays red through H.264 and JPEG at ${size.height} lines (E06, E07)`, async () => {
-    for (const colour of COLOURS) {
-      using pixels = plainPicture(size, colour)
-      const expected = [...colour, 255]
+    for (const color of COLORS) {
+      using pixels = plainFrame(size, color)
+      const expected = [...color, 255]
       using encoder = await Encoder.open({ ...size, fps: 15, bitrate: 1_500_000, matrix: matrixOf(pixels) })
       using decoder = await openH264()
       using decoded = await decoder.decode(await encoder.encode(pixels, { at: 1, keyframe: true }))

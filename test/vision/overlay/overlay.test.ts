@@ -2,25 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { planesOf } from '#services/vision/image/pixels.ts'
 import { paintOverlay, type Scene } from '#services/vision/overlay/overlay.ts'
-import { colourAt, plainPicture } from '#test/vision/pictures.ts'
+import { colorAt, plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 640, height: 360 }
-const GREY = [80, 80, 80] as const
+const GRAY = [80, 80, 80] as const
 const DOG = { label: 'dog', score: 0.9, box: [0.25, 0.25, 0.5, 0.5], track_id: null } as const
 
 function painted(objects: Scene['objects']) {
-  const pixels = plainPicture(SIZE, GREY)
+  const pixels = plainFrame(SIZE, GRAY)
   const planes = planesOf(pixels)
   paintOverlay(planes, { objects, time: Date.UTC(2026, 2, 1) })
   return { pixels, planes }
 }
 
-test('a box is drawn in the colour of its class, in all three planes', () => {
+test('a box is drawn in the color of its class, in all three planes', () => {
   const { pixels, planes } = painted([{ ...DOG, box: [...DOG.box] }])
   using _ = pixels
-  const [, u = 0, v = 0] = colourAt(planes, 300, 90)
+  const [, u = 0, v = 0] = colorAt(planes, 300, 90)
   // yellow: little blue, red a little above green
-  assert.deepStrictEqual(colourAt(planes, 300, 90), colourAt(planes, 160, 200))
+  assert.deepStrictEqual(colorAt(planes, 300, 90), colorAt(planes, 160, 200))
   assert.ok(u < 90 && v > 128, `u ${u}, v ${v}`)
 })
 
@@ -29,7 +29,7 @@ test('what is inside the box stays as it was', () => {
   using _ = pixels
   const { pixels: plain, planes: before } = painted([])
   using __ = plain
-  assert.deepStrictEqual(colourAt(planes, 320, 180), colourAt(before, 320, 180))
+  assert.deepStrictEqual(colorAt(planes, 320, 180), colorAt(before, 320, 180))
 })
 
 test('label and time are written with edges between dark and bright', () => {

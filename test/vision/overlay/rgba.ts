@@ -11,9 +11,9 @@ export function toRgba({ width, height, y, u, v, strideY, strideUv, matrix }: Pl
       const chroma = (row >> 1) * strideUv + (x >> 1)
       const cb = (u[chroma] ?? 0) - 128
       const cr = (v[chroma] ?? 0) - 128
-      const colour = [light + redV * cr, light + greenU * cb + greenV * cr, light + blueU * cb, 1]
+      const color = [light + redV * cr, light + greenU * cb + greenV * cr, light + blueU * cb, 1]
       rgba.set(
-        colour.map((part) => part * 255),
+        color.map((part) => part * 255),
         (row * width + x) * 4,
       )
     }

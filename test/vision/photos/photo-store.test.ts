@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Album } from '#services/vision/photos/photo-store.ts'
+import { PhotoStore } from '#services/vision/photos/photo-store.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
 const LIMITS = { keep: 3, max_mb: 1 }
@@ -10,7 +10,7 @@ const NOON = Date.UTC(2026, 10, 23, 12)
 const DAY = 86_400_000
 
 /** A photo of that time; resolves with its name. */
-async function add(album: Album, time: number, bytes = 5): Promise<string> {
+async function add(album: PhotoStore, time: number, bytes = 5): Promise<string> {
   const name = await album.nameFor(time)
   await album.add(name, Buffer.alloc(bytes))
   return name
@@ -18,14 +18,14 @@ async function add(album: Album, time: number, bytes = 5): Promise<string> {
 
 /** The same after a new start. */
 async function addAnew(folder: string, time: number): Promise<string> {
-  const album = new Album(folder, LIMITS)
+  const album = new PhotoStore(folder, LIMITS)
   await album.tidy()
   return await add(album, time)
 }
 
 test('the newest photos stay when the clock has been set back: what is new is what came last', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
-  const album = new Album(folder, LIMITS)
+  const album = new PhotoStore(folder, LIMITS)
   const taken: string[] = []
   for (const time of [NOON, NOON + DAY, NOON + 2 * DAY, NOON - 30 * DAY, NOON - 29 * DAY]) {
     taken.push(await add(album, time))
@@ -54,7 +54,7 @@ test('a photo that was written while the clock was ahead is not the newest for e
 
 test('photos that somebody has removed make room', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
-  const album = new Album(folder, LIMITS)
+  const album = new PhotoStore(folder, LIMITS)
   const old = await add(album, NOON)
   for (const day of [1, 2]) rmSync(join(folder, await add(album, NOON + day * DAY)))
   const fresh = [await add(album, NOON + 3 * DAY), await add(album, NOON + 4 * DAY)]
@@ -63,7 +63,7 @@ test('photos that somebody has removed make room', async (t) => {
 
 test('so many MiB at most, counted from the newest', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
-  const album = new Album(folder, LIMITS)
+  const album = new PhotoStore(folder, LIMITS)
   const names: string[] = []
   for (const size of [100_000, 600_000, 600_000]) {
     names.push(await add(album, NOON, size))
@@ -73,12 +73,12 @@ test('so many MiB at most, counted from the newest', async (t) => {
 
 test('no two photos have one name, neither on the disk nor in memory nor in another life', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
-  const album = new Album(folder, LIMITS)
+  const album = new PhotoStore(folder, LIMITS)
   const names = ['photo-2026-11-23T12-00-00.000Z.jpg', 'photo-2026-11-23T12-00-00.000Z-2.jpg']
   const given = await Promise.all([album.nameFor(NOON), album.nameFor(NOON)])
   assert.deepEqual(new Set(given), new Set(names), 'whichever is first')
   await album.add(names[1] ?? '', Buffer.from('photo'))
-  const next = new Album(folder, LIMITS)
+  const next = new PhotoStore(folder, LIMITS)
   assert.equal(await next.nameFor(NOON), names[0])
   assert.equal(await next.nameFor(NOON), 'photo-2026-11-23T12-00-00.000Z-3.jpg')
 })
@@ -88,6 +88,6 @@ test('what a crash has left half written is removed at the start, strangers’ f
   mkdirSync(folder)
   const whole = 'photo-2026-01-01T00-00-00.000Z.jpg'
   for (const name of [whole, `${whole}.part`, 'holiday.jpg.part']) writeFileSync(join(folder, name), 'x')
-  await new Album(folder, LIMITS).tidy()
+  await new PhotoStore(folder, LIMITS).tidy()
   assert.deepEqual(readdirSync(folder).sort(), ['holiday.jpg.part', whole].sort())
 })

@@ -4,7 +4,7 @@ import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { type Box, type Candidate, iou } from '#services/vision/detect/nms.ts'
 import { copyShared } from '#services/vision/detect/shared-frame.ts'
-import { Normaliser, planesOf } from '#services/vision/image/pixels.ts'
+import { FrameConverter, planesOf } from '#services/vision/image/pixels.ts'
 import { Tracker } from '#services/vision/track/tracker.ts'
 
 /** The script's truth of one picture: x, y, width, height, and how much of the animal is seen. */
@@ -31,10 +31,10 @@ const FOUND = 0.4
 export async function detectClip(every = 1): Promise<Candidate[][]> {
   await using model = await loadModel(DetectorSection.parse({}))
   await using input = await Input.open('demo/clip.mp4', { signal: new AbortController().signal })
-  using normaliser = new Normaliser({ width: 1280, height: 720 })
+  using converter = new FrameConverter({ width: 1280, height: 720 })
   const all: Candidate[][] = []
   for (let next = await input.next(); next; next = await input.next()) {
-    using pixels = await normaliser.normalise(next.pixels)
+    using pixels = await converter.convert(next.pixels)
     const isDue = all.length % every === 0
     const { candidates } = isDue
       ? await model.detect(copyShared(planesOf(pixels)), SCORES.keep)
@@ -67,7 +67,7 @@ export interface Figures {
 
 /** Plays the clip to a tracker as the live service does, with `rate` detections a second, whose answers come late. */
 export function play(seen: readonly Candidate[][], rate: number, labels: readonly string[]): Figures {
-  const tracker = new Tracker({ minScore: () => SCORES.begin, keepScore: () => SCORES.keep })
+  const tracker = new Tracker({ minScore: SCORES.begin, minScores: {}, keepScore: SCORES.keep })
   const every = clip.fps / rate
   const figures: Figures = { asked: 0, found: 0, drawn: [], idsPerVisit: [], without: 0 }
   const pending: number[] = []
@@ -102,11 +102,11 @@ export function fits({ drawn }: Figures): number[] {
 }
 
 function look(tracker: Tracker, seen: readonly Candidate[][], picture: number, figures: Figures): void {
-  const sighting = tracker.update(seen[picture] ?? [], timeOf(picture))
+  const update = tracker.update(seen[picture] ?? [], timeOf(picture))
   const dog = clip.dog[picture]
   if (!dog || dog[4] < 0.5) return
   figures.asked++
-  const found = sighting.seen.some(
+  const found = update.detected.some(
     ({ track, candidate }) => track.label === 'dog' && iou(candidate.box, boxOf(dog)) > FOUND,
   )
   if (found) figures.found++

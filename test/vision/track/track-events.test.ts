@@ -23,12 +23,12 @@ const boxAt = (x: number): Box => [x, 0.4, 0.25, 0.5]
 /** A tracker with its events, and what they told. */
 function follow(labels: readonly string[] = ['dog']) {
   const told: TrackEvent[] = []
-  const tracker = new Tracker({ minScore: () => 0.5, keepScore: () => 0.3, zones: ZONES })
+  const tracker = new Tracker({ minScore: 0.5, minScores: {}, keepScore: 0.3 }, ZONES)
   const events = new TrackEvents({
-    labels: () => labels,
     toEpoch: (at) => EPOCH + at,
     publish: (event) => told.push(TrackEvent.parse(event)),
   })
+  events.labels = labels
   const see = (candidates: Candidate[], at: number) => {
     events.end(tracker.update(candidates, at).ended)
     events.update(tracker.tracks, at)

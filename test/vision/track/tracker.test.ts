@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { type Box, type Candidate, iou } from '#services/vision/detect/nms.ts'
 import { Tracker } from '#services/vision/track/tracker.ts'
 
-const openTracker = () => new Tracker({ minScore: () => 0.5, keepScore: () => 0.3 })
+const openTracker = () => new Tracker({ minScore: 0.5, minScores: {}, keepScore: 0.3 })
 const seen = (label: string, score: number, box: Box): Candidate => ({ label, score, box })
 /** A box of a quarter by a half of the picture, its left edge at `x`. */
 const boxAt = (x: number): Box => [x, 0.4, 0.25, 0.5]

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ZoneSection } from '#services/vision/config.ts'
 import type { Box } from '#services/vision/detect/nms.ts'
-import { contains, footOf, Stay } from '#services/vision/track/zone.ts'
+import { contains, footOf, ZoneDwell } from '#services/vision/track/zone.ts'
 
 const SOFA: ZoneSection = {
   points: [
@@ -40,7 +40,7 @@ test('something is where its feet are', () => {
 })
 
 test('who comes in is inside after a moment, dwells after a while, and leaves', () => {
-  const stay = new Stay(SOFA)
+  const stay = new ZoneDwell(SOFA)
   const steps: [at: number, x: number, inside: boolean, dwells: boolean][] = [
     [0, 0.1, false, false],
     [200, 0.4, false, false],
@@ -58,7 +58,7 @@ test('who comes in is inside after a moment, dwells after a while, and leaves', 
 })
 
 test('a box that jitters on the edge neither comes nor goes', () => {
-  const stay = new Stay(SOFA)
+  const stay = new ZoneDwell(SOFA)
   for (let at = 0; at < 5_000; at += 100) {
     stay.update('dog', standing(at % 200 === 0 ? 0.19 : 0.21), at)
     assert.equal(stay.inside, false)
@@ -66,7 +66,7 @@ test('a box that jitters on the edge neither comes nor goes', () => {
 })
 
 test('a zone for dogs does not mind cats', () => {
-  const stay = new Stay(SOFA)
+  const stay = new ZoneDwell(SOFA)
   for (let at = 0; at < 2_000; at += 200) stay.update('cat', standing(0.4), at)
   assert.equal(stay.inside, false)
 })

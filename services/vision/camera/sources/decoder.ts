@@ -11,11 +11,11 @@ import { type AVCodecID, FF_THREAD_SLICE } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check } from '../../image/pixels.ts'
 
-/** Decodes packets to pictures, on FFmpeg's own threads, without holding pictures back. */
+/** Decodes packets to frames, on FFmpeg's threads, without frame delay. */
 export class Decoder implements Disposable {
   readonly context = new CodecContext()
 
-  /** For a codec, or for a stream with its parameters. Rejects with {@link UnavailableError} for one we cannot decode. */
+  /** Opens the decoder of a codec, with the parameters of a stream if given. Rejects with {@link UnavailableError} when there is none. */
   static async open(id: AVCodecID, parameters?: CodecParameters): Promise<Decoder> {
     const codec = Codec.findDecoder(id)
     if (!codec) throw new UnavailableError(`no decoder for codec ${id}`)
@@ -23,18 +23,18 @@ export class Decoder implements Disposable {
     const { context } = decoder
     context.allocContext3(codec)
     if (parameters) check(context.parametersToContext(parameters), 'decoder parameters')
-    // frame threads would hold back a picture each
+    // frame threads would delay the output by a frame each
     context.threadType = FF_THREAD_SLICE
     check(await context.open2(codec), 'open decoder')
     return decoder
   }
 
-  /** Hands a packet over; null says that no more will come. A damaged one is skipped. */
+  /** Sends a packet; null at the end of the stream. A damaged packet is skipped. */
   async send(packet: Packet | null): Promise<void> {
     await this.context.sendPacket(packet)
   }
 
-  /** The next picture, which the caller frees; undefined when the decoder wants more packets, or has ended. */
+  /** The next frame, which the caller frees; undefined when the decoder needs more packets or has ended. */
   async receive(): Promise<Frame | undefined> {
     const frame = new Frame()
     frame.alloc()

@@ -1,6 +1,6 @@
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
-import { SmallPictures } from './lores-frames.ts'
+import { LoresFrames } from './lores-frames.ts'
 import { openH264Reader, openMjpegReader, type PacketReader } from './packet-reader.ts'
 import { runProgram } from './program.ts'
 import { createRawReader } from './raw-frames.ts'
@@ -9,9 +9,9 @@ import type { Capture, CaptureOptions } from './source.ts'
 export type ExecSection = Omit<Extract<SourceSection, { type: 'exec' }>, 'type'>
 
 /**
- * A program that writes video to its standard output. `{width}`, `{height}` and `{fps}` in its arguments are replaced;
- * where the section does not give them they are those of the video that is sent. With `lores` it writes a small
- * yuv420p picture to its descriptor 3 before each one.
+ * A program that writes video to its standard output. `{width}`, `{height}` and `{fps}` in its arguments are replaced by
+ * the values of the section, else of the video. With `lores` it writes a low-resolution yuv420p frame to its descriptor 3
+ * before each main frame.
  */
 export function captureExec(section: ExecSection): Capture {
   return async (options) => {
@@ -24,27 +24,29 @@ export function captureExec(section: ExecSection): Capture {
         .replaceAll('{height}', String(height))
         .replaceAll('{fps}', String(fps)),
     )
-    using small = section.lores && new SmallPictures(section.lores)
-    const emit: CaptureOptions['emit'] = (pixels) => options.emit(pixels, small?.next())
+    using lores = section.lores && new LoresFrames(section.lores)
+    const emit: CaptureOptions['emit'] = (pixels) => options.emit(pixels, lores?.next())
     using reader = await openReader(section.format, { ...options, width, height, emit })
     try {
       await runProgram(
         command,
         options.signal,
         (chunk) => reader.read(chunk),
-        small && ((chunk) => small.read(chunk)),
+        lores && ((chunk) => lores.read(chunk)),
       )
     } catch (err) {
-      if (!reader.begun || !(err instanceof UnavailableError)) throw err
-      throw new UnavailableError(`${err.message} within a picture of ${width}x${height}: is that its size?`)
+      if (!reader.isPartial || !(err instanceof UnavailableError)) throw err
+      throw new UnavailableError(
+        `${err.message} within a frame of ${width}x${height}: check width and height`,
+      )
     }
   }
 }
 
-type Reader = PacketReader & { readonly begun?: boolean }
+type Reader = PacketReader & { readonly isPartial?: boolean }
 
 async function openReader(format: ExecSection['format'], options: CaptureOptions): Promise<Reader> {
-  const emit = (...pictures: Parameters<CaptureOptions['emit']>) => options.emit(...pictures)
+  const emit = (...frames: Parameters<CaptureOptions['emit']>) => options.emit(...frames)
   switch (format) {
     case 'yuv420p': {
       const raw = createRawReader(options, emit)

@@ -13,14 +13,14 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder } from './decoder.ts'
 
 export interface InputOptions {
-  /** FFmpeg's name of the input format, where it is not to be guessed. */
+  /** FFmpeg's name of the demuxer, where it is not probed. */
   format?: string
   /** FFmpeg's options for protocol and format. */
   options?: Record<string, string>
   signal: AbortSignal
 }
 
-/** What sends pictures by the clock, a recording too. */
+/** Demuxers that deliver in real time, also with a known duration. */
 const LIVE_FORMATS: ReadonlySet<string> = new Set(['rtsp', 'sdp'])
 
 /** The video of a file, stream or device that FFmpeg can open. */
@@ -30,7 +30,7 @@ export class Input implements AsyncDisposable {
   readonly #signal: AbortSignal
   readonly #interrupt = () => this.#context.interrupt()
   #stream: Stream | undefined
-  /** Where the picture after the last one belongs, ms: a bare H.264 stream does not say. */
+  /** Position after the last frame, ms: a bare H.264 stream has no timestamps. */
   #position = 0
   #decoder: Decoder | undefined
 
@@ -50,20 +50,20 @@ export class Input implements AsyncDisposable {
     this.#signal = signal
     this.#context.allocContext()
     this.#packet.alloc()
-    // a read that waits for the network returns at once
+    // ends a read that waits for the network
     signal.addEventListener('abort', this.#interrupt)
   }
 
   /**
-   * Are its pictures there before they are due? A recording's are, and HLS and DASH bring seconds at once; a camera, over
-   * RTSP too, sends each when it is taken.
+   * True when frames arrive before they are due: of recordings, and of HLS and DASH, whose segments hold seconds. Cameras,
+   * over RTSP too, send each frame when it is captured.
    */
-  get early(): boolean {
+  get needsPacing(): boolean {
     const format = this.#context.iformat?.name ?? ''
     return /hls|dash/.test(format) || (this.#context.duration > 0n && !LIVE_FORMATS.has(format))
   }
 
-  /** The next picture, which the caller frees, and its place in milliseconds; undefined at the end. */
+  /** The next frame, which the caller frees, with position and duration in ms; undefined at the end. */
   async next(): Promise<{ pixels: Frame; position: number; duration: number } | undefined> {
     const decoder = this.#decoder
     const stream = this.#stream
@@ -93,7 +93,7 @@ export class Input implements AsyncDisposable {
     unavailable(await this.#context.findStreamInfo(), 'cannot read')
     const index = this.#context.findBestStream(AVMEDIA_TYPE_VIDEO)
     const stream = this.#context.streams[index]
-    if (index < 0 || !stream) throw new UnavailableError('no video in it')
+    if (index < 0 || !stream) throw new UnavailableError('no video stream')
     this.#stream = stream
     this.#decoder = await Decoder.open(stream.codecpar.codecId, stream.codecpar)
   }

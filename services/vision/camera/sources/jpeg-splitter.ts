@@ -1,23 +1,23 @@
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
-/** More bytes without the end of a picture are no MJPEG. */
-const MOST = 8 * 1024 * 1024
+/** Larger files are not JPEGs of a camera. */
+const MAX_BYTES = 8 * 1024 * 1024
 
 const SOI = 0xd8
 const EOI = 0xd9
 const SOS = 0xda
 
 /**
- * Cuts a byte stream of JPEG files into files. FFmpeg's own parser gives a picture out only when the next begins, which
- * costs a frame of latency; the EOI marker says the same at once. ITU-T T.81 B.1.
+ * Cuts a byte stream of JPEG files into files at their EOI marker. FFmpeg's parser emits a frame only when the next one
+ * begins, which costs a frame of latency. ITU-T T.81 B.1.
  */
 export class JpegSplitter {
   #bytes = Buffer.alloc(0)
-  /** Where to go on looking; what lies before belongs to the file. */
+  /** Scan position; bytes before it belong to the file. */
   #at = 0
   #inScan = false
 
-  /** Whole files that these bytes complete. Throws {@link UnavailableError} for what cannot be MJPEG. */
+  /** The files that these bytes complete. Throws {@link UnavailableError} for data that is not MJPEG. */
   push(chunk: Buffer): Buffer[] {
     this.#bytes = Buffer.concat([this.#bytes, chunk])
     const files: Buffer[] = []
@@ -25,7 +25,7 @@ export class JpegSplitter {
       files.push(this.#bytes.subarray(0, end))
       this.#restart(end)
     }
-    if (this.#bytes.length > MOST) throw new UnavailableError('the output is no MJPEG')
+    if (this.#bytes.length > MAX_BYTES) throw new UnavailableError('the output is not MJPEG')
     return files
   }
 
@@ -35,7 +35,7 @@ export class JpegSplitter {
     this.#inScan = false
   }
 
-  /** Index behind the EOI, or -1 when it has not come yet. */
+  /** Index after the EOI, or -1 when it has not arrived yet. */
   #findEnd(): number {
     if (this.#at === 0 && !this.#findStart()) return -1
     for (let next = this.#nextMarker(); next >= 0; next = this.#nextMarker()) {
@@ -48,14 +48,14 @@ export class JpegSplitter {
     return -1
   }
 
-  /** Index of the next 0xff that has a byte behind it, or -1. What a scan holds before it is not looked at again. */
+  /** Index of the next 0xff with a byte after it, or -1. Entropy-coded bytes before it are not scanned again. */
   #nextMarker(): number {
     const next = this.#bytes.indexOf(0xff, this.#at)
     if (this.#inScan) this.#at = next < 0 ? this.#bytes.length : next
     return next + 1 < this.#bytes.length ? next : -1
   }
 
-  /** Drops what lies before the first SOI. */
+  /** Discards bytes before the first SOI. */
   #findStart(): boolean {
     const start = this.#bytes.indexOf(Buffer.from([0xff, SOI]))
     if (start < 0) {
@@ -67,9 +67,9 @@ export class JpegSplitter {
     return true
   }
 
-  /** Length of the marker at `index` with its segment; undefined when that has not come whole. */
+  /** Length of the marker at `index` with its segment; undefined while incomplete. */
   #stepOver(index: number, marker: number): number | undefined {
-    // stuffed zeros, fill bytes and restart markers stand alone
+    // stuffed zeros, fill bytes and restart markers have no segment
     if (marker === 0xff) return 1
     if (marker === 0 || (marker >= 0xd0 && marker <= SOI)) return 2
     if (index + 4 > this.#bytes.length) return undefined

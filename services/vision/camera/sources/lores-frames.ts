@@ -2,11 +2,11 @@ import type { Frame } from 'node-av'
 import type { Size } from '../../image/fit.ts'
 import { createRawReader } from './raw-frames.ts'
 
-/** Small pictures that wait for their large ones, at most. */
-const MOST = 4
+/** Low-resolution frames that wait for their main frame, at most. */
+const MAX_WAITING = 4
 
-/** The small pictures of a camera that gives two streams: the n-th belongs to the n-th large one. */
-export class SmallPictures implements Disposable {
+/** The low-resolution stream of a camera with two streams: its n-th frame belongs to the n-th main frame. */
+export class LoresFrames implements Disposable {
   readonly #reader
   readonly #waiting: { index: number; pixels: Frame }[] = []
   #read = 0
@@ -15,16 +15,16 @@ export class SmallPictures implements Disposable {
   constructor(size: Size) {
     this.#reader = createRawReader(size, (pixels) => {
       this.#waiting.push({ index: this.#read++, pixels })
-      if (this.#waiting.length > MOST) this.#waiting.shift()?.pixels.free()
+      if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()?.pixels.free()
     })
   }
 
-  /** Bytes of the small stream. */
+  /** Reads bytes of the low-resolution stream. */
   read(chunk: Buffer): void {
-    void this.#reader.read(chunk) // its pictures are taken at once
+    void this.#reader.read(chunk) // its frames are queued synchronously
   }
 
-  /** The small picture of the next large one; undefined if it is not there. The caller frees it. */
+  /** The frame that belongs to the next main frame; undefined if it is missing. The caller frees it. */
   next(): Frame | undefined {
     const index = this.#taken++
     while ((this.#waiting[0]?.index ?? index) < index) this.#waiting.shift()?.pixels.free()

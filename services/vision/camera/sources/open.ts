@@ -6,7 +6,7 @@ import { captureSynthetic } from './synthetic.ts'
 import { captureUrl } from './url.ts'
 import { captureV4l2 } from './v4l2.ts'
 
-/** How to capture from the configured source. */
+/** The capture function of a source. */
 export function captureFrom(source: SourceSection): Capture {
   switch (source.type) {
     case 'rpicam':

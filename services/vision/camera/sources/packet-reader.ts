@@ -3,14 +3,14 @@ import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, AV_NOPTS_VALUE } from 'node-av/con
 import { Decoder } from './decoder.ts'
 import { JpegSplitter } from './jpeg-splitter.ts'
 
-/** Takes encoded bytes as they come. */
+/** Decodes a byte stream. */
 export interface PacketReader extends Disposable {
   read(chunk: Buffer): Promise<void>
 }
 
 type Emit = (pixels: Frame) => Promise<void> | void
 
-/** Decodes JPEG files one after the other. */
+/** Decodes concatenated JPEG files. */
 export async function openMjpegReader(emit: Emit): Promise<PacketReader> {
   const decoder = await Decoder.open(AV_CODEC_ID_MJPEG)
   const splitter = new JpegSplitter()
@@ -23,8 +23,8 @@ export async function openMjpegReader(emit: Emit): Promise<PacketReader> {
 }
 
 /**
- * Decodes an H.264 byte stream (Annex B). Only the next access unit shows that one has ended, so pictures come one
- * frame late; prefer yuv420p or MJPEG where latency matters.
+ * Decodes an H.264 byte stream (Annex B). Only the next access unit shows the end of one, which delays the output by a
+ * frame; prefer yuv420p or MJPEG where latency matters.
  */
 export async function openH264Reader(emit: Emit): Promise<PacketReader> {
   const decoder = await Decoder.open(AV_CODEC_ID_H264)

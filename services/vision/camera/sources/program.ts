@@ -3,25 +3,23 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
-/** What a program gets to end by itself after SIGTERM. Milliseconds. */
-const END_DEADLINE = 1_000
-/** Bytes of its complaints that are kept. */
-const MOST_STDERR = 2_000
+/** Time from SIGTERM to SIGKILL. */
+const KILL_AFTER_MS = 1_000
+const MAX_STDERR_CHARS = 2_000
 
 /**
- * Runs a program and hands its output to `read`, which may be slow: the program waits then. Ends the program and what
- * it started when the signal is aborted or `read` has ended. Rejects with {@link UnavailableError} when it cannot be
- * started or fails.
+ * Runs a program and passes its output to `read`, with backpressure. Ends the program and its children when the signal is
+ * aborted or `read` rejects. Rejects with {@link UnavailableError} when it cannot be started or fails.
  */
 export async function runProgram(
   command: readonly string[],
   signal: AbortSignal,
   read: (chunk: Buffer) => Promise<void>,
-  /** Takes what the program writes to its descriptor 3. */
+  /** Reads the program's descriptor 3. */
   readThird?: (chunk: Buffer) => void,
 ): Promise<void> {
   const [file = '', ...args] = command
-  // a process group of its own, so that what a shell started ends, too
+  // its own process group, so that the children of a shell end too
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(readThird ? ['pipe' as const] : [])]
   const child = spawn(file, args, { stdio, detached: true }) as ChildProcessByStdio<null, Readable, Readable>
   const third = child.stdio[3]
@@ -36,11 +34,11 @@ export async function runProgram(
     killGroup(child, 'SIGTERM')
     timer ??= setTimeout(() => {
       killGroup(child, 'SIGKILL')
-      // somebody who left the group may hold the pipe
+      // a child that left the group may hold the pipe
       child.stdout.destroy()
       third?.destroy()
       child.stderr.destroy()
-    }, END_DEADLINE)
+    }, KILL_AFTER_MS)
   }
   signal.addEventListener('abort', end)
   try {
@@ -57,7 +55,7 @@ export async function runProgram(
   const ending = await closed
   if (signal.aborted) return
   if ('err' in ending) throw new UnavailableError(`cannot run ${file}: ${messageOf(ending.err)}`)
-  const how = ending.by ? `was ended by ${ending.by}` : `ended with code ${ending.code}`
+  const how = ending.by ? `was killed by ${ending.by}` : `exited with code ${ending.code}`
   throw new UnavailableError(`${file} ${how} ${stderr()}`.trimEnd())
 }
 
@@ -66,15 +64,15 @@ function killGroup(child: ChildProcessByStdio<null, Readable, Readable>, signal:
   try {
     process.kill(-child.pid, signal)
   } catch {
-    // it has ended already
+    // the process has exited
   }
 }
 
-/** The last line that the program complained with. */
+/** The last line of stderr. */
 function keepTail(stderr: Readable): () => string {
   let tail = ''
   stderr.setEncoding('utf8').on('data', (text: string) => {
-    tail = (tail + text).slice(-MOST_STDERR)
+    tail = (tail + text).slice(-MAX_STDERR_CHARS)
   })
   return () => tail.trim().split('\n').at(-1) ?? ''
 }

@@ -3,16 +3,16 @@ import { AV_PIX_FMT_YUV420P } from 'node-av/constants'
 import type { Size } from '../../image/fit.ts'
 import { allocate, check } from '../../image/pixels.ts'
 
-/** Cuts a byte stream into pictures. */
+/** Cuts a byte stream into frames. */
 export interface RawReader {
   read(chunk: Buffer): Promise<void>
-  /** Has a picture begun that is not whole? After the end that means: another size than was expected. */
-  readonly begun: boolean
+  /** True in the middle of a frame; at the end of the stream that means an unexpected frame size. */
+  readonly isPartial: boolean
 }
 
 /**
- * Cuts a byte stream of raw yuv420p pictures (all of Y, then U, then V, rows without padding) into pictures and gives
- * each to `emit`, which frees it. That it is of another size cannot be seen before its end.
+ * Cuts a byte stream of raw yuv420p (all of Y, then U, then V, rows without padding) into frames and passes each to
+ * `emit`, which frees it. Another frame size cannot be detected before the end of the stream.
  */
 export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<void> | void): RawReader {
   const area = size.width * size.height
@@ -27,29 +27,29 @@ export function createRawReader(size: Size, emit: (pixels: Frame) => Promise<voi
         filled += copied
         if (filled < bytes.length) continue
         filled = 0
-        const taken = emit(copyOf(view))
-        // what is taken at once is not waited for: the next chunk may come in this very turn, and must not overtake
-        if (taken instanceof Promise) await taken
+        const emitted = emit(copyOf(view))
+        // no await after a synchronous emit: a chunk of the same turn must not overtake
+        if (emitted instanceof Promise) await emitted
       }
     },
-    get begun() {
+    get isPartial() {
       return filled > 0
     },
   }
 }
 
-/** A picture whose pixels are these bytes: node-av's `fromBuffer` copies nothing, against its documentation. */
+/** A frame on these bytes: node-av's `fromBuffer` does not copy, contrary to its documentation. */
 function viewOf(bytes: Buffer, { width, height }: Size): Frame {
   const view = new Frame()
   view.alloc()
   Object.assign(view, { format: AV_PIX_FMT_YUV420P, width, height })
-  check(view.fromBuffer(bytes), 'raw picture')
+  check(view.fromBuffer(bytes), 'raw frame')
   return view
 }
 
-/** With pixels of its own: whoever takes it may keep it when the next one comes. */
+/** A frame with its own pixels, which stay valid when the next one is read. */
 function copyOf(view: Frame): Frame {
   const pixels = allocate(view, view.height >= 720 ? 'bt709' : 'bt601')
-  check(pixels.copy(view), 'raw picture')
+  check(pixels.copy(view), 'raw frame')
   return pixels
 }

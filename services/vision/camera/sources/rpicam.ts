@@ -3,14 +3,14 @@ import type { Size } from '../../image/fit.ts'
 import { captureExec } from './exec.ts'
 import type { Capture } from './source.ts'
 
-/** rpicam-vid pads the rows of yuv420 to this many bytes; a multiple of it has no padding. */
+/** rpicam-vid pads rows of yuv420 to a multiple of this many bytes. */
 const ALIGNMENT = 64
-/** rpicam-vid gives one stream only; Python's picamera2, which comes with Raspberry Pi OS, gives both. */
+/** rpicam-vid has one stream; Python's picamera2, part of Raspberry Pi OS, has two. */
 const TWO_STREAMS = fileURLToPath(new URL('picamera2-streams.py', import.meta.url))
 
 /**
- * The camera of a Raspberry Pi: through `rpicam-vid`, with further arguments such as `--hflip`, or, for a small stream
- * beside the large one, through picamera2.
+ * The camera of a Raspberry Pi: through `rpicam-vid`, with further arguments such as `--hflip`, or through picamera2 for a
+ * low-resolution stream beside the main one.
  */
 export function captureRpicam({
   args,

@@ -1,20 +1,20 @@
 import type { Frame } from 'node-av'
 import type { Size } from '../../image/fit.ts'
 
-/** What a source is asked for and given. */
+/** What a source is asked for, and where its frames go. */
 export interface CaptureOptions extends Size {
   fps: number
-  /** Aborted when the source should end; a source that is stuck is aborted, too. */
+  /** Aborted when the source must end, also one that is stuck. */
   signal: AbortSignal
   /**
-   * Takes one picture over, of any size and format, and the camera's own small one of the same moment. Resolves when the next one may come; a source that cannot wait
-   * does not, and loses pictures.
+   * Takes ownership of a frame of any size and pixel format, and of the low-resolution frame of the same moment. Resolves
+   * when it accepts the next one; a source that cannot wait drops frames.
    */
-  emit(pixels: Frame, small?: Frame): Promise<void> | void
+  emit(pixels: Frame, lores?: Frame): Promise<void> | void
 }
 
 /**
  * Captures until the signal is aborted or the source has ended. Rejects with {@link UnavailableError} when the camera,
- * file or program fails. Returns only when nothing of it is left running.
+ * file or program fails. Settles only when the source has released all its resources.
  */
 export type Capture = (options: CaptureOptions) => Promise<void>

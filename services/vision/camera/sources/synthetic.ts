@@ -8,14 +8,14 @@ import { fillRect } from '../../overlay/paint.ts'
 import { createPacer } from './pacer.ts'
 import type { CaptureOptions } from './source.ts'
 
-/** The barcode: bit `i`, least significant first, is a block of this side at (i * side, top). */
+/** The barcode: bit `i`, least significant first, is a square of this side at (i * side, top). */
 const BITS = 32
 const BLOCK = 32
 const TOP = 8
 const WHITE = 235
 const BLACK = 16
 
-/** A moving picture with the wall clock painted into it, so that latency can be measured through everything. */
+/** A test pattern in motion with the wall clock as a barcode, for end-to-end latency measurements. */
 export async function captureSynthetic({ width, height, fps, signal, emit }: CaptureOptions): Promise<void> {
   using scene = new Scene({ width, height })
   const pacer = createPacer(performance.now())
@@ -27,8 +27,8 @@ export async function captureSynthetic({ width, height, fps, signal, emit }: Cap
 }
 
 /**
- * Paints the low 31 bits of `time` (ms since the epoch) as 32 blocks of 32×32 pixels from (0, 8). A picture narrower
- * than 1024 pixels has no room for them and stays without.
+ * Paints the low 31 bits of `time` (ms since the epoch) as 32 squares of 32×32 pixels from (0, 8). Frames narrower than
+ * 1024 pixels have no room for the barcode.
  */
 function paintTime(planes: Planes, time: number): void {
   if (planes.width < BITS * BLOCK || planes.height < TOP + BLOCK) return
@@ -39,11 +39,11 @@ function paintTime(planes: Planes, time: number): void {
   }
 }
 
-/** A patterned backdrop that slides, and a ball that bounces: cheap to draw, not too cheap to encode. */
+/** A sliding textured backdrop and a bouncing square: cheap to draw, of usual cost to encode. */
 class Scene implements Disposable {
   readonly #backdrop: Frame
-  readonly #canvas: Frame
-  /** Looked up once, see {@link Canvas}. */
+  readonly #scratch: Frame
+  /** Looked up once, as in {@link ScratchFrame}. */
   readonly #backdropPlanes: Planes
   readonly #planes: Planes
 
@@ -52,11 +52,11 @@ class Scene implements Disposable {
     this.#backdrop = allocate({ width: size.width * 2, height: size.height }, matrix)
     this.#backdropPlanes = planesOf(this.#backdrop)
     paintBackdrop(this.#backdropPlanes)
-    this.#canvas = allocate(size, matrix)
-    this.#planes = planesOf(this.#canvas)
+    this.#scratch = allocate(size, matrix)
+    this.#planes = planesOf(this.#scratch)
   }
 
-  /** The picture after so many seconds, `time` painted into it; the caller frees it. */
+  /** The frame at this time of the animation, with the barcode of `time`; the caller frees it. */
   draw(seconds: number, time: number): Frame {
     const planes = this.#planes
     const { width, height } = planes
@@ -67,17 +67,17 @@ class Scene implements Disposable {
     fillRect(planes, { x, y, width: side, height: side }, toYuv([230, 120, 40], planes.matrix))
     paintTime(planes, time)
     const pixels = allocate(planes, planes.matrix)
-    check(pixels.copy(this.#canvas), 'copy')
+    check(pixels.copy(this.#scratch), 'copy')
     return pixels
   }
 
   [Symbol.dispose](): void {
     this.#backdrop.free()
-    this.#canvas.free()
+    this.#scratch.free()
   }
 }
 
-/** Even and between 0 and `range`, to and fro. */
+/** An even position between 0 and `range`, back and forth. */
 function slide(distance: number, range: number): number {
   const phase = distance % (2 * range)
   return Math.floor((phase < range ? phase : 2 * range - phase) / 2) * 2
@@ -92,7 +92,7 @@ function paintBackdrop(planes: Planes): void {
   fillRect(planes, { x: 0, y: Math.floor(height / 4) * 2, width, height }, toYuv(GRASS, matrix))
   for (let row = 0; row < height; row++) {
     for (let x = 0; x < width; x++) {
-      // waves of several lengths and a little grain, as of leaves
+      // waves of several lengths and some grain
       const wave = 18 * Math.sin(x / 37 + row / 23) + 10 * Math.sin(x / 9 - row / 31)
       const grain = (((x * 7919 + row * 104_729) >> 4) & 7) - 4
       const at = row * strideY + x

@@ -4,12 +4,12 @@ import { Input } from './input.ts'
 import { createPacer, type Pacer } from './pacer.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 
-/** A connection that is silent for this long is given up. Microseconds, as FFmpeg wants them. */
-const TIMEOUT = String(5_000_000)
+/** A connection without data for this long ends. */
+const NETWORK_TIMEOUT_US = String(5_000_000)
 
-/** Little probing, and an end to waiting. An option that a protocol does not know is ignored. */
-const NETWORK = { timeout: TIMEOUT, rw_timeout: TIMEOUT, analyzeduration: '1000000' }
-/** What is read for probing is thrown away: the next pictures are newer. A recording would lose its beginning so. */
+/** Short probing, bounded waits. FFmpeg ignores options that a protocol does not have. */
+const NETWORK = { timeout: NETWORK_TIMEOUT_US, rw_timeout: NETWORK_TIMEOUT_US, analyzeduration: '1000000' }
+/** Discards what was read for probing: the next frames are newer. A recording would lose its beginning. */
 const LIVE = { ...NETWORK, fflags: 'nobuffer', rtsp_transport: 'tcp' }
 
 function optionsFor(url: string): Record<string, string> {
@@ -18,8 +18,8 @@ function optionsFor(url: string): Record<string, string> {
 }
 
 /**
- * A file or stream that FFmpeg can open. A camera's pictures are passed on as they come; those of a recording and of HLS
- * wait until they are due. `loop`: what has an end begins again.
+ * A file or stream that FFmpeg can open. Frames of a camera are passed on as they arrive; those of a recording and of HLS
+ * when they are due. `loop` restarts a recording at its end.
  */
 export function captureUrl({ url, loop }: { url: string; loop: boolean }): Capture {
   return async (options) => {
@@ -29,13 +29,13 @@ export function captureUrl({ url, loop }: { url: string; loop: boolean }): Captu
     let more: boolean
     do {
       await using input = await Input.open(url, { signal, options: optionsFor(url) })
-      if (!file && !input.early) return await passOn(input, options)
+      if (!file && !input.needsPacing) return await passOn(input, options)
       more = await play(input)
     } while (more && loop && !signal.aborted)
   }
 }
 
-/** For sources that set their own pace. */
+/** Passes frames on as they arrive. */
 export async function passOn(input: Input, { signal, emit }: CaptureOptions): Promise<void> {
   while (!signal.aborted) {
     const next = await input.next()
@@ -44,7 +44,7 @@ export async function passOn(input: Input, { signal, emit }: CaptureOptions): Pr
   }
 }
 
-/** Plays an input to its end; the next one goes on where that was. Resolves with false when there was nothing in it. */
+/** Plays inputs one after the other without a gap. Resolves with false when an input had no frames. */
 function createPlayer({ signal, emit }: CaptureOptions): (input: Input) => Promise<boolean> {
   let pacer: Pacer | undefined
   let played = 0

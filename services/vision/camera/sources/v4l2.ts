@@ -3,7 +3,7 @@ import { Input } from './input.ts'
 import type { Capture } from './source.ts'
 import { passOn } from './url.ts'
 
-/** A USB or other camera of Linux. `format` as its driver offers it; without one FFmpeg takes the first that works. */
+/** A V4L2 camera. `format`: a pixel format of its driver; without one FFmpeg takes the first that works. */
 export function captureV4l2({ device, format }: { device: string; format?: string | undefined }): Capture {
   return async (options) => {
     const opening = Input.open(device, {

@@ -28,12 +28,12 @@ function watch({ source }: BreakableSource): Watched {
     settings: { source, ...SIZE, fps: 25, rotate: 0, flip: 'none' },
     captureFrom,
     log: createLogger('test', { write() {} }),
-    onFrame({ live, at, pixels }) {
-      last = { live, at, width: pixels.width }
-    },
-    onChange() {},
-    onEdge: (ok) => void edges.push(ok),
   })
+  camera.on('frame', ({ live, at, pixels }) => {
+    last = { live, at, width: pixels.width }
+  })
+  camera.on('edge', (ok) => void edges.push(ok))
+  camera.start()
   return {
     camera,
     edges,
@@ -84,7 +84,7 @@ const FAULTS: Record<string, (source: BreakableSource) => Promise<Cell | undefin
     await seen.until(true, RECOVERY)
     stall()
     const placeholder = await seen.until(false, PLACEHOLDER)
-    assert.match(String(seen.camera.error), /no picture for 2 s/)
+    assert.match(String(seen.camera.error), /no frame for 2 s/)
     await restore()
     return [placeholder, await seen.until(true, RECOVERY)]
   },

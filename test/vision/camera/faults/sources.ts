@@ -10,7 +10,7 @@ import { Encoder } from '#services/vision/encode/encoder.ts'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
 import type { Size } from '#services/vision/image/fit.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { plainPicture } from '#test/vision/pictures.ts'
+import { plainFrame } from '#test/vision/frames.ts'
 import { writeClip } from '../../../../demo/clip-writer.ts'
 import { type BreakableSource, OTHER_SIZE, SIZE } from './breakable-source.ts'
 import { rtspSource } from './rtsp-source.ts'
@@ -20,7 +20,7 @@ const FRAMES = 20
 
 /** Pictures of this size as a program writes them, one piece each. */
 async function piecesOf(format: 'yuv420p' | 'mjpeg' | 'h264', size: Size): Promise<Buffer[]> {
-  using pixels = plainPicture(size, [90, 140, 60])
+  using pixels = plainFrame(size, [90, 140, 60])
   if (format === 'yuv420p') return [pixels.toBuffer()]
   if (format === 'mjpeg') {
     using jpeg = await JpegEncoder.open(size)

@@ -12,25 +12,25 @@ import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { type SourceSection, VisionSection } from '#services/vision/config.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
-import { Normaliser, planesOf } from '#services/vision/image/pixels.ts'
-import { colourAt, plainPicture } from '#test/vision/pictures.ts'
+import { FrameConverter, planesOf } from '#services/vision/image/pixels.ts'
+import { colorAt, plainFrame } from '#test/vision/frames.ts'
 import { writeClip } from '../../../../demo/clip-writer.ts'
 
 const SIZE = { width: 328, height: 246 }
-const COLOUR = [200, 60, 40] as const
+const COLOR = [200, 60, 40] as const
 
 /** Captures so many pictures and gives them to `look`. */
 async function captureSome(t: TestContext, source: object, count: number, look: (pixels: Frame) => void) {
   const section: SourceSection = VisionSection.parse({ source }).source
   const ending = new AbortController()
-  using normaliser = new Normaliser({ width: 1280, height: 720 })
+  using converter = new FrameConverter({ width: 1280, height: 720 })
   let seen = 0
   await captureFrom(section)({
     ...SIZE,
     fps: 50,
     signal: AbortSignal.any([t.signal, ending.signal]),
     async emit(captured) {
-      using pixels = await normaliser.normalise(captured)
+      using pixels = await converter.convert(captured)
       if (seen < count) look(pixels)
       if (++seen === count) ending.abort()
     },
@@ -61,28 +61,28 @@ async function fileOf(t: TestContext, name: string, bytes: Buffer): Promise<stri
 
 function assertColour(pixels: Frame): void {
   assert.deepEqual([pixels.width, pixels.height], [SIZE.width, SIZE.height])
-  using expected = plainPicture(SIZE, COLOUR)
-  for (const [i, value] of colourAt(planesOf(pixels), 100, 100).entries()) {
-    assert.ok(Math.abs((value ?? 0) - (colourAt(planesOf(expected), 100, 100)[i] ?? 0)) <= 4)
+  using expected = plainFrame(SIZE, COLOR)
+  for (const [i, value] of colorAt(planesOf(pixels), 100, 100).entries()) {
+    assert.ok(Math.abs((value ?? 0) - (colorAt(planesOf(expected), 100, 100)[i] ?? 0)) <= 4)
   }
 }
 
 test('a program’s raw pictures come in as they are', async (t) => {
-  using pixels = plainPicture(SIZE, COLOUR)
+  using pixels = plainFrame(SIZE, COLOR)
   const file = await fileOf(t, 'raw', pixels.toBuffer())
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'yuv420p', ...SIZE }, 5, assertColour)
 })
 
 test('a program’s MJPEG comes in picture by picture', async (t) => {
   using encoder = await JpegEncoder.open(SIZE)
-  using pixels = plainPicture(SIZE, COLOUR)
+  using pixels = plainFrame(SIZE, COLOR)
   const file = await fileOf(t, 'picture.jpg', await encoder.encode(pixels))
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'mjpeg' }, 5, assertColour)
 })
 
 test('a program’s H.264 comes in picture by picture', async (t) => {
   using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
-  using pixels = plainPicture(SIZE, COLOUR)
+  using pixels = plainFrame(SIZE, COLOR)
   const units: Buffer[] = []
   for (let index = 0; index < 10; index++) {
     units.push(await encoder.encode(pixels, { at: index * 66, keyframe: false }))
@@ -105,7 +105,7 @@ test('a stream over HTTP comes in as it is sent', async (t) => {
   using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
   const units: Buffer[] = []
   for (let index = 0; index < 100; index++) {
-    using pixels = plainPicture(SIZE, COLOUR)
+    using pixels = plainFrame(SIZE, COLOR)
     units.push(await encoder.encode(pixels, { at: index * 66, keyframe: index % 15 === 0 }))
   }
   const { url } = await serve(t, (_, response) => {
@@ -174,7 +174,7 @@ test('a file is played again and again, paced by its own clock', async (t) => {
 
 test('a file of bare H.264, which has no timestamps, does not run at full speed', async (t) => {
   const units: Buffer[] = []
-  using pixels = plainPicture(SIZE, COLOUR)
+  using pixels = plainFrame(SIZE, COLOR)
   using encoder = await Encoder.open({ ...SIZE, fps: 25, bitrate: 500_000, matrix: 'bt601' })
   for (let i = 0; i < 15; i++) units.push(await encoder.encode(pixels, { at: i * 40, keyframe: i === 0 }))
   const path = await fileOf(t, 'clip.h264', Buffer.concat(units))

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { JpegSplitter } from '#services/vision/camera/sources/jpeg-splitter.ts'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
-import { noisyPicture } from '#test/vision/pictures.ts'
+import { noisyFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 64, height: 48 }
 
@@ -12,7 +12,7 @@ async function jpegs(count: number): Promise<Buffer[]> {
   using encoder = await JpegEncoder.open(SIZE)
   const files: Buffer[] = []
   for (let index = 0; index < count; index++) {
-    using pixels = noisyPicture(SIZE, index)
+    using pixels = noisyFrame(SIZE, index)
     files.push(await encoder.encode(pixels))
   }
   return files

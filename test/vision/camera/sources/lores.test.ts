@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import { SmallPictures } from '#services/vision/camera/sources/lores-frames.ts'
+import { LoresFrames } from '#services/vision/camera/sources/lores-frames.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
@@ -33,7 +33,7 @@ async function captureBoth(t: TestContext, source: object, count: number) {
 }
 
 test('small pictures of chunks that come in one turn stay in order', () => {
-  using pictures = new SmallPictures(SMALL)
+  using pictures = new LoresFrames(SMALL)
   const picture = (brightness: number) => Buffer.alloc((SMALL.width * SMALL.height * 3) / 2, brightness)
   const bytes = Buffer.concat([30, 31, 32].map(picture))
   const cut = Math.round(bytes.length * 0.8)
@@ -129,11 +129,11 @@ test('a Raspberry Pi camera gives both streams, without padding', { skip: withou
   }
 })
 
-test('a program that ends within a picture may have another size, and that is said', async (t) => {
+test('a program that exits within a frame may have another frame size, and the error says so', async (t) => {
   const script = 'process.stdout.write(Buffer.alloc(100_000))'
   const source = { type: 'exec', command: [process.execPath, '-e', script], format: 'yuv420p', ...LARGE }
   await assert.rejects(
     captureBoth(t, source, 1),
-    (err) => err instanceof UnavailableError && /within a picture of 320x240/.test(err.message),
+    (err) => err instanceof UnavailableError && /within a frame of 320x240/.test(err.message),
   )
 })

@@ -51,18 +51,22 @@ async function watch(t: TestContext, url: string, during: number) {
   const camera = new Camera({
     settings: {
       source: { type: 'url', url, loop: true },
-      ...{ width: 1280, height: 720, fps: 60, rotate: 0, flip: 'none' },
+      width: 1280,
+      height: 720,
+      fps: 60,
+      rotate: 0,
+      flip: 'none',
     },
     captureFrom,
     log: createLogger('test', { write() {} }),
-    onFrame({ live, at }) {
-      if (!live) return
-      times.push(at)
-      begun.resolve()
-    },
-    onChange() {},
-    onEdge: (ok) => void edges.push(ok),
   })
+  camera.on('frame', ({ live, at }) => {
+    if (!live) return
+    times.push(at)
+    begun.resolve()
+  })
+  camera.on('edge', (ok) => void edges.push(ok))
+  camera.start()
   t.after(() => camera[Symbol.asyncDispose]())
   await begun.promise
   await sleep(during)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { captureSynthetic } from '#services/vision/camera/sources/synthetic.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
 import { type Planes, planesOf } from '#services/vision/image/pixels.ts'
-import { colourAt, openH264 } from '#test/vision/pictures.ts'
+import { colorAt, openH264 } from '#test/vision/frames.ts'
 
 const SIZE = { width: 1280, height: 720 }
 
@@ -11,7 +11,7 @@ const SIZE = { width: 1280, height: 720 }
 function readTime(planes: Planes): number {
   let time = 0
   for (let bit = 0; bit < 32; bit++) {
-    const [luma = 0] = colourAt(planes, bit * 32 + 16, 24)
+    const [luma = 0] = colorAt(planes, bit * 32 + 16, 24)
     if (luma > 126) time += 2 ** bit
   }
   return time
@@ -43,7 +43,7 @@ test('the wall clock can be read from the synthetic picture after encoding and d
   assert.ok((since[0] ?? 0) < 5_000 && (since.at(-1) ?? 0) < 10_000 && since.at(-1) !== since[0], `${since}`)
 })
 
-test('the blocks are exactly bright or dark and without colour', async () => {
+test('the blocks are exactly bright or dark and without color', async () => {
   const ending = new AbortController()
   await captureSynthetic({
     ...SIZE,
@@ -57,12 +57,12 @@ test('the blocks are exactly bright or dark and without colour', async () => {
           [0, 8],
           [31, 39],
         ] as const) {
-          const [luma = 0, u, v] = colourAt(planes, bit * 32 + x, y)
+          const [luma = 0, u, v] = colorAt(planes, bit * 32 + x, y)
           assert.ok(luma === 16 || luma === 235)
           assert.deepEqual([u, v], [128, 128])
         }
       }
-      assert.deepEqual(colourAt(planes, 31 * 32 + 16, 24), [16, 128, 128])
+      assert.deepEqual(colorAt(planes, 31 * 32 + 16, 24), [16, 128, 128])
       ending.abort()
     },
   })

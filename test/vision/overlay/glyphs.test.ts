@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toAscii } from '#services/vision/overlay/ascii.ts'
+import { toAscii } from '#services/vision/overlay/glyphs.ts'
 
 test('names lose their accents, what has no letter becomes a question mark (E08)', () => {
   const cases = {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { EVENT_TYPES } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
+import { EVENT_SHAPES } from '#services/relay-bridge/protocol/event-schemas.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { openJpeg } from '#test/vision/pictures.ts'
+import { openJpeg } from '#test/vision/frames.ts'
 import { startTestVision } from '#test/vision/start-vision.ts'
 
 test('a photo is told as the contract wants it, answered, and kept', async (t) => {
@@ -18,7 +18,7 @@ test('a photo is told as the contract wants it, answered, and kept', async (t) =
   const { took, ...result } = await send('take_photo', { with_hud: false })
   const { payload } = await photos.next()
   t.diagnostic(`answered after ${took.toFixed(0)} ms`)
-  assert.ok(EVENT_TYPES.photo?.fields.safeParse(payload).success)
+  assert.ok(EVENT_SHAPES.photo?.safeParse(payload).success)
   const { data, filename, timestamp, resolution, size_bytes, with_hud } = payload
   assert.deepEqual([resolution, with_hud], ['1280x720', false])
   assert.ok(Math.abs(Date.parse(String(timestamp)) - before) < 5_000)
@@ -85,7 +85,7 @@ test('a folder that cannot be written costs the file, not the photo', async (t) 
   const { success, kept } = await send('take_photo', { with_hud: 'true' })
   assert.deepEqual([success, kept], [true, false])
   assert.equal((await photos.next()).payload.with_hud, true)
-  assert.ok(memory.logged.some(({ msg }) => msg === 'photo not kept'))
+  assert.ok(memory.logged.some(({ msg }) => msg === 'photo not stored'))
 })
 
 test('no camera, no photo, and the reason why; nonsense is refused', async (t) => {

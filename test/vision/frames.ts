@@ -6,17 +6,17 @@ import type { Size } from '#services/vision/image/fit.ts'
 import { allocate, type Planes, planesOf } from '#services/vision/image/pixels.ts'
 import { fillRect } from '#services/vision/overlay/paint.ts'
 
-/** A picture of one colour. */
-export function plainPicture(size: Size, colour: Rgb) {
+/** A picture of one color. */
+export function plainFrame(size: Size, color: Rgb) {
   const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
   const planes = planesOf(pixels)
-  fillRect(planes, { x: 0, y: 0, ...size }, toYuv(colour, planes.matrix))
+  fillRect(planes, { x: 0, y: 0, ...size }, toYuv(color, planes.matrix))
   return pixels
 }
 
 /** A picture that is hard to encode and different for each index. */
-export function noisyPicture(size: Size, index: number) {
-  const pixels = plainPicture(size, [90, 120, 150])
+export function noisyFrame(size: Size, index: number) {
+  const pixels = plainFrame(size, [90, 120, 150])
   const { y } = planesOf(pixels)
   let state = index + 1
   for (let at = 0; at < y.length; at++) {
@@ -27,7 +27,7 @@ export function noisyPicture(size: Size, index: number) {
 }
 
 /** Y, U, V at a pixel. */
-export function colourAt({ y, u, v, strideY, strideUv }: Planes, x: number, row: number) {
+export function colorAt({ y, u, v, strideY, strideUv }: Planes, x: number, row: number) {
   const chroma = Math.floor(row / 2) * strideUv + Math.floor(x / 2)
   return [y[row * strideY + x], u[chroma], v[chroma]]
 }

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
+import { type CommandHandler, paramsOf } from './commands.ts'
+
+const Params = z.object({ enabled: z.boolean() })
+
+/** `command/set_overlay {enabled}`, until the next start. `onChange` is called after a change. */
+export function setOverlay(overlay: Pick<OverlayRenderer, 'enabled'>, onChange: () => void): CommandHandler {
+  return {
+    name: 'set_overlay',
+    run(params) {
+      overlay.enabled = paramsOf(Params, params).enabled
+      onChange()
+      return { enabled: overlay.enabled }
+    },
+  }
+}
