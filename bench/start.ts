@@ -17,7 +17,7 @@ const MARKS: Record<string, (line: LogLine) => boolean> = {
   'first picture, ready to be encoded': ({ msg }) => msg === 'camera works',
   'detector works': ({ msg }) => msg === 'detector ready',
   'ready for viewers': ({ service, msg }) => service === 'webrtc' && msg === 'started',
-  'everything runs': ({ msg }) => msg?.startsWith('everything runs') ?? false,
+  'all services started': ({ msg }) => msg?.startsWith('everything runs') ?? false,
 }
 
 async function measure(): Promise<Map<string, number>> {

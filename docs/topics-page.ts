@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Topic } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
+import { eventTables } from './events-tables.ts'
 
 type AnyTopic = Omit<Topic<unknown, string>, 'name' | 'filter' | 'match'>
 
@@ -21,7 +22,7 @@ interface Shape {
 /** The text of `docs/topics.md`, from the table in `bus/topics.ts`. */
 export function topicsPage(): string {
   const all = Object.values(topics) as AnyTopic[]
-  return `${[INTRODUCTION, table(all), ...all.map(section)].join('\n\n')}\n`
+  return `${[INTRODUCTION, table(all), ...all.map(section), eventTables()].join('\n\n')}\n`
 }
 
 const INTRODUCTION = `# Topics

@@ -2,11 +2,11 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Logger } from './logger.ts'
 
-/** A small file that is either the old or the new one, whatever happens in between. Writes are in order, the newest wins. */
+/** A small file that holds either the old or the new text, even after a crash. Writes are in order; the newest wins. */
 export class AtomicFile implements AsyncDisposable {
   readonly #path: string
   readonly #log: Logger
-  #waiting: string | undefined
+  #pending: string | undefined
   #writing: Promise<void> | undefined
   #failed = false
 
@@ -15,35 +15,35 @@ export class AtomicFile implements AsyncDisposable {
     this.#log = log
   }
 
-  /** Its text; undefined when there is none yet, or none that can be read, which is logged. */
+  /** The text; undefined when the file does not exist, or cannot be read (logged). */
   async read(): Promise<string | undefined> {
     try {
       return await readFile(this.#path, 'utf8')
     } catch (err) {
       if ((err as NodeJS.ErrnoException).code !== 'ENOENT') {
-        this.#log.warn({ path: this.#path, err }, 'file cannot be read, going on without it')
+        this.#log.warn({ path: this.#path, err }, 'cannot read file; continuing without it')
       }
       return undefined
     }
   }
 
-  /** Writes `text` soon; of several in a row only the newest. Never throws: a disk that is full is logged, once. */
+  /** Writes `text` in the background; of several pending texts only the newest. Never throws: a failure is logged once. */
   save(text: string): void {
-    this.#waiting = text
+    this.#pending = text
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined
     })
   }
 
-  /** Resolves when everything is on the disk. */
+  /** Resolves when everything is written. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing
   }
 
   async #write(): Promise<void> {
-    while (this.#waiting !== undefined) {
-      const text = this.#waiting
-      this.#waiting = undefined
+    while (this.#pending !== undefined) {
+      const text = this.#pending
+      this.#pending = undefined
       try {
         await replace(this.#path, text)
         this.#failed = false
@@ -51,7 +51,7 @@ export class AtomicFile implements AsyncDisposable {
         if (!this.#failed) {
           this.#log.error(
             { path: this.#path, err },
-            'cannot be written: is the disk full, or data_dir read-only?',
+            'cannot write file: is the disk full, or data_dir read-only?',
           )
         }
         this.#failed = true
@@ -60,7 +60,7 @@ export class AtomicFile implements AsyncDisposable {
   }
 }
 
-/** The new text lies whole on the disk before it takes the name of the old. */
+/** Temp file, fsync, rename. */
 async function replace(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const draft = `${path}.new`

@@ -1,13 +1,13 @@
 export interface Backoff {
-  /** Wait before the next try, in milliseconds. */
+  /** Delay before the next attempt (ms). */
   next(): number
-  /** It works again: the next wait is a first one. */
+  /** After a success: the next delay is the first one again. */
   reset(): void
 }
 
 /**
- * Waits that double from `first` up to `cap`, each drawn between 0 and itself (full jitter), so that many clients of
- * one server do not come back in step. Never below `least`.
+ * Exponential backoff with full jitter: the limit doubles from `first` to `cap` (ms), each delay is random between 0 and
+ * the limit, so that the clients of one server do not reconnect in step. Never below `least`.
  */
 export function createBackoff({
   first,

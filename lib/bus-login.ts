@@ -5,7 +5,7 @@ import { readConfiguredFile } from './configured-file.ts'
 import { isLoopback } from './loopback.ts'
 import { ensurePassword } from './password-file.ts'
 
-/** What of the config tells how to log in at our own broker. */
+/** Config sections that decide how to log in to our own broker. */
 export const LOGIN_SECTIONS = {
   broker: z
     .looseObject({ enabled: z.boolean().default(true), host: z.string().default('127.0.0.1') })
@@ -18,7 +18,7 @@ interface LoginConfig {
   data_dir: string
 }
 
-/** How a service proves to the broker who it is, and the broker to the service. */
+/** Credentials of a service at the broker, and the TLS options that verify the broker. */
 interface BusLogin {
   username?: string | undefined
   password?: string | undefined
@@ -26,10 +26,10 @@ interface BusLogin {
 }
 
 /**
- * User name, password and certificates of a service: the name and password of section `bus`, or else, at our own broker and
- * where `bus.own_users` is set, the service's own name and the password that was generated in `data_dir`; none for somebody
- * else's broker. Throws when there is no way to generate one, and {@link ConfigError} when a PEM file cannot be read.
- * `passwordOf` may look for a password instead of generating one.
+ * User name, password and certificates of a service: name and password of section `bus`; or, with our own broker or
+ * `bus.own_users`, the service's name and the password generated in `data_dir`; no login with an external broker otherwise.
+ * Throws when a password cannot be generated, and {@link ConfigError} when a PEM file cannot be read. `passwordOf` may
+ * find an existing password instead of generating one.
  */
 export function busLogin(
   service: string,
@@ -61,6 +61,6 @@ function readCertificates(bus: BusSection): Pick<BusLogin, 'tls'> | undefined {
 
 function readPem(key: string, path: string): Buffer {
   const bytes = readConfiguredFile(`${key}:`, path)
-  if (!bytes.includes('-----BEGIN ')) throw new ConfigError(`${key}: ${path} is no PEM file`)
+  if (!bytes.includes('-----BEGIN ')) throw new ConfigError(`${key}: ${path} is not a PEM file`)
   return bytes
 }

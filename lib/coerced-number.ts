@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * A number, also as text, since `${NAME}` always yields text. Nothing else is taken for one: an empty key is `null`, which
- * JavaScript would make 0.
+ * A number, also as text, since `${NAME}` always yields text. Anything else is rejected: an empty key is `null`, which
+ * JavaScript would coerce to 0.
  */
 export const number = z
   .union([z.number(), z.string().trim().min(1, 'expected a number')], 'expected a number')

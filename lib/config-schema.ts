@@ -23,9 +23,9 @@ export const BusSection = z
     url: z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ }).default('mqtt://127.0.0.1:1883'),
     username: z.string().optional(),
     password: z.string().optional(),
-    /** Each service logs in by its own name with the password in `data_dir/broker`, at somebody else's broker too. */
+    /** Each service logs in by its own name with the password in `data_dir/broker`, also to an external broker. */
     own_users: z.boolean().default(false),
-    /** Who signs the broker's certificate, where the system does not know them. */
+    /** CA of the broker's certificate, where the system does not trust it. */
     ca: pem,
     /** Client certificate and its key. */
     cert: pem,
@@ -60,14 +60,14 @@ const Video = z
     height: number.pipe(z.int().min(120).max(2160)).default(720),
     fps: number.pipe(z.number().min(1).max(60)).default(15),
     bitrate_kbps: number.pipe(z.number().min(100).max(20_000)).default(1500),
-    /** bit/s, or kbit/s when below 100 000: the older robot's key (API_CONTRACT 5.4). */
+    /** bit/s, or kbit/s when below 100 000: key of older robots. */
     bitrate: number.pipe(z.number().positive()).optional(),
     codec: z
       .string()
       .transform((name) => name.toUpperCase())
       .pipe(z.enum(['H264', 'VP8']))
       .default('H264'),
-    /** The older robot's key for `vision.overlay`; false wins. */
+    /** Key of older robots for `vision.overlay`; false wins. */
     enable_ai_overlay: z.boolean().default(true),
   })
   .transform(({ bitrate, ...video }) =>
@@ -108,16 +108,16 @@ export const WebrtcSection = z
   .prefault({})
 export type WebrtcSection = z.infer<typeof WebrtcSection>
 
-/** The part of `cloud` that says who this robot is; the local relay wants to know it. */
+/** The robot's identity from `cloud`; the local relay accepts this robot by it. */
 export const CloudIdentity = z
   .looseObject({ device_id: z.string().trim().default(''), device_secret: z.string().trim().default('') })
   .prefault({})
 
-/** `metrics`: where Prometheus finds the figures of all services; null: nowhere, and nothing is gathered. */
+/** `metrics`: port for Prometheus; null: no port, and no metrics are collected. */
 export const MetricsSection = z
   .strictObject({ port: number.pipe(z.int().min(1).max(65_535)).nullable().default(null) })
   .prefault({})
 export type MetricsSection = z.infer<typeof MetricsSection>
 
-/** `data_dir`: what must survive a restart lives here. */
+/** `data_dir`: folder of everything that must survive a restart. */
 export const DataDir = z.string().min(1).default('./data')

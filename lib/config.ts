@@ -9,10 +9,10 @@ import { interpolate } from './interpolate.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** Schemas of the sections that somebody needs, by name. */
+/** Schemas of config sections, by name. */
 export type Sections = z.ZodRawShape
 
-/** A config file that was read but not yet looked into. */
+/** A config file that is read but not yet validated. */
 export interface ConfigFile {
   path: string
   /** Top level of the YAML, `${NAME}` not yet replaced. */
@@ -28,8 +28,8 @@ export function configPath(fallback: string): string {
 }
 
 /**
- * Reads a YAML file and the `.env` beside it; what the environment already has wins over `.env`.
- * Throws {@link ConfigError} for a file that is missing, no YAML, or has a section nobody knows.
+ * Reads a YAML file and the `.env` beside it; the process environment takes precedence over `.env`.
+ * Throws {@link ConfigError} for a file that is missing, not YAML, or has an unknown section.
  */
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
   const { file, problems } = openConfigFile(path, processEnv)
@@ -37,7 +37,7 @@ export function readConfigFile(path: string, processEnv: Env = process.env): Con
   return file
 }
 
-/** The same, but the problems of its sections' names are returned. */
+/** {@link readConfigFile}, but unknown sections are returned as problems. */
 function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; problems: string[] } {
   const parsed = z.record(z.string(), z.unknown()).safeParse(readYaml(path) ?? {})
   if (!parsed.success) throw new ConfigError(`${shown(path)}: expected sections, as in configs/robot.yaml`)
@@ -66,7 +66,7 @@ export function parseSections<S extends Sections>(
   return values as z.infer<z.ZodObject<S>>
 }
 
-/** {@link readConfigFile} and {@link parseSections} for somebody who wants to know every problem, and what is right all the same. */
+/** {@link readConfigFile} and {@link parseSections}; collects all errors and returns the sections that are valid. */
 export function collectConfig<S extends Sections>(
   path: string,
   sections: S,
@@ -112,7 +112,7 @@ function parseSection(file: ConfigFile, section: Sections, references: Reference
   return { data: data as Record<string, unknown> | undefined, problems: [...absent, ...wrong] }
 }
 
-/** The parser's own messages show the line of the mistake, which may hold a secret: only their first line is told. */
+/** The parser's messages quote the line of the error, which may hold a secret: only their first line is reported. */
 function readYaml(path: string): unknown {
   const document = parseDocument(readText(path))
   const problem = document.errors[0]
@@ -126,7 +126,7 @@ function readYaml(path: string): unknown {
   }
 }
 
-/** `device_secret:abc`, without the blank, is a key of that name to YAML: it is told only up to the colon. */
+/** `device_secret:abc`, without the blank, is one key to YAML: it is reported only up to the colon. */
 function explained(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'unrecognized_keys') return issue.message
   const keys = issue.keys.map(
@@ -137,14 +137,14 @@ function explained(issue: z.core.$ZodIssue): string {
 
 interface References {
   values: Env
-  /** Where a variable is missing, and which: added to. */
+  /** Output: config path of each missing variable, and the error. */
   missing: Map<string, string>
   optionalEnv: readonly string[]
 }
 
 /**
- * What may be missing and is missing, or empty, is taken from the variable of its name: `cloud.device_id` from `DEVICE_ID`
- * (API_CONTRACT 5.4). What still looks like a reference is missing.
+ * An optional key that is missing or empty is taken from the variable of its name: `cloud.device_id` from `DEVICE_ID`, as
+ * configs of older robots expect. A value that still looks like a reference counts as missing.
  */
 function fillFromEnvironment(section: unknown, name: string, references: References): unknown {
   if (section !== undefined && (typeof section !== 'object' || Array.isArray(section))) return section
@@ -186,13 +186,13 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (err) {
-    throw new ConfigError(`${shown(path)}: cannot be read (${(err as NodeJS.ErrnoException).code})`, {
+    throw new ConfigError(`${shown(path)}: cannot read file (${(err as NodeJS.ErrnoException).code})`, {
       cause: err,
     })
   }
 }
 
-/** The path as a person would type it from here. */
+/** The path relative to the working directory, where it is inside it. */
 function shown(path: string): string {
   const short = relative(process.cwd(), path)
   return short.startsWith('..') ? path : short

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from './config-error.ts'
 
-/** What stands in a file that the config names. `what` says which key, for the {@link ConfigError}. */
+/** Content of a file that the config names. `what` names the key in the {@link ConfigError}. */
 export function readConfiguredFile(what: string, path: string): Buffer {
   try {
     return readFileSync(path)

@@ -6,8 +6,8 @@ import { configPath, parseSections, readConfigFile } from './config.ts'
 import { BusSection } from './config-schema.ts'
 import { PROJECT_ROOT, VERSION } from './version.ts'
 
-/** The retained state must be there at once; a broker under load gets some grace. */
-const DEADLINE = 3_000
+/** The retained state arrives at once; the rest is margin for a broker under load. */
+const TIMEOUT_MS = 3_000
 
 /** `node lib/health.ts <service>`: exits 0 when the service's retained state says online, else 1 with the reason. */
 async function main(): Promise<string | undefined> {
@@ -42,9 +42,9 @@ function print(text: string): void {
 }
 
 const deadline = setTimeout(() => {
-  print(`no state within ${DEADLINE} ms: the broker is away, or the service never came up`)
+  print(`no state within ${TIMEOUT_MS} ms: the broker is unreachable, or the service never started`)
   process.exit(1)
-}, DEADLINE)
+}, TIMEOUT_MS)
 
 try {
   const problem = await main()

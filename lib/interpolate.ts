@@ -7,7 +7,7 @@ const REFERENCE = /\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 /**
  * The text with every `${NAME}` and `${NAME:-default}` replaced from `env` and every `$$` by `$`. As in a shell, an
  * empty variable counts as missing where there is a default. Where `NAME` is missing or empty and `NAME_FILE` names a file,
- * the value is what stands in it, as images of Docker have it for secrets. A missing one without default throws
+ * the value is the content of that file (Docker's convention for secrets). A missing variable without default throws
  * {@link ConfigError}, and so does a file that cannot be read.
  */
 export function interpolate(text: string, env: Readonly<Record<string, string | undefined>>): string {

@@ -13,7 +13,7 @@ const SECRET_KEYS = [
   'authorization',
 ]
 
-/** Every secret by its key, up to three levels deep: pino wants the paths spelled out. */
+/** Every secret by its key, up to three levels deep: pino has no wildcard for depth. */
 const REDACTED = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*[*].${key}`, `*[*].${key}`])
 
 const OPTIONS: LoggerOptions = {

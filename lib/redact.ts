@@ -1,7 +1,7 @@
-/** An HMAC-SHA256 in hex: what authenticates a robot (API_CONTRACT 1.2). One form of it never expires. */
+/** An HMAC-SHA256 in hex, which authenticates a robot (docs/relay-protocol.md, handshake). One form of it never expires. */
 const SIGNATURE = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/gi
 
-/** The text without signatures: a peer may say ours back to us, in a close reason or an error. */
+/** The text without signatures: a peer may echo ours in a close reason or an error. */
 export function hideSignatures(text: string): string {
   return text.replace(SIGNATURE, '[signature]')
 }

@@ -1,4 +1,4 @@
-/** Something outside is away (relay, camera, model file): say so once, retry with backoff. */
+/** An external resource is unavailable (relay, camera, model file): log once, retry with backoff. */
 export class UnavailableError extends Error {
   override name = 'UnavailableError'
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** The folder that holds package.json; paths in a config file start here. */
+/** Folder of package.json; relative paths in a config file start here. */
 export const PROJECT_ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Version of the stack, from package.json. */

@@ -3,8 +3,8 @@ import type { Server } from 'node:net'
 import { ConfigError } from '../config-error.ts'
 
 /**
- * Listens on a TCP address and returns the port, which is new where it was 0. Throws {@link ConfigError} when the address
- * cannot be had; `taken` says what to do when somebody else has it.
+ * Listens on a TCP address and returns the port (the assigned one where it was 0). Throws {@link ConfigError} when that is
+ * not possible; `taken` is the advice when the address is already in use.
  */
 export async function listen(
   server: Server,

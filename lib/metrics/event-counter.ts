@@ -1,16 +1,16 @@
 import type { Logger } from '../logger.ts'
 
-/** Counts mishaps of a hot path and logs the sums now and then, instead of a line for each. */
+/** Counts events of a hot path and logs the sums periodically, instead of a line for each. */
 export interface EventCounter extends Disposable {
   count(key: string, n?: number): void
   /** Sums since the start, by key. */
   readonly totals: Readonly<Record<string, number>>
 }
 
-/** Different keys, at most; what a stranger makes up beyond that counts as `other`. */
+/** Distinct keys; further ones, which an attacker may invent, count as `other`. */
 const MAX_KEYS = 100
 
-/** A tally that logs `message` with the sums of the last interval, only if there are any. `every` in milliseconds. */
+/** Logs `message` with the sums of the last interval, if there are any. `every` in ms. */
 export function createEventCounter(
   log: Logger,
   message: string,

@@ -5,10 +5,9 @@ import { topics } from '#bus/topics.ts'
 import type { Logger } from '../logger.ts'
 import { VERSION } from '../version.ts'
 
-/** Milliseconds. */
-const EVERY = 5_000
+const PUBLISH_INTERVAL_MS = 5_000
 
-/** What every service tells of its process, whatever its work. */
+/** Metrics of the process, the same for every service. */
 function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Disposable {
   collectDefaultMetrics({ register: registry })
   const reconnects = new Counter({
@@ -26,20 +25,26 @@ function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Dis
 }
 
 /**
- * Says everything in the registry on `metrics/<service>`, now and then. Only where somebody wants it (`metrics.port`):
- * the event loop's lag is measured from then on, which costs a little.
+ * Publishes the registry on `metrics/<service>` periodically. Called only with `metrics.port` set, since measuring the
+ * event loop's lag has a cost.
  */
-export function publishMetrics({ bus, registry, service, log, every = EVERY }: PublishOptions): Disposable {
+export function publishMetrics({
+  bus,
+  registry,
+  service,
+  log,
+  every = PUBLISH_INTERVAL_MS,
+}: PublishOptions): Disposable {
   const stack = new DisposableStack()
   registry.setDefaultLabels({ service })
   stack.use(addProcessMetrics(registry, bus))
-  const share = async () => {
-    // typed with an enum that never is there at run time
-    const said = (await registry.getMetricsAsJSON()) as unknown as Metrics
-    await bus.publish(topics.metrics, said, { service })
+  const publish = async () => {
+    // prom-client types `type` as an enum, but it is a string at run time
+    const metrics = (await registry.getMetricsAsJSON()) as unknown as Metrics
+    await bus.publish(topics.metrics, metrics, { service })
   }
   const timer = setInterval(() => {
-    share().catch((err: unknown) => log.warn({ err }, 'metrics not published'))
+    publish().catch((err: unknown) => log.warn({ err }, 'metrics not published'))
   }, every)
   timer.unref()
   stack.defer(() => clearInterval(timer))

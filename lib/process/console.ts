@@ -1,6 +1,6 @@
 import { build } from 'pino-pretty'
 
-/** Where log lines go: readable on a terminal, as they are anywhere else. */
+/** Writes log lines to stdout: formatted on a terminal, as JSON lines otherwise. */
 export function openConsole(): { write(line: string): void } {
   if (!process.stdout.isTTY) return { write: (line) => void process.stdout.write(line) }
   return build({

@@ -12,14 +12,15 @@ import { PROJECT_ROOT, VERSION } from '../version.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
 
-/** Everything is loaded by then, ms: what was compiled is kept for the next start, which a SIGKILL would prevent. */
-const SETTLED = 10_000
-/** A stop that takes longer than this is broken off. */
-const STOP_DEADLINE = 5_000
+/** All modules are loaded by then. The compile cache is flushed early, since a SIGKILL would lose it. */
+const CACHE_FLUSH_DELAY_MS = 10_000
+/** A stop that takes longer is aborted. */
+const STOP_TIMEOUT_MS = 5_000
 
 /**
- * The life of a service's process: read the config, connect to the bus, start, wait for SIGINT or SIGTERM, stop within
- * 5 s, exit 0. A bad config exits 78 without a stack trace, anything unforeseen exits 1; a second signal exits at once.
+ * Runs a service as a process: reads the config, connects to the bus, starts the service, waits for SIGINT or SIGTERM,
+ * stops within 5 s, exits 0. A bad config exits 78 without a stack trace, an unexpected error exits 1; a second signal
+ * exits at once.
  */
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
   await live(service, async (stack, log, file) => {
@@ -43,7 +44,7 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
   })
 }
 
-/** {@link run} for a process that is no client of the bus. */
+/** {@link run} for a process that is not a client of the bus. */
 export async function runUnit<S extends Sections>(unit: Unit<S>): Promise<void> {
   await live(unit, async (stack, log, file) => {
     stack.use(await unit.start({ config: parseSections(file, unit.config, unit.optionalEnv), log }))
@@ -58,10 +59,10 @@ async function live(
 ): Promise<void> {
   const log = createLogger(name)
   const stack = new AsyncDisposableStack()
-  const ending = Promise.withResolvers<Ending>()
-  listenForEndings(ending.resolve)
-  listenForErrors(ending.resolve, log, isRecoverable)
-  const begin = async () => {
+  const exit = Promise.withResolvers<Exit>()
+  listenForSignals(exit.resolve)
+  listenForErrors(exit.resolve, log, isRecoverable)
+  const launch = async () => {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
     const notifier = stack.use(openNotifier(log))
@@ -69,48 +70,44 @@ async function live(
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()
     process.send?.('ready')
-    setTimeout(() => flushCompileCache(), SETTLED).unref()
+    setTimeout(() => flushCompileCache(), CACHE_FLUSH_DELAY_MS).unref()
   }
-  begin().catch((err: unknown) => ending.resolve({ code: 1, err }))
-  const { code, err, reason } = await ending.promise
+  launch().catch((err: unknown) => exit.resolve({ code: 1, err }))
+  const { code, err, reason } = await exit.promise
   if (err) reportFatal(log, err)
   else log.info({ reason }, 'stopping')
   const stopped = await stop(stack, log)
   process.exit(err instanceof ConfigError ? ConfigError.exitCode : Math.max(code, stopped ? 0 : 1))
 }
 
-interface Ending {
+interface Exit {
   code: number
   reason?: string
   err?: unknown
 }
 
-function listenForEndings(end: (ending: Ending) => void): void {
+function listenForSignals(exit: (how: Exit) => void): void {
   let signals = 0
   const onSignal = (signal: string) => {
     if (++signals > 1) process.exit(1)
-    end({ code: 0, reason: signal })
+    exit({ code: 0, reason: signal })
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // our supervisor is gone, however it died
-  process.on('disconnect', () => end({ code: 0, reason: 'supervisor gone' }))
+  // the IPC channel closes with the supervisor, even after SIGKILL
+  process.on('disconnect', () => exit({ code: 0, reason: 'supervisor exited' }))
 }
 
-/** Errors that were survived and are logged in full; the rest are only counted. */
-const MAX_TOLD = 20
+/** Recoverable errors that are logged in full; further ones are only counted. */
+const MAX_LOGGED = 20
 
-function listenForErrors(
-  end: (ending: Ending) => void,
-  log: Logger,
-  isRecoverable: Unit['isRecoverable'],
-): void {
-  const tally = createEventCounter(log, 'errors survived')
-  let told = 0
+function listenForErrors(exit: (how: Exit) => void, log: Logger, isRecoverable: Unit['isRecoverable']): void {
+  const errors = createEventCounter(log, 'unhandled errors in single sessions')
+  let logged = 0
   const onError = (err: unknown) => {
-    if (!isRecoverable?.(err)) return end({ code: 1, err })
-    tally.count('nobody caught')
-    if (++told <= MAX_TOLD) log.warn({ err }, 'nobody caught this; it concerns a part only, going on')
+    if (!isRecoverable?.(err)) return exit({ code: 1, err })
+    errors.count('unhandled')
+    if (++logged <= MAX_LOGGED) log.warn({ err }, 'unhandled error in one session; continuing')
   }
   process.on('uncaughtException', onError)
   process.on('unhandledRejection', onError)
@@ -118,21 +115,21 @@ function listenForErrors(
 
 function reportFatal(log: Logger, err: unknown): void {
   if (err instanceof ConfigError) log.fatal(`bad configuration: ${err.message}`)
-  else log.fatal({ err }, 'unforeseen error, exiting')
+  else log.fatal({ err }, 'unexpected error, exiting')
 }
 
 async function stop(stack: AsyncDisposableStack, log: Logger): Promise<boolean> {
   const deadline = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => deadline.resolve(false), STOP_DEADLINE)
+  const timer = setTimeout(() => deadline.resolve(false), STOP_TIMEOUT_MS)
   const disposed = stack.disposeAsync().then(
     () => true,
     (err: unknown) => {
-      log.error({ err }, 'stopping went wrong')
+      log.error({ err }, 'stop failed')
       return false
     },
   )
   const stopped = await Promise.race([disposed, deadline.promise])
   clearTimeout(timer)
-  if (!stopped) log.error({ deadline_ms: STOP_DEADLINE }, 'did not stop cleanly')
+  if (!stopped) log.error({ timeout_ms: STOP_TIMEOUT_MS }, 'stop timed out')
   return stopped
 }

@@ -4,14 +4,14 @@ import type { Bus } from '#bus/bus.ts'
 import type { Sections } from '../config.ts'
 import type { Logger } from '../logger.ts'
 
-/** What a service is given. */
+/** Dependencies of a service. */
 export interface Deps<C> {
   bus: Bus
   config: C
   log: Logger
-  /** The config as the file and the environment say now. Throws {@link ConfigError}. */
+  /** Reads config file and environment again. Throws {@link ConfigError}. */
   reload?: () => C
-  /** Takes the service's figures. */
+  /** Registry for the service's metrics. */
   metrics?: Registry
 }
 
@@ -19,15 +19,15 @@ export interface Deps<C> {
 export interface Service<S extends Sections = Sections> {
   name: string
   config: S
-  /** Keys that are empty instead of an error when their environment variable is not set. */
+  /** Config keys that may stay empty when their environment variable is not set. */
   optionalEnv?: readonly string[]
-  /** Of an error that nobody has caught: is it known to concern a part only, so that the process may go on? */
+  /** Whether an unhandled error is known to affect one session only, so that the process may continue. */
   isRecoverable?(err: unknown): boolean
-  /** Resolves when the thing works; disposing it ends everything it began. */
+  /** Resolves when the service is ready; disposing the result stops everything that it started. */
   start(deps: Deps<z.infer<z.ZodObject<S>>>): Promise<AsyncDisposable>
 }
 
-/** A process of the stack that does not speak on the bus as a client: the broker itself, the local relay. */
+/** A process of the stack that is not a client of the bus: the broker itself, the local relay. */
 export interface Unit<S extends Sections = Sections> {
   name: string
   config: S
@@ -36,12 +36,12 @@ export interface Unit<S extends Sections = Sections> {
   start(deps: Omit<Deps<z.infer<z.ZodObject<S>>>, 'bus' | 'metrics'>): Promise<AsyncDisposable>
 }
 
-/** Declares a service; only here for its types. */
+/** Declares a service, with its types inferred. */
 export function defineService<S extends Sections>(service: Service<S>): Service<S> {
   return service
 }
 
-/** Declares a process without a bus; only here for its types. */
+/** Declares a process without a bus client, with its types inferred. */
 export function defineUnit<S extends Sections>(unit: Unit<S>): Unit<S> {
   return unit
 }

@@ -8,28 +8,29 @@ export interface SupervisedProcessOptions {
   name: string
   /** Script and its arguments for Node. */
   args: string[]
-  /** Added to our own environment. */
+  /** Added to the environment of this process. */
   env?: Record<string, string>
   log: Logger
-  /** Takes each line that the child writes. */
+  /** Receives each line of stdout. */
   onLine(line: string): void
-  /** It will not be started again: its configuration is bad. */
+  /** The process exited because of its configuration and will not be restarted. */
   onBadConfig(): void
 }
 
-/** A process that lived this long was well; its next restart is a first one. */
-const WELL_AFTER = 30_000
-/** One that had worked is started again after this at the latest, however often it dies: others wait for it. */
-const AT_ONCE = 500
+/** Uptime that resets the backoff. */
+const STABLE_UPTIME_MS = 30_000
+/** Longest restart delay of a process that had become ready: other services wait for it. */
+const MAX_READY_DELAY_MS = 500
 
-interface Life {
-  /** It has said that it works. */
-  worked: boolean
-  /** Milliseconds. */
-  lived: number
+interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** The process had reported that it was ready. */
+  wasReady: boolean
+  uptimeMs: number
 }
 
-/** A child process that is started again whenever it dies, until it is stopped. */
+/** A child process that is restarted with backoff whenever it exits, until it is stopped. */
 export class SupervisedProcess {
   readonly name: string
   readonly #options: SupervisedProcessOptions
@@ -37,9 +38,8 @@ export class SupervisedProcess {
   readonly #ready = Promise.withResolvers<void>()
   #process: ChildProcess | undefined
   #restart: NodeJS.Timeout | undefined
-  #stopping = false
-  /** The process of now has said that it works. */
-  #listens = false
+  #isStopping = false
+  #isReady = false
 
   constructor(options: SupervisedProcessOptions) {
     this.name = options.name
@@ -47,22 +47,22 @@ export class SupervisedProcess {
     this.#start()
   }
 
-  /** Resolves when the child has said, for the first time, that it works. */
+  /** Resolves when the process has reported for the first time that it is ready. */
   get ready(): Promise<void> {
     return this.#ready.promise
   }
 
   /**
-   * SIGTERM, and SIGKILL after `deadline` ms. Resolves true when it exited by itself with 0, or was still so new that it
-   * did not listen for signals.
+   * SIGTERM, and SIGKILL after `deadline` ms. Resolves true when the process exited with 0, or so early that it had no
+   * signal handler yet.
    */
   async stop(deadline: number): Promise<boolean> {
-    this.#stopping = true
+    this.#isStopping = true
     clearTimeout(this.#restart)
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return true
     const exited = new Promise<boolean>((resolve) =>
-      child.once('exit', (code, signal) => resolve(code === 0 || (signal === 'SIGTERM' && !this.#listens))),
+      child.once('exit', (code, signal) => resolve(code === 0 || (signal === 'SIGTERM' && !this.#isReady))),
     )
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), deadline)
@@ -71,7 +71,7 @@ export class SupervisedProcess {
     return clean
   }
 
-  /** Sends it a signal, if it runs. */
+  /** Sends a signal, if the process runs. */
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal)
   }
@@ -80,8 +80,8 @@ export class SupervisedProcess {
     const { name, args, log, onLine } = this.#options
     const env = { ...process.env, ...this.#options.env }
     const startedAt = performance.now()
-    this.#listens = false
-    // a process group of its own: Ctrl-C must reach it through us, in our order; the channel tells it when we die
+    this.#isReady = false
+    // own process group: Ctrl-C reaches the child through us, in our order; the IPC channel closes when we die
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
@@ -91,34 +91,36 @@ export class SupervisedProcess {
     if (child.stdout) createInterface(child.stdout).on('line', onLine)
     if (child.stderr) {
       createInterface(child.stderr).on('line', (line) =>
-        log.warn({ child: name, stderr: line.slice(0, 2_000) }, 'said'),
+        log.warn({ child: name, stderr: line.slice(0, 2_000) }, 'child wrote to stderr'),
       )
     }
     child.on('message', (message) => {
       if (message !== 'ready') return
-      this.#listens = true
+      this.#isReady = true
       this.#ready.resolve()
     })
-    child.on('error', (err) => log.error({ child: name, err }, 'cannot be started'))
+    child.on('error', (err) => log.error({ child: name, err }, 'cannot start child'))
     child.on('exit', (code, signal) =>
-      this.#exited(code, signal, { worked: this.#listens, lived: performance.now() - startedAt }),
+      this.#exited({ code, signal, wasReady: this.#isReady, uptimeMs: performance.now() - startedAt }),
     )
     log.debug({ child: name, pid: child.pid }, 'child started')
   }
 
-  #exited(code: number | null, signal: NodeJS.Signals | null, { worked, lived }: Life): void {
-    if (this.#stopping) return
+  #exited({ code, signal, wasReady, uptimeMs }: Exit): void {
+    if (this.#isStopping) return
     if (code === ConfigError.exitCode) {
-      this.#stopping = true
+      this.#isStopping = true
       this.#options.onBadConfig()
       return
     }
-    if (lived > WELL_AFTER) this.#backoff.reset()
-    const wait = Math.round(Math.min(this.#backoff.next(), worked ? AT_ONCE : Number.POSITIVE_INFINITY))
-    this.#options.log.error(
-      { child: this.name, code, signal, restart_in_ms: wait },
-      'died, will be restarted',
+    if (uptimeMs > STABLE_UPTIME_MS) this.#backoff.reset()
+    const delay = Math.round(
+      Math.min(this.#backoff.next(), wasReady ? MAX_READY_DELAY_MS : Number.POSITIVE_INFINITY),
     )
-    this.#restart = setTimeout(() => this.#start(), wait)
+    this.#options.log.error(
+      { child: this.name, code, signal, restart_in_ms: delay },
+      'child exited, restarting it',
+    )
+    this.#restart = setTimeout(() => this.#start(), delay)
   }
 }

@@ -105,7 +105,7 @@ test('what cannot work is told when the config is read', (t) => {
   assert.throws(() => login(join(folder, 'none.pem')), told(/bus\.ca: .*none\.pem cannot be read \(ENOENT\)/))
   const empty = join(folder, 'empty.pem')
   writeFileSync(empty, 'no certificate')
-  assert.throws(() => login(empty), told(/bus\.ca: .*empty\.pem is no PEM file/))
+  assert.throws(() => login(empty), told(/bus\.ca: .*empty\.pem is not a PEM file/))
 })
 
 test('own_users: a service uses its own name and password at somebody else’s broker too', (t) => {

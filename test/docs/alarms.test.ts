@@ -15,7 +15,7 @@ const SAID = [...CODE].flatMap(([file, code]) => [...saidIn(file, code), ...tall
 const INDIRECT: Record<string, string[]> = {
   message: ['invalid message dropped', 'message handler failed'],
 
-  hint: ['systemd hears nothing of us and will start us again: is systemd-notify installed?'],
+  hint: ['systemd gets no heartbeat and will restart this service: is systemd-notify installed?'],
   disabled: [
     'cloud.enabled is false: no relay',
     'no relay: … not set; set cloud.device_id and cloud.device_secret, or those variables',

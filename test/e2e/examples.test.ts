@@ -7,6 +7,7 @@ import { openApp } from '#test/helpers/app.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { type Stack, startStack } from '#test/helpers/stack.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 
 const EXAMPLES = {
   Python: ['/usr/bin/python3', 'examples/treat_dispenser.py'],
@@ -53,9 +54,9 @@ for (const [language, command] of Object.entries(EXAMPLES)) {
         const twice = commands.all.find(({ payload }) => payload.params.count === 2)
         assert.ok(twice)
         await bus.publish(topics.command, twice.payload, { name: 'dispense_treat' })
-        await new Promise((resolve) => setTimeout(resolve, 800))
-        const told = app.frames.filter(({ event }) => event === 'treat_dispensed')
-        assert.equal(told.length, 1, 'the same command is carried out once')
+        // the same command is carried out once
+        const told = () => app.frames.filter(({ event }) => event === 'treat_dispensed')
+        await staysTrue(() => told().length === 1, 800, { show: told })
       } finally {
         await stop(child, 'SIGTERM')
       }

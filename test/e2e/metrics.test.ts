@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
+import { until } from '#test/helpers/until.ts'
 
 interface Dashboard {
   panels: { title: string; targets: { expr: string }[] }[]
@@ -17,21 +17,23 @@ const dashboard: Dashboard = JSON.parse(
 /** The page, once all of `lines` are on it. */
 async function scrape(port: number, lines: RegExp[]): Promise<string> {
   let text = ''
-  for (const end = performance.now() + 40_000; performance.now() < end; await sleep(500)) {
+  const missing = () => lines.filter((line) => !line.test(text))
+  const isComplete = async () => {
     text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-    if (lines.every((line) => line.test(text))) return text
+    return missing().length === 0
   }
-  throw new Error(`not there: ${lines.filter((line) => !line.test(text)).join(', ')}\n${text}`)
+  await until(isComplete, { deadline: 40_000, every: 200, show: () => ({ missing: missing(), text }) })
+  return text
 }
 
 test('metrics.port offers the figures of the whole stack, and the dashboard asks for nothing else', async () => {
   const [port = 0] = await freePorts(1)
   await using stack = await startStack({ metrics: { port } })
   const bus = await stack.join()
-  const until = Date.now() + 60_000
+  const end = Date.now() + 60_000
   await bus.publish(
     topics.demand,
-    { codec: 'h264', layers: { low: { bitrate: 400_000 } }, until },
+    { codec: 'h264', layers: { low: { bitrate: 400_000 } }, until: end },
     {
       who: 'debug',
     },

@@ -8,6 +8,10 @@ export interface Reading {
   at: number
   framesDecoded: number
   freezes: number
+  /** Seconds of all freezes together. */
+  frozen: number
+  /** RTP packets. */
+  lost: number
   bytes: number
 }
 
@@ -58,11 +62,13 @@ function shown(page: Page): Promise<number> {
 /** Counters of the page's inbound video. */
 export function read(page: Page): Promise<Reading> {
   return page.evaluate(async () => {
-    const reading = { at: performance.now(), framesDecoded: 0, freezes: 0, bytes: 0 }
+    const reading = { at: performance.now(), framesDecoded: 0, freezes: 0, frozen: 0, lost: 0, bytes: 0 }
     for (const stat of (await globalThis.wimz.pc?.getStats())?.values() ?? []) {
       if (stat.type !== 'inbound-rtp' || stat.kind !== 'video') continue
       reading.framesDecoded = stat.framesDecoded
       reading.freezes = stat.freezeCount
+      reading.frozen = stat.totalFreezesDuration
+      reading.lost = stat.packetsLost
       reading.bytes = stat.bytesReceived
     }
     return reading

@@ -48,7 +48,7 @@ type Config = Record<string, unknown>
 /** Starts a process, perhaps elsewhere than here. */
 type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
-/** Starts it and waits until everything runs. `config` is merged over a demo-like one, section by section. */
+/** Starts it and waits until all services started. `config` is merged over a demo-like one, section by section. */
 export async function startStack(
   config: Config = {},
   { within = 30_000, start = spawn as Start } = {},
@@ -115,7 +115,7 @@ export async function startStack(
     },
   }
   try {
-    await line(({ msg }) => msg?.startsWith('everything runs') ?? false, within)
+    await line(({ msg }) => msg?.startsWith('all services started') ?? false, within)
   } catch (err) {
     await stack[Symbol.asyncDispose]()
     throw new Error(`the stack did not start:\n${lines.map((one) => JSON.stringify(one)).join('\n')}`, {

@@ -9,11 +9,11 @@ import { inspect } from 'node:util'
 export async function until<T>(
   condition: () => T | Promise<T>,
   { deadline = 10_000, every = 10, show }: { deadline?: number; every?: number; show?: () => unknown } = {},
-): Promise<T> {
+): Promise<Exclude<T, undefined | null | false>> {
   const start = performance.now()
   for (;;) {
     const value = await condition()
-    if (value) return value
+    if (value) return value as Exclude<T, undefined | null | false>
     const waited = performance.now() - start
     if (waited > deadline) assert.fail(`not within ${deadline} ms: ${describe(condition, show)}`)
     await sleep(Math.min(every, deadline - waited + 1))

@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { withoutNamespaces } from '#test/helpers/netns.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { parseDockerfile } from './dockerfile.ts'
 import { build, type Image } from './rehearsal.ts'
 
@@ -124,14 +124,13 @@ async function container(t: TestContext, { root, env, workdir }: Image, folder: 
 /** Asks as Docker would, for a minute at most. */
 async function healthy(name: string, args: string[]): Promise<void> {
   let problem: unknown
-  for (let tries = 0; tries < 30; tries++) {
-    try {
-      await execute('nsenter', args)
-      return
-    } catch (err) {
-      problem = err
-      await wait(1_000)
-    }
-  }
-  throw new Error(`${name} did not become healthy`, { cause: problem })
+  const passes = () =>
+    execute('nsenter', args).then(
+      () => true,
+      (err) => {
+        problem = err
+        return false
+      },
+    )
+  await until(passes, { deadline: 60_000, every: 1_000, show: () => ({ name, problem }) })
 }

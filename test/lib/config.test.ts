@@ -76,7 +76,7 @@ test('an unknown section is refused, and so is a file that is no YAML or not the
   refused('visoin: {}', /Unrecognized key: "visoin"/)
   refused('a: [', /robot\.yaml: /)
   refused('- 1', /expected sections/)
-  assert.throws(() => readConfigFile('/nowhere/robot.yaml', {}), /cannot be read \(ENOENT\)/)
+  assert.throws(() => readConfigFile('/nowhere/robot.yaml', {}), /cannot read file \(ENOENT\)/)
 })
 
 test('numbers may come from the environment, and both bitrate keys are understood', (t) => {
@@ -102,7 +102,7 @@ test('NAME_FILE names a file that holds the value; a variable that is set wins o
   assert.throws(
     () => idOf({ ID_FILE: '/nowhere/id' }),
     (err) =>
-      err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot be read \(ENOENT\)/.test(err.message),
+      err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot read file \(ENOENT\)/.test(err.message),
   )
 })
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Gauge, Histogram, Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
@@ -16,6 +15,7 @@ import { startOpenBroker } from '#test/helpers/broker.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { freePorts } from '#test/helpers/ports.ts'
+import { until } from '#test/helpers/until.ts'
 
 test('one page shows the figures of several services side by side, none added up', async (t) => {
   const memory = await memoryBus(t)
@@ -102,12 +102,13 @@ test('without the bus no service is up and no figure of before is told, and both
     return stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0.0.0', log }))
   }
   const pageWith = async (...lines: RegExp[]) => {
-    for (let tries = 0; tries < 1_500; tries++) {
-      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-      if (lines.every((line) => line.test(text))) return text
-      await sleep(20)
+    let text = ''
+    const isThere = async () => {
+      text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+      return lines.every((line) => line.test(text))
     }
-    throw new Error(`never told: ${lines.join(', ')}`)
+    await until(isThere, { deadline: 30_000, every: 20, show: () => ({ lines, text }) })
+    return text
   }
   const broker = await startOpenBroker(log, { port: brokerPort })
   const metrics = MetricsSection.parse({ port })
@@ -132,12 +133,8 @@ test('the state of the exporter itself is not taken for figures of a service', a
   memory.use(
     await startMetrics({ bus, config: { metrics: MetricsSection.parse({ port }) }, log: memory.log }),
   )
-  for (let tries = 0; ; tries++) {
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-    if (/^wimz_service_up\{service="metrics"\} 1$/m.test(text)) break
-    assert.ok(tries < 1_500, 'its state never came')
-    await sleep(20)
-  }
+  const page = async () => await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  await until(async () => /^wimz_service_up\{service="metrics"\} 1$/m.test(await page()), { every: 20 })
   assert.deepEqual(
     memory.logged.filter(({ msg }) => msg === 'invalid message dropped'),
     [],

@@ -2,12 +2,12 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
+import { isKept } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Link } from '../connection/relay-connection.ts'
 import { eventFrame } from '../protocol/event-encoder.ts'
-import { isDurable } from '../protocol/events.ts'
 import type { Frame } from '../protocol/frame.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -33,11 +33,11 @@ export async function takeEvents(deps: IntakeDeps): Promise<AsyncDisposable> {
   const { bus, link, tally } = deps
   const stopping = new AbortController()
   await bus.subscribe(topics.event, (payload, { params: { name }, retained }) => {
-    if (retained || isDurable(name)) return
+    if (retained || isKept(name)) return
     if (!link.registered || !link.send(frameOf(deps, name, payload))) tally.count(`event ${name}`)
   })
   const inbox = await bus.subscribeDurably(topics.event, async (payload, { params: { name }, delivery }) => {
-    if (!isDurable(name)) return
+    if (!isKept(name)) return
     const frame = JSON.stringify(frameOf(deps, name, payload))
     const digest = createHash('sha1')
       .update(name)

@@ -1,5 +1,5 @@
 import { ContractError } from '#bus/contract-error.ts'
-import { EVENT_SHAPES } from './event-schemas.ts'
+import { EVENT_TYPES } from '#bus/events.ts'
 import { type Frame, isObject } from './frame.ts'
 import { wireFields } from './wire-value.ts'
 
@@ -84,7 +84,7 @@ function eventFields(name: string, { data, ...fields }: Record<string, unknown>)
 function conform(name: string, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = wireFields(payload)
   if (WITH_MODE.has(name)) for (const key of ['mode', 'previous_mode']) rename(fields, key)
-  const checked = Object.hasOwn(EVENT_SHAPES, name) ? EVENT_SHAPES[name]?.safeParse(fields) : undefined
+  const checked = Object.hasOwn(EVENT_TYPES, name) ? EVENT_TYPES[name]?.fields.safeParse(fields) : undefined
   for (const { path } of checked?.error?.issues ?? []) {
     const [key] = path
     if (typeof key === 'string' && Object.hasOwn(fields, key)) fields[key] = null

@@ -1,5 +1,5 @@
 import { ContractError } from '#bus/contract-error.ts'
-import { INTEGERS } from './event-schemas.ts'
+import { INTEGER_FIELDS } from '#bus/events.ts'
 import { isObject } from './frame.ts'
 
 /** The relay drops the robot at 1,000 levels of nesting (API_CONTRACT 8); nobody needs a fraction of that. */
@@ -13,7 +13,7 @@ const MAX_DEPTH = 32
 function wireValue(value: unknown, key = '', depth = 0): unknown {
   if (depth > MAX_DEPTH) throw new ContractError(`nested deeper than ${MAX_DEPTH} levels`)
   if (key === 'dog_id') return typeof value === 'string' ? value.toWellFormed() : null
-  if (INTEGERS.has(key)) return integer(value)
+  if (INTEGER_FIELDS.has(key)) return integer(value)
   if (typeof value === 'string') return value.toWellFormed()
   if (typeof value === 'number') return Number.isFinite(value) ? value : null
   if (Array.isArray(value)) return value.map((entry) => wireValue(entry, '', depth + 1))

@@ -49,7 +49,6 @@ test('SIGHUP keeps the sessions that were added, and no longer those that were t
   })
   writeUsers({ site: { ...user, sessions: { 'site-new': ['wimz/event/#'] } } })
   broker.reload()
-  await new Promise((resolve) => setTimeout(resolve, 50))
   const robot = await connect()
   await robot.publishAsync('wimz/event/alert', '1', { qos: 1 })
   const heard: string[] = []

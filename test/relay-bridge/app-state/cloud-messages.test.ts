@@ -7,6 +7,7 @@ import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 import { startCloud } from '../cloud-bridge.ts'
 
@@ -94,8 +95,8 @@ test('a robot without an owner says so once, until dogs come (A26)', async (t) =
   socket.socket.terminate()
   const again = await relay.robot()
   await link.next(online)
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(memory.logged.filter(({ msg }) => String(msg).startsWith('no profiles')).length, 1)
+  const warnings = () => memory.logged.filter(({ msg }) => String(msg).startsWith('no profiles'))
+  await staysTrue(() => warnings().length === 1, 300, { show: warnings })
   again.send(profiles())
   await state.next({ where: ({ paired }) => paired === true })
 })

@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { batteryPercent, statusData } from '#services/relay-bridge/app-state/status.ts'
 import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const session = (
@@ -209,8 +210,7 @@ test('the state is told again and again until the last app is gone (I08)', async
   socket.send({ type: 'ping' })
   await socket.next(({ type }) => type === 'pong')
   const seen = events(socket).length
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(events(socket).length, seen)
+  await staysTrue(() => events(socket).length === seen, 300, { show: () => events(socket).slice(seen) })
 })
 
 test('readings that are taken back are no longer told', async (t) => {

@@ -6,6 +6,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { clip, startCloud } from '../cloud-bridge.ts'
 
 test('a clip comes with the address to fetch it from, which is the relay’s (A23)', async (t) => {
@@ -83,8 +84,7 @@ test('a clip is marked only when the bus has taken it', async (t) => {
   socket.send(clip('sit', 'v1'))
   socket.send({ type: 'ping' })
   await socket.next(({ type }) => type === 'pong')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.equal(existsSync(join(dataDir, 'voice-commands.json')), false)
+  await staysTrue(() => !existsSync(join(dataDir, 'voice-commands.json')), 100)
   assert.equal(cloud.all.length, 1)
 })
 

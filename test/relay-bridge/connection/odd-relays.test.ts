@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isEvent = ({ event }: Record<string, unknown>) => event === 'bark'
@@ -17,8 +17,7 @@ test('a slow relay, which answers late, keeps its link, and events are kept unti
   await robot.publish(topics.event, {}, { name: 'bark' })
   await socket.next(isEvent)
   await socket.next(({ type }) => type === 'ping')
-  await sleep(1_500)
-  assert.equal(socket.socket.readyState, socket.socket.OPEN)
+  await staysTrue(() => socket.socket.readyState === socket.socket.OPEN, 1_500)
   assert.equal(link.all.at(-1)?.payload.outbox.depth, 1)
   socket.send({ type: 'pong' })
   await link.next({ where: ({ outbox }) => outbox.depth === 0 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
+import { EVENT_TYPES, INTEGER_FIELDS } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
-import { EVENT_SHAPES, INTEGERS } from '#services/relay-bridge/protocol/event-schemas.ts'
 import type { Frame } from '#services/relay-bridge/protocol/frame.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { online, startBridge } from '../bridge.ts'
@@ -69,6 +70,11 @@ const PAYLOADS: Record<string, Record<string, unknown>> = {
   activity_event: { type_name: 'nap', dog_id: 'd1', payload: { minutes: 12 } },
   status_update: { robot_online: true },
   device_status: { status: 'online', robot_online: true },
+  dog_detected: { detected: true, dog_id: 'd1', dog_name: 'Rex', confidence: 0.8 },
+  bark_detected: { emotion: 'alert', confidence: 0.8, loudness_db: -20, dog_id: null, dog_name: null },
+  upload_error: { success: false, error: 'no space', filename: 'a.mp3' },
+  upload_result: { success: true, filename: 'a.mp3', size_bytes: 5_000 },
+  error: { error: 'the treat wheel is stuck' },
 }
 /** Never published by a robot service on `event/<name>` for keeps: telemetry, or too many to keep. */
 const VOLATILE: Record<string, Record<string, unknown>> = {
@@ -85,7 +91,7 @@ const VOLATILE: Record<string, Record<string, unknown>> = {
 }
 
 test('every event of the table has a payload here', () => {
-  assert.deepEqual(Object.keys({ ...PAYLOADS, ...VOLATILE }).sort(), Object.keys(EVENT_SHAPES).sort())
+  assert.deepEqual(Object.keys({ ...PAYLOADS, ...VOLATILE }).sort(), Object.keys(EVENT_TYPES).sort())
 })
 
 test('every event of the table, as a robot service publishes it, becomes what apps and relay read', async (t) => {
@@ -106,7 +112,7 @@ test('every event of the table, as a robot service publishes it, becomes what ap
 })
 
 function checkEvent(name: string, payload: Record<string, unknown>, frame: Frame): void {
-  const shape = EVENT_SHAPES[name]
+  const shape = EVENT_TYPES[name]?.fields
   assert.ok(shape)
   assert.equal(frame.device_id, 'wimz_robot_99')
   assert.match(String(frame.timestamp), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
@@ -138,7 +144,8 @@ test('a schema refuses what an app would fall over', () => {
     ['status_update', { robot_online: false }],
     ['activity_event', { payload: {} }],
   ]
-  for (const [name, payload] of bad) assert.equal(EVENT_SHAPES[name]?.safeParse(payload).success, false, name)
+  for (const [name, payload] of bad)
+    assert.equal(EVENT_TYPES[name]?.fields.safeParse(payload).success, false, name)
 })
 
 test('the table of integers holds every integer of the schemas', () => {
@@ -150,12 +157,12 @@ test('the table of integers holds every integer of the schemas', () => {
     'treats_remaining',
     'count',
   ]) {
-    assert.ok(INTEGERS.has(name), name)
+    assert.ok(INTEGER_FIELDS.has(name), name)
   }
-  for (const [event, { shape }] of Object.entries(EVENT_SHAPES)) {
-    for (const [key, field] of Object.entries(shape)) {
-      const takes = (value: unknown) => field.safeParse(value).success
-      if (takes(1) && !takes(1.5) && !takes('x')) assert.ok(INTEGERS.has(key), `${event}.${key}`)
+  for (const [event, { fields }] of Object.entries(EVENT_TYPES)) {
+    for (const [key, field] of Object.entries(fields.shape)) {
+      const takes = (value: unknown) => z.safeParse(field, value).success
+      if (takes(1) && !takes(1.5) && !takes('x')) assert.ok(INTEGER_FIELDS.has(key), `${event}.${key}`)
     }
   }
 })

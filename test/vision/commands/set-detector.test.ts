@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { VisionSection } from '#services/vision/config.ts'
@@ -10,6 +9,7 @@ import { startVision } from '#services/vision/index.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { staysTrue, until } from '#test/helpers/until.ts'
 import { MODELS } from '../detect/known-models.ts'
 import { writeOnnx } from '../detect/onnx-writer.ts'
 
@@ -69,17 +69,17 @@ test('another model takes over without a gap in video or detections', async (t) 
   })
   const layers = { low: { bitrate: 400_000 } }
   await app.publish(topics.demand, { codec: 'h264', layers, until: Date.now() + 60_000 }, { who: 'debug' })
-  await sleep(2_000)
+  await until(() => times.length > 10 && looks.length > 2, { show: () => [times.length, looks.length] })
 
   const began = performance.now()
   const result = await send({ model: path, names: ['cat', 'puppy', 'bird'] })
   const loaded = performance.now()
   assert.deepEqual([result.success, result.format, result.classes], [true, 'rtdetr', 3])
-  await sleep(1_500)
-  assert.deepEqual(looks.at(-1)?.labels, ['puppy'])
+  await until(() => looks.at(-1)?.labels.join() === 'puppy', { show: () => looks.at(-1) })
   const back = await send({ model: 'models/ssdlite-mobilenet-v2-300.onnx' })
   assert.deepEqual([back.success, back.format, back.classes], [true, 'yolov8', 80])
-  await sleep(1_500)
+  const { length } = looks
+  await until(() => looks.length > length + 2, { show: () => looks.length })
 
   const longest = (list: number[]) => Math.max(...list.slice(1).map((at, i) => at - (list[i] ?? 0)))
   const gaps = [longest(times), longest(looks.map(({ at }) => at))]
@@ -87,7 +87,10 @@ test('another model takes over without a gap in video or detections', async (t) 
   const meanwhile = (list: number[]) => list.filter((at) => at > began && at < loaded).length
   assert.ok(meanwhile(times) > 0 && meanwhile(looks.map(({ at }) => at)) > 0, 'both go on while it is loaded')
   // on a machine that is busy with other tests; loading a model in their way would take longer there
-  assert.ok(times.length > 25 && gaps.every((gap) => gap < 2_000), `${gaps}`)
+  assert.ok(
+    gaps.every((gap) => gap < 2_000),
+    `${gaps}`,
+  )
 })
 
 test('a model that cannot take over leaves the old one at work, and the answer says why', async (t) => {
@@ -124,14 +127,15 @@ test('labels, scores and rate change at once, and the detector can be switched o
     where: ({ objects }) => objects.some(({ label }) => label === 'dog'),
   })
   assert.equal((await send({ labels: ['elephant'] })).success, true)
-  await sleep(500)
+  await detections.next({ within: 5_000, where: ({ objects }) => objects.length === 0 })
   const none = await collect(app, topics.detections)
   for (let i = 0; i < 10; i++) assert.deepEqual((await none.next({ within: 5_000 })).payload.objects, [])
 
   assert.equal((await send({ enabled: false })).success, true)
-  await sleep(500)
   const off = await collect(app, topics.detections)
-  await assert.rejects(off.next({ within: 1_000 }), /nothing on/)
+  await off.next({ within: 500 }).catch(() => {}) // the picture that was being looked at
+  const { length } = off.all
+  await staysTrue(() => off.all.length === length, 1_000)
   const states = await collect(app, topics.serviceState, { service: 'vision' })
   const on = await send({ enabled: true, max_fps: 2, min_score: 0.4, labels: [] })
   assert.deepEqual([on.success, on.max_fps], [true, 2])

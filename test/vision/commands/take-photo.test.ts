@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { EVENT_TYPES } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
-import { EVENT_SHAPES } from '#services/relay-bridge/protocol/event-schemas.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
@@ -18,7 +18,7 @@ test('a photo is told as the contract wants it, answered, and kept', async (t) =
   const { took, ...result } = await send('take_photo', { with_hud: false })
   const { payload } = await photos.next()
   t.diagnostic(`answered after ${took.toFixed(0)} ms`)
-  assert.ok(EVENT_SHAPES.photo?.safeParse(payload).success)
+  assert.ok(EVENT_TYPES.photo?.fields.safeParse(payload).success)
   const { data, filename, timestamp, resolution, size_bytes, with_hud } = payload
   assert.deepEqual([resolution, with_hud], ['1280x720', false])
   assert.ok(Math.abs(Date.parse(String(timestamp)) - before) < 5_000)

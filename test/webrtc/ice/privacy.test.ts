@@ -3,6 +3,7 @@ import { Socket } from 'node:dgram'
 import test, { type TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
@@ -66,8 +67,7 @@ test('no media leaves before DTLS is up, and none after the close', async (t) =>
   await closed.next()
   const { length } = from('media')
   // ten more pictures and fifteen packets of silence are due meanwhile
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(from('media').length, length)
+  await staysTrue(() => from('media').length === length, 300, { show: () => from('media').slice(length) })
 })
 
 test('a superseded session sends nothing more, to nobody (C20, P22)', async (t) => {
@@ -75,8 +75,7 @@ test('a superseded session sends nothing more, to nobody (C20, P22)', async (t) 
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
   await offers.next() // of the successor, which nobody has answered yet
   const { length } = from('media')
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(from('media').length, length)
+  await staysTrue(() => from('media').length === length, 300, { show: () => from('media').slice(length) })
 })
 
 test('while the answer is awaited and the ways are tried, nothing but checks leaves', async (t) => {

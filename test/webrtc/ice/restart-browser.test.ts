@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#test/helpers/browser.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 
 /** An app in the page that answers every offer. */
@@ -55,20 +56,19 @@ test('Chromium answers an ICE restart, and its video goes on over the new genera
   await bus.subscribe(topics.offer, ({ sdp }) => void hear({ sdp }))
   await bus.subscribe(topics.localCandidate, ({ candidate }) => void hear({ candidate }))
   const figures = () => page.evaluate('figures()') as Promise<Figures>
-  const until = async (what: string, enough: (now: Figures) => boolean) => {
-    const end = performance.now() + 20_000
-    for (;;) {
-      const now = await figures()
-      if (enough(now)) return now
-      if (performance.now() > end) assert.fail(`${what}: ${JSON.stringify(now)}`)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+  const figuresWith = async (enough: (now: Figures) => boolean) => {
+    let last: Figures | undefined
+    const matching = async () => {
+      last = await figures()
+      return enough(last) ? last : undefined
     }
+    return await until(matching, { deadline: 20_000, every: 50, show: () => last })
   }
   await bus.publish(topics.request, { session_id, ice_servers: [] })
   const first = /a=ice-ufrag:(\S+)/.exec((await offers.next()).payload.sdp.sdp)?.[1]
-  await until('connected', ({ state, packets }) => state === 'connected' && packets > 10)
-  const restarted = await until('restarted', ({ ufrag }) => ufrag !== first)
-  const later = await until('video goes on', ({ packets }) => packets > restarted.packets + 60)
+  await figuresWith(({ state, packets }) => state === 'connected' && packets > 10)
+  const restarted = await figuresWith(({ ufrag }) => ufrag !== first)
+  const later = await figuresWith(({ packets }) => packets > restarted.packets + 60)
   assert.equal(later.state, 'connected')
   assert.deepEqual(closed.all, [])
   const origins = offers.all.map(({ payload }) => /^o=(\S+ \S+) (\d+)/m.exec(payload.sdp.sdp) ?? [])

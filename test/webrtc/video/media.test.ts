@@ -3,6 +3,7 @@ import test from 'node:test'
 import { H264RtpPayload } from 'werift'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
+import { staysTrue } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
@@ -118,8 +119,7 @@ test('nothing is sent after the session is closed', async (t) => {
   })
   const { length } = viewer.video
   for (let i = 0; i < 3; i++) await camera.shoot({ keyframe: true })
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.strictEqual(viewer.video.length, length)
+  await staysTrue(() => viewer.video.length === length, 100)
 })
 
 test('a viewer that connects just after a keyframe gets it without asking for another', async (t) => {

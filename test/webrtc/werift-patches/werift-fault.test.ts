@@ -59,7 +59,7 @@ test('a rejection that werift leaves alone ends no process, one of ours does (A1
     runWith(`void Promise.reject(new Error('ours'))`),
   ])
   assert.equal(theirs.code, 0, JSON.stringify(theirs.lines))
-  assert.ok(theirs.lines.some(({ msg }) => msg.startsWith('nobody caught this')))
+  assert.ok(theirs.lines.some(({ msg }) => msg.startsWith('unhandled error in one session')))
   assert.equal(ours.code, 1)
-  assert.ok(ours.lines.some(({ msg }) => msg.startsWith('unforeseen error')))
+  assert.ok(ours.lines.some(({ msg }) => msg.startsWith('unexpected error')))
 })

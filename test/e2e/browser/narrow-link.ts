@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core'
 import { launchBrowser } from '#test/helpers/browser.ts'
 import { type Network, openNetwork } from '#test/helpers/netns.ts'
 import { startStack } from '#test/helpers/stack.ts'
-import { openViewer } from './page.ts'
+import { openViewer } from '../page.ts'
 
 /** What a viewer saw over some time. */
 export interface Seen {

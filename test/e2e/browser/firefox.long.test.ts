@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
-import { launchFirefox } from '#test/helpers/firefox.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
 import { until } from '#test/helpers/until.ts'
+import { launchFirefox } from './firefox.ts'
 
 test('Firefox, which has no H.264 of its own, shows VP8; its encoder is gone when it is', {
   skip: without('firefox-esr'),
