@@ -6,7 +6,7 @@ import { reactionTo } from './connection/disconnect.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
 import { relayAddress, relayHttp } from './connection/relay-address.ts'
 import { RelaySocket } from './connection/relay-socket.ts'
-import { isKnown } from './connection/stale-registration-check.ts'
+import { isListed } from './connection/stale-registration-check.ts'
 
 /** Milliseconds; `register` is the wait for the first frame after our ping. */
 const TIMES = { connect: 5_000, ping: 60_000, pong: 60_000, register: 5_000 }
@@ -41,7 +41,7 @@ interface TrialOptions {
  */
 export async function tryCredentials({ relay, credentials, dataDir }: TrialOptions): Promise<Trial> {
   const { deviceId } = credentials
-  if (await isKnown({ relay, deviceId, times: { answer: TIMES.connect } })) {
+  if (await isListed({ relay, deviceId, times: { answer: TIMES.connect } })) {
     return { outcome: 'connected-elsewhere' }
   }
   const path = join(dataDir, 'relay-connection.json')
@@ -69,12 +69,12 @@ async function connectOnce(url: URL, credentials: Credentials, last: LastConnect
     },
     onUnreadable: () => {},
   })
-  const ending = await socket.ended
+  const disconnect = await socket.ended
   if (registered) {
     last.closed()
     return { outcome: 'accepted' }
   }
-  const { reason } = ending
-  if (reactionTo(ending) === 'refused') return { outcome: 'refused', reason }
-  return ending.openFor === 0 ? { outcome: 'unreachable', reason } : { outcome: 'silent' }
+  const { reason } = disconnect
+  if (reactionTo(disconnect) === 'refused') return { outcome: 'refused', reason }
+  return disconnect.openFor === 0 ? { outcome: 'unreachable', reason } : { outcome: 'silent' }
 }

@@ -4,10 +4,10 @@ import { CommandLimits } from './commands/actuators.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
 
-/** What Node sends in a header: Latin-1 without control characters (RFC 9110, 5.5). */
+/** A header value for Node: Latin-1 without control characters (RFC 9110 §5.5). */
 const HEADER = /^[\t\x20-\x7e\x80-\xff]*$/
 
-/** `cloud`: the relay that we dial out to. Key names as the robot's owner already uses them (API_CONTRACT 5). */
+/** `cloud`: the relay. The key names are those of earlier robots' configs. */
 export const CloudSection = z
   .strictObject({
     enabled: z.boolean().default(true),
@@ -19,7 +19,7 @@ export const CloudSection = z
     device_id: z
       .string()
       .trim()
-      .regex(HEADER, 'goes to the relay in a header: Latin letters, digits and signs only, in one line')
+      .regex(HEADER, 'must be a valid header value (Latin-1, one line)')
       .default(''),
     device_secret: z.string().trim().default(''),
     reconnect_delay: seconds.default(5),

@@ -1,29 +1,32 @@
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
-import type { RelayConnectionState as LinkMessage } from '#bus/messages.ts'
+import type { RelayConnectionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { VERSION } from '#lib/version.ts'
-import { type AppSideDeps, startAppSide } from './app-state/app-state.ts'
+import { CloudMessages } from './app-state/cloud-messages.ts'
+import { Telemetry, type TelemetryTimes } from './app-state/telemetry.ts'
 import { ActuatorLimits } from './commands/actuators.ts'
 import { CommandGate } from './commands/command-gate.ts'
 import { type BridgeConfig, config } from './config.ts'
 import { createCredentials } from './connection/credentials.ts'
-import { followHotspot } from './connection/hotspot.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
 import { relayAddress, shownAddress } from './connection/relay-address.ts'
 import { RelayClock } from './connection/relay-clock.ts'
-import { type Link, type LinkOptions, runLink } from './connection/relay-connection.ts'
+import { RelayConnection } from './connection/relay-connection.ts'
 import { SOCKET_TIMES, type SocketTimes } from './connection/relay-socket.ts'
-import { GHOST_TIMES, GhostCheck, type GhostTimes } from './connection/stale-registration-check.ts'
+import {
+  CHECK_TIMES,
+  type CheckTimes,
+  StaleRegistrationCheck,
+} from './connection/stale-registration-check.ts'
 import { createMetrics } from './metrics.ts'
-import { takeEvents } from './outbox/event-intake.ts'
+import { storeEvents } from './outbox/event-intake.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { OutboxSender, type SenderTimes } from './outbox/outbox-sender.ts'
-import type { Bounds, Counts } from './outbox/outbox-store.ts'
-import type { Frame } from './protocol/frame.ts'
-import { FromRelay } from './signaling/inbound.ts'
+import type { Bounds } from './outbox/outbox-store.ts'
+import { InboundFrames } from './signaling/inbound.ts'
 import { forwardToRelay } from './signaling/outbound.ts'
 
 export const relayBridge = defineService({
@@ -33,142 +36,124 @@ export const relayBridge = defineService({
   start: startRelayBridge,
 })
 
-interface BridgeDeps extends Deps<BridgeConfig>, Pick<AppSideDeps, 'telemetryTimes' | 'pairedWithin'> {
-  /** Shorter in tests. */
+interface BridgeDeps extends Deps<BridgeConfig> {
+  /** Shorter in tests, as the next four. */
   times?: Partial<SocketTimes>
-  ghostTimes?: Partial<GhostTimes>
+  checkTimes?: Partial<CheckTimes>
   senderTimes?: Partial<SenderTimes>
+  telemetryTimes?: TelemetryTimes
+  pairedWithin?: number
   bounds?: Bounds
   env?: Readonly<Record<string, string | undefined>>
 }
 
-/** Joins the bus and the cloud relay. Resolves when it listens on the bus; the relay may be away. */
+/** Connects the bus with the cloud relay. Resolves when it has subscribed on the bus; the relay may be unreachable. */
 export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposable> {
-  const { bus, config, log, env = process.env } = deps
-  const disabled = whyDisabled(config)
+  const disabled = whyDisabled(deps.config)
   if (disabled) {
-    log.warn(disabled)
-    await bus.publish(topics.link, disabledLink(config))
+    deps.log.warn(disabled)
+    await deps.bus.publish(topics.link, disabledState(deps.config))
     return { [Symbol.asyncDispose]: () => Promise.resolve() }
   }
-  const relay = relayAddress(config.cloud.relay_url, env.RELAY_URL)
   await using stack = new AsyncDisposableStack()
-  const line = new Line()
-  const parts = await startParts(deps, { stack, line, relay })
-  line.link = stack.use(runLink(linkOptions(deps, { line, relay, ...parts })))
-  line.note({ outbox: shownCounts(parts.outbox.counts) })
-  stack.use(await takeEvents({ ...deps, ...parts, link: line, onStored: () => parts.sender.stored() }))
-  await followHotspot(bus, line.link)
-  stack.use(startHeartbeat(parts.deviceId, config.cloud.heartbeat_interval * 1000, line))
+  const parts = await buildParts(deps, stack)
+  connectEvents(deps, parts)
+  const { connection, outbox, deviceId } = parts
+  await parts.commands.listen()
+  await parts.telemetry.listen()
+  await parts.cloud.restore()
+  await forwardToRelay({ bus: deps.bus, ...parts })
+  connection.setDetail({ outbox: outbox.state })
+  connection.start()
+  stack.use(connection)
+  stack.use(await storeEvents({ ...deps, ...parts, onStored: () => parts.sender.stored() }))
+  // hotspot mode: from there no relay can be reached
+  await deps.bus.subscribe(topics.telemetry, (state) => connection.pause(state?.mode === 'ap'), {
+    source: 'network_state',
+  })
+  stack.use(startHeartbeat(parts, deps.config.cloud.heartbeat_interval * 1000))
   stack.use(parts.commands)
-  stack.defer(() => void line.send({ type: 'robot_disconnecting', device_id: parts.deviceId }))
+  stack.defer(() => void connection.send({ type: 'robot_disconnecting', device_id: deviceId }))
   return stack.move()
 }
 
-/** The link as the other parts see it: they are there before it. */
-class Line {
-  link: Link | undefined
-  get registered(): boolean {
-    return this.link?.registered ?? false
-  }
-  send(frame: Frame): boolean {
-    return this.link?.send(frame) ?? false
-  }
-  note(facts: Parameters<Link['note']>[0]): void {
-    this.link?.note(facts)
-  }
-}
+type Parts = Awaited<ReturnType<typeof buildParts>>
 
-type Parts = Awaited<ReturnType<typeof startParts>>
-
-/** Everything that speaks through the link. */
-async function startParts(
-  deps: BridgeDeps,
-  { stack, line, relay }: { stack: AsyncDisposableStack; line: Line; relay: URL },
-) {
-  const { bus, config, log } = deps
-  const { device_id: deviceId } = config.cloud
-  const path = (name: string) => join(config.data_dir, name)
-  const last = stack.use(await LastConnection.load(path('relay-connection.json'), log))
-  const outbox = stack.use(await openOutbox(deps, path('outbox.db'), line))
-  const tally = stack.use(createEventCounter(log, 'not sent: no link to the relay'))
+async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
+  const { bus, config, log, env = process.env } = deps
+  const { cloud, data_dir: dataDir } = config
+  const { device_id: deviceId } = cloud
+  const relay = relayAddress(cloud.relay_url, env.RELAY_URL)
+  const last = stack.use(await LastConnection.load(join(dataDir, 'relay-connection.json'), log))
+  const outbox = stack.use(await Outbox.open(join(dataDir, 'outbox.db'), { log, bounds: deps.bounds }))
+  const connection = new RelayConnection({
+    url: relay,
+    last,
+    log,
+    credentials: createCredentials(deps),
+    reconnectDelay: cloud.reconnect_delay * 1000,
+    times: { ...SOCKET_TIMES, ...deps.times },
+  })
   const clock = stack.use(new RelayClock(log))
-  const limits = new ActuatorLimits(config.cloud.command_limits)
-  const commands = new CommandGate({ bus, deviceId, link: () => line, clock, limits, log })
-  await commands.listen()
-  await forwardToRelay({ bus, link: () => line, deviceId, tally })
-  const apps = stack.use(await startAppSide({ ...deps, link: () => line, relay }))
-  const times = { ...GHOST_TIMES, ...deps.ghostTimes }
-  const redial = (reason: string) => line.link?.redial(reason)
-  const ghost = stack.use(new GhostCheck({ deviceId, relay, log, times, redial }))
-  const sender = new OutboxSender(outbox, log, deps.senderTimes)
-  const note: Link['note'] = (facts) => {
-    line.note(facts)
-    if (facts.app_present !== undefined) apps.appPresent(facts.app_present)
-  }
-  const fromRelay = stack.use(
-    new FromRelay({
-      ...{
-        bus,
-        link: { send: (frame) => line.send(frame), note },
-        commands,
-        cloud: apps.cloud,
-        deviceId,
-        log,
-      },
-      onPong: () => sender.ponged(),
-      onRouted: () => ghost.routed(),
+  const limits = new ActuatorLimits(cloud.command_limits)
+  const commands = new CommandGate({ bus, deviceId, link: () => connection, clock, limits, log })
+  const telemetry = stack.use(
+    new Telemetry({
+      ...{ bus, connection, log, deviceId },
+      shareHotspotPassword: cloud.share_hotspot_password,
+      times: deps.telemetryTimes,
     }),
   )
-  const measure = createMetrics(deps.metrics ?? new Registry())
-  return { measure, clock, deviceId, last, outbox, tally, commands, apps, ghost, sender, fromRelay }
-}
-
-function linkOptions(
-  deps: BridgeDeps,
-  { line, relay, ...parts }: Parts & { line: Line; relay: URL },
-): LinkOptions {
-  const { apps, ghost, sender } = parts
+  const messages = { bus, log, dataDir, relay, connection, pairedWithin: deps.pairedWithin }
+  const cloudMessages = stack.use(new CloudMessages(messages))
+  const check = stack.use(
+    new StaleRegistrationCheck({ deviceId, relay, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
+  )
+  const inbound = stack.use(new InboundFrames({ bus, log, deviceId, commands, cloud: cloudMessages }))
   return {
-    url: relay,
-    last: parts.last,
-    log: deps.log,
-    credentials: createCredentials(deps),
-    reconnectDelay: deps.config.cloud.reconnect_delay * 1000,
-    times: { ...SOCKET_TIMES, ...deps.times },
-    onState(state) {
-      parts.measure(state)
-      publishLink(deps, state)
-    },
-    onDate: (date, took) => parts.clock.heardDate(date, took),
-    onOpen() {
-      line.send({ type: 'robot_connected', device_id: parts.deviceId, version: VERSION })
-      // its pong is the first proof that we are registered (API_CONTRACT 1.6)
-      if (line.link) sender.opened(line.link)
-    },
-    onRegistered(facts) {
-      apps.registered()
-      ghost.registered(facts)
-      parts.clock.follow(relay)
-      if (line.link) sender.registered(line.link)
-    },
-    onText: (text) => parts.fromRelay.take(text),
-    onLost(ending) {
-      parts.commands.halt()
-      ghost.lost()
-      sender.lost(ending)
-    },
+    ...{ relay, deviceId, outbox, connection, clock, commands, telemetry, check, inbound },
+    cloud: cloudMessages,
+    sender: new OutboxSender(outbox, log, deps.senderTimes),
+    discarded: stack.use(createEventCounter(log, 'not sent: no relay connection')),
+    recordMetrics: createMetrics(deps.metrics ?? new Registry()),
   }
 }
 
-function openOutbox(deps: BridgeDeps, path: string, line: Line): Promise<Outbox> {
-  const { log, bounds } = deps
-  const onCounts = (counts: Counts) => line.note({ outbox: shownCounts(counts) })
-  return Outbox.open(path, { log, onCounts, ...(bounds ? { bounds } : {}) })
-}
-
-function shownCounts({ depth, dropped }: Counts): LinkMessage['outbox'] {
-  return { depth, dropped }
+function connectEvents({ bus, log }: BridgeDeps, parts: Parts): void {
+  const { connection, deviceId, sender, commands, telemetry, check, inbound, outbox, clock } = parts
+  connection.on('state', (state) => {
+    parts.recordMetrics(state)
+    bus
+      .publish(topics.link, state)
+      .catch((err: unknown) => log.warn({ err }, 'connection state not published'))
+  })
+  connection.on('date', (date, took) => clock.setFromDate(date, took))
+  connection.on('open', () => {
+    connection.send({ type: 'robot_connected', device_id: deviceId, version: VERSION })
+    sender.opened(connection)
+  })
+  connection.on('registered', (facts) => {
+    telemetry.registered()
+    parts.cloud.registered()
+    check.registered(facts)
+    clock.follow(parts.relay)
+    sender.registered(connection)
+  })
+  connection.on('text', (text) => inbound.ingest(text))
+  connection.on('lost', (disconnect) => {
+    commands.halt()
+    check.lost()
+    sender.lost(disconnect)
+  })
+  outbox.on('counts', () => connection.setDetail({ outbox: outbox.state }))
+  check.on('stale', (reason) => connection.redial(reason))
+  inbound.on('reply', (frame) => connection.send(frame))
+  inbound.on('pong', () => sender.pong())
+  inbound.on('routed', () => check.routed())
+  inbound.on('appPresent', (present) => {
+    connection.setDetail({ app_present: present })
+    telemetry.appPresent(present)
+  })
 }
 
 function whyDisabled({ cloud }: BridgeConfig): string | undefined {
@@ -178,7 +163,7 @@ function whyDisabled({ cloud }: BridgeConfig): string | undefined {
   return `no relay: ${missing.join(' and ')} not set; set cloud.device_id and cloud.device_secret, or those variables`
 }
 
-function disabledLink({ cloud }: BridgeConfig): LinkMessage {
+function disabledState({ cloud }: BridgeConfig): RelayConnectionState {
   return {
     state: 'disabled',
     connected: false,
@@ -192,14 +177,10 @@ function disabledLink({ cloud }: BridgeConfig): LinkMessage {
   }
 }
 
-function publishLink({ bus, log }: BridgeDeps, state: LinkMessage): void {
-  bus.publish(topics.link, state).catch((err: unknown) => log.warn({ err }, 'link state not published'))
-}
-
-function startHeartbeat(deviceId: string, every: number, line: Line): Disposable {
+function startHeartbeat({ connection, deviceId }: Parts, intervalMs: number): Disposable {
   const timer = setInterval(() => {
-    if (!line.registered) return
-    line.send({ type: 'heartbeat', device_id: deviceId, timestamp: Math.floor(Date.now() / 1000) })
-  }, every)
+    if (!connection.registered) return
+    connection.send({ type: 'heartbeat', device_id: deviceId, timestamp: Math.floor(Date.now() / 1000) })
+  }, intervalMs)
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -1,33 +1,26 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { RelayConnectionState } from '#bus/messages.ts'
 
-/** Takes in every state of the link; see `relay-bridge/link`. */
-export function createMetrics(registry: Registry): (link: RelayConnectionState) => void {
+/** Returns a function that records each state of the relay connection. */
+export function createMetrics(registry: Registry): (state: RelayConnectionState) => void {
   const registers = [registry]
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
-  const connected = gauge('wimz_relay_connected', '1 while the relay knows us')
-  const app = gauge('wimz_app_present', '1 while the relay says that an app is there')
+  const counter = (name: string, help: string) => new Counter({ name, help, registers })
+  const connected = gauge('wimz_relay_connected', '1 while registered with the relay')
+  const app = gauge('wimz_app_present', '1 while the relay reports a connected app')
   const depth = gauge('wimz_outbox_depth', 'Events that wait for the relay')
-  const dropped = gauge('wimz_outbox_dropped', 'Events that the full outbox has dropped')
-  const registrations = new Counter({
-    name: 'wimz_relay_registrations_total',
-    help: 'Times that the relay began to know us',
-    registers,
-  })
-  const refusals = new Counter({
-    name: 'wimz_relay_refusals_total',
-    help: 'Times that the relay refused our credentials',
-    registers,
-  })
+  const dropped = gauge('wimz_outbox_dropped', 'Events dropped because the outbox was full')
+  const registrations = counter('wimz_relay_registrations_total', 'Registrations with the relay')
+  const refusals = counter('wimz_relay_refusals_total', 'Attempts that the relay refused')
   let last: RelayConnectionState['state'] | undefined
-  return (link) => {
-    connected.set(link.connected ? 1 : 0)
-    app.set(link.app_present ? 1 : 0)
-    depth.set(link.outbox.depth)
-    dropped.set(link.outbox.dropped)
-    if (link.state === last) return
-    if (link.state === 'online') registrations.inc()
-    if (link.state === 'auth_failed') refusals.inc()
-    last = link.state
+  return (state) => {
+    connected.set(state.connected ? 1 : 0)
+    app.set(state.app_present ? 1 : 0)
+    depth.set(state.outbox.depth)
+    dropped.set(state.outbox.dropped)
+    if (state.state === last) return
+    if (state.state === 'online') registrations.inc()
+    if (state.state === 'auth_failed') refusals.inc()
+    last = state.state
   }
 }

@@ -10,7 +10,7 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 
 type Deps = Parameters<typeof startRelayBridge>[0]
 
-interface BridgeOptions extends Pick<Deps, 'times' | 'ghostTimes' | 'telemetryTimes' | 'pairedWithin'> {
+interface BridgeOptions extends Pick<Deps, 'times' | 'checkTimes' | 'telemetryTimes' | 'pairedWithin'> {
   dataDir?: string
   cloud?: Record<string, unknown>
   /** The secret as the config says now. */

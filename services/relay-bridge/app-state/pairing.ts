@@ -1,18 +1,17 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Logger } from '#lib/logger.ts'
 
-/** The relay sends `profiles` at once to a robot that has an owner (API_CONTRACT 1.6); this long we wait for them, ms. */
-const PAIRED_WITHIN = 60_000
+/** The relay sends `profiles` on registration to a robot that has an owner. */
+const PAIRED_WITHIN_MS = 60_000
 
 interface PairingDeps {
   bus: Pick<Bus, 'setState'>
   log: Logger
-  /** Is the link up? */
-  online: () => boolean
+  connection: { readonly registered: boolean }
   within?: number | undefined
 }
 
-/** Notices a robot without an owner: the relay says nothing of it, and drops all that it is told (FIELD_FAILURES A26). */
+/** Detects a robot without an owner: the relay does not report it, and discards all its events (docs/field-failures.md, A26). */
 export class Pairing implements Disposable {
   readonly #deps: PairingDeps
   #paired: boolean | undefined
@@ -22,16 +21,15 @@ export class Pairing implements Disposable {
     this.#deps = deps
   }
 
-  /** The relay knows us. */
+  /** The connection is registered. */
   registered(): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#noProfiles(), this.#deps.within ?? PAIRED_WITHIN)
+    this.#timer = setTimeout(() => this.#noProfiles(), this.#deps.within ?? PAIRED_WITHIN_MS)
   }
 
-  /** The owner's dogs came. */
-  profilesCame(): void {
+  profilesReceived(): void {
     clearTimeout(this.#timer)
-    this.#say(true)
+    this.#publish(true)
   }
 
   [Symbol.dispose](): void {
@@ -39,12 +37,12 @@ export class Pairing implements Disposable {
   }
 
   #noProfiles(): void {
-    if (!this.#deps.online() || this.#paired === false) return
+    if (!this.#deps.connection.registered || this.#paired === false) return
     this.#deps.log.info('no profiles from the relay: is this robot paired with an owner in the app?')
-    this.#say(false)
+    this.#publish(false)
   }
 
-  #say(paired: boolean): void {
+  #publish(paired: boolean): void {
     if (paired === this.#paired) return
     this.#paired = paired
     this.#deps.bus.setState({ paired })

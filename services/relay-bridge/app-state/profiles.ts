@@ -7,7 +7,7 @@ import { AtomicFile } from '#lib/atomic-file.ts'
 import type { Logger } from '#lib/logger.ts'
 import { type Frame, isObject } from '../protocol/frame.ts'
 
-/** What is kept on the disk: the frame as it came. */
+/** The file: the frame as received. */
 const Kept = z.looseObject({ profiles: z.array(z.looseObject({ dog_id: z.string() })) })
 
 interface ProfilesDeps {
@@ -16,7 +16,7 @@ interface ProfilesDeps {
   log: Logger
 }
 
-/** The owner's dogs: retained on the bus and kept on the disk, since the relay only ever pushes them (FIELD_FAILURES A20). */
+/** The owner's dogs: retained on the bus and kept on disk, since the relay cannot be asked for them (docs/field-failures.md, A20). */
 export class Profiles implements AsyncDisposable {
   readonly #bus: Bus
   readonly #file: AtomicFile
@@ -28,20 +28,20 @@ export class Profiles implements AsyncDisposable {
     this.#file = new AtomicFile(join(dataDir, 'profiles.json'), log)
   }
 
-  /** Publishes what the relay said last, before it is there. A broken file counts as none. */
+  /** Publishes the profiles of the last run. A broken file counts as none. */
   async restore(): Promise<void> {
     const text = await this.#file.read()
     if (text === undefined) return
     const kept = Kept.safeParse(jsonOf(text))
     if (kept.success) await this.#bus.publish(topics.cloudProfiles, kept.data)
-    else this.#log.warn('profiles.json in data_dir is broken: waiting for the relay to send the dogs again')
+    else this.#log.warn('profiles.json is broken; waiting for the relay to send the profiles again')
   }
 
   /**
-   * Replaces the whole snapshot; an empty list means no dogs, and any field but `dog_id` may be null (FIELD_FAILURES
-   * I12). Throws {@link ContractError} when there is no list, and the old snapshot stays.
+   * Replaces the whole list. An empty list means no dogs; any field but `dog_id` may be null (docs/field-failures.md,
+   * I12). Throws {@link ContractError} and keeps the old list if there is none.
    */
-  async take(frame: Frame): Promise<void> {
+  async ingest(frame: Frame): Promise<void> {
     if (!Array.isArray(frame.profiles)) throw new ContractError('profiles without a list')
     const profiles = frame.profiles.filter((dog) => isObject(dog) && typeof dog.dog_id === 'string')
     const snapshot = { ...frame, profiles }

@@ -2,16 +2,16 @@ import type { SessionSummary } from '#bus/messages.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
-/** Numbers and texts of the `status` event that the app knows; what nobody has told is null, never 0 (API_CONTRACT 2.4, FIELD_FAILURES I06). */
+/** Fields of the `status` event that the app knows; unreported ones are null, never 0 (docs/field-failures.md, I06). */
 const KNOWN = ['battery', 'temperature', 'mode', 'is_charging', 'treats_remaining', 'volume'] as const
 
-/** Volts of the empty battery, and from there to the full one. API_CONTRACT 2.4, `status`. */
+/** Volts of the empty battery, and the range to the full one. */
 const EMPTY_VOLTS = 12
-const VOLTS = 4.8
+const VOLTS_RANGE = 4.8
 
 /**
- * `data` of the `status` event: every `telemetry/<source>` merged, the newest source last, and what the stack itself
- * knows. The app casts `treats_remaining` to an integer, so it is one.
+ * `data` of the `status` event: all `telemetry/<source>` merged, the newest source last, plus camera and connection type.
+ * The app casts `treats_remaining` to an integer.
  */
 export function statusData(
   telemetry: Iterable<Fields>,
@@ -33,14 +33,14 @@ export function statusData(
   }
 }
 
-/** Charge in percent, 1 decimal: as told, else from the voltage, else null. API_CONTRACT 2.4 and 6, 37. */
+/** Charge in percent, 1 decimal: as reported, else from the voltage, else null. */
 export function batteryPercent({ battery, level, voltage }: Fields): number | null {
-  const told = [battery, level].find(isNumber)
-  const percent = told ?? (isNumber(voltage) ? ((voltage - EMPTY_VOLTS) / VOLTS) * 100 : undefined)
+  const reported = [battery, level].find(isNumber)
+  const percent = reported ?? (isNumber(voltage) ? ((voltage - EMPTY_VOLTS) / VOLTS_RANGE) * 100 : undefined)
   return percent === undefined ? null : Math.round(Math.min(100, Math.max(0, percent)) * 10) / 10
 }
 
-/** Of the viewer who came last; null without one (API_CONTRACT 3.6). */
+/** Of the newest viewer; null without one. */
 function connectionType(sessions: readonly SessionSummary[]): 'LAN' | 'WAN' | null {
   const connected = sessions.filter(({ state }) => state === 'connected')
   const newest = connected.toSorted((a, b) => b.since - a.since)[0]

@@ -6,21 +6,20 @@ import type { SessionSummary } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
-import type { Link } from '../connection/relay-connection.ts'
 import { plainEventFrame } from '../protocol/event-encoder.ts'
 import type { Frame } from '../protocol/frame.ts'
-import { type Report, snapshotFrames } from './registration-snapshot.ts'
+import { type Reading, snapshotFrames } from './registration-snapshot.ts'
 import { statusData } from './status.ts'
 
 /** Times in ms. */
 export interface TelemetryTimes {
-  /** While an app may be there the robot’s state is told this often (API_CONTRACT 0). */
+  /** Interval of the `status` event while an app may be connected. */
   every: number
-  /** After an app came its handlers need a moment; five logins in four seconds are one (FIELD_FAILURES A17, C24). */
+  /** Delay after `user_connected`: app handlers start late, and five logins in 4 s are one (docs/field-failures.md, A17, C24). */
   afterLogin: number
-  /** An app that comes again and again is not put off longer than this. */
+  /** Longest delay of an app that reconnects repeatedly. */
   atMost: number
-  /** After a registration the relay may still say "offline" of our old socket; this corrects it (FIELD_FAILURES A04). */
+  /** Second `status` after a registration: the relay may report the old socket's end after it (docs/field-failures.md, A04). */
   again: number
 }
 
@@ -31,45 +30,45 @@ const TELEMETRY_TIMES: TelemetryTimes = {
   again: 2_500,
 }
 
-/** Robot services that report, at most. */
+/** The source that reported longest ago is dropped beyond this. */
 const MAX_SOURCES = 64
 
 interface TelemetryDeps {
   bus: Bus
-  link: () => Pick<Link, 'send' | 'registered'> | undefined
+  connection: { readonly registered: boolean; send(frame: Frame): boolean }
   deviceId: string
   shareHotspotPassword: boolean
   log: Logger
   times?: TelemetryTimes | undefined
 }
 
-/** Gathers what the robot's services report and tells the apps: a snapshot when somebody comes, `status` ever after. */
+/** Collects the telemetry of the robot's services and sends it to the apps: a snapshot on connect, then `status` in intervals. */
 export class Telemetry implements Disposable {
   readonly #deps: TelemetryDeps
   readonly #times: TelemetryTimes
-  readonly #unsent: EventCounter
-  readonly #reports = new Map<string, Report>()
+  readonly #rejected: EventCounter
+  readonly #readings = new Map<string, Reading>()
   readonly #timer: NodeJS.Timeout
   #again: NodeJS.Timeout | undefined
   #login: { timer: NodeJS.Timeout; first: number } | undefined
   #vision: Record<string, unknown> = {}
   #sessions: readonly SessionSummary[] = []
-  /** Unknown after a reconnect, so an app is assumed (FIELD_FAILURES A18). */
+  /** Unknown after a reconnect, so an app is assumed (docs/field-failures.md, A18). */
   #appPresent = true
 
   constructor(deps: TelemetryDeps) {
     this.#deps = deps
     this.#times = deps.times ?? TELEMETRY_TIMES
-    this.#unsent = createEventCounter(deps.log, 'telemetry that cannot be sent to the relay')
+    this.#rejected = createEventCounter(deps.log, 'telemetry rejected: not allowed on the relay')
     this.#timer = setInterval(() => {
       if (this.#appPresent) this.#sendStatus()
     }, this.#times.every)
   }
 
-  /** Begins to listen to the bus. */
+  /** Subscribes on the bus. */
   async listen(): Promise<void> {
     const { bus } = this.#deps
-    await bus.subscribe(topics.telemetry, (fields, { params: { source } }) => this.#take(source, fields))
+    await bus.subscribe(topics.telemetry, (fields, { params: { source } }) => this.#ingest(source, fields))
     await bus.subscribe(topics.sessions, (sessions) => {
       this.#sessions = sessions
     })
@@ -79,20 +78,20 @@ export class Telemetry implements Disposable {
     await bus.subscribe(topics.serviceState, visionState, { service: 'vision' })
   }
 
-  /** The relay knows us, but does not say whether an app is there: everything is told, and soon once more. */
+  /** The connection is registered. The relay does not report whether an app is connected, so all is sent, and soon once more. */
   registered(): void {
     this.#appPresent = true
-    this.#forgetLogin()
+    this.#cancelLogin()
     this.#sendAll()
     clearTimeout(this.#again)
     this.#again = setTimeout(() => this.#sendStatus(), this.#times.again)
   }
 
-  /** An app came or went. */
+  /** An app connected or disconnected. */
   appPresent(present: boolean): void {
     this.#appPresent = present
     const first = this.#login?.first ?? performance.now()
-    this.#forgetLogin()
+    this.#cancelLogin()
     if (!present) return
     const left = first + this.#times.atMost - performance.now()
     const timer = setTimeout(
@@ -108,26 +107,26 @@ export class Telemetry implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
     clearTimeout(this.#again)
-    this.#forgetLogin()
-    this.#unsent[Symbol.dispose]()
+    this.#cancelLogin()
+    this.#rejected[Symbol.dispose]()
   }
 
-  #forgetLogin(): void {
+  #cancelLogin(): void {
     clearTimeout(this.#login?.timer)
     this.#login = undefined
   }
 
-  #take(source: string, fields: Record<string, unknown> | null): void {
-    const before = this.#reports.get(source)
-    this.#reports.delete(source) // the newest report comes last
+  #ingest(source: string, fields: Record<string, unknown> | null): void {
+    const before = this.#readings.get(source)
+    this.#readings.delete(source) // so that the newest is last
     if (fields === null) return
-    const isNews = !isDeepStrictEqual(before?.fields, fields)
-    const { id, at } = (isNews ? undefined : before) ?? { id: randomId(), at: Date.now() }
-    this.#reports.set(source, { fields, id, at })
-    const [oldest] = this.#reports.keys()
-    if (this.#reports.size > MAX_SOURCES && oldest !== undefined) this.#reports.delete(oldest)
-    // the relay keeps the newest network_state for apps that come later (API_CONTRACT 2.4)
-    if (source === 'network_state' && isNews) this.#sendSnapshot(['network_state'])
+    const changed = !isDeepStrictEqual(before?.fields, fields)
+    const { id, at } = (changed ? undefined : before) ?? { id: randomId(), at: Date.now() }
+    this.#readings.set(source, { fields, id, at })
+    const [oldest] = this.#readings.keys()
+    if (this.#readings.size > MAX_SOURCES && oldest !== undefined) this.#readings.delete(oldest)
+    // the relay keeps the newest network_state for apps that connect later
+    if (source === 'network_state' && changed) this.#sendSnapshot(['network_state'])
   }
 
   #sendAll(): void {
@@ -136,31 +135,31 @@ export class Telemetry implements Disposable {
   }
 
   #sendSnapshot(sources: readonly string[]): void {
-    const reports = new Map([...this.#reports].filter(([source]) => sources.includes(source)))
-    this.#tell(() => snapshotFrames(reports, this.#deps))
+    const readings = new Map([...this.#readings].filter(([source]) => sources.includes(source)))
+    this.#send(() => snapshotFrames(readings, this.#deps))
   }
 
   #sendStatus(): void {
-    // what the hotspot is called and its password are no part of it
-    const sources = [...this.#reports].filter(([source]) => source !== 'network_state')
+    // without the hotspot's name and password
+    const sources = [...this.#readings].filter(([source]) => source !== 'network_state')
     const data = statusData(
       sources.map(([, { fields }]) => fields),
       this.#vision,
       this.#sessions,
     )
     const identity = { deviceId: this.#deps.deviceId, at: Date.now() }
-    this.#tell(() => [plainEventFrame('status', { data }, identity)])
+    this.#send(() => [plainEventFrame('status', { data }, identity)])
   }
 
-  /** Never kept for later: nobody wants the state of a minute ago. */
-  #tell(frames: () => Frame[]): void {
-    const link = this.#deps.link()
-    if (!link?.registered) return
+  /** Sends now or never: old state is of no use later. */
+  #send(frames: () => Frame[]): void {
+    const { connection } = this.#deps
+    if (!connection.registered) return
     try {
-      for (const frame of frames()) link.send(frame)
+      for (const frame of frames()) connection.send(frame)
     } catch (err) {
       if (!(err instanceof ContractError)) throw err
-      this.#unsent.count(err.message)
+      this.#rejected.count(err.message)
     }
   }
 }

@@ -8,7 +8,7 @@ import { MotorGuard } from '#commands/drive/motor-guard.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CommandClock } from '../connection/relay-clock.ts'
-import type { Link } from '../connection/relay-connection.ts'
+import type { RelayConnection } from '../connection/relay-connection.ts'
 import type { Frame } from '../protocol/frame.ts'
 import type { ActuatorLimits } from './actuators.ts'
 import { whyStale } from './command-age.ts'
@@ -21,7 +21,7 @@ const NAME = /^[^/+#\p{C}]{1,64}$/u
 interface GateDeps {
   bus: Bus
   deviceId: string
-  link: () => Pick<Link, 'send'> | undefined
+  link: () => Pick<RelayConnection, 'send'> | undefined
   clock: CommandClock
   limits: ActuatorLimits
   log: Logger

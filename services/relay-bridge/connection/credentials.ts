@@ -7,35 +7,32 @@ export interface Credentials {
   secret: string
 }
 
-/** Reads the credentials anew each time; while the file cannot be read, those of before are used. */
+type Source = Pick<Deps<BridgeConfig>, 'config' | 'reload' | 'log'>
+
+/** Re-reads the credentials on each call; falls back to the last good ones. */
 export function createCredentials({ config, reload, log }: Source): () => Credentials {
   let known = config.cloud
   return () => {
     try {
       known = reload?.().cloud ?? known
     } catch (err) {
-      log.warn(
-        { reason: (err as Error).message },
-        'the configuration cannot be read again, going on with the old one',
-      )
+      log.warn({ reason: (err as Error).message }, 'configuration reload failed; keeping the old one')
     }
     return { deviceId: config.cloud.device_id, secret: known.device_secret }
   }
 }
 
-type Source = Pick<Deps<BridgeConfig>, 'config' | 'reload' | 'log'>
-
-/** What is signed: `id:timestamp`, or the bare id, which is all that an old relay knows (API_CONTRACT 1.2, form 5). */
+/** What is signed: `id:timestamp`, or the bare id, the only form that an old relay knows. */
 export type SignatureForm = 'id:timestamp' | 'id'
 
-/** Lowercase hex HMAC-SHA256 of `message` under the device secret. API_CONTRACT 1.2. */
+/** Lowercase hex HMAC-SHA256 of `message` under the device secret. */
 export function sign(secret: string, message: string): string {
   return createHmac('sha256', secret).update(message).digest('hex')
 }
 
 /**
- * Headers that authenticate this device on the upgrade request. Headers only: query strings end up in the logs of
- * proxies. `now` in milliseconds; the relay does not look at its age. API_CONTRACT 1.1, 1.2.
+ * Headers that authenticate this device on the upgrade request (docs/relay-protocol.md, authentication). Never in the
+ * query: proxies log it. `now` in milliseconds; the relay does not check its age.
  */
 export function authHeaders(
   { deviceId, secret }: Credentials,

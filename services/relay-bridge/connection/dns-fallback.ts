@@ -3,51 +3,50 @@ import { lookup as systemLookup } from 'node:dns/promises'
 import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A name server that is gone can keep the system's resolver busy for 20 s; this long we wait, ms. */
-const PATIENCE = 2_000
+/** The system resolver can take 20 s to give up on a name server that does not answer. */
+const LOOKUP_TIMEOUT_MS = 2_000
 
 const systemAll = (hostname: string): Promise<LookupAddress[]> => systemLookup(hostname, { all: true })
 
 /**
- * Name resolution for a link that must come back soon after the network does: an answer that is late or an error gives
- * way to the last addresses that were found, and never is more than one question under way, since each takes one of
- * the process's few threads.
+ * Name resolution that falls back to the last addresses found when the name server fails or is slow, so that the
+ * connection returns as soon as the network does. Queries for one name are shared: each occupies a thread of libuv's pool.
  */
-export function createLookup({ lookup = systemAll, patience = PATIENCE } = {}): LookupFunction {
+export function createLookup({ lookup = systemAll, timeout = LOOKUP_TIMEOUT_MS } = {}): LookupFunction {
   const known = new Map<string, LookupAddress[]>()
-  const asked = new Map<string, Promise<LookupAddress[]>>()
-  const question = async (hostname: string) => {
+  const running = new Map<string, Promise<LookupAddress[]>>()
+  const query = async (hostname: string) => {
     try {
       const addresses = await lookup(hostname)
       known.set(hostname, addresses)
       return addresses
     } finally {
-      asked.delete(hostname)
+      running.delete(hostname)
     }
   }
-  const ask = (hostname: string) => {
-    const running = asked.get(hostname) ?? question(hostname)
-    asked.set(hostname, running)
-    return running
+  const shared = (hostname: string) => {
+    const promise = running.get(hostname) ?? query(hostname)
+    running.set(hostname, promise)
+    return promise
   }
-  const answer = async (hostname: string) => {
-    const patient = new AbortController()
-    const late = sleep(patience, undefined, { signal: patient.signal }).then(
-      () => Promise.reject(timeout(hostname)),
+  const resolve = async (hostname: string) => {
+    const timer = new AbortController()
+    const late = sleep(timeout, undefined, { signal: timer.signal }).then(
+      () => Promise.reject(timeoutError(hostname)),
       () => [], // answered in time
     )
     try {
-      return await Promise.race([ask(hostname), late])
+      return await Promise.race([shared(hostname), late])
     } catch (err) {
-      const before = known.get(hostname)
-      if (!before) throw err
-      return before
+      const fallback = known.get(hostname)
+      if (!fallback) throw err
+      return fallback
     } finally {
-      patient.abort()
+      timer.abort()
     }
   }
   return (hostname, { all }, callback) => {
-    answer(hostname).then(
+    resolve(hostname).then(
       (addresses) => {
         const [first] = addresses
         if (all) callback(null, addresses)
@@ -58,6 +57,6 @@ export function createLookup({ lookup = systemAll, patience = PATIENCE } = {}): 
   }
 }
 
-function timeout(hostname: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`no answer to the question for ${hostname}`), { code: 'EAI_AGAIN' })
+function timeoutError(hostname: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`DNS timeout for ${hostname}`), { code: 'EAI_AGAIN' })
 }

@@ -1,26 +1,26 @@
 import { AtomicFile } from '#lib/atomic-file.ts'
 import type { Logger } from '#lib/logger.ts'
 
-/** A relay that waits for our predecessor forgets the next one 20 s after it was accepted (API_CONTRACT 8). */
-const GHOST_AFTER = 25_000
+/** Dialing sooner after an abandoned attempt leaves a stale registration (docs/relay-protocol.md). */
+const HOLD_OFF_MS = 25_000
 
 interface Facts {
-  /** By the wall clock, since it must be told across a restart, ms. */
+  /** By the wall clock, ms since the epoch: it is compared by the next process. */
   opened_at: number
   registered: boolean
 }
 
 /**
- * Remembers on the disk how the last connection stood, so that a new process knows whether the one before left a
- * socket that the relay may hold on to. API_CONTRACT 8, registration and ghosts.
+ * Stores how the last connection ended, so that a new process knows whether the relay may still hold a socket of the
+ * previous one. See docs/relay-protocol.md, stale registrations.
  */
 export class LastConnection implements AsyncDisposable {
   readonly #file: AtomicFile
-  #before: Facts | undefined
+  #previous: Facts | undefined
 
-  private constructor(file: AtomicFile, before: Facts | undefined) {
+  private constructor(file: AtomicFile, previous: Facts | undefined) {
     this.#file = file
-    this.#before = before
+    this.#previous = previous
   }
 
   static async load(path: string, log: Logger): Promise<LastConnection> {
@@ -28,17 +28,17 @@ export class LastConnection implements AsyncDisposable {
     return new LastConnection(file, parse(await file.read()))
   }
 
-  /** The process before ended without a goodbye to a relay that knew it. */
+  /** The previous process ended a registered connection without a close frame. */
   get wasUnclean(): boolean {
-    return this.#before?.registered ?? false
+    return this.#previous?.registered ?? false
   }
 
-  /** Time to wait, in ms, before the first dial: dialling on top of an abandoned try makes a ghost. */
+  /** Wait before the first dial, ms. */
   get holdOff(): number {
-    if (!this.#before || this.#before.registered) return 0
-    const age = Date.now() - this.#before.opened_at
-    // a clock that was set since tells nothing
-    return age >= 0 && age < GHOST_AFTER ? GHOST_AFTER - age : 0
+    if (!this.#previous || this.#previous.registered) return 0
+    const age = Date.now() - this.#previous.opened_at
+    // negative: the clock was set back since
+    return age >= 0 && age < HOLD_OFF_MS ? HOLD_OFF_MS - age : 0
   }
 
   opened(): void {
@@ -49,9 +49,9 @@ export class LastConnection implements AsyncDisposable {
     this.#save({ opened_at: Date.now(), registered: true })
   }
 
-  /** The relay knows that the connection is over. */
+  /** The relay knows that the connection has ended. */
   closed(): void {
-    this.#before = undefined
+    this.#previous = undefined
     this.#file.save('')
   }
 

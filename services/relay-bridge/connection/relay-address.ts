@@ -3,8 +3,8 @@ import { ConfigError } from '#lib/config-error.ts'
 const DEVICE_PATH = '/ws/device'
 
 /**
- * The relay's WebSocket address: `RELAY_URL` of the environment wins over the config, and an empty path means
- * `/ws/device` (API_CONTRACT 5.4). Throws {@link ConfigError} for anything that is no ws:// or wss:// address.
+ * The relay's WebSocket address: `RELAY_URL` of the environment overrides the config, and an empty path means
+ * `/ws/device`. Throws {@link ConfigError} for any other scheme than ws: and wss:.
  */
 export function relayAddress(configured: string, override: string | undefined): URL {
   const [source, text] = override?.trim() ? ['RELAY_URL', override.trim()] : ['cloud.relay_url', configured]
@@ -16,10 +16,10 @@ export function relayAddress(configured: string, override: string | undefined): 
   return url
 }
 
-/** An address for a log line or the bus: user, password and the values of a query are left out. */
+/** An address for a log line or the bus, without user, password and the values of the query. */
 export function shownAddress(address: URL | string): string {
   const url = URL.parse(address)
-  // "relay.example:8000" is an address as well, of scheme "relay.example:", without an authority
+  // "relay.example:8000" parses too, with the scheme "relay.example:" and no host
   if (!url || url.host === '') return String(address).replace(/^(.*@)|[?#].*$/gs, '')
   if (url.username) url.username = 'xxx'
   if (url.password) url.password = 'xxx'
@@ -28,7 +28,7 @@ export function shownAddress(address: URL | string): string {
   return url.href
 }
 
-/** An address of the relay for HTTP, without what authenticates the socket. */
+/** An HTTP address of the relay, without the credentials of the socket's address. */
 export function relayHttp(relay: URL, path: string): URL {
   return new URL(path, `${relay.protocol === 'wss:' ? 'https:' : 'http:'}//${relay.host}`)
 }

@@ -1,37 +1,37 @@
+/** The room of the connection to the relay: dialing, authentication, retries. Other rooms use {@link RelayConnection}. */
+import { EventEmitter } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RelayConnectionState as LinkMessage } from '#bus/messages.ts'
+import type { RelayConnectionState } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
-import type { Wire } from '../outbox/outbox-sender.ts'
 import { authHeaders, type Credentials } from './credentials.ts'
-import type { Ending } from './disconnect.ts'
-import { tellOfLoss } from './disconnect-log.ts'
+import type { Disconnect } from './disconnect.ts'
+import { logDisconnect } from './disconnect-log.ts'
 import { createLookup } from './dns-fallback.ts'
 import type { LastConnection } from './last-connection-state.ts'
 import { shownAddress } from './relay-address.ts'
 import { RelaySocket, type SocketTimes } from './relay-socket.ts'
 import { type Retry, RetrySchedule } from './retry-schedule.ts'
-import { waitForRelay } from './wait-for-port.ts'
+import { waitForPort } from './wait-for-port.ts'
 
-/** What the link tells the parts that use it. */
-interface LinkEvents {
-  /** The state changed. */
-  onState(state: LinkMessage): void
-  /** The relay's answer to a dial carried its time (RFC 9110 §6.6.1). */
-  onDate(date: string | undefined, took: number): void
-  /** The socket is open: greet. */
-  onOpen(): void
-  /** The first frame came: the relay knows us. */
-  onRegistered(facts: { afterUncleanLoss: boolean }): void
-  onText(text: string): void
-  /** A socket that was open is gone. */
-  onLost(ending: Ending): void
+interface RelayConnectionEvents {
+  /** `relay-bridge/link` changed. */
+  state: [RelayConnectionState]
+  /** The relay's answer to a dial carried its time (RFC 9110 §6.6.1); the request took `took` ms. */
+  date: [date: string | undefined, took: number]
+  /** The socket is open; the relay may not have registered it yet. */
+  open: []
+  /** The first frame arrived: the relay has registered this socket. */
+  registered: [{ afterUncleanLoss: boolean }]
+  text: [string]
+  /** A socket that was open has ended. */
+  lost: [Disconnect]
 }
 
-export interface LinkOptions extends LinkEvents {
+export interface RelayConnectionOptions {
   url: URL
-  /** Read before each try: they may have been mended. */
+  /** Read before each attempt, because they may have been corrected. */
   credentials(): Credentials
   /** Cap of the fast retries, ms. */
   reconnectDelay: number
@@ -40,45 +40,28 @@ export interface LinkOptions extends LinkEvents {
   log: Logger
 }
 
-type Note = Partial<Pick<LinkMessage, 'app_present' | 'outbox'>>
+type Detail = Partial<Pick<RelayConnectionState, 'app_present' | 'outbox'>>
 
-/** The connection to the relay, kept up for ever: dial, use, wait, dial again. */
-export interface Link extends AsyncDisposable, Wire {
-  /** Sends a JSON object; false, and the frame is gone, when no socket is open. */
-  send(frame: Record<string, unknown>): boolean
-  /** Registered: the relay has answered on this socket. */
-  readonly registered: boolean
-  /** Changes what `relay-bridge/link` says beside the connection itself. */
-  note(facts: Note): void
-  /** Closes the socket in good order and dials again at once. */
-  redial(reason: string): void
-  /** Stays away from the relay, or comes back at once. */
-  pause(paused: boolean): void
-}
-
-/** Starts dialling. Never throws for a relay that is away. */
-export function runLink(options: LinkOptions): Link {
-  return new RelayLink(options)
-}
-
-class RelayLink implements Link {
-  readonly #options: LinkOptions
-  readonly #schedule
+/** The WebSocket connection to the relay, kept up until disposed: dial, use, wait, dial again. */
+export class RelayConnection extends EventEmitter<RelayConnectionEvents> implements AsyncDisposable {
+  readonly #options: RelayConnectionOptions
+  readonly #schedule: RetrySchedule
   readonly #lookup: LookupFunction = createLookup()
   readonly #stopping = new AbortController()
   readonly #unreadable
-  readonly #loop: Promise<void>
+  #loop: Promise<void> | undefined
   #socket: RelaySocket | undefined
-  /** Ends the wait before the next dial. */
-  #hurry = new AbortController()
+  /** Aborting it ends the wait before the next dial. */
+  #wake = new AbortController()
   #paused = false
-  #redialling = false
+  #redialing = false
   #oldSignature = false
   #alarm: Retry['alarm']
   #unclean: boolean
-  #state: LinkMessage
+  #state: RelayConnectionState
 
-  constructor(options: LinkOptions) {
+  constructor(options: RelayConnectionOptions) {
+    super()
     this.#options = options
     this.#schedule = new RetrySchedule(options.reconnectDelay)
     this.#unreadable = createEventCounter(options.log, 'unreadable frames of the relay dropped')
@@ -94,16 +77,24 @@ class RelayLink implements Link {
       app_present: null,
       outbox: { depth: 0, dropped: 0 },
     }
-    this.#loop = this.#run()
   }
 
+  /** Starts dialing, once. Never throws for an unreachable relay. */
+  start(): void {
+    this.#loop ??= this.#run()
+  }
+
+  /** Whether the relay has answered on this socket. */
   get registered(): boolean {
     return this.#state.connected
   }
-  get waiting(): number {
-    return this.#socket?.waiting ?? 0
+
+  /** Bytes that wait in the socket. */
+  get bufferedBytes(): number {
+    return this.#socket?.bufferedBytes ?? 0
   }
 
+  /** Sends a JSON object. Returns false, and discards the frame, when no socket is open. */
   send(frame: Record<string, unknown>): boolean {
     return this.sendText(JSON.stringify(frame))
   }
@@ -112,30 +103,34 @@ class RelayLink implements Link {
     return this.#socket?.send(text) ?? false
   }
 
-  giveUp(reason: string): void {
-    this.#socket?.giveUp(reason)
+  /** Ends the current connection without a close frame; the next dial follows. */
+  abort(reason: string): void {
+    this.#socket?.abort(reason)
   }
 
-  note(facts: Note): void {
-    this.#say(facts)
+  /** Changes the fields of `relay-bridge/link` that do not concern the socket. */
+  setDetail(detail: Detail): void {
+    this.#update(detail)
   }
 
+  /** Closes the socket with a close frame and dials again at once. */
   redial(reason: string): void {
-    this.#redialling = true
+    this.#redialing = true
     this.#socket?.close(1000, reason)
   }
 
+  /** Stops dialing, or resumes at once. */
   pause(paused: boolean): void {
     if (paused === this.#paused) return
     this.#paused = paused
-    this.#options.log.info(paused ? 'the robot is its own hotspot: no relay' : 'the hotspot is off: dialling')
+    this.#options.log.info(paused ? 'hotspot mode: relay paused' : 'hotspot mode off: dialing the relay')
     if (paused) this.#socket?.close(1000, 'hotspot')
-    this.#hurry.abort()
+    this.#wake.abort()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
-    this.#hurry.abort()
+    this.#wake.abort()
     this.#socket?.close(1000, 'robot stops')
     await this.#loop
     this.#unreadable[Symbol.dispose]()
@@ -145,89 +140,88 @@ class RelayLink implements Link {
     await this.#wait(this.#options.last.holdOff)
     while (!this.#stopping.signal.aborted) {
       if (this.#paused) {
-        this.#say({ state: 'paused', next_retry_ms: null })
+        this.#update({ state: 'paused', next_retry_ms: null })
         await this.#wait(2 ** 31 - 1)
         continue
       }
-      const ending = await this.#connect()
+      const disconnect = await this.#connect()
       if (this.#stopping.signal.aborted) return
-      await this.#waitAfter(ending)
+      await this.#waitAfter(disconnect)
     }
   }
 
-  async #waitAfter(ending: Ending): Promise<void> {
-    const retry = this.#retryAfter(ending)
+  async #waitAfter(disconnect: Disconnect): Promise<void> {
+    const retry = this.#retryAfter(disconnect)
     this.#oldSignature = retry.oldSignature
     if (this.#paused || retry.wait === 0) return
-    this.#hurry = new AbortController()
-    const { signal } = this.#hurry
-    if (ending.unreachable)
-      await waitForRelay(this.#options.url, retry.wait, { signal, lookup: this.#lookup })
+    this.#wake = new AbortController()
+    const { signal } = this.#wake
+    if (disconnect.unreachable)
+      await waitForPort(this.#options.url, retry.wait, { signal, lookup: this.#lookup })
     else await this.#wait(retry.wait)
   }
 
   async #wait(ms: number): Promise<void> {
-    if (this.#hurry.signal.aborted) this.#hurry = new AbortController()
+    if (this.#wake.signal.aborted) this.#wake = new AbortController()
     if (this.#stopping.signal.aborted) return
-    await sleep(ms, undefined, { signal: this.#hurry.signal }).catch(() => {}) // something better to do
+    await sleep(ms, undefined, { signal: this.#wake.signal }).catch(() => {}) // woken early
   }
 
-  /** One try, from the dial to the end of the connection. */
-  async #connect(): Promise<Ending> {
+  /** One attempt, from the dial to the end of the connection. */
+  async #connect(): Promise<Disconnect> {
     const { url, times, last } = this.#options
-    this.#say({ state: 'connecting', next_retry_ms: null, attempts: this.#state.attempts + 1 })
+    this.#update({ state: 'connecting', next_retry_ms: null, attempts: this.#state.attempts + 1 })
     this.#socket = new RelaySocket({
       url,
       lookup: this.#lookup,
       headers: authHeaders(this.#options.credentials(), this.#oldSignature ? 'id' : 'id:timestamp'),
       times,
-      onDate: this.#options.onDate,
+      onDate: (date, took) => this.emit('date', date, took),
       onOpen: () => {
         last.opened()
-        this.#say({ state: 'registering' })
-        this.#options.onOpen()
+        this.#update({ state: 'registering' })
+        this.emit('open')
       },
       onText: (text) => this.#received(text),
       onUnreadable: (kind) => this.#unreadable.count(kind),
     })
-    const ending = await this.#socket.ended
+    const disconnect = await this.#socket.ended
     this.#socket = undefined
-    if (ending.openFor > 0) {
-      if (!ending.unclean) last.closed()
-      this.#unclean = ending.unclean
-      this.#options.onLost(ending)
+    if (disconnect.openFor > 0) {
+      if (!disconnect.unclean) last.closed()
+      this.#unclean = disconnect.unclean
+      this.emit('lost', disconnect)
     }
-    return ending
+    return disconnect
   }
 
-  #retryAfter(ending: Ending): Retry {
-    if (this.#redialling && ending.openFor > 0) {
-      this.#redialling = false
-      this.#say({ connected: false, state: 'connecting', app_present: null })
+  #retryAfter(disconnect: Disconnect): Retry {
+    if (this.#redialing && disconnect.openFor > 0) {
+      this.#redialing = false
+      this.#update({ connected: false, state: 'connecting', app_present: null })
       return { wait: 0, oldSignature: this.#oldSignature }
     }
-    const retry = this.#schedule.next(ending)
+    const retry = this.#schedule.next(disconnect)
     // a form that has worked is used again
-    if (this.#oldSignature && ending.usefulFor > 0) retry.oldSignature = true
-    this.#tellOfLoss(ending, retry)
+    if (this.#oldSignature && disconnect.usefulFor > 0) retry.oldSignature = true
+    this.#report(disconnect, retry)
     return retry
   }
 
-  #tellOfLoss({ code, reason }: Ending, retry: Retry): void {
+  #report({ code, reason }: Disconnect, retry: Retry): void {
     const { log, url } = this.#options
-    const wasOnline = this.#state.connected
+    const wasRegistered = this.#state.connected
     const facts = { code, reason, next_retry_ms: Math.round(retry.wait) }
-    this.#alarm = tellOfLoss(log, {
-      ...{ facts, retry, url, told: this.#alarm },
-      first: wasOnline || this.#state.attempts === 1,
-    })
-    this.#say({
+    const isFirst = wasRegistered || this.#state.attempts === 1
+    logDisconnect(log, { facts, retry, url, lastAlarm: this.#alarm, isFirst })
+    this.#alarm = retry.alarm
+    this.#update({
       state: retry.alarm === 'auth_failed' ? 'auth_failed' : 'waiting',
       connected: false,
       app_present: null,
       next_retry_ms: facts.next_retry_ms,
       last_close: { code, reason, at: Date.now() },
-      ...(wasOnline ? { since: Date.now(), attempts: 0 } : {}),
+      ...(wasRegistered ? { since: Date.now(), attempts: 0 } : {}),
     })
   }
 
@@ -236,15 +230,15 @@ class RelayLink implements Link {
       this.#options.last.registered()
       this.#alarm = undefined
       this.#options.log.info({ attempts: this.#state.attempts }, 'registered with the relay')
-      this.#say({ state: 'online', connected: true, since: Date.now(), attempts: 0 })
-      this.#options.onRegistered({ afterUncleanLoss: this.#unclean })
+      this.#update({ state: 'online', connected: true, since: Date.now(), attempts: 0 })
+      this.emit('registered', { afterUncleanLoss: this.#unclean })
       this.#unclean = false
     }
-    this.#options.onText(text)
+    this.emit('text', text)
   }
 
-  #say(facts: Partial<LinkMessage>): void {
+  #update(facts: Partial<RelayConnectionState>): void {
     this.#state = { ...this.#state, ...facts }
-    this.#options.onState(this.#state)
+    this.emit('state', this.#state)
   }
 }

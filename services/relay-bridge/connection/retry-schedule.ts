@@ -1,26 +1,26 @@
 import { type Backoff, createBackoff } from '#lib/backoff.ts'
-import { type Ending, type Reaction, reactionTo } from './disconnect.ts'
+import { type Disconnect, type Reaction, reactionTo } from './disconnect.ts'
 
-/** When to dial again, and how. */
+/** When to dial again, and with which signature. */
 export interface Retry {
   /** Wait in ms. */
   wait: number
-  /** A human must act. */
+  /** The operator must act. */
   alarm?: 'auth_failed' | 'wrong_url' | 'duplicate_device_id'
-  /** Try the old message form this time. */
+  /** Sign the bare id, for an old relay. */
   oldSignature: boolean
 }
 
-/** A link shorter than this proves nothing, so the backoff goes on. API_CONTRACT 1.4. */
-const USEFUL = 30_000
-/** After a minute of fast retries the cap rises to this. */
-const SLOW_CAP = 30_000
+/** A shorter connection does not reset the backoff. */
+const USEFUL_MS = 30_000
+/** Cap after {@link FAST_TRIES}. */
+const SLOW_CAP_MS = 30_000
 const FAST_TRIES = 30
 const DUPLICATE_CLOSES = 3
-/** So often a refusal of a link that had worked is not believed. */
-const DOUBTS = 2
+/** Refusals of a connection that had worked that count as a normal loss. */
+const MAX_DOUBTS = 2
 
-/** Decides how long to wait after each ending. API_CONTRACT 1.4: full jitter, never a tight loop. */
+/** Decides how long to wait after each disconnect: exponential with full jitter (docs/relay-protocol.md, close codes and retries). */
 export class RetrySchedule {
   readonly #random: () => number
   readonly #fast: Backoff
@@ -34,17 +34,17 @@ export class RetrySchedule {
   constructor(fastCap: number, random: () => number = Math.random) {
     this.#random = random
     this.#fast = createBackoff({ first: Math.min(1_000, fastCap), cap: fastCap, least: 50, random })
-    this.#slow = createBackoff({ first: SLOW_CAP / 2, cap: SLOW_CAP, least: 1_000, random })
+    this.#slow = createBackoff({ first: SLOW_CAP_MS / 2, cap: SLOW_CAP_MS, least: 1_000, random })
   }
 
-  next(ending: Ending): Retry {
-    const reaction = reactionTo(ending)
-    this.#forget(ending, reaction)
+  next(disconnect: Disconnect): Retry {
+    const reaction = reactionTo(disconnect)
+    this.#resetAfter(disconnect, reaction)
     switch (reaction) {
       case 'refused':
         return this.#afterRefusal('auth_failed')
       case 'doubtful':
-        return ++this.#doubts > DOUBTS ? this.#afterRefusal('auth_failed') : this.#afterLoss()
+        return ++this.#doubts > MAX_DOUBTS ? this.#afterRefusal('auth_failed') : this.#afterLoss()
       case 'wrong-url':
         return this.#afterRefusal('wrong_url')
       case 'duplicate':
@@ -60,11 +60,11 @@ export class RetrySchedule {
     }
   }
 
-  /** What a link that worked has disproved. */
-  #forget({ usefulFor }: Ending, reaction: Reaction): void {
+  /** A connection that worked resets the counters that it disproves. */
+  #resetAfter({ usefulFor }: Disconnect, reaction: Reaction): void {
     if (reaction !== 'duplicate') this.#quickCloses = 0
     if (usefulFor > 0) this.#refusals = 0
-    if (usefulFor < USEFUL) return
+    if (usefulFor < USEFUL_MS) return
     if (reaction !== 'doubtful') this.#doubts = 0
     this.#failures = 0
     this.#fast.reset()
@@ -73,7 +73,7 @@ export class RetrySchedule {
 
   #afterRefusal(alarm: 'auth_failed' | 'wrong_url'): Retry {
     this.#refusals++
-    // 30 s, 60 s … 5 min, spread by a fifth; the second refusal tries the message form of an old relay, once
+    // 30 s, 60 s … 5 min, ±10 %; the second attempt uses the signature of an old relay
     const nominal = Math.min(300_000, 30_000 * 2 ** (this.#refusals - 1))
     return { wait: nominal * this.#between(0.9, 1.1), alarm, oldSignature: this.#refusals === 2 }
   }

@@ -1,38 +1,38 @@
+import { EventEmitter } from 'node:events'
 import type { Logger } from '#lib/logger.ts'
 import { relayHttp } from './relay-address.ts'
 
-export interface GhostTimes {
-  /** From the registration to the look, ms: the relay forgets a ghost 20 s after it was accepted. */
-  look: number
-  /** Until its answer is due. */
+export interface CheckTimes {
+  /** From the registration to the check, ms: a registration goes stale within 20 s. */
+  delay: number
+  /** Deadline of the relay's answer. */
   answer: number
-  /** A command or request this late after the registration proves that we are known. */
+  /** A command or request received this late after the registration proves it. */
   proofAfter: number
 }
 
-export const GHOST_TIMES: GhostTimes = { look: 30_000, answer: 2_000, proofAfter: 22_000 }
+export const CHECK_TIMES: CheckTimes = { delay: 30_000, answer: 2_000, proofAfter: 22_000 }
 
-interface GhostDeps {
+interface CheckDeps {
   deviceId: string
   relay: URL
   log: Logger
-  times: GhostTimes
-  /** Closes the link in good order and dials again. */
-  redial(reason: string): void
+  times: CheckTimes
 }
 
 /**
- * After an unclean loss the relay may leave the new connection open, answer its pings and route nothing to it, for
- * ever (API_CONTRACT 8). So once after such a reconnect we ask the relay whether it knows us; one that does not answer
- * is dialled again to be sure, unless something was routed to us meanwhile.
+ * After an unclean loss the relay may leave the new connection open, answer its pings and route nothing to it
+ * (docs/relay-protocol.md, stale registrations). Asks the relay once after such a reconnect whether it lists this robot,
+ * and reports a stale registration if not, or if it does not answer and has routed nothing.
  */
-export class GhostCheck implements Disposable {
-  readonly #deps: GhostDeps
+export class StaleRegistrationCheck extends EventEmitter<{ stale: [reason: string] }> implements Disposable {
+  readonly #deps: CheckDeps
   #timer: NodeJS.Timeout | undefined
   #registeredAt = 0
   #proven = false
 
-  constructor(deps: GhostDeps) {
+  constructor(deps: CheckDeps) {
+    super()
     this.#deps = deps
   }
 
@@ -43,16 +43,18 @@ export class GhostCheck implements Disposable {
     this.#proven = false
     if (!afterUncleanLoss) return
     this.#timer = setTimeout(() => {
-      this.#look().catch((err: unknown) => this.#deps.log.warn({ err }, 'the ghost check failed'))
-    }, this.#deps.times.look)
+      this.#check().catch((err: unknown) =>
+        this.#deps.log.warn({ err }, 'check for a stale registration failed'),
+      )
+    }, this.#deps.times.delay)
   }
 
-  /** A frame came that the relay had to route to us. */
+  /** A frame arrived that the relay routed to this robot. */
   routed(): void {
     if (performance.now() - this.#registeredAt >= this.#deps.times.proofAfter) this.#proven = true
   }
 
-  /** The link is gone. */
+  /** The connection has ended. */
   lost(): void {
     clearTimeout(this.#timer)
   }
@@ -61,24 +63,24 @@ export class GhostCheck implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const since = this.#registeredAt
-    const known = await isKnown(this.#deps)
-    if (since !== this.#registeredAt) return // another link by now
-    if (known || (known === undefined && this.#proven)) return
+    const listed = await isListed(this.#deps)
+    if (since !== this.#registeredAt) return // another connection by now
+    if (listed || (listed === undefined && this.#proven)) return
     const reason =
-      known === false ? 'the relay has forgotten us' : 'the relay does not say whether it knows us'
-    this.#deps.log.warn({ reason }, 'dialling again after an unclean loss')
-    this.#deps.redial(reason)
+      listed === false ? 'not listed by the relay' : 'the relay does not report whether it lists this robot'
+    this.#deps.log.warn({ reason }, 'stale registration suspected, reconnecting')
+    this.emit('stale', reason)
   }
 }
 
-/** Whether `GET /debug/pairing` names this device; undefined when it does not answer in time. */
-export async function isKnown({
+/** Whether `GET /debug/pairing` lists this device; undefined when it does not answer in time. */
+export async function isListed({
   relay,
   deviceId,
   times,
-}: Pick<GhostDeps, 'relay' | 'deviceId'> & { times: Pick<GhostTimes, 'answer'> }): Promise<
+}: Pick<CheckDeps, 'relay' | 'deviceId'> & { times: Pick<CheckTimes, 'answer'> }): Promise<
   boolean | undefined
 > {
   const address = relayHttp(relay, '/debug/pairing')

@@ -1,23 +1,25 @@
 import { connect, type LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Between two looks, ms: a relay that is back is dialled within 2 s. Spread, so that robots do not look in step. */
-const EVERY = 1_000
+/** Between two probes, randomized by half so that robots do not probe in step: a relay that returns is dialed within 2 s. */
+const PROBE_INTERVAL_MS = 1_000
+
+interface WaitOptions {
+  signal: AbortSignal
+  lookup: LookupFunction
+}
 
 /**
- * Waits `ms`, or less when the relay's port accepts connections before that. For a relay that could not be reached at
- * all: a bare TCP connection costs it next to nothing, a dial in a tight loop would.
+ * Waits `ms`, or until the relay's port accepts connections. For an unreachable relay: a bare TCP connection costs it
+ * little, a WebSocket upgrade in a tight loop would not.
  */
-export async function waitForRelay(
-  url: URL,
-  ms: number,
-  { signal, lookup }: { signal: AbortSignal; lookup: LookupFunction },
-): Promise<void> {
+export async function waitForPort(url: URL, ms: number, { signal, lookup }: WaitOptions): Promise<void> {
   const end = performance.now() + ms
   for (;;) {
     const left = end - performance.now()
     if (left <= 0 || signal.aborted) return
-    await sleep(Math.min(left, EVERY * (0.5 + Math.random() / 2)), undefined, { signal }).catch(() => {})
+    const interval = PROBE_INTERVAL_MS * (0.5 + Math.random() / 2)
+    await sleep(Math.min(left, interval), undefined, { signal }).catch(() => {})
     if (performance.now() < end && !signal.aborted && (await accepts(url, lookup))) return
   }
 }
@@ -25,7 +27,7 @@ export async function waitForRelay(
 function accepts(url: URL, lookup: LookupFunction): Promise<boolean> {
   const port = Number(url.port) || (url.protocol === 'wss:' ? 443 : 80)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  const socket = connect({ host, port, lookup, timeout: EVERY })
+  const socket = connect({ host, port, lookup, timeout: PROBE_INTERVAL_MS })
   return new Promise((resolve) => {
     socket.once('connect', () => resolve(true))
     socket.once('timeout', () => resolve(false))

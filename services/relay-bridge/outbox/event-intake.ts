@@ -6,65 +6,70 @@ import { isKept } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import type { Link } from '../connection/relay-connection.ts'
 import { eventFrame } from '../protocol/event-encoder.ts'
+
 import type { Frame } from '../protocol/frame.ts'
 import type { Outbox } from './outbox.ts'
 
 interface IntakeDeps {
   bus: Bus
-  link: Pick<Link, 'send' | 'registered'>
+  connection: { readonly registered: boolean; send(frame: Frame): boolean }
   outbox: Outbox
   deviceId: string
-  /** Of events that nobody gets. */
-  tally: EventCounter
+  /** Counts discarded events. */
+  discarded: EventCounter
   log: Logger
   /** Called when an event has been stored. */
   onStored(): void
-  /** Pause between two tries to write to a disk that is full, ms. */
-  retryEvery?: number
+  /** Pause between two attempts to write to a full disk, ms. */
+  retryInterval?: number
 }
 
 /**
- * Takes the events of the robot's services. Durable ones come through an inbox, which keeps those of our absence, and
- * are acknowledged on the bus when they are on disk; volatile ones go out at once or not at all. API_CONTRACT 2.6.
+ * Receives the events of the robot's services. Durable ones come through a durable subscription, which keeps those of the
+ * time when the bridge was down, and are acknowledged on the bus when they are on disk; volatile ones are sent at once
+ * or discarded (docs/relay-protocol.md, events).
  */
-export async function takeEvents(deps: IntakeDeps): Promise<AsyncDisposable> {
-  const { bus, link, tally } = deps
+export async function storeEvents(deps: IntakeDeps): Promise<AsyncDisposable> {
+  const { bus, connection, discarded } = deps
   const stopping = new AbortController()
   await bus.subscribe(topics.event, (payload, { params: { name }, retained }) => {
     if (retained || isKept(name)) return
-    if (!link.registered || !link.send(frameOf(deps, name, payload))) tally.count(`event ${name}`)
+    const frame = frameOf(deps, name, payload)
+    if (!connection.registered || !connection.send(frame)) discarded.count(`event ${name}`)
   })
-  const inbox = await bus.subscribeDurably(topics.event, async (payload, { params: { name }, delivery }) => {
-    if (!isKept(name)) return
-    const frame = JSON.stringify(frameOf(deps, name, payload))
-    const digest = createHash('sha1')
-      .update(name)
-      .update('\0')
-      .update(JSON.stringify(payload))
-      .digest('base64')
-    await store(deps, stopping.signal, () => deps.outbox.append(name, frame, { ...delivery, digest }))
-  })
+  const subscription = await bus.subscribeDurably(
+    topics.event,
+    async (payload, { params: { name }, delivery }) => {
+      if (!isKept(name)) return
+      const frame = JSON.stringify(frameOf(deps, name, payload))
+      const digest = createHash('sha1')
+        .update(name)
+        .update('\0')
+        .update(JSON.stringify(payload))
+        .digest('base64')
+      await store(deps, stopping.signal, () => deps.outbox.append(name, frame, { ...delivery, digest }))
+    },
+  )
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      await inbox[Symbol.asyncDispose]()
+      await subscription[Symbol.asyncDispose]()
     },
   }
 }
 
 /** Throws {@link ContractError}, which the bus logs, for an event that must not reach the relay. */
-function frameOf({ deviceId, tally }: IntakeDeps, name: string, payload: Record<string, unknown>): Frame {
+function frameOf({ deviceId, discarded }: IntakeDeps, name: string, payload: Record<string, unknown>): Frame {
   try {
     return eventFrame(name, payload, { deviceId, id: randomUUID().replaceAll('-', ''), at: Date.now() })
   } catch (err) {
-    if (err instanceof ContractError) tally.count(`refused event ${name}`)
+    if (err instanceof ContractError) discarded.count(`rejected event ${name}`)
     throw err
   }
 }
 
-/** A full disk is waited for: the event stays with the broker, and those after it. */
+/** Retries on a full disk: this event, and those after it, stay with the broker. */
 async function store(deps: IntakeDeps, stopping: AbortSignal, append: () => Promise<boolean>): Promise<void> {
   for (;;) {
     try {
@@ -72,8 +77,8 @@ async function store(deps: IntakeDeps, stopping: AbortSignal, append: () => Prom
       return
     } catch (err) {
       if (stopping.aborted || deps.outbox.closed) throw err
-      deps.log.error({ err }, 'an event cannot be stored, trying again: is the disk of data_dir full?')
-      await sleep(deps.retryEvery ?? 10_000, undefined, { signal: stopping })
+      deps.log.error({ err }, 'event could not be stored, retrying: is the disk of data_dir full?')
+      await sleep(deps.retryInterval ?? 10_000, undefined, { signal: stopping })
     }
   }
 }

@@ -1,12 +1,12 @@
 import { renameSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
-/** An event on its way to the relay. */
+/** An event that waits for the relay. */
 export interface Entry {
-  /** Order of the events, ascending, with gaps. */
+  /** Ascending, with gaps. */
   seq: number
   name: string
-  /** The whole frame as it is sent. */
+  /** The whole frame, as text. */
   frame: string
 }
 
@@ -15,11 +15,11 @@ export interface Bounds {
   bytes: number
 }
 
-/** Weeks of a robot's events, and no more than a small SD card can spare. */
+/** Weeks of a robot's events, and little enough for a small SD card. */
 export const OUTBOX_BOUNDS: Bounds = { events: 20_000, bytes: 64 * 1024 * 1024 }
 
-/** Where a message came from, to tell one that the broker sends again; see `bus/durable-subscription.ts`. */
-export interface Origin {
+/** Identifies a message that the broker delivers again; see `bus/durable-subscription.ts`. */
+export interface DeliveryKey {
   messageId: number
   connection: string
   fresh: boolean
@@ -30,12 +30,12 @@ export interface Origin {
 export interface Counts {
   depth: number
   bytes: number
-  /** Events dropped because the outbox was full, ever. */
+  /** Events dropped because the outbox was full, since it was created. */
   dropped: number
 }
 
-/** Deliveries that are remembered: more than a broker has under way to us. */
-const REMEMBERED = 1_000
+/** More deliveries than a broker can have in flight. */
+const MAX_DELIVERIES = 1_000
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS events (
@@ -46,8 +46,8 @@ const SCHEMA = `
 `
 
 /**
- * The events that the relay has not got yet, in a SQLite file that survives SIGKILL and a pulled plug (WAL,
- * synchronous=FULL). Synchronous: it belongs into a thread of its own, since a slow card can hold a write for a second.
+ * The events that the relay has not confirmed, in a SQLite file that survives SIGKILL and power loss (WAL,
+ * synchronous=FULL). Synchronous: for a thread of its own, since a slow card can delay a write by a second.
  */
 export class OutboxStore implements Disposable {
   readonly #db: DatabaseSync
@@ -64,7 +64,7 @@ export class OutboxStore implements Disposable {
     this.#bytes = Number(totals?.bytes)
   }
 
-  /** Opens the file, or makes it. A damaged one is put aside as `<path>.damaged`, and a new one begun. */
+  /** Opens or creates the file. A damaged one is renamed to `<path>.damaged`, and a new one created. */
   static open(
     path: string,
     bounds: Bounds = OUTBOX_BOUNDS,
@@ -84,8 +84,8 @@ export class OutboxStore implements Disposable {
     return { depth: this.#depth, bytes: this.#bytes, dropped: Number(dropped ?? 0) }
   }
 
-  /** Stores an event; on disk when this returns. False for a message that is stored already and was sent again. */
-  append(name: string, frame: string, origin?: Origin): boolean {
+  /** Stores an event; on disk when this returns. Returns false for a delivery that is stored already. */
+  append(name: string, frame: string, origin?: DeliveryKey): boolean {
     return this.#transaction(() => {
       if (origin && this.#isKnown(origin)) return false
       const bytes = Buffer.byteLength(frame)
@@ -98,7 +98,7 @@ export class OutboxStore implements Disposable {
     })
   }
 
-  /** The oldest events after `seq`, at most this many, and no more than one beyond this many bytes. */
+  /** The oldest events after `seq`: at most `count`, and none after the one that reaches `bytes`. */
   after(seq: number, { count, bytes }: { count: number; bytes: number }): Entry[] {
     const entries: Entry[] = []
     let sum = 0
@@ -111,13 +111,13 @@ export class OutboxStore implements Disposable {
     return entries
   }
 
-  /** Forgets every event up to this one: the relay has it. */
-  forgetUpTo(seq: number): void {
+  /** Deletes the events up to this one, which the relay has confirmed. */
+  deleteUpTo(seq: number): void {
     this.#delete('seq <= ?', seq)
   }
 
-  /** Forgets one event that can never be sent. */
-  forget(seq: number): void {
+  /** Deletes one event that the relay rejects, and counts it as dropped. */
+  reject(seq: number): void {
     this.#transaction(() => this.#countDropped(this.#delete('seq = ?', seq)))
   }
 
@@ -125,17 +125,17 @@ export class OutboxStore implements Disposable {
     this.#db.close()
   }
 
-  #isKnown({ fresh, messageId, digest, connection }: Origin): boolean {
+  #isKnown({ fresh, messageId, digest, connection }: DeliveryKey): boolean {
     if (messageId === 0) return false
     if (fresh) this.#run('DELETE FROM deliveries WHERE connection <> ?').run(connection)
     const known = 'SELECT 1 FROM deliveries WHERE message_id = ? AND digest = ? AND connection <> ?'
     return this.#run(known).get(messageId, digest, connection) !== undefined
   }
 
-  #remember({ messageId, digest, connection }: Origin): void {
+  #remember({ messageId, digest, connection }: DeliveryKey): void {
     const insert = 'INSERT INTO deliveries (message_id, digest, connection) VALUES (?, ?, ?)'
     const { lastInsertRowid } = this.#run(insert).run(messageId, digest, connection)
-    this.#run('DELETE FROM deliveries WHERE n <= ?').run(Number(lastInsertRowid) - REMEMBERED)
+    this.#run('DELETE FROM deliveries WHERE n <= ?').run(Number(lastInsertRowid) - MAX_DELIVERIES)
   }
 
   #keepBounds(): void {

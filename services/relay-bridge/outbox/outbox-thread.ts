@@ -1,32 +1,32 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Answer, Question, StoreData } from './outbox.ts'
+import type { Request, Response, StoreData } from './outbox.ts'
 import { OutboxStore } from './outbox-store.ts'
 
-/** The thread that owns the file: answers one question after the other. */
+/** The thread that owns the file: answers requests in order. */
 const { path, bounds } = workerData as StoreData
 const { store, damaged } = OutboxStore.open(path, bounds)
-const say = (answer: Answer) => parentPort?.postMessage(answer)
+const respond = (response: Response) => parentPort?.postMessage(response)
 
-parentPort?.on('message', ({ id, ask }: Question) => {
+parentPort?.on('message', ({ id, action }: Request) => {
   try {
-    say({ id, value: answerTo(ask), counts: store.counts })
+    respond({ id, value: perform(action), counts: store.counts })
   } catch (err) {
-    say({ id, error: (err as Error).message })
+    respond({ id, error: (err as Error).message })
   }
-  if (ask.what === 'close') parentPort?.close()
+  if (action.type === 'close') parentPort?.close()
 })
-say({ id: 0, value: damaged, counts: store.counts })
+respond({ id: 0, value: damaged, counts: store.counts })
 
-function answerTo(ask: Question['ask']): unknown {
-  switch (ask.what) {
+function perform(action: Request['action']): unknown {
+  switch (action.type) {
     case 'append':
-      return store.append(ask.name, ask.frame, ask.origin)
+      return store.append(action.name, action.frame, action.delivery)
     case 'after':
-      return store.after(ask.seq, ask)
-    case 'forget-up-to':
-      return store.forgetUpTo(ask.seq)
-    case 'forget':
-      return store.forget(ask.seq)
+      return store.after(action.seq, action)
+    case 'delete-up-to':
+      return store.deleteUpTo(action.seq)
+    case 'reject':
+      return store.reject(action.seq)
     case 'close':
       return store[Symbol.dispose]()
   }

@@ -1,65 +1,71 @@
+/** The room of durable events. Other rooms use {@link Outbox}, `OutboxSender` and `storeEvents`. */
+import { EventEmitter } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '#lib/logger.ts'
-import { type Bounds, type Counts, type Entry, type Origin, OUTBOX_BOUNDS } from './outbox-store.ts'
+import { type Bounds, type Counts, type DeliveryKey, type Entry, OUTBOX_BOUNDS } from './outbox-store.ts'
 
 export interface StoreData {
   path: string
   bounds: Bounds
 }
 
-type Ask =
-  | { what: 'append'; name: string; frame: string; origin: Origin | undefined }
-  | { what: 'after'; seq: number; count: number; bytes: number }
-  | { what: 'forget-up-to'; seq: number }
-  | { what: 'forget'; seq: number }
-  | { what: 'close' }
+type Action =
+  | { type: 'append'; name: string; frame: string; delivery: DeliveryKey | undefined }
+  | { type: 'after'; seq: number; count: number; bytes: number }
+  | { type: 'delete-up-to'; seq: number }
+  | { type: 'reject'; seq: number }
+  | { type: 'close' }
 
-/** One question to the thread that owns the file, and its answer; `id` 0 is its greeting. */
-export interface Question {
+/** A request to the thread that owns the file, and its response; `id` 0: the file is open. */
+export interface Request {
   id: number
-  ask: Ask
+  action: Action
 }
-export type Answer = { id: number; value: unknown; counts: Counts } | { id: number; error: string }
+export type Response = { id: number; value: unknown; counts: Counts } | { id: number; error: string }
 
-interface Waiting {
+interface OutboxEvents {
+  /** The depth or the number of dropped events changed. */
+  counts: []
+}
+
+interface Pending {
   resolve(value: unknown): void
   reject(err: Error): void
 }
 
-/** The durable outbox: {@link OutboxStore} in a thread of its own, so that a slow card holds nobody up. */
-export class Outbox implements AsyncDisposable {
+/** The durable outbox: an `OutboxStore` in a thread of its own, so that a slow card does not delay other work. */
+export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposable {
   readonly #worker: Worker
-  readonly #waiting = new Map<number, Waiting>()
-  readonly #onCounts: (counts: Counts) => void
+  readonly #pending = new Map<number, Pending>()
   #counts: Counts = { depth: 0, bytes: 0, dropped: 0 }
   #id = 0
   #failed: Error | undefined
 
-  private constructor(data: StoreData, onCounts: (counts: Counts) => void) {
-    this.#onCounts = onCounts
+  private constructor(data: StoreData) {
+    super()
     this.#worker = new Worker(new URL('./outbox-thread.ts', import.meta.url), { workerData: data })
-    this.#worker.on('message', (answer: Answer) => this.#answered(answer))
+    this.#worker.on('message', (response: Response) => this.#settle(response))
     this.#worker.on('error', (err) => this.#end(err as Error))
     this.#worker.on('exit', () => this.#end(new Error('the outbox is closed')))
   }
 
-  /** Opens the file, or makes it and its folder. Rejects when the folder cannot be written. */
+  /** Opens or creates the file and its folder. Rejects when the folder is not writable. */
   static async open(
     path: string,
-    { log, bounds = OUTBOX_BOUNDS, onCounts = () => {} }: OutboxOptions,
+    { log, bounds = OUTBOX_BOUNDS }: { log: Logger; bounds?: Bounds | undefined },
   ): Promise<Outbox> {
     mkdirSync(dirname(path), { recursive: true })
-    const outbox = new Outbox({ path, bounds }, onCounts)
-    const damaged = await new Promise((resolve, reject) => outbox.#waiting.set(0, { resolve, reject }))
-    if (damaged) log.error({ path, kept_as: damaged }, 'the outbox was damaged, a new one is begun')
+    const outbox = new Outbox({ path, bounds })
+    const damaged = await new Promise((resolve, reject) => outbox.#pending.set(0, { resolve, reject }))
+    if (damaged) log.error({ path, kept_as: damaged }, 'outbox damaged; starting an empty one')
     const { depth, bytes } = outbox.counts
-    if (depth > 0) log.info({ events: depth, bytes }, 'events of before wait for the relay')
+    if (depth > 0) log.info({ events: depth, bytes }, 'events of an earlier run wait for the relay')
     return outbox
   }
 
-  /** The thread is gone, by our own wish or not. */
+  /** The thread has ended. */
   get closed(): boolean {
     return this.#failed !== undefined
   }
@@ -68,60 +74,59 @@ export class Outbox implements AsyncDisposable {
     return this.#counts
   }
 
-  /** On disk when fulfilled; false for a message that was stored before. */
-  append(name: string, frame: string, origin?: Origin): Promise<boolean> {
-    return this.#ask({ what: 'append', name, frame, origin }) as Promise<boolean>
+  /** As `relay-bridge/link` shows it. */
+  get state(): { depth: number; dropped: number } {
+    const { depth, dropped } = this.#counts
+    return { depth, dropped }
+  }
+
+  /** On disk when fulfilled; false for a delivery that is stored already. */
+  append(name: string, frame: string, delivery?: DeliveryKey): Promise<boolean> {
+    return this.#request({ type: 'append', name, frame, delivery }) as Promise<boolean>
   }
 
   after(seq: number, limit: { count: number; bytes: number }): Promise<Entry[]> {
-    return this.#ask({ what: 'after', seq, ...limit }) as Promise<Entry[]>
+    return this.#request({ type: 'after', seq, ...limit }) as Promise<Entry[]>
   }
 
-  async forgetUpTo(seq: number): Promise<void> {
-    await this.#ask({ what: 'forget-up-to', seq })
+  async deleteUpTo(seq: number): Promise<void> {
+    await this.#request({ type: 'delete-up-to', seq })
   }
 
-  async forget(seq: number): Promise<void> {
-    await this.#ask({ what: 'forget', seq })
+  async reject(seq: number): Promise<void> {
+    await this.#request({ type: 'reject', seq })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#failed) await this.#ask({ what: 'close' }).catch(() => {})
+    if (!this.#failed) await this.#request({ type: 'close' }).catch(() => {})
     await this.#worker.terminate()
   }
 
-  #ask(ask: Ask): Promise<unknown> {
+  #request(action: Action): Promise<unknown> {
     if (this.#failed) return Promise.reject(this.#failed)
     const id = ++this.#id
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject })
-      this.#worker.postMessage({ id, ask } satisfies Question)
+      this.#pending.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, action } satisfies Request)
     })
   }
 
-  #answered(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id)
-    this.#waiting.delete(answer.id)
-    if ('error' in answer) {
-      waiting?.reject(new Error(answer.error))
+  #settle(response: Response): void {
+    const pending = this.#pending.get(response.id)
+    this.#pending.delete(response.id)
+    if ('error' in response) {
+      pending?.reject(new Error(response.error))
       return
     }
     const { depth, dropped } = this.#counts
-    this.#counts = answer.counts
-    if (depth !== answer.counts.depth || dropped !== answer.counts.dropped) this.#onCounts(answer.counts)
-    waiting?.resolve(answer.value)
+    this.#counts = response.counts
+    if (depth !== response.counts.depth || dropped !== response.counts.dropped) this.emit('counts')
+    pending?.resolve(response.value)
   }
 
   #end(err: Error): void {
     this.#failed ??= err
-    for (const { reject } of this.#waiting.values()) reject(this.#failed)
-    this.#waiting.clear()
+    for (const { reject } of this.#pending.values()) reject(this.#failed)
+    this.#pending.clear()
   }
-}
-
-interface OutboxOptions {
-  log: Logger
-  bounds?: Bounds
-  /** Said when depth or drops have changed. */
-  onCounts?(counts: Counts): void
 }

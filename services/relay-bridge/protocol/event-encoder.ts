@@ -1,21 +1,20 @@
 import { ContractError } from '#bus/contract-error.ts'
-import { EVENT_TYPES } from '#bus/events.ts'
+import { EVENT_TYPES, INTEGER_FIELDS } from '#bus/events.ts'
 import { type Frame, isObject } from './frame.ts'
-import { wireFields } from './wire-value.ts'
 
-/** Largest frame that is sent, bytes: apps and phones choke on more (API_CONTRACT 6, 38). Files go by HTTP. */
-export const MAX_FRAME = 1024 * 1024
+/** Largest frame that phones handle well; files go over HTTP. */
+export const MAX_FRAME_BYTES = 1024 * 1024
 
-/** Names that the envelope owns; a payload cannot set them (FIELD_FAILURES I18). */
+/** Fields of the envelope; a payload cannot set them (docs/field-failures.md, I18). */
 const RESERVED = new Set(['event', 'type', 'device_id', 'id', 'timestamp', 'data'])
 
-/** Sent with `type` instead of `event`: the relay knows them by nothing else (API_CONTRACT 2.4). */
+/** Sent with `type` instead of `event`, as the relay expects. */
 const TYPE_KEYED = new Set(['metric_event', 'activity_event', 'status_update'])
 
-/** A text this long is said once, in `data`: twice, a photo would be too large. */
-const LONG_TEXT = 16 * 1024
+/** Longer text is sent only in `data`, not flat as well: a photo would be too large. */
+const MAX_FLAT_TEXT = 16 * 1024
 
-/** Other names of modes on the robot, and what apps know (API_CONTRACT 2.4, `mode_changed`). */
+/** Names of modes on the robot, and those that apps know. */
 const MODES: Readonly<Record<string, string>> = {
   photography: 'manual',
   emergency: 'manual',
@@ -25,17 +24,16 @@ const WITH_MODE = new Set(['status', 'battery', 'mode_changed'])
 
 export interface EventIdentity {
   deviceId: string
-  /** A uuid: the relay drops a second event with the same one, whatever device it came from. */
+  /** A UUID: the relay discards a second event with the same one, from any device. */
   id: string
   /** When it happened, ms since the epoch. */
   at: number
 }
 
 /**
- * The frame that tells the relay of an event: `event`, never `type` but for the three that need it, and the fields
- * both flat, for old apps, and in `data`, which is all that the relay's history keeps. API_CONTRACT 2.4.
- * Throws {@link ContractError} for what the relay or an app would fall over: too large, too deep, a `status_update`
- * that would show the robot offline.
+ * The frame of an event, with its fields flat, for old apps, and in `data`, which is all that the relay's history keeps
+ * (docs/relay-protocol.md, events). Throws {@link ContractError} for what relay or app cannot process: too large, too deep,
+ * a `status_update` that would show the robot offline.
  */
 export function eventFrame(name: string, payload: Record<string, unknown>, identity: EventIdentity): Frame {
   const all = eventFields(name, payload)
@@ -45,11 +43,11 @@ export function eventFrame(name: string, payload: Record<string, unknown>, ident
   const frame = TYPE_KEYED.has(name)
     ? { type: name, ...envelope, ...(name === 'status_update' ? { data: all } : {}) }
     : { event: name, ...envelope, data: all }
-  refuseTooLarge(name, frame)
+  rejectTooLarge(name, frame)
   return frame
 }
 
-/** A volatile event: without an id, so that the relay keeps no record of it (API_CONTRACT 2.4, `status`). */
+/** A volatile event: without an id, so that the relay does not store it. */
 export function plainEventFrame(
   name: string,
   fields: Record<string, unknown>,
@@ -63,16 +61,16 @@ export function plainEventFrame(
     ...conform(name, Object.fromEntries(flat)),
     ...(isObject(fields.data) ? { data: conform(name, fields.data) } : {}),
   }
-  refuseTooLarge(name, frame)
+  rejectTooLarge(name, frame)
   return frame
 }
 
-/** Flat and nested fields of a payload as one object. A `data` that is no object is a field like any other (`photo`). */
+/** Flat and nested fields of a payload as one object. A `data` that is not an object is a field like any other (`photo`). */
 function eventFields(name: string, { data, ...fields }: Record<string, unknown>): Record<string, unknown> {
   const rest = data === undefined || data === null ? fields : { ...fields, data }
   const all = conform(name, isObject(data) ? { ...fields, ...data } : rest)
   if (name === 'status_update') {
-    // without it apps show the robot offline, and a flag named `online` throws in their listener (API_CONTRACT 2.4)
+    // without it old apps show the robot offline, and a field `online` throws in their listener
     if (all.robot_online !== true) throw new ContractError('status_update without robot_online: true')
     delete all.online
   }
@@ -80,7 +78,7 @@ function eventFields(name: string, { data, ...fields }: Record<string, unknown>)
   return name === 'network_state' ? withoutPasswords(all) : all
 }
 
-/** Fields as the apps' casts can stand them: one of the wrong kind becomes null. */
+/** The fields with the types that apps cast to; one of the wrong type becomes null. */
 function conform(name: string, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = wireFields(payload)
   if (WITH_MODE.has(name)) for (const key of ['mode', 'previous_mode']) rename(fields, key)
@@ -97,7 +95,7 @@ function rename(fields: Record<string, unknown>, key: string): void {
   if (typeof mode === 'string' && Object.hasOwn(MODES, mode)) fields[key] = MODES[mode]
 }
 
-/** Any account that names our device gets the retained `network_state` (API_CONTRACT 8, strangers). */
+/** Any account can read the retained `network_state` (docs/relay-protocol.md, relay to robot). */
 export function withoutPasswords(fields: Record<string, unknown>): Record<string, unknown> {
   const kept = Object.entries(fields).filter(([key]) => !/password|passphrase|psk/i.test(key))
   return Object.fromEntries(
@@ -105,20 +103,56 @@ export function withoutPasswords(fields: Record<string, unknown>): Record<string
   )
 }
 
-function refuseTooLarge(name: string, frame: Frame): void {
+function rejectTooLarge(name: string, frame: Frame): void {
   const size = Buffer.byteLength(JSON.stringify(frame))
-  if (size > MAX_FRAME) {
+  if (size > MAX_FRAME_BYTES) {
     throw new ContractError(
-      `${name}: ${size} bytes, more than the ${MAX_FRAME} of a frame; send files by HTTP`,
+      `${name}: ${size} bytes, over the limit of ${MAX_FRAME_BYTES} for a frame; send files over HTTP`,
     )
   }
 }
 
 function isLong(value: unknown): boolean {
-  return typeof value === 'string' && value.length > LONG_TEXT
+  return typeof value === 'string' && value.length > MAX_FLAT_TEXT
 }
 
 /** ISO-8601 UTC with microseconds, as the relay stores it. */
 function isoTime(at: number): string {
   return new Date(at).toISOString().replace('Z', '000Z')
+}
+
+/** The relay drops the robot at 1,000 levels of nesting. */
+const MAX_DEPTH = 32
+
+/**
+ * The value in a form that relay and apps accept: well-formed strings (a lone surrogate closes the app's socket), no NaN,
+ * integers where apps cast to one, `dog_id` as text; anything else becomes null, never 0 (docs/relay-protocol.md, frames).
+ * Throws {@link ContractError} beyond {@link MAX_DEPTH} levels.
+ */
+function wireValue(value: unknown, key = '', depth = 0): unknown {
+  if (depth > MAX_DEPTH) throw new ContractError(`nested deeper than ${MAX_DEPTH} levels`)
+  if (key === 'dog_id') return typeof value === 'string' ? value.toWellFormed() : null
+  if (INTEGER_FIELDS.has(key)) return integer(value)
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null
+  if (Array.isArray(value)) return value.map((entry) => wireValue(entry, '', depth + 1))
+  if (isObject(value)) return wireFields(value, depth + 1)
+  return value
+}
+
+/** {@link wireValue} of every field. */
+function wireFields(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([key, value]) => key !== '__proto__' && value !== undefined)
+      .map(([key, value]) => [key.toWellFormed(), wireValue(value, key, depth)]),
+  )
+}
+
+function integer(value: unknown): number | null {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof number !== 'number') return null
+  const whole = Math.trunc(number)
+  // above 2^53 a JSON number may be written with an exponent, which an app does not read as an integer
+  return Number.isSafeInteger(whole) ? whole + 0 : null
 }

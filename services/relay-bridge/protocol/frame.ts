@@ -1,15 +1,16 @@
 import { ContractError } from '#bus/contract-error.ts'
 
-/** A frame of the relay: any JSON object. */
+/** The room of the relay's frames: parsing, events and their encoding. */
+/** A frame: any JSON object. */
 export type Frame = Record<string, unknown>
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
-/** Levels of nesting that are read. Millions of them fit into 8 MiB, and each costs memory. */
+/** Millions of levels fit into 8 MiB, and each costs memory. */
 const MAX_DEPTH = 64
 
-/** Parses a text frame. Throws {@link ContractError} for anything but a JSON object (API_CONTRACT 2). */
+/** Parses a text frame. Throws {@link ContractError} for anything but a JSON object. */
 export function parseFrame(text: string): Frame {
   if (text.length > 2 * MAX_DEPTH && isDeep(text)) throw new ContractError('frame is nested too deeply')
   let value: unknown
@@ -22,7 +23,7 @@ export function parseFrame(text: string): Frame {
   return value
 }
 
-/** Is any place nested deeper than {@link MAX_DEPTH}? One pass, whatever the text: brackets in strings do not count. */
+/** Whether the text is nested deeper than {@link MAX_DEPTH}, in one pass; brackets in strings do not count. */
 function isDeep(text: string): boolean {
   let depth = 0
   for (let i = 0; i < text.length && depth <= MAX_DEPTH; i++) {
@@ -34,19 +35,19 @@ function isDeep(text: string): boolean {
   return depth > MAX_DEPTH
 }
 
-/** Where the string that opens at `start` closes; the end of the text when it does not. */
+/** Index of the closing quote of the string that opens at `start`, or the end of the text. */
 function endOfString(text: string, start: number): number {
   let i = start + 1
   while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1
   return i
 }
 
-/** A JSON object: no array, no null. */
+/** Whether it is a JSON object: not an array, not null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The kind of a frame. A `command` without a known `type` is a command as well (API_CONTRACT 2.1). */
+/** The kind of a frame. A frame with a `command` and no known `type` is a command. */
 export function kindOf(frame: Frame, known: ReadonlySet<string>): string {
   const type = typeof frame.type === 'string' ? frame.type : undefined
   if (type !== undefined && known.has(type)) return type

@@ -1,3 +1,5 @@
+/** The room of frames between relay and bus, both directions. */
+import { EventEmitter } from 'node:events'
 import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Params, Topic } from '#bus/topic.ts'
@@ -6,13 +8,12 @@ import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CloudMessages } from '../app-state/cloud-messages.ts'
 import type { CommandGate } from '../commands/command-gate.ts'
-import type { Link } from '../connection/relay-connection.ts'
 import { type Frame, isObject, kindOf, parseFrame } from '../protocol/frame.ts'
 
-/** Ids of sessions that the relay asked for and has not ended; bounded, the oldest is forgotten. */
+/** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
 const MAX_SESSIONS = 64
 
-/** What only apps are told, and liveness: no news for the robot. API_CONTRACT 2.1. */
+/** Meant for apps. */
 const IGNORED = [
   'auth_result',
   'webrtc_credentials',
@@ -26,31 +27,38 @@ const IGNORED = [
   'error',
 ]
 
-interface FromRelayDeps {
+interface InboundEvents {
+  /** A frame to send back. */
+  reply: [Frame]
+  /** The answer to a ping of the bridge. */
+  pong: []
+  /** Any other frame: the relay routes to this robot. */
+  routed: []
+  /** An app connected, or the last one left. */
+  appPresent: [boolean]
+}
+
+interface InboundDeps {
   bus: Bus
-  link: Pick<Link, 'send' | 'note'>
   commands: CommandGate
-  /** Everything that is neither signalling nor a command. */
+  /** Takes everything that is neither signaling nor a command. */
   cloud: CloudMessages
   deviceId: string
   log: Logger
-  /** The answer to a ping of ours. */
-  onPong(): void
-  /** Anything else: the relay routes to us. */
-  onRouted(): void
 }
 
-/** The mapping table from frames of the relay to messages on the bus. Takes any text, throws nothing, waits for nothing. */
-export class FromRelay implements Disposable {
-  readonly #deps: FromRelayDeps
-  readonly #tally: EventCounter
+/** Maps frames of the relay to messages on the bus. Accepts any text, never throws, never waits. */
+export class InboundFrames extends EventEmitter<InboundEvents> implements Disposable {
+  readonly #deps: InboundDeps
+  readonly #dropped: EventCounter
   readonly #sessions = new Set<string>()
   readonly #handlers: ReadonlyMap<string, (frame: Frame) => void>
   readonly #known: ReadonlySet<string>
 
-  constructor(deps: FromRelayDeps) {
+  constructor(deps: InboundDeps) {
+    super()
     this.#deps = deps
-    this.#tally = createEventCounter(deps.log, 'frames of the relay dropped', { every: 10_000 })
+    this.#dropped = createEventCounter(deps.log, 'frames of the relay dropped', { every: 10_000 })
     this.#handlers = new Map<string, (frame: Frame) => void>([
       ['webrtc_request', (frame) => this.#request(frame)],
       ['webrtc_answer', (frame) => this.#answer(frame)],
@@ -62,33 +70,33 @@ export class FromRelay implements Disposable {
       ['user_disconnected', (frame) => this.#user(frame, false)],
       [
         'ping',
-        () => void deps.link.send({ type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
+        () => this.emit('reply', { type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
       ],
-      ['pong', () => deps.onPong()],
+      ['pong', () => this.emit('pong')],
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
     this.#known = new Set([...this.#handlers.keys(), ...deps.cloud.types])
   }
 
   /** One text frame. */
-  take(text: string): void {
+  ingest(text: string): void {
     try {
       const frame = parseFrame(text)
       if (typeof frame.device_id === 'string' && frame.device_id !== this.#deps.deviceId) {
         throw new ContractError('for another device')
       }
       const kind = kindOf(frame, this.#known)
-      if (kind !== 'pong') this.#deps.onRouted()
+      if (kind !== 'pong') this.emit('routed')
       const handle = this.#handlers.get(kind)
       if (handle) handle(frame)
-      else this.#deps.cloud.take(kind, frame).catch((err: unknown) => this.#dropped(err))
+      else this.#deps.cloud.ingest(kind, frame).catch((err: unknown) => this.#drop(err))
     } catch (err) {
-      this.#dropped(err)
+      this.#drop(err)
     }
   }
 
   [Symbol.dispose](): void {
-    this.#tally[Symbol.dispose]()
+    this.#dropped[Symbol.dispose]()
   }
 
   #request(frame: Frame): void {
@@ -114,28 +122,28 @@ export class FromRelay implements Disposable {
   }
 
   #close(session_id: string, reason: string): void {
-    // who drives over the relay has no session, but who ends one does not want to drive (API_CONTRACT 3.3 rule 2)
+    // drive commands over the relay carry no session id, so every close stops the motors (docs/motor-safety.md)
     this.#deps.commands.halt()
     this.#sessions.delete(session_id)
     this.#publish(topics.close, { session_id, reason })
   }
 
   #user(frame: Frame, present: boolean): void {
-    this.#deps.link.note({ app_present: present })
+    this.emit('appPresent', present)
     if (!present) this.#deps.commands.halt()
     if (!present) for (const id of this.#sessions) this.#close(id, 'the app is gone')
     this.#publish(topics.cloud, frame, { type: present ? 'user_connected' : 'user_disconnected' })
   }
 
-  /** The bus checks the shape. */
+  /** The bus validates the payload. */
   #publish<T, P extends string>(topic: Topic<T, P>, payload: unknown, ...params: Params<P>): void {
-    this.#deps.bus.publish(topic, payload as T, ...params).catch((err: unknown) => this.#dropped(err))
+    this.#deps.bus.publish(topic, payload as T, ...params).catch((err: unknown) => this.#drop(err))
   }
 
-  /** Whatever it is: one bad frame must not end the process, nor fill the log. */
-  #dropped(err: unknown): void {
+  /** A malformed frame must neither end the process nor fill the log. */
+  #drop(err: unknown): void {
     const { name, message } = err as Error
-    this.#tally.count(
+    this.#dropped.count(
       err instanceof ContractError ? message.slice(0, 120) : `${name}: ${message}`.slice(0, 120),
     )
   }

@@ -1,26 +1,27 @@
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import type { Link } from '../connection/relay-connection.ts'
+import type { Frame } from '../protocol/frame.ts'
 
-interface ToRelayDeps {
+interface OutboundDeps {
   bus: Bus
-  link: () => Pick<Link, 'send'> | undefined
+  connection: { send(frame: Frame): boolean }
   deviceId: string
-  tally: EventCounter
+  /** Counts frames without a connection. */
+  discarded: EventCounter
 }
 
-/** The mapping table from messages on the bus to frames for the relay. Signalling is never kept for later. */
-export async function forwardToRelay({ bus, link, deviceId, tally }: ToRelayDeps): Promise<void> {
-  const send = (type: string, frame: Record<string, unknown>) => {
-    if (!link()?.send({ type, device_id: deviceId, ...frame })) tally.count(type)
+/** Sends signaling messages of the bus to the relay; without a connection they are discarded. */
+export async function forwardToRelay({ bus, connection, deviceId, discarded }: OutboundDeps): Promise<void> {
+  const send = (type: string, frame: Frame) => {
+    if (!connection.send({ type, device_id: deviceId, ...frame })) discarded.count(type)
   }
   await bus.subscribe(topics.offer, ({ session_id, sdp }) => send('webrtc_offer', { session_id, sdp }))
   await bus.subscribe(topics.localCandidate, ({ session_id, candidate }) =>
     send('webrtc_ice', { session_id, candidate }),
   )
   await bus.subscribe(topics.closed, ({ session_id, reason, by }) => {
-    // an echo of the viewer's own close would end the session that it asks for next (API_CONTRACT 8)
+    // an echo of the viewer's own close would end its next session, which has the same id
     if (by === 'robot') send('webrtc_close', { session_id, reason })
   })
   await bus.subscribe(topics.error, ({ session_id, error }) => send('webrtc_error', { session_id, error }))

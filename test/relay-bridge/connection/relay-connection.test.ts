@@ -17,7 +17,7 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isWaiting = { where: ({ state }: { state: string }) => state === 'waiting', within: 5_000 }
-const SOON = { times: { ping: 50, pong: 100 }, ghostTimes: { look: 300, answer: 200, proofAfter: 200 } }
+const SOON = { times: { ping: 50, pong: 100 }, checkTimes: { delay: 300, answer: 200, proofAfter: 200 } }
 
 /** A bridge whose first link was half-open and given up, and its second connection. */
 async function afterUncleanLoss(t: TestContext, knows: string[] | undefined) {
@@ -136,7 +136,7 @@ test('a name server that is gone does not keep us from a relay that was found be
   let answer: () => Promise<typeof found> = () => Promise.resolve(found)
   let asked = 0
   const lookup = createLookup({
-    patience: 50,
+    timeout: 50,
     lookup() {
       asked++
       return answer()
@@ -154,7 +154,7 @@ test('a name server that is gone does not keep us from a relay that was found be
 })
 
 test('a name that was never found is an error that says so (A27)', async () => {
-  const lookup = createLookup({ patience: 50, lookup: () => new Promise(() => {}) })
+  const lookup = createLookup({ timeout: 50, lookup: () => new Promise(() => {}) })
   const err = await new Promise((done) => lookup('relay.example', {}, done))
   assert.match(String(err), /relay\.example/)
 })

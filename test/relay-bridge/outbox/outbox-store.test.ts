@@ -16,7 +16,7 @@ function open(t: TestContext, path = join(temporaryFolder(t), 'outbox.db'), boun
 test('events come out in the order in which they went in, also after a restart (I02)', (t) => {
   const { store, path } = open(t)
   for (let i = 0; i < 20; i++) store.append(`e${i}`, `{"n":${i}}`)
-  store.forgetUpTo(store.after(0, { count: 5, bytes: 1_000 }).at(-1)?.seq ?? 0)
+  store.deleteUpTo(store.after(0, { count: 5, bytes: 1_000 }).at(-1)?.seq ?? 0)
   store[Symbol.dispose]()
   const again = open(t, path)
   assert.deepEqual(
@@ -76,7 +76,7 @@ test('whatever goes in and out, counts and bytes agree with what is there', (t) 
     fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
       for (const { what, size } of steps) {
         if (what === 'append') store.append('e', 'x'.repeat(size))
-        else store.forgetUpTo(store.after(0, ALL)[size]?.seq ?? 0)
+        else store.deleteUpTo(store.after(0, ALL)[size]?.seq ?? 0)
       }
       const entries = store.after(0, ALL)
       assert.equal(store.counts.depth, entries.length)

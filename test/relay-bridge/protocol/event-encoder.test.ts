@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ContractError } from '#bus/contract-error.ts'
-import { eventFrame, MAX_FRAME, plainEventFrame } from '#services/relay-bridge/protocol/event-encoder.ts'
+import {
+  eventFrame,
+  MAX_FRAME_BYTES,
+  plainEventFrame,
+} from '#services/relay-bridge/protocol/event-encoder.ts'
 
 const ID = '0123456789abcdef0123456789abcdef'
 const identity = { deviceId: 'wimz_robot_99', id: ID, at: Date.UTC(2026, 6, 25, 10, 15, 30, 123) }
@@ -44,15 +48,15 @@ test('a picture is said once, in data, so that a photo fits into a frame', () =>
   const frame = framed('photo', { data: picture, filename: 'dog.jpg' })
   assert.deepEqual(frame.data, { data: picture, filename: 'dog.jpg' })
   assert.equal(frame.filename, 'dog.jpg')
-  assert.ok(JSON.stringify(frame).length < MAX_FRAME)
+  assert.ok(JSON.stringify(frame).length < MAX_FRAME_BYTES)
 })
 
 test('a frame above 1 MiB is refused, counted in bytes', () => {
   const long = (text: string, times: number) => ({ data: { text: text.repeat(times) } })
-  assert.throws(() => framed('photo', long('A', MAX_FRAME)), ContractError)
-  assert.throws(() => framed('photo', long('ü', MAX_FRAME / 2)), /more than the 1048576/)
-  assert.throws(() => plainEventFrame('status', long('A', MAX_FRAME), identity), ContractError)
-  framed('photo', long('ü', MAX_FRAME / 2 - 1_000))
+  assert.throws(() => framed('photo', long('A', MAX_FRAME_BYTES)), ContractError)
+  assert.throws(() => framed('photo', long('ü', MAX_FRAME_BYTES / 2)), /more than the 1048576/)
+  assert.throws(() => plainEventFrame('status', long('A', MAX_FRAME_BYTES), identity), ContractError)
+  framed('photo', long('ü', MAX_FRAME_BYTES / 2 - 1_000))
 })
 
 test('what apps cast to an integer is one or null, wherever it stands (I05)', () => {
