@@ -110,6 +110,18 @@ export const BrokerState = ServiceState.extend({
     .describe('counters since the start of what was dropped or denied, see docs/operating.md'),
 })
 
+/** `relay-bridge/state`. The details are missing until the relay has sent something to judge by. */
+export const RelayBridgeState = ServiceState.extend({
+  paired: z
+    .boolean()
+    .optional()
+    .describe('false: no `profiles` within 60 s of a registration, so the robot has no owner'),
+  unknown_types: z
+    .record(z.string(), z.int())
+    .optional()
+    .describe('messages of the relay by type that this version does not know, at most 33 types'),
+})
+
 /** `relay-bridge/link`: the WebSocket to the cloud relay. */
 export const RelayConnectionState = z.looseObject({
   state: z.enum(['disabled', 'connecting', 'registering', 'online', 'auth_failed', 'waiting', 'paused']),

@@ -25,6 +25,14 @@ export const topics = {
     to: 'anyone',
     description: 'The state of the broker, every 10 s. Only our own broker publishes it.',
   }),
+  relayBridgeState: json('relay-bridge/state', {
+    payload: message.RelayBridgeState,
+    qos: 1,
+    retain: true,
+    from: 'relay-bridge',
+    to: 'anyone',
+    description: '`{service}/state` of relay-bridge.',
+  }),
   link: json('relay-bridge/link', {
     payload: message.RelayConnectionState,
     qos: 1,

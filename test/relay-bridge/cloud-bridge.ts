@@ -26,7 +26,7 @@ export async function startCloud(
   const observer = await memory.connect('observer')
   const dogs = await collect(observer, topics.cloudProfiles)
   const cloud = await collect(observer, topics.cloud)
-  const state = await collect(observer, topics.serviceState, { service: 'relay-bridge' })
+  const state = await collect(observer, topics.relayBridgeState)
   const started = await startBridge(t, relay, { ...options, memory })
   const socket = await relay.robot()
   await started.link.next(online)
