@@ -113,7 +113,7 @@ test('60 s without any network, name server included: noticed within 30 s, back 
   await said('registered with the relay', 20_000)
   const cut = performance.now()
   network.forward('drop')
-  await said('relay link lost', 40_000)
+  await said('relay connection lost', 40_000)
   const noticed = performance.now() - cut
   await sleep(Math.max(0, 60_000 - noticed))
   const back = performance.now()

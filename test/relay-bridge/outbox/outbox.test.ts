@@ -146,7 +146,7 @@ test('an event larger than a frame is refused with a line that says so, and the 
   await robot.publish(topics.event, {}, { name: 'bark' })
   await socket.next(isEvent('bark'))
   assert.ok(!socket.frames.some(isEvent('photo')))
-  assert.ok(memory.logged.some((line) => JSON.stringify(line).includes('send files by HTTP')))
+  assert.ok(memory.logged.some((line) => JSON.stringify(line).includes('send files over HTTP')))
 })
 
 test('the outbox answers from a thread of its own, and says when its file is gone', async (t) => {

@@ -54,7 +54,7 @@ test('a picture is said once, in data, so that a photo fits into a frame', () =>
 test('a frame above 1 MiB is refused, counted in bytes', () => {
   const long = (text: string, times: number) => ({ data: { text: text.repeat(times) } })
   assert.throws(() => framed('photo', long('A', MAX_FRAME_BYTES)), ContractError)
-  assert.throws(() => framed('photo', long('ü', MAX_FRAME_BYTES / 2)), /more than the 1048576/)
+  assert.throws(() => framed('photo', long('ü', MAX_FRAME_BYTES / 2)), /over the limit of 1048576/)
   assert.throws(() => plainEventFrame('status', long('A', MAX_FRAME_BYTES), identity), ContractError)
   framed('photo', long('ü', MAX_FRAME_BYTES / 2 - 1_000))
 })
