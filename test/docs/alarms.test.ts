@@ -65,7 +65,7 @@ test('every counter of the broker is explained', () => {
 
 test('every reason of a source that fails is in the table of camera_error', () => {
   const thrown = [...sources(['services/vision/camera/sources']).values()].flatMap((code) =>
-    [...code.matchAll(/new UnavailableError\((['`])(.*?)\1/g)].map(([, , text = '']) =>
+    [...code.matchAll(/new UnavailableError\(\s*(['`])(.*?)\1/g)].map(([, , text = '']) =>
       text.replaceAll(/\$\{[^}]*\}/g, '…'),
     ),
   )
