@@ -5,19 +5,19 @@ import { busLogin } from '#lib/bus-login.ts'
 import { findPassword } from '#lib/password-file.ts'
 import { hideCredentials } from '#lib/redact.ts'
 import { VERSION } from '#lib/version.ts'
-import type { Patient, RobotConfig } from './check-context.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
+import type { CheckContext, RobotConfig } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
-/** A broker of this machine answers at once; one elsewhere may take its time. Milliseconds. */
-const LOGIN = 4_000
-/** A broker that is just being started gets so long. */
-const REFUSED = 1_000
-/** Retained states come with the subscription. */
-const STATES = 1_500
+/** A local broker answers at once, a remote one may take longer. */
+const LOGIN_TIMEOUT_MS = 4_000
+/** Retries after "connection refused", for a broker that is starting. */
+const STARTING_GRACE_MS = 1_000
+/** Retained states arrive with the subscription. */
+const STATES_TIMEOUT_MS = 1_500
 
 /**
- * Name and password of the doctor, if they can be read: a person may run it who may not look into `data_dir`, and what it
- * generated as root would be of no use to the broker.
+ * Name and password of the doctor, where readable: its user may lack access to `data_dir`, and the broker could not read a
+ * password that root generated.
  */
 function loginOf(config: RobotConfig['bus'], { broker, data_dir }: Partial<RobotConfig>) {
   if (!broker || data_dir === undefined) return {}
@@ -32,39 +32,39 @@ function loginOf(config: RobotConfig['bus'], { broker, data_dir }: Partial<Robot
 export async function checkBus(
   config: RobotConfig['bus'],
   sections: Partial<RobotConfig>,
-): Promise<{ findings: Finding[]; bus?: Bus; asleep: boolean }> {
+): Promise<{ results: CheckResult[]; bus?: Bus; brokerDown: boolean }> {
   const address = hideCredentials(config.url)
-  let last: unknown = new Error('no answer')
-  const gaveUp = Promise.withResolvers<undefined>()
-  const note = ({ err }: { err?: unknown }) => {
-    if (err) last = err
-    if (isRefused(err)) setTimeout(gaveUp.resolve, REFUSED)
-    // another try proves nothing, and many make the broker hold this address off
-    if (isLoginRefused(err)) gaveUp.resolve(undefined)
+  let lastError: unknown = new Error('no answer')
+  const failed = Promise.withResolvers<undefined>()
+  const record = ({ err }: { err?: unknown }) => {
+    if (err) lastError = err
+    if (isRefused(err)) setTimeout(failed.resolve, STARTING_GRACE_MS)
+    // more attempts prove nothing, and make the broker throttle this address
+    if (isLoginRejected(err)) failed.resolve(undefined)
   }
-  const log = { warn: note, info: note, debug: note }
-  const began = performance.now()
+  const log = { warn: record, info: record, debug: record }
+  const startedAt = performance.now()
   const login = loginOf(config, sections)
-  // the client id of a user is refused to anybody else
+  // the broker rejects a client id that is the name of another user
   const service = login.username === undefined ? 'examiner' : 'doctor'
   const options = { ...config, ...login, service, version: VERSION, announce: false, log }
-  const timer = setTimeout(gaveUp.resolve, LOGIN)
-  const ending = new AbortController()
-  const bus = await Promise.race([connectBus(options, ending.signal), gaveUp.promise])
+  const timer = setTimeout(failed.resolve, LOGIN_TIMEOUT_MS)
+  const abort = new AbortController()
+  const bus = await Promise.race([connectBus(options, abort.signal), failed.promise])
   clearTimeout(timer)
   if (bus) {
-    const ms = Math.round(performance.now() - began)
-    return { findings: [ok('bus', `${address}, login within ${ms} ms`)], bus, asleep: false }
+    const ms = Math.round(performance.now() - startedAt)
+    return { results: [ok('bus', `${address}, login within ${ms} ms`)], bus, brokerDown: false }
   }
-  ending.abort()
-  const asleep = isRefused(last)
-  const advice = asleep
-    ? 'start the robot; does it run, look at broker.port and bus.url'
-    : 'look at bus.url, bus.username and bus.password'
-  return { findings: [failure('bus', `${address}: ${reasonOf(last)}`, advice)], asleep }
+  abort.abort()
+  const brokerDown = isRefused(lastError)
+  const advice = brokerDown
+    ? 'start the robot; if it is running, check broker.port and bus.url'
+    : 'check bus.url, bus.username and bus.password'
+  return { results: [failure('bus', `${address}: ${reasonOf(lastError)}`, advice)], brokerDown }
 }
 
-/** Nothing listens there. */
+/** The address is not in use. */
 function isRefused(err: unknown): boolean {
   return (
     err instanceof Error && /ECONNREFUSED/.test(`${(err as NodeJS.ErrnoException).code} ${reasonOf(err)}`)
@@ -72,38 +72,38 @@ function isRefused(err: unknown): boolean {
 }
 
 /** A CONNACK with "bad user name or password" or "not authorized". [MQTT-3.2.2-3] */
-function isLoginRefused(err: unknown): boolean {
+function isLoginRejected(err: unknown): boolean {
   const { code } = (err ?? {}) as { code?: unknown }
   return code === 4 || code === 5
 }
 
-/** Listens for what the services say of themselves. */
-export async function listenToServices(bus: Bus, expected: readonly string[]) {
+/** Collects the retained states of the services and of the relay connection. */
+export async function readStates(bus: Bus, expected: readonly string[]) {
   const services: Map<
     string,
-    Patient['services'] extends ReadonlyMap<string, infer State> ? State : never
+    CheckContext['services'] extends ReadonlyMap<string, infer State> ? State : never
   > = new Map()
   let link: RelayConnectionState | undefined
   const complete = Promise.withResolvers<void>()
-  const look = () => {
+  const update = () => {
     const all = expected.every((name) => services.has(name))
     if (all && (link || !expected.includes('relay-bridge'))) complete.resolve()
   }
   using _states = await bus.subscribe(topics.serviceState, (state, { params }) => {
     services.set(params.service, state)
-    look()
+    update()
   })
-  using _link = await bus.subscribe(topics.link, (said) => {
-    link = said
-    look()
+  using _link = await bus.subscribe(topics.link, (state) => {
+    link = state
+    update()
   })
-  const timer = setTimeout(complete.resolve, STATES)
+  const timer = setTimeout(complete.resolve, STATES_TIMEOUT_MS)
   await complete.promise
   clearTimeout(timer)
   return { services, link }
 }
 
-/** The services that this config asks for. */
+/** The services that this config enables. */
 export function expectedServices({
   broker,
   cloud,
@@ -121,19 +121,19 @@ export function expectedServices({
   ].filter((name) => typeof name === 'string')
 }
 
-/** One line for each service that there should be. */
+/** One result for each enabled service. */
 export function checkServices(
-  { services }: Pick<Patient, 'services'>,
+  { services }: Pick<CheckContext, 'services'>,
   expected: readonly string[],
-): Finding[] {
+): CheckResult[] {
   return expected.map((name) => {
     const state = services.get(name)
     const check = `service ${name}`
-    if (!state) return failure(check, 'never came up', 'start it, and look at its log')
-    if (state.state === 'offline') return failure(check, 'is offline', 'start it, and look at its log')
+    if (!state) return failure(check, 'never started', 'start it, and check its log')
+    if (state.state === 'offline') return failure(check, 'is offline', 'start it, and check its log')
     const since = new Date(state.since).toISOString()
     if (state.version === VERSION) return ok(check, `online since ${since}, version ${VERSION}`)
-    const advice = `restart it, so that it runs ${VERSION} as well`
+    const advice = `restart it, so that it runs ${VERSION}`
     return warning(check, `online since ${since}, version ${state.version}`, advice)
   })
 }

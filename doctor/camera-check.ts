@@ -2,28 +2,28 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { captureFrames } from '#services/vision/checks.ts'
-import { isOnline, type Patient } from './check-context.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
+import { type CheckContext, isOnline } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
-/** Until the first picture, and how long pictures are counted from then on. Milliseconds. */
-const FIRST = 12_000
-const COUNTED = 2_000
-/** Fewer than this share of the pictures asked for is worth a word. */
-const ENOUGH = 0.8
+const FIRST_FRAME_TIMEOUT_MS = 12_000
+/** After the first frame, the rate is measured for this long. */
+const MEASURE_MS = 2_000
+/** A lower share of the configured rate is a warning. */
+const MIN_RATE_SHARE = 0.8
 
-/** A real picture: from `vision`, which holds the camera while it runs, else from the source itself. */
-export async function checkCamera(patient: Patient): Promise<Finding[]> {
-  const { bus } = patient
-  if (bus && isOnline(patient, 'vision')) return [await askVision(bus, patient)]
-  const { vision, webrtc } = patient.config
-  if (!vision || !webrtc) return [warning('camera', 'not looked at', 'mend the config first')]
+/** Gets a real frame: from `vision`, which holds the camera while it runs, else from the source itself. */
+export async function checkCamera(context: CheckContext): Promise<CheckResult[]> {
+  const { bus } = context
+  if (bus && isOnline(context, 'vision')) return [await askVision(bus, context)]
+  const { vision, webrtc } = context.config
+  if (!vision || !webrtc) return [warning('camera', 'skipped', 'fix the config first')]
   return [await openSource(vision.source, webrtc.video)]
 }
 
-async function askVision(bus: Bus, { services, config }: Patient): Promise<Finding> {
+async function askVision(bus: Bus, { services, config }: CheckContext): Promise<CheckResult> {
   const { camera_ok, camera_error, source, fps }: Record<string, unknown> = services.get('vision') ?? {}
-  const advice = 'look at cable, vision.source, and the log of vision'
-  if (camera_ok !== true) return failure('camera', `${source}: ${camera_error ?? 'no picture'}`, advice)
+  const advice = 'check the cable, vision.source, and the log of vision'
+  if (camera_ok !== true) return failure('camera', `${source}: ${camera_error ?? 'no frame'}`, advice)
   const jpeg = Promise.withResolvers<Buffer | undefined>()
   using _frames = await bus.subscribe(topics.frame, (picture) => jpeg.resolve(picture))
   await bus.publish(topics.frameRequest, {})
@@ -31,7 +31,7 @@ async function askVision(bus: Bus, { services, config }: Patient): Promise<Findi
   const picture = await jpeg.promise
   clearTimeout(timer)
   const size = picture && jpegSize(picture)
-  if (!picture || !size) return failure('camera', `${source}: vision gives no picture`, advice)
+  if (!picture || !size) return failure('camera', `${source}: no frame from vision`, advice)
   const kib = Math.round(picture.length / 1024)
   const found = `${source} through vision: ${size.width}x${size.height}, ${fps}/s, a JPEG of ${kib} KiB`
   return judgeRate(found, Number(fps), config.webrtc?.video.fps)
@@ -40,41 +40,41 @@ async function askVision(bus: Bus, { services, config }: Patient): Promise<Findi
 async function openSource(
   source: Parameters<typeof captureFrames>[0],
   { width, height, fps }: { width: number; height: number; fps: number },
-): Promise<Finding> {
-  const ending = new AbortController()
+): Promise<CheckResult> {
+  const abort = new AbortController()
   const first = Promise.withResolvers<{ width: number; height: number } | undefined>()
-  let [count, beganAt] = [0, 0]
+  let [count, startedAt] = [0, 0]
   const capturing = captureFrames(source, {
-    ...{ width, height, fps, signal: ending.signal },
+    ...{ width, height, fps, signal: abort.signal },
     async emit(frame) {
       const size = { width: frame.width, height: frame.height }
       frame.free()
-      if (count++ === 0) beganAt = performance.now()
+      if (count++ === 0) startedAt = performance.now()
       first.resolve(size)
-      await sleep(1) // a file is not read faster than this loop turns
+      await sleep(1) // backpressure for sources that are files
     },
   })
-  let problem: unknown = new Error(`no picture within ${FIRST / 1000} s`)
+  let problem: unknown = new Error(`no frame within ${FIRST_FRAME_TIMEOUT_MS / 1000} s`)
   capturing.catch((err: unknown) => {
     problem = err
   })
   void capturing.catch(() => {}).then(() => first.resolve(undefined))
-  const timer = setTimeout(first.resolve, FIRST)
+  const timer = setTimeout(first.resolve, FIRST_FRAME_TIMEOUT_MS)
   const size = await first.promise
   clearTimeout(timer)
-  if (size) await sleep(COUNTED)
-  const rate = ((count - 1) * 1000) / (performance.now() - beganAt)
-  ending.abort()
-  await capturing.catch(() => {}) // told below
-  const advice = 'look at cable and vision.source; does another program hold the camera?'
+  if (size) await sleep(MEASURE_MS)
+  const rate = ((count - 1) * 1000) / (performance.now() - startedAt)
+  abort.abort()
+  await capturing.catch(() => {}) // reported below
+  const advice = 'check the cable and vision.source; does another program use the camera?'
   if (!size) return failure('camera', `${source.type}: ${reasonOf(problem)}`, advice)
   return judgeRate(`${source.type}: ${size.width}x${size.height}, ${rate.toFixed(1)}/s`, rate, fps)
 }
 
-function judgeRate(found: string, rate: number, wanted: number | undefined): Finding {
-  if (wanted === undefined || rate >= wanted * ENOUGH) return ok('camera', found)
-  const advice = 'more light, a smaller picture, or a lower webrtc.video.fps'
-  return warning('camera', `${found} of the ${wanted}/s that are configured`, advice)
+function judgeRate(found: string, rate: number, wanted: number | undefined): CheckResult {
+  if (wanted === undefined || rate >= wanted * MIN_RATE_SHARE) return ok('camera', found)
+  const advice = 'more light, a smaller frame size, or a lower webrtc.video.fps'
+  return warning('camera', `${found} instead of the configured ${wanted}/s`, advice)
 }
 
 /** Size of a JPEG from its frame header. ITU-T T.81 B.2.2. */

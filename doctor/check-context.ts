@@ -5,21 +5,21 @@ import type { ALL_SECTIONS } from '../config-schema.ts'
 
 export type RobotConfig = z.infer<z.ZodObject<typeof ALL_SECTIONS>>
 
-/** The robot as far as it is known when a check begins. */
-export interface Patient {
-  /** The sections that are right. */
+/** Input of the checks: what is known of the robot so far. */
+export interface CheckContext {
+  /** The valid sections. */
   config: Partial<RobotConfig>
   bus: Bus | undefined
-  /** Nothing listens where the broker should be, so nothing of the robot runs. */
-  asleep: boolean
-  /** What each service said last, by name. */
+  /** The broker's address is not in use, so no service is running. */
+  brokerDown: boolean
+  /** Last retained state of each service, by name. */
   services: ReadonlyMap<string, z.infer<typeof ServiceState>>
   link: RelayConnectionState | undefined
-  /** Given by hand, in any shape that the relay has for them. */
+  /** From `--ice-servers`, in any form that a relay sends. */
   iceServers: unknown[]
 }
 
-/** Does this service say that it is online? */
-export function isOnline({ services }: Patient, service: string): boolean {
+/** Whether the retained state of this service is online. */
+export function isOnline({ services }: CheckContext, service: string): boolean {
   return services.get(service)?.state === 'online'
 }

@@ -1,28 +1,33 @@
 import { type Trial, tryCredentials } from '#services/relay-bridge/checks.ts'
-import { isOnline, type Patient } from './check-context.ts'
-import { type Finding, failure, ok, warning } from './check-result.ts'
+import { type CheckContext, isOnline } from './check-context.ts'
+import { type CheckResult, failure, ok, warning } from './check-result.ts'
 
 const CHECK = 'relay credentials'
 const IDENTITY = 'put DEVICE_ID and DEVICE_SECRET of the robot into configs/.env'
 
 /**
- * Does the relay take this robot's credentials? A second connection of a robot makes the relay close the first one
- * (API_CONTRACT 8), so a bridge that runs is asked, and only without one, and when the relay knows of no other, is it dialled.
+ * Whether the relay accepts this robot's credentials. A second connection of a robot makes the relay close the first one
+ * (docs/relay-protocol.md, registration). So the state of a running bridge decides; only without a bridge, and when the
+ * relay has no connection of this robot, the doctor connects itself.
  */
-export async function checkCredentials(patient: Patient, relay: URL): Promise<Finding> {
-  const { cloud, data_dir } = patient.config
+export async function checkCredentials(context: CheckContext, relay: URL): Promise<CheckResult> {
+  const { cloud, data_dir } = context.config
   if (!cloud?.device_id || !cloud.device_secret) {
     return failure(CHECK, 'no device_id or no device_secret', IDENTITY)
   }
-  if (isOnline(patient, 'relay-bridge')) return askBridge(patient)
-  if (!patient.bus && !patient.asleep) {
-    return warning(CHECK, 'not tried: does the bridge run? The bus does not tell', 'mend the bus first')
+  if (isOnline(context, 'relay-bridge')) return askBridge(context)
+  if (!context.bus && !context.brokerDown) {
+    return warning(
+      CHECK,
+      'skipped: without the bus it is unknown whether the bridge runs',
+      'fix the bus first',
+    )
   }
   const credentials = { deviceId: cloud.device_id, secret: cloud.device_secret }
-  return report(await tryCredentials({ relay, credentials, dataDir: data_dir ?? './data' }))
+  return resultOf(await tryCredentials({ relay, credentials, dataDir: data_dir ?? './data' }))
 }
 
-function report(trial: Trial): Finding {
+function resultOf(trial: Trial): CheckResult {
   switch (trial.outcome) {
     case 'accepted':
       return ok(CHECK, 'accepted; the connection is closed again')
@@ -49,14 +54,14 @@ function report(trial: Trial): Finding {
   }
 }
 
-function askBridge({ link }: Patient): Finding {
-  if (!link) return warning(CHECK, 'the bridge does not tell of its link', 'look at the log of relay-bridge')
-  if (link.connected) return ok(CHECK, `the relay knows us since ${new Date(link.since).toISOString()}`)
+function askBridge({ link }: CheckContext): CheckResult {
+  if (!link) return warning(CHECK, 'no relay-bridge/link from the bridge', 'check the log of relay-bridge')
+  if (link.connected) return ok(CHECK, `connected since ${new Date(link.since).toISOString()}`)
   const reason = link.last_close ? `, last close ${link.last_close.code}: ${link.last_close.reason}` : ''
   if (link.state === 'auth_failed') return refused(`refused${reason}`)
   return failure(CHECK, `link ${link.state}, ${link.attempts} tries${reason}`, 'see the log of relay-bridge')
 }
 
-function refused(message: string): Finding {
+function refused(message: string): CheckResult {
   return failure(CHECK, message, `${IDENTITY}; the path of cloud.relay_url may be wrong as well`)
 }

@@ -1,17 +1,16 @@
 import type { WebrtcSection } from '#lib/config-schema.ts'
 import { queryStunServer, tryTurnServer, usableIceServers } from '#services/webrtc/checks.ts'
-import type { Patient } from './check-context.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
+import type { CheckContext } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
-/** Milliseconds for one server. */
-const STUN_WITHIN = 3_000
-const TURN_WITHIN = 8_000
-const NO_TURN = 'the relay names its servers with each request only: give one with --ice-servers'
+const STUN_TIMEOUT_MS = 3_000
+const TURN_TIMEOUT_MS = 8_000
+const NO_TURN = 'the relay sends its servers with each request: pass one with --ice-servers'
 
-/** Asks every STUN server for our address, and every TURN server for an allocation, which is given back. */
-export async function checkIce({ config, iceServers }: Patient): Promise<Finding[]> {
+/** Sends a binding request to every STUN server, and makes an allocation at every TURN server, which is released. */
+export async function checkIce({ config, iceServers }: CheckContext): Promise<CheckResult[]> {
   const { webrtc, local_relay } = config
-  if (!webrtc) return [warning('STUN and TURN', 'not looked at', 'mend the config first')]
+  if (!webrtc) return [warning('STUN and TURN', 'skipped', 'fix the config first')]
   if (!webrtc.enabled) return [ok('STUN and TURN', 'webrtc.enabled is false')]
   const local = local_relay?.enabled ? local_relay.ice_servers : []
   const own = [...webrtc.stun_servers, ...webrtc.turn_servers]
@@ -21,16 +20,16 @@ export async function checkIce({ config, iceServers }: Patient): Promise<Finding
     ...turn.map((server) => checkTurn(server, webrtc.ice)),
   ])
   if (stun.length === 0) found.push(ok('STUN', 'no server is configured'))
-  if (turn.length === 0) found.push(warning('TURN', 'not tried: no server is known here', NO_TURN))
+  if (turn.length === 0) found.push(warning('TURN', 'skipped: no server is configured', NO_TURN))
   return found
 }
 
-async function checkStun(server: { host: string; port: number }): Promise<Finding> {
+async function checkStun(server: { host: string; port: number }): Promise<CheckResult> {
   const check = `STUN ${server.host}:${server.port}`
-  const began = performance.now()
+  const startedAt = performance.now()
   try {
-    const mapped = await queryStunServer(server, STUN_WITHIN)
-    return ok(check, `public address ${mapped}, ${Math.round(performance.now() - began)} ms`)
+    const mapped = await queryStunServer(server, STUN_TIMEOUT_MS)
+    return ok(check, `public address ${mapped}, ${Math.round(performance.now() - startedAt)} ms`)
   } catch (err) {
     return failure(check, reasonOf(err), 'does a firewall block outgoing UDP? Check webrtc.stun_servers')
   }
@@ -39,13 +38,13 @@ async function checkStun(server: { host: string; port: number }): Promise<Findin
 async function checkTurn(
   server: ReturnType<typeof usableIceServers>['turn'][number],
   { port_range: portRange, tls_insecure: tlsInsecure }: WebrtcSection['ice'],
-): Promise<Finding> {
+): Promise<CheckResult> {
   const check = `TURN ${server.host}:${server.port} over ${server.transport}`
-  const began = performance.now()
+  const startedAt = performance.now()
   try {
-    const relayed = await tryTurnServer(server, { portRange, tlsInsecure }, TURN_WITHIN)
+    const relayed = await tryTurnServer(server, { portRange, tlsInsecure }, TURN_TIMEOUT_MS)
     if (relayed)
-      return ok(check, `allocated ${relayed} in ${Math.round(performance.now() - began)} ms, released`)
+      return ok(check, `allocated ${relayed} in ${Math.round(performance.now() - startedAt)} ms, released`)
     return failure(
       check,
       'no allocation: refused or unreachable',

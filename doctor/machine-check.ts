@@ -3,50 +3,50 @@ import { access, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { relayHttpUrl } from '#services/relay-bridge/checks.ts'
-import type { Patient } from './check-context.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
+import type { CheckContext } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
-/** MiB free: the outbox holds 64, photos 200. */
-const DISK = { scarce: 500, full: 50 }
-/** °C. A Raspberry Pi slows down at 80, and more at 85. */
-const HEAT = { warm: 75, hot: 84 }
-/** Seconds that the clock may be wrong; the relay's `Date` has no fractions. */
-const SKEW = { small: 3, large: 60 }
+/** Free space (MiB); the outbox takes up to 64, photos 200. */
+const FREE_MIB = { warning: 500, failure: 50 }
+/** °C. A Raspberry Pi throttles at 80, and more at 85. */
+const TEMPERATURE = { warning: 75, failure: 84 }
+/** Clock error (s); the relay's `Date` header has no fractions. */
+const SKEW = { warning: 3, failure: 60 }
 
-/** Is the clock right? Compared with the relay's where that answers. */
-export async function checkClock({ config }: Patient): Promise<Finding[]> {
-  const synchronised = await exists('/run/systemd/timesync/synchronized')
-  const source = synchronised ? 'synchronised by NTP' : 'no word of NTP'
+/** Whether the clock is right, compared with the relay's where that is reachable. */
+export async function checkClock({ config }: CheckContext): Promise<CheckResult[]> {
+  const isSynchronized = await exists('/run/systemd/timesync/synchronized')
+  const source = isSynchronized ? 'synchronized by NTP' : 'NTP state unknown'
   const advice = 'connect to a network with NTP, or set the clock: timedatectl set-ntp true'
   const skew = config.cloud?.enabled ? await relaySkew(config.cloud.relay_url) : undefined
   if (skew === undefined) {
-    if (synchronised) return [ok('clock', `${new Date().toISOString()}, ${source}`)]
-    return [warning('clock', `${new Date().toISOString()}, ${source}, and no relay to compare with`, advice)]
+    if (isSynchronized) return [ok('clock', `${new Date().toISOString()}, ${source}`)]
+    return [warning('clock', `${new Date().toISOString()}, ${source}, no relay to compare with`, advice)]
   }
   const found = `${skew.toFixed(1)} s from the relay's, ${source}`
   const distance = Math.abs(skew)
-  if (distance <= SKEW.small) return [ok('clock', found)]
-  return [(distance > SKEW.large ? failure : warning)('clock', found, advice)]
+  if (distance <= SKEW.warning) return [ok('clock', found)]
+  return [(distance > SKEW.failure ? failure : warning)('clock', found, advice)]
 }
 
-/** Seconds that we are ahead of the relay; undefined when it does not tell. */
+/** Seconds that this clock is ahead of the relay's; undefined when the relay sends no date. */
 async function relaySkew(address: string): Promise<number | undefined> {
   try {
     const url = relayHttpUrl(address, '/health')
-    const began = Date.now()
+    const startedAt = Date.now()
     const response = await fetch(url, { signal: AbortSignal.timeout(4_000), redirect: 'error' })
     await response.body?.cancel()
     const date = Date.parse(response.headers.get('date') ?? '')
     if (Number.isNaN(date)) return undefined
-    // the second that it names has half passed, on average
-    return ((began + Date.now()) / 2 - (date + 500)) / 1000
+    // the header is rounded down: half a second on average
+    return ((startedAt + Date.now()) / 2 - (date + 500)) / 1000
   } catch {
-    return undefined // told by the relay's own checks
+    return undefined // the relay checks report it
   }
 }
 
-/** Is there room where the outbox and photos live, and may we write there? */
-export async function checkDisk({ config }: Patient): Promise<Finding[]> {
+/** Free space and write access of `data_dir`. */
+export async function checkDisk({ config }: CheckContext): Promise<CheckResult[]> {
   const folder = config.data_dir ?? './data'
   const probe = join(folder, `.doctor-${process.pid}`)
   try {
@@ -55,25 +55,25 @@ export async function checkDisk({ config }: Patient): Promise<Finding[]> {
     const { bavail, bsize } = await statfs(folder)
     const free = Math.floor((bavail * bsize) / 2 ** 20)
     const found = `${folder}: ${free} MiB free`
-    if (free >= DISK.scarce) return [ok('disk', found)]
-    return [(free < DISK.full ? failure : warning)('disk', found, 'delete what is not needed')]
+    if (free >= FREE_MIB.warning) return [ok('disk', found)]
+    return [(free < FREE_MIB.failure ? failure : warning)('disk', found, 'delete files that are not needed')]
   } catch (err) {
     return [failure('disk', `${folder}: ${reasonOf(err)}`, adviceOn(err))]
   }
 }
 
-/** What to do when a file cannot be written for this reason. */
+/** Advice for a failed write. */
 export function adviceOn(err: unknown): string {
   const { code } = err as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return 'delete what is not needed (df -h, df -i), or a larger card'
+    return 'delete files that are not needed (df -h, df -i), or use a larger card'
   if (code === 'EROFS')
-    return 'mounted read-only: a card that is worn out turns so (dmesg), or data_dir is wrong'
-  return 'data_dir must be a folder that we may write to: its owner and rights'
+    return 'mounted read-only: a worn-out card becomes read-only (dmesg), or data_dir is wrong'
+  return 'data_dir must be a folder that this user may write to: check its owner and mode'
 }
 
-/** The hottest sensor, and whether the machine slows itself down. */
-export async function checkHeat(root = '/sys'): Promise<Finding[]> {
+/** Temperature of the hottest sensor, and CPU throttling. */
+export async function checkHeat(root = '/sys'): Promise<CheckResult[]> {
   const zones = await readdir(`${root}/class/thermal`).catch(() => [])
   const readings = await Promise.all(
     zones
@@ -84,25 +84,29 @@ export async function checkHeat(root = '/sys'): Promise<Finding[]> {
   return [judgeHeat(hottest), judgeThrottling(await throttled(root))]
 }
 
-function judgeHeat(celsius: number): Finding {
-  if (!Number.isFinite(celsius)) return ok('temperature', 'this machine has no sensor that we can read')
+function judgeHeat(celsius: number): CheckResult {
+  if (!Number.isFinite(celsius)) return ok('temperature', 'no readable sensor on this machine')
   const found = `${celsius.toFixed(0)} °C`
-  if (celsius < HEAT.warm) return ok('temperature', found)
-  return (celsius >= HEAT.hot ? failure : warning)('temperature', found, 'cool it: fan, heat sink, shade')
+  if (celsius < TEMPERATURE.warning) return ok('temperature', found)
+  return (celsius >= TEMPERATURE.failure ? failure : warning)(
+    'temperature',
+    found,
+    'cool it: fan, heat sink, shade',
+  )
 }
 
-/** Bits of the firmware's `get_throttled`: now, and (16 higher) since the start. */
-const REASONS = ['voltage too low', 'clock capped', 'slowed down', 'soft limit of temperature']
+/** Bits of the firmware's `get_throttled`: current state, and (16 higher) since boot. */
+const REASONS = ['undervoltage', 'frequency capped', 'throttled', 'soft temperature limit']
 
-/** `flags` as the firmware of a Raspberry Pi tells them; undefined on any other machine. */
-export function judgeThrottling(flags: number | undefined): Finding {
+/** `flags` of the Raspberry Pi firmware; undefined on other machines. */
+export function judgeThrottling(flags: number | undefined): CheckResult {
   const check = 'throttling'
-  if (flags === undefined) return ok(check, 'this machine does not tell (no vcgencmd)')
+  if (flags === undefined) return ok(check, 'unknown on this machine (no vcgencmd)')
   const named = (shift: number) => REASONS.filter((_, i) => (flags >> (shift + i)) & 1).join(', ')
   const advice = 'a power supply of 5 V and 5 A, and cooling'
   if (named(0)) return failure(check, `now: ${named(0)}`, advice)
-  if (named(16)) return warning(check, `since the start: ${named(16)}`, advice)
-  return ok(check, 'never since the start')
+  if (named(16)) return warning(check, `since boot: ${named(16)}`, advice)
+  return ok(check, 'none since boot')
 }
 
 async function throttled(root: string): Promise<number | undefined> {

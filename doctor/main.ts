@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { configPath } from '#lib/config.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import type { Finding } from './check-result.ts'
-import { createHider } from './redactor.ts'
-import { examine } from './run-checks.ts'
+import type { CheckResult } from './check-result.ts'
+import { createRedactor } from './redactor.ts'
+import { runChecks } from './run-checks.ts'
 
 const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON]
 
-Looks at config, bus, services, camera, model, relay, STUN and TURN, clock, disk and temperature. Exits 1 when
-something has failed, 2 when it cannot look at all. --ice-servers takes what the relay would send: [{"urls":"turn:…","username":"…","credential":"…"}]
+Checks config, bus, services, camera, model, relay, STUN and TURN, clock, disk and temperature. Exits with 1 when a check
+fails, with 2 when it cannot run. --ice-servers takes servers as the relay sends them: [{"urls":"turn:…","username":"…","credential":"…"}]
 `
 
 const OPTIONS = {
@@ -19,8 +19,8 @@ const OPTIONS = {
   'ice-servers': { type: 'string' },
 } as const
 
-/** What a shell says of a program that SIGPIPE has ended: nobody reads what we say any more. */
-const NOBODY_READS = 141
+/** Exit code of a program that SIGPIPE ended, as in a shell. */
+const SIGPIPE_EXIT_CODE = 141
 
 function readIceServers(given: string | undefined): unknown[] {
   if (given === undefined) return []
@@ -32,7 +32,7 @@ function readIceServers(given: string | undefined): unknown[] {
 
 const LABELS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILURE' } as const
 
-function inOneLine({ check, status, message, advice }: Finding): string {
+function inOneLine({ check, status, message, advice }: CheckResult): string {
   return `${LABELS[status]}  ${check}: ${message}${advice ? ` → ${advice}` : ''}`
 }
 
@@ -45,24 +45,25 @@ async function main(): Promise<number> {
   const path = configPath('configs/robot.yaml')
   const iceServers = readIceServers(values['ice-servers'])
   process.chdir(PROJECT_ROOT)
-  const hide = createHider(path, iceServers)
-  const findings: Finding[] = []
-  for await (const finding of examine(path, iceServers)) {
-    findings.push(finding)
-    if (!values.json) process.stdout.write(`${hide(inOneLine(finding))}\n`)
+  const redact = createRedactor(path, iceServers)
+  const results: CheckResult[] = []
+  for await (const result of runChecks(path, iceServers)) {
+    results.push(result)
+    if (!values.json) process.stdout.write(`${redact(inOneLine(result))}\n`)
   }
-  const failed = findings.some(({ status }) => status === 'failure')
-  if (values.json) process.stdout.write(`${hide(JSON.stringify({ ok: !failed, findings }, null, 2))}\n`)
+  const failed = results.some(({ status }) => status === 'failure')
+  if (values.json)
+    process.stdout.write(`${redact(JSON.stringify({ ok: !failed, findings: results }, null, 2))}\n`)
   return failed ? 1 : 0
 }
 
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-  if (code !== 'EPIPE') process.stderr.write(`cannot say what was found: ${message}\n`)
-  process.exit(code === 'EPIPE' ? NOBODY_READS : 2)
+  if (code !== 'EPIPE') process.stderr.write(`cannot write the results: ${message}\n`)
+  process.exit(code === 'EPIPE' ? SIGPIPE_EXIT_CODE : 2)
 })
 try {
   const code = await main()
-  // a camera or a look-up that hangs must not hold us
+  // do not wait for a camera or a DNS query that hangs
   process.stdout.write('', () => process.exit(code))
 } catch (err) {
   process.stderr.write(`${(err as Error).message}\n${USAGE}`)

@@ -3,11 +3,11 @@ import { ConfigError } from '#lib/config-error.ts'
 import { hideCredentials, hideSignatures } from '#lib/redact.ts'
 import { ALL_SECTIONS } from '../config-schema.ts'
 
-/** Keys whose values nobody may see. */
+/** Keys with secret values. */
 const SECRET = /secret|password|credential|token|devices/i
 
-/** Takes every secret of the config and of the servers that were given out of a text. */
-export function createHider(path: string, iceServers: unknown[]): (text: string) => string {
+/** Returns a function that removes the secrets of the config and of `iceServers` from a text. */
+export function createRedactor(path: string, iceServers: unknown[]): (text: string) => string {
   const secrets = new Set(secretsIn({ config: readAll(path), iceServers }, false))
   return (text) => {
     let hidden = hideCredentials(hideSignatures(text))
@@ -25,7 +25,7 @@ function readAll(path: string): unknown {
   }
 }
 
-/** Every text at or below a key that holds secrets; what is shorter than 4 characters would hide half the words. */
+/** Every string at or below a secret key; one shorter than 4 characters would hide parts of ordinary words. */
 function secretsIn(value: unknown, secret: boolean): string[] {
   if (typeof value === 'string') return secret && value.length >= 4 ? [value] : []
   if (typeof value !== 'object' || value === null) return []

@@ -3,80 +3,84 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { relayWebSocketUrl } from '#services/relay-bridge/checks.ts'
-import type { Patient } from './check-context.ts'
-import { type Finding, failure, ok, reasonOf, warning } from './check-result.ts'
+import type { CheckContext } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 import { checkCredentials } from './credentials-check.ts'
 
-/** Milliseconds for each step. */
-const STEP = 5_000
-const DAY = 86_400_000
-/** Certificates are usually renewed a month before their end. */
-const RENEWED_BEFORE = 14
+const STEP_TIMEOUT_MS = 5_000
+const DAY_MS = 86_400_000
+/** Certificates are usually renewed 30 days before they expire. */
+const MIN_CERTIFICATE_DAYS = 14
 
-/** The way to the relay step by step, and whether it knows this robot. */
-export async function checkRelay(patient: Patient): Promise<Finding[]> {
-  const { cloud } = patient.config
-  if (!cloud) return [warning('relay', 'not looked at', 'mend the config first')]
+/** DNS, TCP and TLS of the relay, and whether it accepts this robot. */
+export async function checkRelay(context: CheckContext): Promise<CheckResult[]> {
+  const { cloud } = context.config
+  if (!cloud) return [warning('relay', 'skipped', 'fix the config first')]
   if (!cloud.enabled) return [ok('relay', 'cloud.enabled is false: no relay')]
   const relay = relayWebSocketUrl(cloud.relay_url)
   const host = relay.hostname.replace(/^\[|\]$/g, '')
   const port = Number(relay.port) || (relay.protocol === 'wss:' ? 443 : 80)
-  const findings: Finding[] = []
+  const results: CheckResult[] = []
   for (const step of [
     () => checkName(host),
     () => checkPort(host, port),
-    () => (relay.protocol === 'wss:' ? checkTls(host, port) : warnOfPlain(host)),
+    () => (relay.protocol === 'wss:' ? checkTls(host, port) : checkPlaintext(host)),
   ]) {
-    const finding = await step()
-    findings.push(finding)
-    if (finding.status === 'failure') return findings
+    const result = await step()
+    results.push(result)
+    if (result.status === 'failure') return results
   }
-  return [...findings, await checkCredentials(patient, relay)]
+  return [...results, await checkCredentials(context, relay)]
 }
 
-async function checkName(host: string): Promise<Finding> {
+async function checkName(host: string): Promise<CheckResult> {
   try {
     const found = await lookup(host, { all: true })
     const addresses = found.map(({ address }) => address).slice(0, 4)
     return ok('relay name', `${host} is ${addresses.join(', ')}`)
   } catch (err) {
-    return failure('relay name', reasonOf(err), 'look at the network, its name server, and cloud.relay_url')
+    return failure('relay name', reasonOf(err), 'check the network, its name server, and cloud.relay_url')
   }
 }
 
-async function checkPort(host: string, port: number): Promise<Finding> {
-  const began = performance.now()
+async function checkPort(host: string, port: number): Promise<CheckResult> {
+  const startedAt = performance.now()
   const socket = connect({ host, port })
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(STEP) })
-    return ok('relay port', `${port} open, ${Math.round(performance.now() - began)} ms`)
+    await once(socket, 'connect', { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) })
+    return ok('relay port', `${port} open, ${Math.round(performance.now() - startedAt)} ms`)
   } catch (err) {
-    const advice = 'does the relay run? does a firewall let us out?'
+    const advice = 'is the relay running? does a firewall block outgoing TCP?'
     return failure('relay port', `${port}: ${reasonOf(err)}`, advice)
   } finally {
     socket.destroy()
   }
 }
 
-async function checkTls(host: string, port: number): Promise<Finding> {
+async function checkTls(host: string, port: number): Promise<CheckResult> {
   const socket: TLSSocket = connectTls({ host, port, servername: host })
   try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(STEP) })
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) })
     const { valid_to } = socket.getPeerCertificate()
-    const days = Math.floor((Date.parse(valid_to) - Date.now()) / DAY)
-    const found = `${socket.getProtocol()}, certificate good for ${days} more days`
-    if (days >= RENEWED_BEFORE) return ok('relay TLS', found)
-    return warning('relay TLS', found, 'tell whoever runs the relay to renew it')
+    const days = Math.floor((Date.parse(valid_to) - Date.now()) / DAY_MS)
+    const found = `${socket.getProtocol()}, certificate valid for ${days} more days`
+    if (days >= MIN_CERTIFICATE_DAYS) return ok('relay TLS', found)
+    return warning('relay TLS', found, 'ask the operator of the relay to renew it')
   } catch (err) {
-    const advice = 'a wrong clock, or somebody between us and the relay, has the same effect'
+    const advice = 'a wrong clock, or an interception on the network, has the same effect'
     return failure('relay TLS', reasonOf(err), advice)
   } finally {
     socket.destroy()
   }
 }
 
-function warnOfPlain(host: string): Finding {
-  if (host === 'localhost' || /^(127\.|::1$)/.test(host)) return ok('relay TLS', 'none: on this machine')
+function checkPlaintext(host: string): CheckResult {
+  if (host === 'localhost' || /^(127\.|::1$)/.test(host))
+    return ok('relay TLS', 'none: the relay is on this machine')
   const advice = 'use wss:// in cloud.relay_url'
-  return warning('relay TLS', 'none: anybody on the way can listen and take the robot over', advice)
+  return warning(
+    'relay TLS',
+    'none: anyone on the network path can read the traffic and take over the robot',
+    advice,
+  )
 }

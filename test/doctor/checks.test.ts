@@ -40,7 +40,7 @@ test('only the services that the config asks for are expected', () => {
   assert.deepEqual(expectedServices({ homeassistant: HomeAssistantSection.parse({}) }), names)
 })
 
-test('heat and throttling of a Raspberry Pi are told, and where they cannot be known', async (t) => {
+test('temperature and throttling of a Raspberry Pi are reported, also where they are unknown', async (t) => {
   const root = temporaryFolder(t)
   const zone = join(root, 'class/thermal/thermal_zone0')
   const firmware = join(root, 'devices/platform/soc/soc:firmware')
@@ -50,23 +50,20 @@ test('heat and throttling of a Raspberry Pi are told, and where they cannot be k
   writeFileSync(join(firmware, 'get_throttled'), '50005\n')
   const [heat, throttling] = await checkHeat(root)
   assert.deepEqual([heat?.status, heat?.message], ['failure', '86 °C'])
-  assert.deepEqual(
-    [throttling?.status, throttling?.message],
-    ['failure', 'now: voltage too low, slowed down'],
-  )
+  assert.deepEqual([throttling?.status, throttling?.message], ['failure', 'now: undervoltage, throttled'])
   assert.equal(judgeThrottling(0x50000).status, 'warning')
   assert.equal(judgeThrottling(0).status, 'ok')
   const [none] = await checkHeat(join(root, 'nothing'))
-  assert.match(none?.message ?? '', /no sensor/)
+  assert.match(none?.message ?? '', /no readable sensor/)
 })
 
 test('the size of a JPEG is read from its header', () => {
   const jpeg = Buffer.from('ffd8ffe000041234ffc0000b0802d0050001011100ffd9', 'hex')
   assert.deepEqual(jpegSize(jpeg), { width: 1280, height: 720 })
-  assert.equal(jpegSize(Buffer.from('no picture at all')), undefined)
+  assert.equal(jpegSize(Buffer.from('not a JPEG')), undefined)
 })
 
-test('a disk that is full is told apart from a folder that is not ours', () => {
+test('a full disk and a folder without write access get different advice', () => {
   const refusal = (path: string) => {
     try {
       writeFileSync(path, 'x')
@@ -75,31 +72,31 @@ test('a disk that is full is told apart from a folder that is not ours', () => {
     }
     assert.fail(`${path} could be written`)
   }
-  assert.match(adviceOn(refusal('/dev/full')), /delete what is not needed/)
-  assert.match(adviceOn(refusal('/proc/nothing')), /a folder that we may write to/)
+  assert.match(adviceOn(refusal('/dev/full')), /delete files that are not needed/)
+  assert.match(adviceOn(refusal('/proc/nothing')), /a folder that this user may write to/)
   assert.match(adviceOn(Object.assign(new Error('x'), { code: 'EROFS' })), /mounted read-only/)
 })
 
-test('in a container that has no memory for a model, vision is asked how it does', async () => {
+test('in a container with too little memory for a model, the result comes from vision', async () => {
   const config = { vision: VisionSection.parse({ source: { type: 'synthetic' } }) }
-  const look = async (detector?: object) => {
+  const check = async (detector?: object) => {
     const state = { state: 'online' as const, version: '0.0.0', since: 0, detector }
     const services = new Map(detector ? [['vision', state]] : [])
-    const patient = { config, services, bus: undefined, link: undefined, asleep: false, iceServers: [] }
-    return (await checkModel(patient, 256 * 2 ** 20))[0]
+    const context = { config, services, bus: undefined, link: undefined, brokerDown: false, iceServers: [] }
+    return (await checkModel(context, 256 * 2 ** 20))[0]
   }
-  const nobody = await look()
-  assert.equal(nobody?.status, 'warning')
-  assert.match(nobody?.message ?? '', /not loaded: only 256 MiB/)
-  assert.match(nobody?.advice ?? '', /docker compose run --rm doctor/)
-  const well = await look({ ok: true, error: null, model: 'x.onnx', inference_ms: 11.5, fps: 5 })
+  const unknown = await check()
+  assert.equal(unknown?.status, 'warning')
+  assert.match(unknown?.message ?? '', /not loaded: only 256 MiB/)
+  assert.match(unknown?.advice ?? '', /docker compose run --rm doctor/)
+  const well = await check({ ok: true, error: null, model: 'x.onnx', inference_ms: 11.5, fps: 5 })
   assert.equal(well?.status, 'ok')
-  assert.match(well?.message ?? '', /x\.onnx as vision says .* takes 11\.5 ms/)
-  const broken = await look({ ok: false, error: 'no such file', model: 'x.onnx' })
-  assert.deepEqual([broken?.status, broken?.message], ['failure', 'vision says of x.onnx: no such file'])
+  assert.match(well?.message ?? '', /x\.onnx, reported by vision .* takes 11\.5 ms/)
+  const broken = await check({ ok: false, error: 'no such file', model: 'x.onnx' })
+  assert.deepEqual([broken?.status, broken?.message], ['failure', 'vision reports for x.onnx: no such file'])
 })
 
-test('an option that nobody knows gets the usage and exit code 2', async (t) => {
+test('an unknown option prints the usage and exits with code 2', async (t) => {
   const path = writeConfig(temporaryFolder(t), {})
   const { code, output } = await runDoctor(path, ['--nope'])
   assert.equal(code, 2)
@@ -107,7 +104,7 @@ test('an option that nobody knows gets the usage and exit code 2', async (t) => 
   assert.doesNotMatch(output, /\n {4}at /)
 })
 
-test('a reader that leaves, like head, ends the doctor without a stack trace', async (t) => {
+test('a closed pipe, as after head, ends the doctor without a stack trace', async (t) => {
   const path = writeConfig(temporaryFolder(t), { visoin: {}, cloud: { enabled: false } })
   const child = spawn(process.execPath, ['doctor', '--config', path], { cwd: PROJECT_ROOT })
   t.after(() => child.kill('SIGKILL'))
@@ -120,27 +117,34 @@ test('a reader that leaves, like head, ends the doctor without a stack trace', a
   assert.deepEqual([code, complaint], [141, ''])
 })
 
-test('a login that the broker refuses is tried once: many would make it hold this address off', async (t) => {
+test('a rejected login is tried once: more attempts would make the broker throttle this address', async (t) => {
   const log = createLogger('test', { write: () => undefined })
   const broker = BrokerSection.parse({ port: 0 })
   const sections = { broker, data_dir: temporaryFolder(t) }
   await using running = await startBroker({ config: { ...sections, bus: BusSection.parse({}) }, log })
   const url = `mqtt://127.0.0.1:${running.port}`
-  const { findings, asleep } = await checkBus(
+  const { results, brokerDown } = await checkBus(
     BusSection.parse({ url, username: 'vision', password: 'planted-wrong' }),
     sections,
   )
-  assert.deepEqual([findings[0]?.status, asleep], ['failure', false])
-  assert.match(findings[0]?.advice ?? '', /bus\.username and bus\.password/)
-  // a client that went on would try again 50 to 150 ms later
+  assert.deepEqual([results[0]?.status, brokerDown], ['failure', false])
+  assert.match(results[0]?.advice ?? '', /bus\.username and bus\.password/)
+  // a client that continued would retry after 50 to 150 ms
   await staysTrue(() => running.totals.logins_refused === 1, 1_000, { show: () => running.totals })
 })
 
-test('a TURN server whose name nobody knows is told as such', async () => {
+test('a TURN server with an unknown name is reported by that name', async () => {
   const config = { webrtc: WebrtcSection.parse({ stun_servers: [] }) }
   const iceServers = [{ urls: 'turn:no-such-host.invalid', username: 'a', credential: 'b' }]
-  const patient = { config, iceServers, services: new Map(), bus: undefined, link: undefined, asleep: false }
-  const turn = (await checkIce(patient)).find(({ check }) => check.startsWith('TURN no-such-host'))
+  const context = {
+    config,
+    iceServers,
+    services: new Map(),
+    bus: undefined,
+    link: undefined,
+    brokerDown: false,
+  }
+  const turn = (await checkIce(context)).find(({ check }) => check.startsWith('TURN no-such-host'))
   assert.equal(turn?.status, 'failure')
   assert.match(turn?.message ?? '', /no-such-host\.invalid/)
   assert.match(turn?.advice ?? '', /name server/)

@@ -12,13 +12,13 @@ import { startStack } from '#test/helpers/stack.ts'
 import { noTurnServer, startTurnServer } from '#test/webrtc/ice/turn-server.ts'
 import { runDoctor, statusOf, writeConfig } from './run-doctor.ts'
 
-test('a robot that does not run: its camera is opened, its relay dialled, and wrong credentials are told', async (t) => {
+test('a stopped robot: its camera is opened, its relay connected, and wrong credentials are reported', async (t) => {
   const folder = temporaryFolder(t)
   const [unused = 0] = await freePorts(1)
   const cloud = { device_id: 'wimz_test', device_secret: TEST_SECRET }
   const config = { local_relay: LocalRelaySection.parse({ port: 0 }), cloud }
   await using relay = await startRelay({ config, log: createLogger('relay', { write: () => {} }) })
-  const examine = (secret: string) => {
+  const runChecks = (secret: string) => {
     const sections = {
       cloud: { ...cloud, relay_url: `ws://127.0.0.1:${relay.port}`, device_secret: secret },
       webrtc: { stun_servers: [], video: { width: 320, height: 240 } },
@@ -28,29 +28,29 @@ test('a robot that does not run: its camera is opened, its relay dialled, and wr
     }
     return runDoctor(writeConfig(folder, sections))
   }
-  const wrong = await examine('not-the-secret')
+  const wrong = await runChecks('not-the-secret')
   assert.equal(wrong.code, 1)
-  assert.equal(statusOf(wrong.told, 'bus'), 'failure')
-  // a busy machine may paint too few pictures a second, and is told so
-  assert.notEqual(statusOf(wrong.told, 'camera'), 'failure', wrong.output)
+  assert.equal(statusOf(wrong.report, 'bus'), 'failure')
+  // a busy machine may paint too few pictures a second, and is report so
+  assert.notEqual(statusOf(wrong.report, 'camera'), 'failure', wrong.output)
   assert.match(wrong.output, /synthetic: 320x240/)
-  assert.equal(statusOf(wrong.told, 'clock'), 'ok', wrong.output)
-  assert.equal(statusOf(wrong.told, 'relay credentials'), 'failure', wrong.output)
+  assert.equal(statusOf(wrong.report, 'clock'), 'ok', wrong.output)
+  assert.equal(statusOf(wrong.report, 'relay credentials'), 'failure', wrong.output)
   assert.ok(!wrong.output.includes('not-the-secret'))
-  const right = await examine(TEST_SECRET)
-  assert.equal(statusOf(right.told, 'relay credentials'), 'ok', right.output)
+  const right = await runChecks(TEST_SECRET)
+  assert.equal(statusOf(right.report, 'relay credentials'), 'ok', right.output)
   const pairing = await fetch(`http://127.0.0.1:${relay.port}/debug/pairing`)
   assert.deepEqual((await pairing.json()) as object, { robot_connections: [], app_connections: 0 })
 })
 
-test('a robot that is connected from elsewhere is not superseded', async (t) => {
+test('a robot that is connected from another machine is not superseded', async (t) => {
   const folder = temporaryFolder(t)
   const [unused = 0] = await freePorts(1)
   await using stack = await startStack()
   const links = await collect(await stack.join(), topics.link)
   await links.next({ where: ({ connected }) => connected, within: 15_000 })
   const before = links.all.length
-  const { output, told } = await runDoctor(
+  const { output, report } = await runDoctor(
     writeConfig(folder, {
       cloud: {
         relay_url: `ws://127.0.0.1:${stack.relayPort}`,
@@ -63,17 +63,17 @@ test('a robot that is connected from elsewhere is not superseded', async (t) => 
       data_dir: folder,
     }),
   )
-  const credentials = told.findings.find(({ check }) => check === 'relay credentials')
+  const credentials = report.findings.find(({ check }) => check === 'relay credentials')
   assert.equal(credentials?.status, 'warning', output)
   assert.match(credentials?.message ?? '', /not tried: the relay has a connection of this robot/)
   assert.ok(links.all.slice(before).every(({ payload }) => payload.connected))
 })
 
-test('a TURN server gives an allocation over UDP, TCP and TLS; one with a wrong account, or silent, is told', {
+test('TURN allocations over UDP, TCP and TLS are tried; a wrong account is a failure', {
   skip: noTurnServer(),
 }, async (t) => {
   const server = await startTurnServer(t, ['-v'])
-  const [nobody = 0] = await freePorts(1)
+  const [unused = 0] = await freePorts(1)
   const folder = temporaryFolder(t)
   const iceServers = [server.over('udp'), server.over('tcp'), server.over('tls')]
   const stunServer = server.over('udp').urls.replace('turn:', 'stun:').replace('?transport=udp', '')
@@ -81,12 +81,12 @@ test('a TURN server gives an allocation over UDP, TCP and TLS; one with a wrong 
     cloud: { enabled: false },
     webrtc: { stun_servers: [stunServer], ice: { tls_insecure: true } },
     vision: { source: { type: 'synthetic' }, detector: { enabled: false } },
-    bus: { url: `mqtt://127.0.0.1:${nobody}` },
+    bus: { url: `mqtt://127.0.0.1:${unused}` },
     data_dir: folder,
   })
   const returned = server.said('refreshed, realm=<test>, username=<robot>, lifetime=0', 60_000)
   const good = await runDoctor(path, ['--json', '--ice-servers', JSON.stringify(iceServers)])
-  const turn = good.told.findings.filter(({ check }) => check.startsWith('TURN'))
+  const turn = good.report.findings.filter(({ check }) => check.startsWith('TURN'))
   assert.deepEqual(
     turn.map(({ check, status }) => [check.split(' ').at(-1), status]).toSorted(),
     [
@@ -96,12 +96,12 @@ test('a TURN server gives an allocation over UDP, TCP and TLS; one with a wrong 
     ],
     good.output,
   )
-  const stun = good.told.findings.find(({ check }) => check.startsWith('STUN'))
+  const stun = good.report.findings.find(({ check }) => check.startsWith('STUN'))
   assert.equal(stun?.status, 'ok', good.output)
   await returned
   const spoiled = iceServers.map((server) => ({ ...server, credential: 'planted-secret' }))
   const bad = await runDoctor(path, ['--json', '--ice-servers', JSON.stringify(spoiled)])
-  const refused = bad.told.findings.filter(({ check }) => check.startsWith('TURN'))
+  const refused = bad.report.findings.filter(({ check }) => check.startsWith('TURN'))
   assert.ok(refused.length === 3 && refused.every(({ status }) => status === 'failure'), bad.output)
   assert.doesNotMatch(bad.output, /planted-secret/)
 })

@@ -7,7 +7,7 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { runDoctor, statusOf, writeConfig } from './run-doctor.ts'
 
-test('a running robot is examined without its link or its viewers noticing, and all is well', async () => {
+test('a running robot passes every check, and its relay connection and viewers are not disturbed', async () => {
   await using stack = await startStack()
   const bus = await stack.join()
   const links = await collect(bus, topics.link)
@@ -15,40 +15,40 @@ test('a running robot is examined without its link or its viewers noticing, and 
   const states = await collect(bus, topics.serviceState, { service: 'vision' })
   await states.next({ where: ({ camera_ok }) => camera_ok === true, within: 15_000 })
   const before = links.all.length
-  const { code, output, told } = await runDoctor(stack.config)
+  const { code, output, report } = await runDoctor(stack.config)
   assert.equal(code, 0, output)
-  assert.equal(told.ok, true)
+  assert.equal(report.ok, true)
   for (const check of [
     ...['config', 'bus', 'service broker', 'service relay-bridge', 'service webrtc', 'service vision'],
     ...['model', 'relay name', 'relay port', 'relay TLS', 'relay credentials', 'disk'],
   ]) {
-    assert.equal(statusOf(told, check), 'ok', `${check}: ${output}`)
+    assert.equal(statusOf(report, check), 'ok', `${check}: ${output}`)
   }
-  const camera = told.findings.find(({ check }) => check === 'camera')
+  const camera = report.findings.find(({ check }) => check === 'camera')
   assert.match(camera?.message ?? '', /through vision: 1280x720/)
   assert.ok(links.all.slice(before).every(({ payload }) => payload.connected))
   assert.ok(!output.includes(TEST_SECRET))
 })
 
-test('everything that is wrong with a config is told at once, and secrets of it never', async (t) => {
+test('every error of a config is reported at once, and none of its secrets', async (t) => {
   const folder = temporaryFolder(t)
   const path = writeConfig(folder, {
     visoin: {},
     cloud: { device_id: 'x', device_secret: 'planted-secret', reconect_delay: 3 },
-    webrtc: { max_connections: 99, stun_servers: [], video: { fps: '${NOBODY_SET_THIS}', width: 5 } },
+    webrtc: { max_connections: 99, stun_servers: [], video: { fps: '${NOT_SET}', width: 5 } },
     vision: { source: { type: 'v4l2', device: '/dev/planted-secret' }, detector: { model: 'none.onnx' } },
-    bus: { url: 'mqtt://somebody:planted-secret@127.0.0.1:9' },
+    bus: { url: 'mqtt://user:planted-secret@127.0.0.1:9' },
   })
-  const { code, output, told } = await runDoctor(path)
+  const { code, output, report } = await runDoctor(path)
   assert.equal(code, 1)
-  const problems = told.findings.filter(({ check }) => check === 'config').map(({ message }) => message)
-  for (const part of ['"visoin"', '"reconect_delay"', 'max_connections', 'NOBODY_SET_THIS', 'video.width']) {
+  const problems = report.findings.filter(({ check }) => check === 'config').map(({ message }) => message)
+  for (const part of ['"visoin"', '"reconect_delay"', 'max_connections', 'NOT_SET', 'video.width']) {
     assert.ok(
       problems.some((problem) => problem.includes(part)),
-      `${part} is not told: ${problems.join('\n')}`,
+      `${part} is not reported: ${problems.join('\n')}`,
     )
   }
-  assert.equal(statusOf(told, 'model'), 'failure', output)
+  assert.equal(statusOf(report, 'model'), 'failure', output)
   assert.doesNotMatch(output, /planted-secret@/)
   const lines = (await runDoctor(path, [])).output.trim().split('\n')
   assert.ok(lines.every((line) => /^(ok {5}|WARNING|FAILURE) {2}\S/.test(line)))

@@ -4,17 +4,17 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { PROJECT_ROOT } from '#lib/version.ts'
 
-interface Told {
+interface Output {
   ok: boolean
   findings: { check: string; status: 'ok' | 'warning' | 'failure'; message: string; advice?: string }[]
 }
 
-/** Runs the doctor as a person does; with `--json` its findings are parsed. */
+/** Runs the doctor from the command line; the output of `--json` is parsed. */
 export async function runDoctor(
   config: string,
   args: string[] = ['--json'],
   env: Record<string, string> = {},
-): Promise<{ code: number | null; output: string; told: Told }> {
+): Promise<{ code: number | null; output: string; report: Output }> {
   const { promise, resolve } = Promise.withResolvers<{ code: number | null; output: string }>()
   const child = execFile(
     process.execPath,
@@ -23,7 +23,7 @@ export async function runDoctor(
     (_err, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
   )
   const { code, output } = await promise
-  return { code, output, told: args.includes('--json') ? JSON.parse(output) : { ok: false, findings: [] } }
+  return { code, output, report: args.includes('--json') ? JSON.parse(output) : { ok: false, findings: [] } }
 }
 
 /** Writes a config file of these sections and returns its path. */
@@ -33,6 +33,6 @@ export function writeConfig(folder: string, sections: object): string {
   return path
 }
 
-export function statusOf({ findings }: Told, check: string): string | undefined {
+export function statusOf({ findings }: Output, check: string): string | undefined {
   return findings.find((finding) => finding.check === check)?.status
 }
