@@ -11,7 +11,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 /** The first line of each kind, by what it means. */
 const MARKS: Record<string, (line: LogLine) => boolean> = {
-  'broker listens': ({ msg }) => msg === 'broker listens',
+  'broker listens': ({ msg }) => msg === 'listener opened',
   'registered with the relay': ({ service, msg }) =>
     service === 'relay-bridge' && msg === 'registered with the relay',
   'first picture, ready to be encoded': ({ msg }) => msg === 'camera works',

@@ -3,14 +3,14 @@ import { number } from '#lib/coerced-number.ts'
 import { isLoopback } from '#lib/loopback.ts'
 
 const port = number.pipe(z.int().min(0).max(65_535))
-const count = (least: number, most: number) => number.pipe(z.int().min(least).max(most))
+const count = (min: number, max: number) => number.pipe(z.int().min(min).max(max))
 
 const host = z.string().min(1)
 
 const LISTENER_TYPES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
 type ListenerType = (typeof LISTENER_TYPES)[number]
 
-/** One more address where the broker listens. TLS needs certificate and key, PEM files. */
+/** An additional listener. TLS needs a certificate and a key, both PEM files. */
 const Listener = z
   .strictObject({
     type: z.enum(LISTENER_TYPES),
@@ -20,11 +20,11 @@ const Listener = z
     key: z.string().min(1).optional(),
   })
   .refine(({ type, cert, key }) => isTls(type) === (cert !== undefined && key !== undefined), {
-    error: 'mqtts and wss need cert and key; mqtt and ws take none',
+    error: 'mqtts and wss need cert and key; mqtt and ws accept neither',
   })
 export type Listener = z.infer<typeof Listener>
 
-/** Bounds that keep one client, or one address, from drowning the rest. */
+/** Limits that protect the other clients from one client or address. */
 const Limits = z
   .strictObject({
     max_packet_bytes: count(1_024, 256 * 1024 * 1024).default(10 * 1024 * 1024),
@@ -34,11 +34,11 @@ const Limits = z
   })
   .prefault({})
 
-/** `broker`: our own broker. `enabled: false` with `bus.url` uses somebody else's. */
+/** `broker`: the embedded broker. `enabled: false` with `bus.url` uses another one. */
 export const BrokerSection = z
   .strictObject({
     enabled: z.boolean().default(true),
-    /** Where it listens for MQTT over TCP. Any other than a loopback address wants credentials of everybody. */
+    /** Address for MQTT over TCP. On any other than a loopback address every client needs credentials. */
     host: host.default('127.0.0.1'),
     port: port.default(1883),
     /** MQTT over WebSocket on the same address. */
@@ -54,7 +54,7 @@ export function isTls(type: ListenerType): boolean {
   return type === 'mqtts' || type === 'wss'
 }
 
-/** Whether a listener lets clients in that have no user name: plain TCP, and nobody but this machine reaches it. */
+/** Whether a listener accepts clients without a user name: plain TCP on a loopback address. */
 export function isOpenTo(type: ListenerType, address: string): boolean {
   return type === 'mqtt' && isLoopback(address)
 }

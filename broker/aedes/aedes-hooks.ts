@@ -1,80 +1,85 @@
 import type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import type { Access } from '../auth/authorizer.ts'
-import { createRefusals } from '../auth/denial-log.ts'
-import type { RetainedLedger } from '../limits/retained-quota.ts'
-import { ownBytes } from './detach-buffer.ts'
+import type { Authorizer } from '../auth/authorizer.ts'
+import { createDenialLog } from '../auth/denial-log.ts'
+import type { RetainedQuota } from '../limits/retained-quota.ts'
+import { detachBuffer } from './detach-buffer.ts'
 
-/** Where refused messages go: nobody may subscribe to it. */
-export const NOWHERE = '$refused'
-/** Filters of one client, at most. */
-const MOST_SUBSCRIPTIONS = 500
-interface GateDeps {
-  access: Access
-  retained: RetainedLedger
-  tally: EventCounter
+/** Denied messages are diverted to this topic, to which no client may subscribe. */
+export const DENIED_TOPIC = '$refused'
+/** Subscriptions of one client. */
+const MAX_SUBSCRIPTIONS = 500
+
+interface HooksDeps {
+  authorizer: Authorizer
+  retained: RetainedQuota
+  counters: EventCounter
   log: Logger
   prefix: string
 }
 
-type Gate = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>
+type AedesHooks = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>
 
 /**
- * The doors of Aedes. A message that is refused goes nowhere, and its sender's session goes on: MQTT 3.1.1 §3.3.5 lets
- * the broker acknowledge it all the same, while an error here would close the connection. So do wills.
+ * Aedes authorization hooks. A denied message, also a last will, is acknowledged and diverted, as MQTT 3.1.1 §3.3.5
+ * allows: an error from the hook would close the connection.
  */
-export function createGate({ access, retained, tally, log, prefix }: GateDeps): Gate {
-  const tell = createRefusals(log, prefix)
+export function createAedesHooks({ authorizer, retained, counters, log, prefix }: HooksDeps): AedesHooks {
+  const logDenial = createDenialLog(log, prefix)
   const mayRetain = (client: Client, { topic, payload }: PublishPacket) =>
-    retained.take(topic, payload.length, access.isNameless(client))
+    retained.store(topic, payload.length, authorizer.isAnonymous(client))
   return {
     authenticate(client, username, password, done) {
-      access.login(client, username, password).then(
-        (refusal) => (refusal ? done(errorOf(refusal.reason, refusal.code), false) : done(null, true)),
+      authorizer.login(client, username, password).then(
+        (rejection) =>
+          rejection ? done(toAuthenticateError(rejection.reason, rejection.code), false) : done(null, true),
         (err: unknown) => {
-          log.error({ err }, 'login failed')
-          done(errorOf('failed inside the broker', 3), false)
+          log.error({ err }, 'login check failed')
+          done(toAuthenticateError('internal error', 3), false)
         },
       )
     },
     authorizePublish(client, packet, done) {
-      if (!client || !access.mayPublish(client, packet.topic)) {
-        tally.count('publish_refused')
-        tell(client, 'message', packet.topic)
-        sendNowhere(packet)
+      if (!client || !authorizer.mayPublish(client, packet.topic)) {
+        counters.count('publish_refused')
+        logDenial(client, 'message', packet.topic)
+        divert(packet)
       } else if (packet.retain && !mayRetain(client, packet)) {
-        tally.count('retain_refused')
-        tell(client, 'retain', packet.topic)
+        counters.count('retain_refused')
+        logDenial(client, 'retain', packet.topic)
         packet.retain = false
       } else if (packet.retain) {
-        packet.payload = ownBytes(packet.payload)
+        packet.payload = detachBuffer(packet.payload)
       }
       done(null)
     },
     authorizeSubscribe(client, subscription, done) {
-      if (access.maySubscribe(client, subscription.topic) && subscriptionsOf(client) < MOST_SUBSCRIPTIONS) {
+      if (
+        authorizer.maySubscribe(client, subscription.topic) &&
+        countSubscriptions(client) < MAX_SUBSCRIPTIONS
+      ) {
         return done(null, subscription)
       }
-      tally.count('subscribe_refused')
-      tell(client, 'subscription', subscription.topic)
-      // Aedes keeps all filters of a packet for a stored session, also the refused: with QoS 0 it queues nothing for them
+      counters.count('subscribe_refused')
+      logDenial(client, 'subscription', subscription.topic)
+      // Aedes stores all filters of the packet for a persistent session, also denied ones: QoS 0 queues nothing for them
       subscription.qos = 0
       done(null, null)
     },
   }
 }
 
-function sendNowhere(packet: PublishPacket): void {
-  packet.topic = NOWHERE
+function divert(packet: PublishPacket): void {
+  packet.topic = DENIED_TOPIC
   packet.payload = Buffer.alloc(0)
   packet.retain = false
 }
 
-function errorOf(reason: string, returnCode: number): AuthenticateError {
+function toAuthenticateError(reason: string, returnCode: number): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode }) as AuthenticateError
 }
 
-function subscriptionsOf(client: Client): number {
+function countSubscriptions(client: Client): number {
   return Object.keys((client as Client & { subscriptions: object }).subscriptions).length
 }

@@ -1,5 +1,5 @@
-/** A payload that is kept must not keep the whole chunk of the socket alive that it came in. */
-export function ownBytes(payload: string | Buffer): string | Buffer {
+/** A copy of a payload that is stored, if it would retain a much larger socket buffer. */
+export function detachBuffer(payload: string | Buffer): string | Buffer {
   if (typeof payload === 'string' || payload.buffer.byteLength <= 2 * payload.length + 1_024) return payload
   const copy = Buffer.allocUnsafeSlow(payload.length)
   payload.copy(copy)

@@ -1,26 +1,26 @@
 import { Readable } from 'node:stream'
 import type { Aedes } from 'aedes'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import { ownBytes } from './detach-buffer.ts'
+import { detachBuffer } from './detach-buffer.ts'
 
-/** Bounds on what waits for the sessions of clients that are away, or have not acknowledged it yet. */
-export interface QueueBounds {
+/** Limits on the messages that are queued for offline clients or not acknowledged. */
+export interface QueueLimits {
   messages: number
-  /** Below what may wait in a client's socket, or a full queue could never be sent. */
+  /** Must be below the pending bytes of a client (backpressure.ts), or a full queue could never be sent. */
   bytes: number
   totalBytes: number
 }
 
-const QUEUE_BOUNDS: QueueBounds = {
+const QUEUE_LIMITS: QueueLimits = {
   messages: 20_000,
   bytes: 12 * 1024 * 1024,
   totalBytes: 48 * 1024 * 1024,
 }
 
-/** What a message costs beside topic and payload, roughly, bytes. */
-const OVERHEAD = 200
+/** Approximate memory of a message beside topic and payload. */
+const OVERHEAD_BYTES = 200
 
-interface Waiting {
+interface QueuedPacket {
   topic?: string
   payload?: string | Buffer
   brokerId?: string
@@ -30,124 +30,123 @@ interface Waiting {
 
 interface Queue {
   /** Oldest first, by {@link keyOf}. */
-  packets: Map<string, Waiting>
-  /** Keys of what was sent, by packet id. */
+  packets: Map<string, QueuedPacket>
+  /** Keys of the packets that were sent, by packet id. */
   sent: Map<number, string>
   bytes: number
 }
 
-/** The part of Aedes's persistence that this class takes over. */
-interface Outgoing {
-  outgoingEnqueue(sub: { clientId: string }, packet: Waiting): Promise<void>
-  outgoingEnqueueCombi(subs: { clientId: string }[], packet: Waiting): Promise<void>
-  outgoingUpdate(client: { id: string }, packet: Waiting): Promise<void>
-  outgoingClearMessageId(client: { id: string }, packet: Waiting): Promise<Waiting | undefined>
+/** The part of Aedes's persistence that this class replaces. */
+interface OutgoingPersistence {
+  outgoingEnqueue(sub: { clientId: string }, packet: QueuedPacket): Promise<void>
+  outgoingEnqueueCombi(subs: { clientId: string }[], packet: QueuedPacket): Promise<void>
+  outgoingUpdate(client: { id: string }, packet: QueuedPacket): Promise<void>
+  outgoingClearMessageId(client: { id: string }, packet: QueuedPacket): Promise<QueuedPacket | undefined>
   outgoingStream(client: { id: string }): Readable
   cleanSubscriptions(client: { id: string }): Promise<void>
 }
 
 /**
- * Queues of QoS 1 and 2 messages for sessions that outlive their connection. Bounded, unlike those of Aedes: when one is
- * full its oldest message goes, when all together are, the oldest of the longest. The newest are worth most, and the
- * outbox of the relay-bridge holds it the same way.
+ * Queues of QoS 1 and 2 messages of persistent sessions. Bounded, unlike those of Aedes: a full queue drops its oldest
+ * message; at the total limit the largest queue drops its oldest. The relay-bridge's outbox has the same policy.
  */
 export class OfflineQueues {
   readonly #queues = new Map<string, Queue>()
-  readonly #bounds: QueueBounds
-  readonly #tally: EventCounter
-  /** Whose messages go last when all queues together are full. */
+  readonly #limits: QueueLimits
+  readonly #counters: EventCounter
+  /** Client ids whose messages are dropped last at the total limit. */
   #protected: ReadonlySet<string> = new Set()
   #bytes = 0
   #messages = 0
 
-  constructor(tally: EventCounter, bounds = QUEUE_BOUNDS) {
-    this.#tally = tally
-    this.#bounds = bounds
+  constructor(counters: EventCounter, limits = QUEUE_LIMITS) {
+    this.#counters = counters
+    this.#limits = limits
   }
 
-  /** Messages that wait, and their bytes. */
+  /** Number and size of all queued messages. */
   get held(): { messages: number; bytes: number } {
     return { messages: this.#messages, bytes: this.#bytes }
   }
 
-  /** These clients lose messages for the sake of others only when nobody else has any. */
+  /** At the total limit these clients lose messages only if no other client has any. */
   protect(ids: Iterable<string>): void {
     this.#protected = new Set(ids)
   }
 
-  /** Takes the place of Aedes's own queues. */
-  follow(aedes: Aedes): void {
-    const { persistence } = aedes as Aedes & { persistence: Outgoing }
+  /** Replaces the queues of Aedes. */
+  install(aedes: Aedes): void {
+    const { persistence } = aedes as Aedes & { persistence: OutgoingPersistence }
     const clean = persistence.cleanSubscriptions.bind(persistence)
-    const own: Outgoing = {
+    const own: OutgoingPersistence = {
       outgoingEnqueue: (sub, packet) => this.#enqueue([sub], packet),
       outgoingEnqueueCombi: (subs, packet) => this.#enqueue(subs, packet),
       outgoingUpdate: (client, packet) => this.#update(client.id, packet),
       outgoingClearMessageId: (client, packet) => Promise.resolve(this.#clear(client.id, packet)),
       outgoingStream: (client) => Readable.from([...(this.#queues.get(client.id)?.packets.values() ?? [])]),
       cleanSubscriptions: (client) => {
-        this.#forget(client.id)
+        this.#deleteQueue(client.id)
         return clean(client)
       },
     }
     Object.assign(persistence, own)
   }
 
-  #enqueue(subs: { clientId: string }[], packet: Waiting): Promise<void> {
+  #enqueue(subs: { clientId: string }[], packet: QueuedPacket): Promise<void> {
     if (subs.length === 0) return Promise.resolve()
-    const payload = packet.payload === undefined ? {} : { payload: ownBytes(packet.payload) }
-    // a copy for each: each session gives it an id of its own
+    const payload = packet.payload === undefined ? {} : { payload: detachBuffer(packet.payload) }
+    // a copy for each session, because each assigns a packet id
     for (const { clientId } of subs) this.#add(clientId, { ...packet, ...payload })
     return Promise.resolve()
   }
 
-  #add(id: string, packet: Waiting): void {
+  #add(id: string, packet: QueuedPacket): void {
     const queue = this.#queues.get(id) ?? { packets: new Map(), sent: new Map(), bytes: 0 }
     this.#queues.set(id, queue)
-    if (queue.packets.has(keyOf(packet))) return // two of its filters match
+    if (queue.packets.has(keyOf(packet))) return // matched by two of its filters
     queue.packets.set(keyOf(packet), packet)
     this.#count(queue, 1, sizeOf(packet))
-    const { messages, bytes, totalBytes } = this.#bounds
+    const { messages, bytes, totalBytes } = this.#limits
     while (queue.packets.size > messages || queue.bytes > bytes) this.#dropOldest(queue)
-    while (this.#bytes > totalBytes) this.#dropOldest(this.#longest())
+    while (this.#bytes > totalBytes) this.#dropOldest(this.#largest())
   }
 
   #dropOldest(queue: Queue): void {
     const [oldest] = queue.packets.keys()
     if (oldest === undefined) return
     this.#remove(queue, oldest)
-    this.#tally.count('queued_dropped')
+    this.#counters.count('queued_dropped')
   }
 
-  #longest(): Queue {
+  #largest(): Queue {
     const queues = [...this.#queues]
     const others = queues.filter(([id, { bytes }]) => bytes > 0 && !this.#protected.has(id))
-    const [, longest] = (others.length > 0 ? others : queues).reduce((most, one) =>
-      one[1].bytes > most[1].bytes ? one : most,
+    const [, largest] = (others.length > 0 ? others : queues).reduce((max, entry) =>
+      entry[1].bytes > max[1].bytes ? entry : max,
     )
-    return longest
+    return largest
   }
 
-  /** A message is sent under this id; or its PUBREL takes its place [MQTT-4.3.3-1]. */
-  #update(id: string, packet: Waiting): Promise<void> {
+  /** A message is sent with this packet id, or its PUBREL replaces it [MQTT-4.3.3-1]. */
+  #update(id: string, packet: QueuedPacket): Promise<void> {
     const queue = this.#queues.get(id)
     const { messageId = 0 } = packet
     const key = packet.brokerId === undefined ? queue?.sent.get(messageId) : keyOf(packet)
-    const waiting = key === undefined ? undefined : queue?.packets.get(key)
-    // not there: dropped meanwhile, for others that came; it is sent all the same
-    if (!queue || key === undefined || !waiting) return Promise.resolve()
+    const queued = key === undefined ? undefined : queue?.packets.get(key)
+    // missing: dropped in favor of newer messages; it is sent nevertheless
+    if (!queue || key === undefined || !queued) return Promise.resolve()
     if (packet.brokerId === undefined) {
       queue.packets.set(key, packet)
-      this.#count(queue, 0, sizeOf(packet) - sizeOf(waiting))
+      this.#count(queue, 0, sizeOf(packet) - sizeOf(queued))
       return Promise.resolve()
     }
-    if (waiting.messageId !== undefined) queue.sent.delete(waiting.messageId)
-    waiting.messageId = messageId
+    if (queued.messageId !== undefined) queue.sent.delete(queued.messageId)
+    queued.messageId = messageId
     queue.sent.set(messageId, key)
     return Promise.resolve()
   }
 
-  #clear(id: string, { messageId = 0 }: Waiting): Waiting | undefined {
+  #clear(id: string, { messageId = 0 }: QueuedPacket): QueuedPacket | undefined {
     const queue = this.#queues.get(id)
     const key = queue?.sent.get(messageId)
     if (!queue || key === undefined) return undefined
@@ -156,7 +155,7 @@ export class OfflineQueues {
     return cleared
   }
 
-  #remove(queue: Queue, key: string): Waiting | undefined {
+  #remove(queue: Queue, key: string): QueuedPacket | undefined {
     const packet = queue.packets.get(key)
     if (!packet) return undefined
     queue.packets.delete(key)
@@ -165,8 +164,8 @@ export class OfflineQueues {
     return packet
   }
 
-  /** The session is over [MQTT-3.1.2-6]. */
-  #forget(id: string): void {
+  /** The session has ended [MQTT-3.1.2-6]. */
+  #deleteQueue(id: string): void {
     const queue = this.#queues.get(id)
     if (queue) this.#count(queue, -queue.packets.size, -queue.bytes)
     this.#queues.delete(id)
@@ -179,10 +178,10 @@ export class OfflineQueues {
   }
 }
 
-function sizeOf({ topic, payload }: Waiting): number {
-  return OVERHEAD + (topic?.length ?? 0) + (payload?.length ?? 0)
+function sizeOf({ topic, payload }: QueuedPacket): number {
+  return OVERHEAD_BYTES + (topic?.length ?? 0) + (payload?.length ?? 0)
 }
 
-function keyOf({ brokerId, brokerCounter }: Waiting): string {
+function keyOf({ brokerId, brokerCounter }: QueuedPacket): string {
   return `${brokerId}:${brokerCounter}`
 }

@@ -2,33 +2,33 @@ import type { Aedes, AedesPublishPacket, Client } from 'aedes'
 
 type Deliver = (packet: AedesPublishPacket, done: (err?: Error) => void) => void
 
-/** What Aedes calls for each message of a subscription with QoS 1; it is no part of its typings. */
-type Delivering = Client & { deliverQoS: Deliver }
+/** Aedes calls `deliverQoS` for each message of a subscription with QoS 1 or 2; its typings lack it. */
+type DeliveringClient = Client & { deliverQoS: Deliver }
 
 interface Resuming {
-  /** Messages that came while the queue was sent. */
+  /** Messages that arrived while the queue was being sent. */
   held: { packet: AedesPublishPacket; done: (err?: Error) => void }[]
-  /** Messages of the queue that were sent, by {@link keyOf}. */
+  /** Messages of the queue that have been sent, by {@link keyOf}. */
   sent: Set<string>
-  /** The queue is sent. */
+  /** The queue has been sent. */
   ended: boolean
 }
 
-/** After this long nothing of the queue's time comes any more: Aedes delivers 100 messages at once, the rest wait. */
-const FORGET_AFTER = 60_000
+/** By then Aedes has delivered every message that was published while the queue was being sent. */
+const FORGET_AFTER_MS = 60_000
 
 /**
- * Keeps the order of messages for a client that resumes its session: Aedes sends it the messages of its absence and
- * new ones at the same time, and some of them twice, although the order must be kept [MQTT-4.6.0-6]. New ones wait
- * here until the queue is sent, and those that were in it are not sent again.
+ * Preserves the message order for a client that resumes its session [MQTT-4.6.0-6]: Aedes sends queued and new messages
+ * concurrently, and some of them twice. Here new messages are held until the queue has been sent, and messages that were
+ * in the queue are not sent again.
  */
 export class ResumedSessions {
   readonly #resuming = new Map<Client, Resuming>()
 
-  /** Call for each client before it is let in. */
+  /** Call for each client before it is accepted. */
   connecting(client: Client, clean: boolean): void {
     if (clean) return
-    const delivering = client as Delivering
+    const delivering = client as DeliveringClient
     const deliver = delivering.deliverQoS
     this.#resuming.set(client, { held: [], sent: new Set(), ended: false })
     delivering.deliverQoS = (packet, done) => {
@@ -38,22 +38,22 @@ export class ResumedSessions {
       else deliver(packet, done)
     }
     client.conn.once('close', () => {
-      // what was held is in its queue still, and comes with its next connection
+      // held messages are still in its queue and are delivered on its next connection
       this.#end(client, (_packet, done) => done())
       this.#resuming.get(client)?.sent.clear()
       this.#resuming.delete(client)
     })
   }
 
-  /** Call for each message that is about to be sent. */
+  /** Call for each message before it is sent. */
   sending(client: Client, packet: AedesPublishPacket): void {
     const resuming = this.#resuming.get(client)
     if (resuming && !resuming.ended) resuming.sent.add(keyOf(packet))
   }
 
-  /** Follows the broker's clients. */
-  follow(aedes: Aedes): void {
-    aedes.on('clientReady', (client) => this.#end(client, (client as Delivering).deliverQoS))
+  /** Releases the held messages of a client when Aedes has sent its queue. */
+  install(aedes: Aedes): void {
+    aedes.on('clientReady', (client) => this.#end(client, (client as DeliveringClient).deliverQoS))
   }
 
   #end(client: Client, deliver: Deliver): void {
@@ -64,7 +64,7 @@ export class ResumedSessions {
       if (resuming.sent.has(keyOf(packet))) done()
       else deliver(packet, done)
     }
-    setTimeout(() => resuming.sent.clear(), FORGET_AFTER).unref()
+    setTimeout(() => resuming.sent.clear(), FORGET_AFTER_MS).unref()
   }
 }
 

@@ -1,46 +1,46 @@
 import { Readable, type Writable } from 'node:stream'
 import type { Aedes, PublishPacket } from 'aedes'
 
-interface Retained {
+interface RetainedPersistence {
   createRetainedStreamCombi(filters: string[]): Readable
   storeRetained(packet: PublishPacket): PromiseLike<void>
 }
 
 /**
- * Mends three things about retained messages in Aedes: it sends those of `$SYS` for `#`, against [MQTT-4.7.2-1]; one that
- * was said anew meanwhile it sends to a new subscriber after the new one, so that the old one would stand; and while it
- * stores one, the next message of QoS 0 overtakes it, whereupon it takes the retained one for a duplicate.
+ * Corrects three faults of Aedes with retained messages: a subscription to `#` gets those of `$SYS` [MQTT-4.7.2-1]; a new
+ * subscriber can get an outdated message after its replacement; and while a message is being stored, the next QoS 0
+ * message overtakes it, so that Aedes drops the retained one as a duplicate.
  */
-export function mendRetained(aedes: Aedes): void {
-  const { persistence } = aedes as Aedes & { persistence: Retained }
+export function patchRetained(aedes: Aedes): void {
+  const { persistence } = aedes as Aedes & { persistence: RetainedPersistence }
   const open = persistence.createRetainedStreamCombi.bind(persistence)
   const store = persistence.storeRetained.bind(persistence)
-  const answers = new Set<RetainedAnswer>()
+  const responses = new Set<RetainedResponse>()
   persistence.storeRetained = (packet) => {
-    for (const answer of answers) answer.outdate(packet.topic)
+    for (const response of responses) response.outdate(packet.topic)
     store(packet)
     return STORED
   }
   persistence.createRetainedStreamCombi = (filters) => {
     const [wide, narrow] = [filters.filter(isWide), filters.filter((filter) => !isWide(filter))]
-    const packets = wide.length === 0 ? open(narrow) : Readable.from(inTurn(open(wide), open(narrow)))
-    const answer = new RetainedAnswer(packets)
-    answers.add(answer)
-    answer.once('close', () => answers.delete(answer))
-    return answer
+    const packets = wide.length === 0 ? open(narrow) : Readable.from(concat(open(wide), open(narrow)))
+    const response = new RetainedResponse(packets)
+    responses.add(response)
+    response.once('close', () => responses.delete(response))
+    return response
   }
 }
 
-/** In memory it is stored when the call returns; a promise would tell that later than the next packet comes. */
+/** The in-memory store is synchronous; a real promise would resolve after the next packet is processed. */
 const STORED: PromiseLike<void> = {
-  // biome-ignore lint/suspicious/noThenProperty: Aedes asks for a promise and calls no more than this
+  // biome-ignore lint/suspicious/noThenProperty: Aedes expects a promise and calls only this method
   then(done) {
     done?.()
     return this as never
   },
 }
 
-async function* inTurn(wide: Readable, narrow: Readable) {
+async function* concat(wide: Readable, narrow: Readable) {
   for await (const packet of wide) if (!packet.topic.startsWith('$')) yield packet
   yield* narrow
 }
@@ -49,8 +49,8 @@ function isWide(filter: string): boolean {
   return /^[+#]/.test(filter)
 }
 
-/** The retained messages for one SUBSCRIBE. Its subscriptions are live already, so what is said meanwhile comes that way. */
-class RetainedAnswer extends Readable {
+/** The retained messages for one SUBSCRIBE. Its subscriptions are active, so newer messages arrive through those. */
+class RetainedResponse extends Readable {
   readonly #packets: Readable
   readonly #outdated = new Set<string>()
 
@@ -59,12 +59,12 @@ class RetainedAnswer extends Readable {
     this.#packets = packets
   }
 
-  /** This topic was said anew. */
+  /** A newer message of this topic was published. */
   outdate(topic: string): void {
     this.#outdated.add(topic)
   }
 
-  /** One by one: whether a message is still true can only be asked when it is its turn, not while it waits in a buffer. */
+  /** One at a time: whether a message is outdated is decided when it is sent, not when it is buffered. */
   override pipe<T extends NodeJS.WritableStream>(target: T): T {
     this.#send(target as unknown as Writable).then(
       () => this.destroy(),

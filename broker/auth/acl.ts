@@ -1,11 +1,11 @@
 import { covers, matches } from './topic-filter.ts'
 import type { Rules } from './users.ts'
 
-/** Answers that are kept; a client that makes names up must not fill the memory. */
-const MOST_ANSWERS = 1_000
+/** Cached decisions; a client that invents topic names must not fill the memory. */
+const MAX_CACHED = 1_000
 
-/** The rules of a user, quick enough to be asked for each message. */
-export class RuleSet {
+/** The rules of a user, with a cache because every message is checked. */
+export class Acl {
   readonly #rules: Rules
   readonly #publish = new Map<string, boolean>()
   readonly #read = new Map<string, boolean>()
@@ -14,9 +14,9 @@ export class RuleSet {
     this.#rules = rules
   }
 
-  /** Topics that begin with `$` are the broker's own. */
+  /** Topics that begin with `$` belong to the broker. */
   mayPublish(topic: string): boolean {
-    return remembered(
+    return cached(
       this.#publish,
       topic,
       () => !topic.startsWith('$') && some(this.#rules.publish, matches, topic),
@@ -24,7 +24,7 @@ export class RuleSet {
   }
 
   mayRead(topic: string): boolean {
-    return remembered(this.#read, topic, () => some(this.#rules.subscribe, matches, topic))
+    return cached(this.#read, topic, () => some(this.#rules.subscribe, matches, topic))
   }
 
   maySubscribe(filter: string): boolean {
@@ -36,11 +36,11 @@ function some(filters: readonly string[], test: typeof matches, name: string): b
   return filters.some((filter) => test(filter, name))
 }
 
-function remembered(answers: Map<string, boolean>, topic: string, ask: () => boolean): boolean {
-  const known = answers.get(topic)
+function cached(cache: Map<string, boolean>, topic: string, decide: () => boolean): boolean {
+  const known = cache.get(topic)
   if (known !== undefined) return known
-  const answer = ask()
-  if (answers.size >= MOST_ANSWERS) answers.clear()
-  answers.set(topic, answer)
-  return answer
+  const decision = decide()
+  if (cache.size >= MAX_CACHED) cache.clear()
+  cache.set(topic, decision)
+  return decision
 }

@@ -1,69 +1,69 @@
 import type { Client } from 'aedes'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import { RuleSet } from './acl.ts'
+import { Acl } from './acl.ts'
 import { ClientIds } from './client-ids.ts'
 import type { Credentials } from './credentials.ts'
 import { LoginThrottle, throttleKeys } from './login-throttle.ts'
-import { originOf } from './peer-address.ts'
+import { peerOf } from './peer-address.ts'
 import type { User, Users } from './users.ts'
 
 /** Return codes of a CONNACK, MQTT 3.1.1 §3.2.2.3. */
-const CODE = { identifier: 2, unavailable: 3, password: 4, notAuthorized: 5 } as const
+const RETURN_CODE = { identifier: 2, unavailable: 3, password: 4, notAuthorized: 5 } as const
 
-/** Why somebody is not let in. */
-export interface Refusal {
-  code: (typeof CODE)[keyof typeof CODE]
-  /** For the log and the counter. */
+/** Why a client is rejected. */
+export interface Rejection {
+  code: (typeof RETURN_CODE)[keyof typeof RETURN_CODE]
+  /** For the log. */
   reason: string
 }
 
-/** Who may come in, and what they may say and hear. */
-export interface Access {
-  /** Undefined: come in. */
+/** Authenticates clients and checks their rights. */
+export interface Authorizer {
+  /** Resolves to undefined if the client is accepted. */
   login(
     client: Client,
     username: string | undefined,
     password: Buffer | undefined,
-  ): Promise<Refusal | undefined>
+  ): Promise<Rejection | undefined>
   mayPublish(client: Client, topic: string): boolean
   maySubscribe(client: Client, filter: string): boolean
   mayRead(client: Client, topic: string): boolean
-  /** It came without user name. */
-  isNameless(client: Client): boolean
+  /** It connected without a user name. */
+  isAnonymous(client: Client): boolean
 }
 
-interface AccessDeps {
+interface AuthorizerDeps {
   users: Users
   credentials: Credentials
-  tally: EventCounter
+  counters: EventCounter
   log: Logger
 }
 
-interface Admitted {
+interface Grant {
   user: User | undefined
-  rules: RuleSet
+  rules: Acl
 }
 
-/** The access that `configs/broker.yaml` grants. */
-export class UserAccess implements Access {
+/** The rights of the users file. */
+export class UserAuthorizer implements Authorizer {
   readonly #credentials: Credentials
-  readonly #tally: EventCounter
+  readonly #counters: EventCounter
   readonly #log: Logger
   readonly #throttle = new LoginThrottle()
   readonly #ids: ClientIds
-  /** Also of those who are gone: their wills are still to be judged. */
-  readonly #admitted = new WeakMap<Client, Admitted>()
+  /** Includes disconnected clients: their last wills are still to be checked. */
+  readonly #grants = new WeakMap<Client, Grant>()
   readonly #connected = new Set<Client>()
   #users: Users
-  #rules: Map<string | undefined, RuleSet>
+  #rules: Map<string | undefined, Acl>
 
-  constructor({ users, credentials, tally, log }: AccessDeps) {
+  constructor({ users, credentials, counters, log }: AuthorizerDeps) {
     this.#users = users
     this.#rules = compile(users)
     this.#ids = new ClientIds(users)
     this.#credentials = credentials
-    this.#tally = tally
+    this.#counters = counters
     this.#log = log
   }
 
@@ -71,119 +71,117 @@ export class UserAccess implements Access {
     client: Client,
     username: string | undefined,
     password: Buffer | undefined,
-  ): Promise<Refusal | undefined> {
-    const refusal =
-      username === undefined ? this.#withoutName(client) : await this.#identify(client, username, password)
+  ): Promise<Rejection | undefined> {
+    const rejection =
+      username === undefined
+        ? this.#acceptAnonymous(client)
+        : await this.#authenticate(client, username, password)
     const user = username === undefined ? undefined : this.#users.byName.get(username)
-    const refused = refusal ?? this.#claim(client, user)
-    if (refused) {
-      this.#tally.count('logins_refused')
-      const { address } = originOf(client.conn)
-      const who = { address, user: username?.slice(0, 64), client: client.id?.slice(0, 64) }
-      this.#log.debug({ ...who, reason: refused.reason }, 'login refused')
+    const rejected = rejection ?? this.#claim(client, user)
+    if (rejected) {
+      this.#counters.count('logins_refused')
+      const { address } = peerOf(client.conn)
+      const fields = { address, user: username?.slice(0, 64), client: client.id?.slice(0, 64) }
+      this.#log.debug({ ...fields, reason: rejected.reason }, 'login rejected')
     }
-    return refused
+    return rejected
   }
 
   mayPublish(client: Client, topic: string): boolean {
-    return this.#admitted.get(client)?.rules.mayPublish(topic) ?? false
+    return this.#grants.get(client)?.rules.mayPublish(topic) ?? false
   }
 
   maySubscribe(client: Client, filter: string): boolean {
-    return this.#admitted.get(client)?.rules.maySubscribe(filter) ?? false
+    return this.#grants.get(client)?.rules.maySubscribe(filter) ?? false
   }
 
   mayRead(client: Client, topic: string): boolean {
-    return this.#admitted.get(client)?.rules.mayRead(topic) ?? false
+    return this.#grants.get(client)?.rules.mayRead(topic) ?? false
   }
 
-  isNameless(client: Client): boolean {
-    return this.#admitted.get(client)?.user === undefined
+  isAnonymous(client: Client): boolean {
+    return this.#grants.get(client)?.user === undefined
   }
 
-  /** The name of a client's user, for the log. */
-  userOf(client: Client): string | undefined {
-    return this.#admitted.get(client)?.user?.name
+  /** Number of stored sessions whose client is not connected. */
+  get offlineSessions(): number {
+    return this.#ids.offlineSessions
   }
 
-  /** Sessions that are kept for clients who are away. */
-  get away(): number {
-    return this.#ids.away
-  }
-
-  /** New users from now on. Those whose user has changed are sent away, and come back under the new rules. */
+  /** Replaces the users. Clients whose user has changed are disconnected, so that they reconnect under the new rules. */
   reload(users: Users): void {
     const before = this.#users
     this.#users = users
     this.#rules = compile(users)
     this.#ids.reload(users)
     for (const client of this.#connected) {
-      const user = this.#admitted.get(client)?.user
-      const [then, now] = user ? [user, users.byName.get(user.name)] : [before.local, users.local]
-      if (asText(then) === asText(now)) continue
-      // its will is judged by what it may now
-      this.#admitted.set(client, { user, rules: this.#rules.get(user?.name) ?? NOTHING })
+      const user = this.#grants.get(client)?.user
+      const [old, current] = user ? [user, users.byName.get(user.name)] : [before.local, users.local]
+      if (asText(old) === asText(current)) continue
+      // its last will is checked against the new rules
+      this.#grants.set(client, { user, rules: this.#rules.get(user?.name) ?? NO_RIGHTS })
       client.conn.destroy()
     }
   }
 
-  #withoutName(client: Client): Refusal | undefined {
-    if (originOf(client.conn).local) return undefined
-    return { code: CODE.notAuthorized, reason: 'no user name, and not on this machine' }
+  #acceptAnonymous(client: Client): Rejection | undefined {
+    if (peerOf(client.conn).local) return undefined
+    return { code: RETURN_CODE.notAuthorized, reason: 'no user name, and not connected over loopback' }
   }
 
-  async #identify(
+  async #authenticate(
     client: Client,
     username: string,
     password: Buffer | undefined,
-  ): Promise<Refusal | undefined> {
-    const { address } = originOf(client.conn)
+  ): Promise<Rejection | undefined> {
+    const { address } = peerOf(client.conn)
     const user = this.#users.byName.get(username)
     const given = password ?? Buffer.alloc(0)
-    // nobody guesses these, and a stranger's failures must not keep a service out
+    // a generated password cannot be guessed, and the failures of other clients must not lock out a service
     if (user && this.#credentials.isGenerated(user, given)) return undefined
     const keys = throttleKeys(address, username)
-    if (keys.some((key) => this.#throttle.wait(key) > 0)) {
-      this.#tally.count('logins_throttled')
-      return { code: CODE.notAuthorized, reason: 'too many failed logins' }
+    if (keys.some((key) => this.#throttle.delay(key) > 0)) {
+      this.#counters.count('logins_throttled')
+      return { code: RETURN_CODE.notAuthorized, reason: 'too many failed logins' }
     }
     const verdict = await this.#credentials.check(user, given)
-    if (verdict === 'busy') return { code: CODE.unavailable, reason: 'too many logins at once' }
-    if (verdict === 'wrong') {
+    if (verdict === 'busy') return { code: RETURN_CODE.unavailable, reason: 'too many logins at once' }
+    if (verdict === 'invalid') {
       for (const key of keys) this.#throttle.failed(key)
-      return { code: CODE.password, reason: 'wrong user name or password' }
+      return { code: RETURN_CODE.password, reason: 'wrong user name or password' }
     }
-    // those of the address stay, and are forgotten with time
+    // the failures of the address stay and expire
     this.#throttle.succeeded(keys.at(-1) ?? '')
     return undefined
   }
 
-  #claim(client: Client, user: User | undefined): Refusal | undefined {
-    if (client.conn.destroyed) return { code: CODE.unavailable, reason: 'gone before it was let in' }
+  #claim(client: Client, user: User | undefined): Rejection | undefined {
+    if (client.conn.destroyed)
+      return { code: RETURN_CODE.unavailable, reason: 'disconnected before it was accepted' }
     const { id, clean } = client
-    const reason = this.#ids.refusal(id, user, clean)
-    if (reason) return { code: CODE.identifier, reason: `client id ${reason}` }
+    const reason = this.#ids.rejection(id, user, clean)
+    if (reason) return { code: RETURN_CODE.identifier, reason: `client id ${reason}` }
     const rules = this.#rules.get(user?.name)
-    if (!rules) return { code: CODE.unavailable, reason: 'its user was removed' }
-    this.#ids.taken(id, user, clean)
-    this.#admitted.set(client, { user, rules })
+    if (!rules) return { code: RETURN_CODE.unavailable, reason: 'its user was removed' }
+    this.#ids.connected(id, user, clean)
+    this.#grants.set(client, { user, rules })
     this.#connected.add(client)
     client.conn.once('close', () => {
-      this.#ids.gone(id)
+      this.#ids.disconnected(id)
       this.#connected.delete(client)
     })
     return undefined
   }
 }
 
-const NOTHING = new RuleSet({ publish: [], subscribe: [] })
+const NO_RIGHTS = new Acl({ publish: [], subscribe: [] })
 
 function asText(rules: unknown): string {
   return JSON.stringify(rules, (_key, value) => (value instanceof Map ? [...value] : value)) ?? ''
 }
 
-function compile(users: Users): Map<string | undefined, RuleSet> {
-  const rules = new Map<string | undefined, RuleSet>([[undefined, new RuleSet(users.local)]])
-  for (const user of users.byName.values()) rules.set(user.name, new RuleSet(user))
+function compile(users: Users): Map<string | undefined, Acl> {
+  const rules = new Map<string | undefined, Acl>([[undefined, new Acl(users.local)]])
+  for (const user of users.byName.values()) rules.set(user.name, new Acl(user))
   return rules
 }

@@ -1,12 +1,12 @@
 import type { User, Users } from './users.ts'
 
-/** Sessions that outlive their connection, at most per user; `local` clients together count as one. */
-const MOST_SESSIONS = 50
+/** Persistent sessions of one user; all clients without a user name together count as one. */
+const MAX_SESSIONS = 50
 
-/** Who has which client id: nobody is thrown out, and nobody's session taken over, by another user. */
+/** Ownership of client ids: a user can neither disconnect the clients of another user nor take over their sessions. */
 export class ClientIds {
-  /** Users whose client or stored session has the id; undefined as a value is a client without user. */
-  readonly #taken = new Map<string, { user: string | undefined; clients: number; stored: boolean }>()
+  /** Client ids that are connected or have a stored session; user undefined: a client without a user name. */
+  readonly #inUse = new Map<string, { user: string | undefined; clients: number; stored: boolean }>()
   readonly #stored = new Map<string | undefined, number>()
   #users: Users
 
@@ -14,52 +14,52 @@ export class ClientIds {
     this.#users = users
   }
 
-  /** The users as they are from now on. */
+  /** Replaces the users. */
   reload(users: Users): void {
     this.#users = users
   }
 
-  /** Why this user, undefined for none, may not have the id; undefined if it may. */
-  refusal(id: string, user: User | undefined, clean: boolean): string | undefined {
+  /** The reason to reject the id for this user; undefined if it is accepted. */
+  rejection(id: string, user: User | undefined, clean: boolean): string | undefined {
     const owner = this.#ownerOf(id)
-    const own = user !== undefined && (owner === user.name || namesId(user, id))
-    const other = owner ?? this.#namedBy(id)
+    const own = user !== undefined && (owner === user.name || listsId(user, id))
+    const other = owner ?? this.#listedBy(id)
     if (!own && other !== undefined) return `belongs to user ${other}`
-    const there = this.#taken.get(id)
-    if (there && there.user !== user?.name) return 'is in use by another user'
+    const current = this.#inUse.get(id)
+    if (current && current.user !== user?.name) return 'is in use by another user'
     const stored = this.#stored.get(user?.name) ?? 0
-    if (!clean && !there?.stored && stored >= MOST_SESSIONS) return 'would be one session too many'
+    if (!clean && !current?.stored && stored >= MAX_SESSIONS) return 'exceeds the number of stored sessions'
     return undefined
   }
 
-  /** A client is let in. */
-  taken(id: string, user: User | undefined, clean: boolean): void {
-    const entry = this.#taken.get(id) ?? { user: user?.name, clients: 0, stored: false }
+  /** A client is accepted. */
+  connected(id: string, user: User | undefined, clean: boolean): void {
+    const entry = this.#inUse.get(id) ?? { user: user?.name, clients: 0, stored: false }
     if (entry.stored === clean) this.#count(entry.user, clean ? -1 : 1)
     entry.stored = !clean
     entry.clients++
-    this.#taken.set(id, entry)
+    this.#inUse.set(id, entry)
   }
 
   /** Its connection has ended. */
-  gone(id: string): void {
-    const entry = this.#taken.get(id)
-    if (entry && --entry.clients <= 0 && !entry.stored) this.#taken.delete(id)
+  disconnected(id: string): void {
+    const entry = this.#inUse.get(id)
+    if (entry && --entry.clients <= 0 && !entry.stored) this.#inUse.delete(id)
   }
 
-  /** Sessions that are kept with nobody connected to them. */
-  get away(): number {
+  /** Number of stored sessions whose client is not connected. */
+  get offlineSessions(): number {
     let count = 0
-    for (const { clients, stored } of this.#taken.values()) if (stored && clients <= 0) count++
+    for (const { clients, stored } of this.#inUse.values()) if (stored && clients <= 0) count++
     return count
   }
 
-  /** Who lists the id among its own; `*` alone keeps nobody else away. */
-  #namedBy(id: string): string | undefined {
+  /** The user that lists the id in `client_ids` or `sessions`; the pattern `*` alone reserves nothing. */
+  #listedBy(id: string): string | undefined {
     return [...this.#users.byName.values()].find(
       (user) =>
         user.sessions.has(id) ||
-        isNamed(
+        matchesPattern(
           user.clientIds.filter((pattern) => pattern !== '*'),
           id,
         ),
@@ -70,7 +70,7 @@ export class ClientIds {
     this.#stored.set(user, (this.#stored.get(user) ?? 0) + by)
   }
 
-  /** `relay-bridge-inbox` is of `relay-bridge`, also when there is a user `relay`. */
+  /** The longest user name wins: `relay-bridge-inbox` belongs to `relay-bridge`, even if there is a user `relay`. */
   #ownerOf(id: string): string | undefined {
     for (let end = id.length; end > 0; end = id.lastIndexOf('-', end - 1)) {
       const name = id.slice(0, end)
@@ -80,11 +80,11 @@ export class ClientIds {
   }
 }
 
-function namesId({ clientIds, sessions }: User, id: string): boolean {
-  return sessions.has(id) || isNamed(clientIds, id)
+function listsId({ clientIds, sessions }: User, id: string): boolean {
+  return sessions.has(id) || matchesPattern(clientIds, id)
 }
 
-function isNamed(patterns: readonly string[], id: string): boolean {
+function matchesPattern(patterns: readonly string[], id: string): boolean {
   return patterns.some((pattern) =>
     pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : pattern === id,
   )

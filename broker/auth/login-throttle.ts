@@ -1,12 +1,11 @@
 import { isLoopback } from '#lib/loopback.ts'
 
-/** Failed logins that cost nothing yet. */
-const FREE_TRIES = 5
-const FIRST_WAIT = 1_000
-const LONGEST_WAIT = 60_000
-/** After this long without a failure all is forgotten, ms. */
-const FORGET_AFTER = 10 * 60_000
-const MOST_ADDRESSES = 1_000
+/** Failed logins without a delay. */
+const FREE_ATTEMPTS = 5
+const FIRST_DELAY_MS = 1_000
+const MAX_DELAY_MS = 60_000
+const FORGET_AFTER_MS = 10 * 60_000
+const MAX_ADDRESSES = 1_000
 
 interface Failures {
   count: number
@@ -14,8 +13,8 @@ interface Failures {
 }
 
 /**
- * Makes those wait who guess passwords: after {@link FREE_TRIES} failures 1 s, doubled with each further one up to a
- * minute. Bounded: the address that was quiet for longest is forgotten first.
+ * Delays password guessing: 1 s after {@link FREE_ATTEMPTS} failures, doubled with each further one up to a minute.
+ * Bounded: the address with the oldest failure is removed first.
  */
 export class LoginThrottle {
   readonly #failures = new Map<string, Failures>()
@@ -26,22 +25,22 @@ export class LoginThrottle {
     this.#now = now
   }
 
-  /** How long this address has to wait before its next try counts, milliseconds; 0 if it may try. */
-  wait(key: string): number {
+  /** Milliseconds until the next attempt is allowed; 0 if it is allowed now. */
+  delay(key: string): number {
     const failures = this.#failures.get(key)
-    if (!failures || failures.count < FREE_TRIES) return 0
-    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(10, failures.count - FREE_TRIES))
-    return Math.max(0, failures.last + wait - this.#now())
+    if (!failures || failures.count < FREE_ATTEMPTS) return 0
+    const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(10, failures.count - FREE_ATTEMPTS))
+    return Math.max(0, failures.last + delay - this.#now())
   }
 
   failed(key: string): void {
     const now = this.#now()
     const before = this.#failures.get(key)
-    const count = before && now - before.last < FORGET_AFTER ? before.count + 1 : 1
+    const count = before && now - before.last < FORGET_AFTER_MS ? before.count + 1 : 1
     this.#failures.delete(key)
     this.#failures.set(key, { count, last: now })
     const [oldest] = this.#failures.keys()
-    if (this.#failures.size > MOST_ADDRESSES && oldest !== undefined) this.#failures.delete(oldest)
+    if (this.#failures.size > MAX_ADDRESSES && oldest !== undefined) this.#failures.delete(oldest)
   }
 
   succeeded(key: string): void {
@@ -50,16 +49,16 @@ export class LoginThrottle {
 }
 
 /**
- * Whom a failed login counts against: the address, of IPv6 its /64, which one machine has to itself, and there the user, so
- * that whoever has one right password cannot guess others. On this machine the user alone: one service with a wrong
- * password must not keep the others out.
+ * Throttle keys of a failed login: the address (for IPv6 its /64, which a single machine can use), and the user at that
+ * address, so that a client with one valid password cannot guess others. On this machine the user alone: a service with
+ * a wrong password must not lock out the others.
  */
 export function throttleKeys(address: string, user: string): string[] {
   const name = user.slice(0, 64)
   return isLoopback(address) ? [`local ${name}`] : [networkOf(address), `${networkOf(address)} ${name}`]
 }
 
-/** One machine, as far as an address tells: IPv4 as it is, IPv6 without its last 64 bits. */
+/** The address without the part that a single machine can vary: IPv4 unchanged, IPv6 without its last 64 bits. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::')

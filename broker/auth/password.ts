@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { hashPassword } from './password-hash.ts'
 
-/** `npm run broker:password`: reads a password, which is not shown, and prints the line for configs/broker.yaml. */
+/** `npm run broker:password`: reads a password without echo and prints the line for configs/broker.yaml. */
 async function main(): Promise<void> {
   const silent = new Writable({ write: (_text, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: silent, terminal: process.stdin.isTTY })
@@ -11,7 +11,7 @@ async function main(): Promise<void> {
   lines.close()
   if (process.stdin.isTTY) process.stderr.write('\n')
   if (!password) {
-    process.stderr.write('no password: type one, or pipe it in\n')
+    process.stderr.write('no password: type one, or pass it on stdin\n')
     process.exitCode = 1
     return
   }

@@ -1,25 +1,25 @@
 import type { Duplex } from 'node:stream'
 
-/** Where a connection comes from. */
-export interface Origin {
-  /** The peer's IP address; IPv4 also where it came over an IPv6 socket. */
+/** The remote end of a connection. */
+export interface Peer {
+  /** IP address; IPv4 also if it arrived on an IPv6 socket. */
   address: string
-  /** It may do without user name: this machine, over plain TCP, at a listener that nobody else reaches. */
+  /** Needs no user name: it is on this machine, and the listener is plain TCP on a loopback address. */
   local: boolean
 }
 
-const origins = new WeakMap<Duplex, Origin>()
+const peers = new WeakMap<Duplex, Peer>()
 
-export function setOrigin(connection: Duplex, origin: Origin): void {
-  origins.set(connection, origin)
+export function setPeer(connection: Duplex, peer: Peer): void {
+  peers.set(connection, peer)
 }
 
-/** The origin of a connection; a stranger's when nobody has told. */
-export function originOf(connection: Duplex): Origin {
-  return origins.get(connection) ?? { address: 'unknown', local: false }
+/** The peer of a connection; an unknown remote one by default. */
+export function peerOf(connection: Duplex): Peer {
+  return peers.get(connection) ?? { address: 'unknown', local: false }
 }
 
-/** `::ffff:10.0.0.1` is 10.0.0.1. */
+/** Maps `::ffff:10.0.0.1` to `10.0.0.1`. */
 export function plainAddress(address: string | undefined): string {
   return (address ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
 }

@@ -8,34 +8,34 @@ interface Persistence {
 }
 
 /**
- * The sessions that `configs/broker.yaml` wants kept, as if their clients had been there and had gone: a broker that was
- * restarted has forgotten them, and what is said before they are back would be acknowledged and go nowhere.
+ * Creates the sessions that the users file lists, as if their clients had subscribed and disconnected. A restarted broker
+ * has lost its sessions: without this, messages published before those clients reconnect would be acknowledged and lost.
  */
-export class StandingSessions {
+export class ProvisionedSessions {
   readonly #persistence: Persistence
   readonly #queues: Broker['queues']
-  readonly #absent: readonly string[]
-  #kept = new Map<string, string>()
+  readonly #disabled: readonly string[]
+  #current = new Map<string, string>()
 
-  /** Users in `absent` have none. */
-  constructor({ aedes, queues }: Pick<Broker, 'aedes' | 'queues'>, absent: readonly string[]) {
+  /** The users in `disabled` get no session: it would never be fetched. */
+  constructor({ aedes, queues }: Pick<Broker, 'aedes' | 'queues'>, disabled: readonly string[]) {
     this.#persistence = (aedes as Aedes & { persistence: Persistence }).persistence
     this.#queues = queues
-    this.#absent = absent
+    this.#disabled = disabled
   }
 
-  /** Keeps those of these users from now on, and no others. */
-  async keep({ byName }: Users): Promise<void> {
-    const before = this.#kept
-    const users = [...byName.values()].filter(({ name }) => !this.#absent.includes(name))
-    const wanted = users.flatMap(({ sessions }) => [...sessions])
-    this.#kept = new Map(wanted.map(([id, filters]) => [id, filters.join(' ')]))
-    this.#queues.protect(this.#kept.keys())
+  /** Creates the sessions of these users and deletes those that the previous users file listed in addition. */
+  async apply({ byName }: Users): Promise<void> {
+    const before = this.#current
+    const users = [...byName.values()].filter(({ name }) => !this.#disabled.includes(name))
+    const listed = users.flatMap(({ sessions }) => [...sessions])
+    this.#current = new Map(listed.map(([id, filters]) => [id, filters.join(' ')]))
+    this.#queues.protect(this.#current.keys())
     for (const [id, filters] of before) {
-      if (this.#kept.get(id) !== filters) await this.#persistence.cleanSubscriptions({ id })
+      if (this.#current.get(id) !== filters) await this.#persistence.cleanSubscriptions({ id })
     }
-    for (const [id, filters] of wanted) {
-      if (before.get(id) === this.#kept.get(id)) continue
+    for (const [id, filters] of listed) {
+      if (before.get(id) === this.#current.get(id)) continue
       const subscriptions = filters.map((topic) => ({ topic, qos: 1 as const }))
       await this.#persistence.addSubscriptions({ id }, subscriptions)
     }

@@ -11,8 +11,8 @@ interface LoginConfig {
 }
 
 /**
- * The users of `broker.users_file`, and what tells whether a password is theirs. Generates the passwords that nobody has
- * configured. Throws a ConfigError when the file cannot be read or understood.
+ * Reads `broker.users_file` and generates the passwords of users without a hash. Throws a ConfigError if the file cannot
+ * be read or is invalid.
  */
 export function loadUsers(config: LoginConfig, log: Logger): { users: Users; credentials: Credentials } {
   const { bus, data_dir } = config
@@ -24,7 +24,10 @@ export function loadUsers(config: LoginConfig, log: Logger): { users: Users; cre
       return ensurePassword(data_dir, user)
     } catch (err) {
       if (!failed) {
-        log.error({ err, data_dir }, 'password not there: is data_dir writable? Its user cannot log in')
+        log.error(
+          { err, user, data_dir },
+          'cannot create the password file: is data_dir writable? This user cannot log in',
+        )
       }
       failed = true
       return undefined
@@ -32,7 +35,10 @@ export function loadUsers(config: LoginConfig, log: Logger): { users: Users; cre
   }
   for (const { name, hash } of users.byName.values()) if (hash === undefined) passwordOf(name)
   if (bus.username !== undefined && !users.byName.has(bus.username)) {
-    log.warn({ user: bus.username }, 'bus.username is no user of broker.users_file: services cannot log in')
+    log.warn(
+      { user: bus.username },
+      'bus.username is not a user of broker.users_file: the services cannot log in',
+    )
   }
   return { users, credentials: new Credentials(passwordOf) }
 }

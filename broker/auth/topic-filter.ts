@@ -1,29 +1,34 @@
-/**
- * Whether a topic name is of a filter, MQTT 3.1.1 §4.7. A wildcard at the front means no topic that begins with `$`
- * [MQTT-4.7.2-1].
- */
+/** Whether a filter matches a topic name, MQTT 3.1.1 §4.7. A leading wildcard does not match `$` topics [MQTT-4.7.2-1]. */
 export function matches(filter: string, topic: string): boolean {
-  return walk(filter, topic, (mine, theirs) => mine === '+' || mine === theirs)
+  return compareLevels(filter, topic, (level, other) => level === '+' || level === other)
 }
 
-/** Whether every topic that `wanted` can name is of `filter` as well. */
-export function covers(filter: string, wanted: string): boolean {
-  return walk(filter, wanted, (mine, theirs) => theirs !== '#' && (mine === '+' || mine === theirs))
+/** Whether `filter` matches every topic that `requested` matches. */
+export function covers(filter: string, requested: string): boolean {
+  return compareLevels(
+    filter,
+    requested,
+    (level, other) => other !== '#' && (level === '+' || level === other),
+  )
 }
 
-function walk(filter: string, name: string, same: (mine: string, theirs: string) => boolean): boolean {
+function compareLevels(
+  filter: string,
+  name: string,
+  isMatch: (level: string, other: string) => boolean,
+): boolean {
   if (name.startsWith('$') && /^[+#]/.test(filter)) return false
-  const mine = filter.split('/')
-  const theirs = name.split('/')
-  for (const [i, level] of mine.entries()) {
-    if (level === '#') return true // also the level above it: `a/#` is `a` too
-    const other = theirs[i]
-    if (other === undefined || !same(level, other)) return false
+  const levels = filter.split('/')
+  const others = name.split('/')
+  for (const [i, level] of levels.entries()) {
+    if (level === '#') return true // includes the parent level: `a/#` matches `a`
+    const other = others[i]
+    if (other === undefined || !isMatch(level, other)) return false
   }
-  return mine.length === theirs.length
+  return levels.length === others.length
 }
 
-/** Whether it may be subscribed to: wildcards fill a level of their own, `#` the last one [MQTT-4.7.1]. */
+/** Whether it is a valid topic filter: a wildcard occupies a whole level, `#` the last one [MQTT-4.7.1-2, -3]. */
 export function isFilter(text: string): boolean {
   return (
     text !== '' &&

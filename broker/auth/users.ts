@@ -6,7 +6,7 @@ import { isPasswordHash } from './password-hash.ts'
 import { isFilter } from './topic-filter.ts'
 
 const filters = z
-  .array(z.string().refine(isFilter, 'no topic filter: + and # fill a level of their own, # the last one'))
+  .array(z.string().refine(isFilter, 'invalid topic filter: + and # occupy a whole level, # the last one'))
   .max(200)
   .default([])
 
@@ -15,7 +15,7 @@ const Rules = z.strictObject({ publish: filters, subscribe: filters })
 const User = Rules.extend({
   password: z
     .string()
-    .refine(isPasswordHash, 'not a hash: npm run broker:password makes one of your password')
+    .refine(isPasswordHash, 'not a password hash: create one with npm run broker:password')
     .optional(),
   client_ids: z.array(z.string().min(1)).max(50).default([]),
   sessions: z.record(z.string().min(1), filters).default({}),
@@ -23,12 +23,12 @@ const User = Rules.extend({
 
 const UsersFile = z.strictObject({
   users: z
-    .record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'a user name is a-z, 0-9, - and _'), User)
+    .record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'a user name consists of a-z, 0-9, - and _'), User)
     .default({}),
   local: Rules.prefault({}),
 })
 
-/** What one kind of client may say and hear. Filters are whole, the prefix filled in. */
+/** Rights of a client, as topic filters with the prefix filled in. */
 export interface Rules {
   publish: readonly string[]
   subscribe: readonly string[]
@@ -37,22 +37,22 @@ export interface Rules {
 /** One user of the broker. */
 export interface User extends Rules {
   name: string
-  /** scrypt hash; undefined where the password is generated or that of section `bus`. */
+  /** scrypt hash; undefined if the password is generated or the one of section `bus`. */
   hash: string | undefined
-  /** Further client ids of this user, one that ends in `*` means what begins so. */
+  /** Additional client ids of this user; a trailing `*` matches any suffix. */
   clientIds: readonly string[]
-  /** Sessions that are kept from the broker's start on: filters, QoS 1, by client id. */
+  /** Sessions that exist from the start of the broker: filters (QoS 1) by client id. */
   sessions: ReadonlyMap<string, readonly string[]>
 }
 
-/** Everybody whom the broker knows. */
+/** The content of the users file. */
 export interface Users {
   byName: ReadonlyMap<string, User>
-  /** A client on this machine without credentials. */
+  /** Rights of a client on this machine without a user name. */
   local: Rules
 }
 
-/** Reads `configs/broker.yaml`; `prefix` takes the place of `~`. Throws {@link ConfigError} with path and reason. */
+/** Reads the users file, by default `configs/broker.yaml`; `~` stands for `prefix`. Throws {@link ConfigError} with path and reason. */
 export function readUsers(path: string, prefix: string): Users {
   const parsed = UsersFile.safeParse(readYaml(path))
   if (!parsed.success) {
@@ -60,24 +60,27 @@ export function readUsers(path: string, prefix: string): Users {
     throw new ConfigError(lines.join('\n'))
   }
   const { users, local } = parsed.data
-  const wholeOf = (some: readonly string[]) => some.map((filter) => filter.replace(/^~(?=\/)/, prefix))
-  const whole = ({ publish, subscribe }: Rules) => ({
-    publish: wholeOf(publish),
-    subscribe: wholeOf(subscribe),
+  const expand = (some: readonly string[]) => some.map((filter) => filter.replace(/^~(?=\/)/, prefix))
+  const expandRules = ({ publish, subscribe }: Rules) => ({
+    publish: expand(publish),
+    subscribe: expand(subscribe),
   })
   const byName = new Map(
     Object.entries(users).map(([name, { password: hash, client_ids: clientIds, sessions, ...rules }]) => [
       name,
       {
-        ...{ name, hash, clientIds, ...whole(rules) },
-        sessions: new Map(Object.entries(sessions).map(([id, some]) => [id, wholeOf(some)])),
+        name,
+        hash,
+        clientIds,
+        ...expandRules(rules),
+        sessions: new Map(Object.entries(sessions).map(([id, some]) => [id, expand(some)])),
       },
     ]),
   )
-  return { byName, local: whole(local) }
+  return { byName, local: expandRules(local) }
 }
 
-/** Only the first line of the parser's message is told: the rest shows the file, and so its hashes. */
+/** Reports only the first line of the parser's message: the rest quotes the file, and so its hashes. */
 function readYaml(path: string): unknown {
   const document = parseDocument(readConfiguredFile('broker.users_file:', path).toString())
   const problem = document.errors[0]

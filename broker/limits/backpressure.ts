@@ -1,60 +1,60 @@
 import type { AuthorizeForwardHandler, Client } from 'aedes'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 
-/** Bounds on the bytes that wait for one client. */
-export interface WaitingBounds {
-  /** Above this many waiting bytes a client gets no QoS 0 message. */
+/** Limits on the bytes that are pending for one client. */
+export interface BackpressureLimits {
+  /** Above this, QoS 0 messages for the client are dropped [bytes]. */
   dropAbove: number
-  /** Above this many it is closed. */
+  /** Above this, the client is closed [bytes]. */
   closeAbove: number
-  /** After this long above `dropAbove`, in milliseconds, it is closed. */
+  /** After this time above `dropAbove` the client is closed [ms]. */
   closeAfter: number
 }
 
-export const WAITING_BOUNDS: WaitingBounds = {
+export const BACKPRESSURE_LIMITS: BackpressureLimits = {
   dropAbove: 1024 * 1024,
   closeAbove: 16 * 1024 * 1024,
   closeAfter: 10_000,
 }
 
-const LOOK_EVERY = 1_000
+const CHECK_INTERVAL_MS = 1_000
 
-/** Keeps a client that does not read from holding up the others, or our memory. */
-export interface WaitingGuard extends Disposable {
+/** Protects the other clients and the memory from a client that does not read. */
+export interface Backpressure extends Disposable {
   authorizeForward: AuthorizeForwardHandler
 }
 
 /**
- * Drops QoS 0 messages for a client that lags behind, and closes one that goes on lagging. Its socket must have a high
- * water mark above `closeAbove`: then Aedes never waits for a drain, and a frozen subscriber holds none of its 100
- * delivery slots. With Aedes's defaults one frozen subscriber stops every topic for a minute (moscajs/aedes#1060).
+ * Drops QoS 0 messages for a slow client and closes one that stays slow. The write high water mark of its stream must be
+ * above `closeAbove`: then Aedes never waits for a drain, and a stalled subscriber occupies none of its 100 delivery
+ * slots. With Aedes's defaults one stalled subscriber stops every topic for a minute (moscajs/aedes#1060).
  */
-export function createWaitingGuard(
+export function createBackpressure(
   clients: () => Iterable<Client>,
-  tally: EventCounter,
-  bounds: WaitingBounds = WAITING_BOUNDS,
-): WaitingGuard {
-  const laggingSince = new WeakMap<Client, number>()
+  counters: EventCounter,
+  limits: BackpressureLimits = BACKPRESSURE_LIMITS,
+): Backpressure {
+  const slowSince = new WeakMap<Client, number>()
   const close = (client: Client) => {
-    tally.count('clients_closed')
+    counters.count('clients_closed')
     client.conn.destroy()
   }
-  const look = () => {
+  const check = () => {
     for (const client of clients()) {
-      const waiting = client.conn.writableLength
-      if (waiting <= bounds.dropAbove) laggingSince.delete(client)
-      else if (!laggingSince.has(client)) laggingSince.set(client, performance.now())
-      else if (performance.now() - (laggingSince.get(client) ?? 0) > bounds.closeAfter) close(client)
+      const pending = client.conn.writableLength
+      if (pending <= limits.dropAbove) slowSince.delete(client)
+      else if (!slowSince.has(client)) slowSince.set(client, performance.now())
+      else if (performance.now() - (slowSince.get(client) ?? 0) > limits.closeAfter) close(client)
     }
   }
-  const timer = setInterval(look, LOOK_EVERY)
+  const timer = setInterval(check, CHECK_INTERVAL_MS)
   timer.unref()
   return {
     authorizeForward(client, packet) {
-      const waiting = client.conn.writableLength
-      if (waiting > bounds.closeAbove) close(client)
-      else if (waiting <= bounds.dropAbove || packet.qos > 0) return packet
-      tally.count('messages_dropped')
+      const pending = client.conn.writableLength
+      if (pending > limits.closeAbove) close(client)
+      else if (pending <= limits.dropAbove || packet.qos > 0) return packet
+      counters.count('messages_dropped')
       return null
     },
     [Symbol.dispose]: () => clearInterval(timer),

@@ -2,13 +2,13 @@ import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { networkOf } from '../auth/login-throttle.ts'
 
-/** How many connections there may be, and how fast they may come. */
-export interface AdmissionLimits {
-  /** Connections at the same time, all together. */
+/** Limits on the number and rate of connections. */
+export interface ConnectionLimits {
+  /** Concurrent connections in total. */
   max_clients: number
-  /** Connections at the same time from one address; this machine has no such limit. */
+  /** Concurrent connections from one address; loopback has no such limit. */
   max_clients_per_address: number
-  /** New connections a second from one address, after as many at once; ten times as many from this machine. */
+  /** New connections per second from one address, after a burst; ten times as many from loopback. */
   connections_per_second: number
 }
 
@@ -18,53 +18,53 @@ interface Bucket {
   filledAt: number
 }
 
-const MOST_ADDRESSES = 2_000
-/** A second's worth of connections may come at once, this many times. */
-const BURST_SECONDS = 5
-const LOCAL_RATE = 10
-/** Share of all places that only this machine gets, where the robot's own services are, and the most that it may be. */
-const RESERVED = 0.1
-const MOST_RESERVED = 100
+const MAX_ADDRESSES = 2_000
+/** The burst is this many seconds' worth of connections. */
+const BURST_S = 5
+const LOCAL_RATE_FACTOR = 10
+/** Share of all connections that is reserved for loopback, where the robot's services are, and its upper limit. */
+const RESERVED_SHARE = 0.1
+const MAX_RESERVED = 100
 
-/** Counts connections by address, and refuses those that are too many or come too fast. */
-export class Admission {
-  readonly #limits: AdmissionLimits
-  readonly #tally: EventCounter
+/** Counts connections by address and rejects those beyond the limits. */
+export class ConnectionLimiter {
+  readonly #limits: ConnectionLimits
+  readonly #counters: EventCounter
   readonly #now: () => number
   readonly #buckets = new Map<string, Bucket>()
   #open = 0
 
   /** `now` in milliseconds, monotonic. */
-  constructor(limits: AdmissionLimits, tally: EventCounter, now = () => performance.now()) {
+  constructor(limits: ConnectionLimits, counters: EventCounter, now = () => performance.now()) {
     this.#limits = limits
-    this.#tally = tally
+    this.#counters = counters
     this.#now = now
   }
 
-  /** A connection comes from this address. Undefined: it is refused; else call it when the connection ends. */
-  enter(address: string): (() => void) | undefined {
+  /** Returns undefined if the connection is rejected, else a function to call when it ends. */
+  accept(address: string): (() => void) | undefined {
     const local = isLoopback(address)
     const bucket = this.#bucketOf(local ? 'local' : networkOf(address), local)
-    const refused = this.#refusal(bucket, local)
-    if (refused) {
-      this.#tally.count(refused)
+    const rejection = this.#rejection(bucket, local)
+    if (rejection) {
+      this.#counters.count(rejection)
       return undefined
     }
     bucket.tokens--
     bucket.open++
     this.#open++
-    let left = false
+    let released = false
     return () => {
-      if (left) return
-      left = true
+      if (released) return
+      released = true
       bucket.open--
       this.#open--
     }
   }
 
-  #refusal(bucket: Bucket, local: boolean): string | undefined {
+  #rejection(bucket: Bucket, local: boolean): string | undefined {
     const { max_clients } = this.#limits
-    const reserved = local ? 0 : Math.min(MOST_RESERVED, max_clients * RESERVED)
+    const reserved = local ? 0 : Math.min(MAX_RESERVED, max_clients * RESERVED_SHARE)
     if (this.#open >= max_clients - reserved) return 'connections_too_many'
     if (!local && bucket.open >= this.#limits.max_clients_per_address)
       return 'connections_too_many_per_address'
@@ -74,18 +74,18 @@ export class Admission {
 
   #bucketOf(key: string, local: boolean): Bucket {
     const now = this.#now()
-    const rate = this.#limits.connections_per_second * (local ? LOCAL_RATE : 1)
-    const full = rate * BURST_SECONDS
+    const rate = this.#limits.connections_per_second * (local ? LOCAL_RATE_FACTOR : 1)
+    const full = rate * BURST_S
     const bucket = this.#buckets.get(key) ?? { open: 0, tokens: full, filledAt: now }
     bucket.tokens = Math.min(full, bucket.tokens + ((now - bucket.filledAt) / 1_000) * rate)
     bucket.filledAt = now
     this.#buckets.set(key, bucket)
-    if (this.#buckets.size > MOST_ADDRESSES) this.#forgetOne()
+    if (this.#buckets.size > MAX_ADDRESSES) this.#evictOne()
     return bucket
   }
 
-  /** The oldest that has nothing open. */
-  #forgetOne(): void {
+  /** Removes the oldest address without open connections. */
+  #evictOne(): void {
     for (const [key, { open }] of this.#buckets) {
       if (open > 0) continue
       this.#buckets.delete(key)

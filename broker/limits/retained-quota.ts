@@ -1,22 +1,22 @@
-/** Retained messages, at most: they live in memory until somebody takes them back. */
-const BOUNDS = { messages: 2_000, bytes: 64 * 1024 * 1024 }
-/** Of that for clients without user name, all together. */
-const LOCAL_BOUNDS = { messages: 300, bytes: 8 * 1024 * 1024 }
+/** Retained messages in total: they stay in memory until they are cleared. */
+const LIMITS = { messages: 2_000, bytes: 64 * 1024 * 1024 }
+/** Share of all clients without a user name together. */
+const ANONYMOUS_LIMITS = { messages: 300, bytes: 8 * 1024 * 1024 }
 
-interface Bounds {
+interface Limits {
   messages: number
   bytes: number
 }
 
-/** Knows how much is retained, and refuses what would be too much. */
-export class RetainedLedger {
-  readonly #topics = new Map<string, { bytes: number; local: boolean }>()
+/** Limits the number and size of the retained messages. */
+export class RetainedQuota {
+  readonly #topics = new Map<string, { bytes: number; anonymous: boolean }>()
   readonly #all: Account
-  readonly #local: Account
+  readonly #anonymous: Account
 
-  constructor(bounds: Bounds = BOUNDS, localBounds: Bounds = LOCAL_BOUNDS) {
-    this.#all = new Account(bounds)
-    this.#local = new Account(localBounds)
+  constructor(limits: Limits = LIMITS, anonymousLimits: Limits = ANONYMOUS_LIMITS) {
+    this.#all = new Account(limits)
+    this.#anonymous = new Account(anonymousLimits)
   }
 
   get messages(): number {
@@ -28,16 +28,17 @@ export class RetainedLedger {
   }
 
   /**
-   * A retained message of this many bytes comes, of a client without user name where `local`; none at all takes the topic's
-   * back. False: it may not be retained.
+   * Accounts for a retained message; an empty payload clears the topic. `anonymous`: the client has no user name. Returns
+   * false if the message must not be retained.
    */
-  take(topic: string, payloadBytes: number, local = false): boolean {
+  store(topic: string, payloadBytes: number, anonymous = false): boolean {
     const before = this.#topics.get(topic)
-    const after = payloadBytes > 0 ? { bytes: payloadBytes + topic.length, local } : undefined
+    const after = payloadBytes > 0 ? { bytes: payloadBytes + topic.length, anonymous } : undefined
     if (after && !this.#all.allows(before, after)) return false
-    if (after?.local && !this.#local.allows(before?.local ? before : undefined, after)) return false
+    if (after?.anonymous && !this.#anonymous.allows(before?.anonymous ? before : undefined, after))
+      return false
     this.#all.change(before, after)
-    this.#local.change(before?.local ? before : undefined, local ? after : undefined)
+    this.#anonymous.change(before?.anonymous ? before : undefined, anonymous ? after : undefined)
     if (after) this.#topics.set(topic, after)
     else this.#topics.delete(topic)
     return true
@@ -46,19 +47,19 @@ export class RetainedLedger {
 
 type Entry = { bytes: number } | undefined
 
-/** Messages and bytes within bounds. */
+/** A number of messages and bytes, with limits. */
 class Account {
-  readonly #bounds: Bounds
+  readonly #limits: Limits
   messages = 0
   bytes = 0
 
-  constructor(bounds: Bounds) {
-    this.#bounds = bounds
+  constructor(limits: Limits) {
+    this.#limits = limits
   }
 
   allows(before: Entry, after: { bytes: number }): boolean {
-    if (this.bytes - (before?.bytes ?? 0) + after.bytes > this.#bounds.bytes) return false
-    return before !== undefined || this.messages < this.#bounds.messages
+    if (this.bytes - (before?.bytes ?? 0) + after.bytes > this.#limits.bytes) return false
+    return before !== undefined || this.messages < this.#limits.messages
   }
 
   change(before: Entry, after: Entry): void {

@@ -13,46 +13,37 @@ import { listen } from '#lib/http/listen.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import { plainAddress } from '../auth/peer-address.ts'
 import { isOpenTo, isTls, type Listener } from '../config.ts'
-import type { Admission } from '../limits/connection-limiter.ts'
-
-/** A connection that speaks MQTT, of whatever listener. */
-export interface Incoming {
-  stream: Duplex
-  /** Beneath the stream; the same where there is nothing between. */
-  socket: Socket
-  address: string
-  /** It may do without user name. */
-  local: boolean
-}
+import type { ConnectionLimiter } from '../limits/connection-limiter.ts'
+import type { Incoming } from './connection.ts'
 
 interface ListenDeps {
-  admission: Admission
-  /** Largest frame of a WebSocket, bytes. */
+  limiter: ConnectionLimiter
+  /** Largest WebSocket frame [bytes]. */
   maxBytes: number
-  /** Sockets that are open, to be destroyed at the end. */
+  /** Open sockets, to be destroyed when the broker stops. */
   sockets: Set<Socket>
   onConnection(incoming: Incoming): void
 }
 
-/** A listener that is open. */
+/** An open listener. */
 export interface OpenListener extends Disposable {
   readonly type: Listener['type']
   readonly host: string
   readonly port: number
-  /** Reads certificate and key again; connections that are open keep theirs. Throws {@link ConfigError}. */
+  /** Reads certificate and key again; open connections keep theirs. Throws {@link ConfigError}. */
   reload(): void
 }
 
-/** How long a handshake (TLS, HTTP) may take, ms. */
-const HANDSHAKE = 10_000
-/** Silence after which the system asks whether the other side is still there, ms. */
-const KEEP_ALIVE = 30_000
+/** Deadline of a TLS or HTTP handshake. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+/** Idle time before TCP keepalive probes. */
+const KEEP_ALIVE_DELAY_MS = 30_000
 
-/** Opens one listener. Throws {@link ConfigError} when its address or its certificate cannot be had. */
+/** Opens a listener. Throws {@link ConfigError} if its address or certificate is unusable. */
 export async function openListener(config: Listener, deps: ListenDeps): Promise<OpenListener> {
   const { type, host } = config
   const server = createServerFor(config, deps)
-  const taken = 'another broker is there: set broker.port and bus.url to a free port'
+  const taken = 'address already in use: set broker.port and bus.url to a free port, or stop the other broker'
   const port = await listen(server, { section: 'broker', host, port: config.port, taken })
   return {
     type,
@@ -71,8 +62,8 @@ function createServerFor(config: Listener, deps: ListenDeps): Server {
     const address = plainAddress(socket.remoteAddress)
     deps.onConnection({ stream, socket, address, local: isOpenTo(type, host) && isLoopback(address) })
   }
-  const server = bareServer(config)
-  // the first listener: nothing is spent on who is refused
+  const server = createNodeServer(config)
+  // before all other listeners, so that a rejected connection costs nothing
   server.prependListener('connection', (socket: Socket) => admit(socket, deps))
   if (type === 'ws' || type === 'wss') {
     acceptWebSockets(server as HttpServer, deps.maxBytes, accept)
@@ -85,28 +76,33 @@ function createServerFor(config: Listener, deps: ListenDeps): Server {
   return server
 }
 
-function bareServer(config: Listener): Server {
-  const tls = isTls(config.type) ? { ...readCertificate(config), handshakeTimeout: HANDSHAKE } : {}
-  const http = { headersTimeout: HANDSHAKE, requestTimeout: HANDSHAKE, noDelay: true, maxHeaderSize: 8_192 }
+function createNodeServer(config: Listener): Server {
+  const tls = isTls(config.type) ? { ...readCertificate(config), handshakeTimeout: HANDSHAKE_TIMEOUT_MS } : {}
+  const http = {
+    headersTimeout: HANDSHAKE_TIMEOUT_MS,
+    requestTimeout: HANDSHAKE_TIMEOUT_MS,
+    noDelay: true,
+    maxHeaderSize: 8_192,
+  }
   if (config.type === 'mqtt') return createServer({ noDelay: true })
   if (config.type === 'mqtts') return createTlsServer({ ...tls, noDelay: true, minVersion: 'TLSv1.2' })
   if (config.type === 'wss') return createHttpsServer({ ...http, ...tls, minVersion: 'TLSv1.2' })
   return createHttpServer(http)
 }
 
-function admit(socket: Socket, { admission, sockets }: ListenDeps): void {
-  const leave = admission.enter(plainAddress(socket.remoteAddress))
-  if (!leave) {
+function admit(socket: Socket, { limiter, sockets }: ListenDeps): void {
+  const release = limiter.accept(plainAddress(socket.remoteAddress))
+  if (!release) {
     socket.destroy()
     return
   }
   sockets.add(socket)
-  // one that has vanished without a word must not hold its place for ever
-  socket.setKeepAlive(true, KEEP_ALIVE)
-  socket.on('error', () => {}) // its stream tells, if there is one already
+  // a peer that vanished must not occupy its place forever
+  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
+  socket.on('error', () => {}) // reported by its stream
   socket.on('close', () => {
     sockets.delete(socket)
-    leave()
+    release()
   })
 }
 
@@ -119,11 +115,11 @@ function acceptWebSockets(
     server,
     maxPayload,
     perMessageDeflate: false,
-    // [MQTT-6.0.0-3]; mqttv3.1 is what older clients say
+    // [MQTT-6.0.0-3]; older clients request mqttv3.1
     handleProtocols: (protocols) => ['mqtt', 'mqttv3.1'].find((name) => protocols.has(name)) ?? false,
   })
   sockets.on('connection', (webSocket, request) => accept(createWebSocketStream(webSocket), request.socket))
-  sockets.on('error', () => {}) // of the server: openListener tells
+  sockets.on('error', () => {}) // server errors are reported by openListener
   server.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
     response.end('This is MQTT over WebSocket: use an MQTT client.\n')

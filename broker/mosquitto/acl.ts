@@ -4,15 +4,15 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 import { type Rules, readUsers, type Users } from '../auth/users.ts'
 import { BrokerSection } from '../config.ts'
 
-const HEADER = `# Who may say and hear what, for Mosquitto. Made of configs/broker.yaml; do not edit, but run:
+const HEADER = `# Access rules for Mosquitto, generated from configs/broker.yaml. Do not edit, run:
 #   npm run --silent mosquitto:acl > configs/mosquitto.acl
-# Mosquitto grants every subscription and delivers only what these rules let the user read.
+# Mosquitto grants every subscription, but delivers only what these rules allow the user to read.
 `
 
-/** An ACL file of Mosquitto (mosquitto.conf(5), acl_file) with the rules of our own broker. */
+/** An ACL file for Mosquitto (mosquitto.conf(5), acl_file) with the rules of the embedded broker. */
 function mosquittoAcl({ byName, local }: Users): string {
   const parts = [
-    `# Clients without user name: for listeners that only this machine reaches.\n${rulesOf(local)}`,
+    `# Clients without a user name: only for listeners on a loopback address.\n${rulesOf(local)}`,
     ...Array.from(byName.values(), (user) => `user ${user.name}\n${rulesOf(user)}`),
   ]
   return `${HEADER}\n${parts.join('\n')}`

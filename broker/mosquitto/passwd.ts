@@ -6,8 +6,8 @@ import { readUsers } from '../auth/users.ts'
 import { BrokerSection } from '../config.ts'
 
 /**
- * `npm run mosquitto:passwd`: prints `user:password` for each user of `broker.users_file` whose password is generated, as
- * `mosquitto_passwd -U` wants it. In clear text: not for a terminal.
+ * `npm run mosquitto:passwd`: prints `user:password` for each user of `broker.users_file` with a generated password, the input
+ * of `mosquitto_passwd -U`. In clear text, so it refuses a terminal.
  */
 function main(): void {
   const path = configPath('configs/robot.yaml')
@@ -15,13 +15,13 @@ function main(): void {
   const sections = { broker: BrokerSection, bus: BusSection, data_dir: DataDir }
   const { broker, bus, data_dir } = parseSections(readConfigFile(path), sections)
   if (process.stdout.isTTY) {
-    process.stderr.write('these are passwords: send them into a file that nobody else may read\n')
+    process.stderr.write('the output is passwords in clear text: redirect it to a file with mode 600\n')
     process.exitCode = 1
     return
   }
   for (const { name, hash } of readUsers(broker.users_file, bus.prefix).byName.values()) {
     if (hash === undefined) process.stdout.write(`${name}:${ensurePassword(data_dir, name)}\n`)
-    else process.stderr.write(`${name} has a password of its own: mosquitto_passwd adds it\n`)
+    else process.stderr.write(`${name} has its own password hash: add it with mosquitto_passwd\n`)
   }
 }
 

@@ -2,16 +2,16 @@ import type { Socket } from 'node:net'
 import type { Aedes, Client } from 'aedes'
 import { VERSION } from '#lib/version.ts'
 
-/** What has passed the broker since its start. */
+/** Counters of the traffic since the start. */
 export class Traffic {
   readonly received = { messages: 0, publish: 0, publishBytes: 0 }
   readonly sent = { messages: 0, publish: 0, publishBytes: 0 }
-  /** Most clients at the same time. */
-  mostClients = 0
+  /** Peak number of connected clients. */
+  maxClients = 0
   readonly #open = new Set<Socket>()
   #closed = { read: 0, written: 0 }
 
-  /** Counts the bytes of this connection, also what TLS and WebSocket add. */
+  /** Counts the bytes of this connection, including TLS and WebSocket overhead. */
   follow(socket: Socket): void {
     this.#open.add(socket)
     socket.once('close', () => {
@@ -21,7 +21,7 @@ export class Traffic {
     })
   }
 
-  /** Bytes read and written, of all connections. */
+  /** Bytes read and written on all connections. */
   get bytes(): { read: number; written: number } {
     let { read, written } = this.#closed
     for (const socket of this.#open) {
@@ -31,11 +31,11 @@ export class Traffic {
     return { read, written }
   }
 
-  /** A packet of this type begins, MQTT 3.1.1 §2.2.1; most are answered with one of ours. */
+  /** Counts a received packet by its type (MQTT 3.1.1 §2.2.1), and the response that most types get. */
   packet(type: number, qos: number): void {
     this.received.messages++
-    const answered = ANSWERED.has(type) || (type === PUBLISH && qos > 0)
-    if (answered) this.sent.messages++
+    const hasResponse = WITH_RESPONSE.has(type) || (type === PUBLISH && qos > 0)
+    if (hasResponse) this.sent.messages++
   }
 
   published(payload: string | Buffer): void {
@@ -52,9 +52,9 @@ export class Traffic {
 
 const PUBLISH = 3
 /** CONNECT, PUBREC, PUBREL, SUBSCRIBE, UNSUBSCRIBE, PINGREQ. */
-const ANSWERED = new Set([1, 5, 6, 8, 10, 12])
+const WITH_RESPONSE = new Set([1, 5, 6, 8, 10, 12])
 
-/** What the statistics are made of. */
+/** Sources of the statistics. */
 export interface Sources {
   aedes: Aedes
   traffic: Traffic
@@ -64,10 +64,10 @@ export interface Sources {
   offlineSessions(): number
 }
 
-/** `$SYS/broker/…` as Mosquitto names it (mosquitto(8), "Broker status"), by topic. `since` in ms, monotonic. */
+/** Values of `$SYS/broker/…` by topic, named as in Mosquitto (mosquitto(8), "Broker status"). `since` in ms, monotonic. */
 export function statistics(sources: Sources, since: number): Record<string, string | number> {
   const { aedes, traffic, totals, retained } = sources
-  const { received, sent, mostClients, bytes } = traffic
+  const { received, sent, maxClients, bytes } = traffic
   const connected = aedes.connectedClients
   const offline = sources.offlineSessions()
   const queued = sources.queued()
@@ -78,7 +78,7 @@ export function statistics(sources: Sources, since: number): Record<string, stri
     'clients/total': connected + offline,
     'clients/connected': connected,
     'clients/disconnected': offline,
-    'clients/maximum': mostClients,
+    'clients/maximum': maxClients,
     'messages/received': received.messages,
     'messages/sent': sent.messages,
     'bytes/received': bytes.read,
@@ -89,13 +89,13 @@ export function statistics(sources: Sources, since: number): Record<string, stri
     'publish/bytes/received': received.publishBytes,
     'publish/bytes/sent': sent.publishBytes,
     'retained messages/count': retained.messages,
-    'subscriptions/count': subscriptions(aedes),
+    'subscriptions/count': countSubscriptions(aedes),
     'store/messages/count': queued.messages + retained.messages,
     'store/messages/bytes': queued.bytes + retained.bytes,
   }
 }
 
-function subscriptions(aedes: Aedes): number {
+function countSubscriptions(aedes: Aedes): number {
   const { clients } = aedes as Aedes & { clients: Record<string, Client & { subscriptions: object }> }
   let count = 0
   for (const id in clients) count += Object.keys(clients[id]?.subscriptions ?? {}).length

@@ -6,22 +6,22 @@ import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import { refuseSecrets } from '#test/helpers/secrets.ts'
 
-/** The environment that main.ts and compose.yaml give it. */
-const AS_STARTED = { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
+/** The environment that main.ts and compose.yaml set. */
+const ENVIRONMENT = { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
 
-/** The broker in a process of its own, as on a robot; its log lines are looked at. Ends with the test. */
+/** The broker in a process of its own, as on a robot; its log lines are checked for secrets. Killed after the test. */
 export async function startBrokerProcess(t: TestContext, folder: string, broker: object) {
   const path = join(folder, 'robot.yaml')
   writeFileSync(path, stringify({ broker, data_dir: folder }))
   const child: ChildProcess = spawn(process.execPath, ['broker/main.ts', '--config', path], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...AS_STARTED },
+    env: { ...process.env, ...ENVIRONMENT },
   })
   t.after(() => child.kill('SIGKILL'))
   if (!child.stdout) throw new Error('no stdout')
   const lines: string[] = []
   const started = Promise.withResolvers<void>()
-  child.on('exit', (code) => started.reject(new Error(`it ended with ${code}:\n${lines.join('\n')}`)))
+  child.on('exit', (code) => started.reject(new Error(`exited with ${code}:\n${lines.join('\n')}`)))
   createInterface(child.stdout).on('line', (line) => {
     refuseSecrets(line)
     lines.push(line)

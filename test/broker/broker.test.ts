@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { WAITING_BOUNDS } from '#broker/limits/backpressure.ts'
+import { BACKPRESSURE_LIMITS } from '#broker/limits/backpressure.ts'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { ConfigError } from '#lib/config-error.ts'
@@ -13,11 +13,11 @@ import { collect } from '#test/helpers/collect.ts'
 import { without } from '#test/helpers/tools.ts'
 import { until } from '#test/helpers/until.ts'
 
-async function listening(t: TestContext, port = 0, bounds = WAITING_BOUNDS) {
+async function listening(t: TestContext, port = 0, backpressure = BACKPRESSURE_LIMITS) {
   const log = createLogger('broker', { write() {} })
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
-  const broker = stack.use(await startOpenBroker(log, { port, bounds }))
+  const broker = stack.use(await startOpenBroker(log, { port, backpressure }))
   const join = async (service: string) => {
     const url = `mqtt://127.0.0.1:${broker.port}`
     return stack.use(await connectBus({ url, prefix: 'wimz', service, version: '0', log }))
@@ -25,14 +25,14 @@ async function listening(t: TestContext, port = 0, bounds = WAITING_BOUNDS) {
   return { broker, join }
 }
 
-test('clients talk over TCP, and the broker’s own state is retained', async (t) => {
+test('clients connect over TCP, and the state of the broker is retained', async (t) => {
   const { join } = await listening(t)
   const bus = await join('alice')
   const states = await collect(bus, topics.serviceState, { service: 'broker' })
   assert.equal((await states.next()).payload.state, 'online')
 })
 
-test('it says offline before it stops', async (t) => {
+test('it publishes offline before it stops', async (t) => {
   const { broker, join } = await listening(t)
   const states = await collect(await join('alice'), topics.serviceState, { service: 'broker' })
   await states.next({ where: ({ state }) => state === 'online' })
@@ -41,15 +41,15 @@ test('it says offline before it stops', async (t) => {
   await states.next({ where: ({ state, since }) => state === 'offline' && since >= before })
 })
 
-test('a port that is taken is a configuration error that says what to do', async (t) => {
+test('a port in use is a configuration error with a remedy', async (t) => {
   const { broker } = await listening(t)
   await assert.rejects(
     listening(t, broker.port),
-    (err) => err instanceof ConfigError && /another broker is there/.test(err.message),
+    (err) => err instanceof ConfigError && /address already in use/.test(err.message),
   )
 })
 
-test('strangers who send rubbish, or nothing, hurt nobody', async (t) => {
+test('connections that send garbage, or nothing, do not affect other clients', async (t) => {
   const { broker, join } = await listening(t)
   const bus = await join('alice')
   const events = await collect(bus, topics.event)
@@ -64,7 +64,7 @@ test('strangers who send rubbish, or nothing, hurt nobody', async (t) => {
   silent.destroy()
 })
 
-test('a filter that is given up and wanted again a moment later is subscribed', async (t) => {
+test('a filter can be subscribed again right after its unsubscribe', async (t) => {
   const { join } = await listening(t)
   const [alice, bob] = [await join('alice'), await join('bob')]
   for (let round = 0; round < 20; round++) {
@@ -77,15 +77,15 @@ test('a filter that is given up and wanted again a moment later is subscribed', 
   }
 })
 
-test('a stopped subscriber holds up nobody', {
+test('a stalled subscriber does not delay other clients', {
   skip: without('mosquitto_sub'),
   timeout: 60_000,
 }, async (t) => {
-  const { broker, join } = await listening(t, 0, { ...WAITING_BOUNDS, closeAfter: 1_000 })
+  const { broker, join } = await listening(t, 0, { ...BACKPRESSURE_LIMITS, closeAfter: 1_000 })
   const args = ['-p', String(broker.port), '-t', 'wimz/#', '-N']
   const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
   t.after(() => frozen.kill('SIGKILL'))
-  await once(frozen.stdout, 'data') // it has the retained state of the broker, so it is subscribed
+  await once(frozen.stdout, 'data') // the retained state of the broker: it is subscribed
   frozen.stdout.resume()
   frozen.kill('SIGSTOP')
   const [vision, webrtc] = [await join('vision'), await join('webrtc')]
@@ -100,8 +100,8 @@ test('a stopped subscriber holds up nobody', {
     worst = Math.max(worst, performance.now() - before)
   }
   assert.equal(units.all.length, sent)
-  // the default settings of Aedes stop everybody here for a minute
-  assert.ok(worst < 3_000, `longest wait of a healthy subscriber: ${worst} ms`)
+  // with Aedes's defaults all subscribers stall for a minute
+  assert.ok(worst < 3_000, `longest delay of a healthy subscriber: ${worst} ms`)
   await until(() => broker.totals.clients_closed === 1, { show: () => broker.totals })
   assert.ok((broker.totals.messages_dropped ?? 0) > 0)
 })

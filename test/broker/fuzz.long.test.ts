@@ -22,7 +22,7 @@ const PER_CONNECTION = 40
 const LANES = 8
 const TYPES = ['mqtt', 'ws', 'mqtts', 'wss'] as const
 
-test('200,000 broken packets on every listener: no crash, others go on, memory stays', {
+test('200,000 broken packets on every listener: no crash, other clients are unaffected, memory is bounded', {
   skip: without('openssl'),
   timeout: 900_000,
 }, async (t) => {
@@ -49,16 +49,16 @@ test('200,000 broken packets on every listener: no crash, others go on, memory s
       await inLanes(packets, (count) => {
         const name =
           type === 'mqtt' && random() < 0.7 ? {} : { username: 'vision', password: Buffer.from(password) }
-        return bother(() => open(type, ports[i] ?? 0), count, { random, login: name })
+        return attack(() => open(type, ports[i] ?? 0), count, { random, login: name })
       })
       await healthy.settled()
       t.diagnostic(`${packets} over ${type}: ${broker.rss().toFixed(0)} MiB`)
     }
     memory.push(broker.rss())
   }
-  // the first time fills its tables and what the garbage collector is content with
+  // the first round fills caches and the heap's working size
   const [first = 0, second = 0] = memory
-  // 400,000 packets more: 150 bytes each would be a leak, the collector's laziness is some 30 MiB
+  // 400,000 more packets: 150 bytes each would be a leak; garbage not yet collected is about 30 MiB
   assert.ok(second - first < 60, `memory went from ${first} to ${second} MiB`)
   assert.equal(broker.child.exitCode, null)
   assert.deepEqual(
@@ -69,12 +69,12 @@ test('200,000 broken packets on every listener: no crash, others go on, memory s
   assert.ok(broker.lines.length < 1_000, `${broker.lines.length} log lines`)
 })
 
-/** A client that sends and hears ten messages a second all the while. */
+/** A client that publishes and receives ten messages a second throughout the test. */
 async function watch(t: TestContext, port: number) {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 })
   t.after(() => client.endAsync(true))
-  let [sent, heard] = [0, 0]
-  client.on('message', () => heard++)
+  let [sent, received] = [0, 0]
+  client.on('message', () => received++)
   await client.subscribeAsync('wimz/telemetry/healthy')
   const timer = setInterval(() => {
     sent++
@@ -82,24 +82,24 @@ async function watch(t: TestContext, port: number) {
   }, 100)
   t.after(() => clearInterval(timer))
   return {
-    lost: () => sent - heard,
+    lost: () => sent - received,
     async settled() {
       await client.publishAsync('wimz/telemetry/settled', '', { qos: 1 })
       const due = sent
-      await until(() => heard >= due, { show: () => ({ sent, heard }) })
+      await until(() => received >= due, { show: () => ({ sent, received }) })
     },
   }
 }
 
-async function inLanes(count: number, attack: (count: number) => Promise<void>): Promise<void> {
+async function inLanes(count: number, run: (count: number) => Promise<void>): Promise<void> {
   const lanes = Array.from({ length: LANES }, async () => {
-    for (let done = 0; done < count / LANES; done += PER_CONNECTION) await attack(PER_CONNECTION)
+    for (let done = 0; done < count / LANES; done += PER_CONNECTION) await run(PER_CONNECTION)
   })
   await Promise.all(lanes)
 }
 
-/** One connection that says some right things and more wrong ones, and waits until it is thrown out or done. */
-async function bother(
+/** One connection that sends valid and invalid packets until it is closed or done. */
+async function attack(
   open: () => Promise<Duplex>,
   count: number,
   { random, login }: { random: () => number; login: { username?: string; password?: Buffer } },
@@ -109,7 +109,7 @@ async function bother(
   stream.resume()
   const closed = new Promise((resolve) => stream.once('close', resolve))
   if (random() < 0.9) stream.write(connectPacket(random, login))
-  const packets = Array.from({ length: count - 1 }, () => spoilt(anyPacket(random), random))
+  const packets = Array.from({ length: count - 1 }, () => damage(anyPacket(random), random))
   stream.end(Buffer.concat(packets))
   const deadline = setTimeout(() => stream.destroy(), 5_000)
   await closed
@@ -168,8 +168,8 @@ function anyPacket(random: () => number): Buffer {
   return random() < 0.5 ? noise(random) : bytesOf(pick(random, wrong))
 }
 
-/** Most connections live through most of their packets, so the damage is rare but of every kind. */
-function spoilt(packet: Buffer, random: () => number): Buffer {
+/** Damage is rare, so that most connections survive most of their packets. */
+function damage(packet: Buffer, random: () => number): Buffer {
   if (random() < 0.97 || packet.length < 2) return packet
   const bytes = Buffer.from(packet)
   const at = Math.floor(random() * bytes.length)
@@ -185,7 +185,7 @@ function bytesOf(packet: Packet): Buffer {
   try {
     return generate(packet)
   } catch {
-    return Buffer.from([0x30, 0x02, 0, 0]) // it refuses to write what it was asked to: an empty topic
+    return Buffer.from([0x30, 0x02, 0, 0]) // mqtt-packet cannot generate it: an empty topic
   }
 }
 
@@ -228,7 +228,7 @@ async function open(type: (typeof TYPES)[number], port: number): Promise<Duplex>
   return socket
 }
 
-/** The same packets each time, unless FUZZ_SEED says otherwise. */
+/** Deterministic, unless FUZZ_SEED is set. */
 function xorshift(seed: number): () => number {
   let state = seed >>> 0 || 1
   return () => {

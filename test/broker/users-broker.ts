@@ -11,22 +11,22 @@ import { ensurePassword } from '#lib/password-file.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { refuseSecrets } from '#test/helpers/secrets.ts'
 
-/** Who may do everything, beside the users of a default install. */
+/** A user with all rights, in addition to those of a default install. */
 export const TESTER = 'tester'
 
 interface Options {
   broker?: object
   cloud?: { enabled: boolean }
   bus?: object
-  /** Further users, as in configs/broker.yaml. */
+  /** Additional users, as in configs/broker.yaml. */
   users?: Record<string, object>
   queues?: { messages: number; bytes: number; totalBytes: number }
-  reportEvery?: number
+  reportInterval?: number
 }
 
 type ConnectOptions = IClientOptions & { url?: string; onTopic?(topic: string): void }
 
-/** The broker of a default install on free ports, with `tester` and further users. Closed after the test. */
+/** The broker of a default install on free ports, with `tester` and additional users. Closed after the test. */
 export async function startUsersBroker(t: TestContext, options: Options = {}) {
   const folder = temporaryFolder(t)
   const stack = new AsyncDisposableStack()
@@ -49,17 +49,17 @@ export async function startUsersBroker(t: TestContext, options: Options = {}) {
     ...(options.cloud ? { cloud: options.cloud } : {}),
     data_dir: folder,
   }
-  const { queues, reportEvery } = options
+  const { queues, reportInterval } = options
   const broker = stack.use(
     await startBroker({
       config,
       log,
       ...(queues ? { queues } : {}),
-      ...(reportEvery ? { reportEvery } : {}),
+      ...(reportInterval ? { reportInterval } : {}),
     }),
   )
   const passwordOf = (user: string) => ensurePassword(folder, user)
-  /** A client that does not come back by itself; rejects when it is not let in. */
+  /** A client that does not reconnect. Rejects if its login is rejected. */
   const connect = async (user?: string, more: ConnectOptions = {}): Promise<MqttClient> => {
     const { url = `mqtt://127.0.0.1:${broker.port}`, onTopic, ...options } = more
     const login = user === undefined ? {} : { username: user, password: passwordOf(user) }

@@ -15,7 +15,7 @@ const idr = Buffer.concat([
 ])
 const delta = Buffer.concat([START, Buffer.from([0x41, 7, 7])])
 
-test('every access unit comes back as it was', () => {
+test('an access unit is decoded to what was encoded', () => {
   fc.assert(
     fc.property(
       fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
@@ -31,7 +31,7 @@ test('every access unit comes back as it was', () => {
   )
 })
 
-test('our SEI never holds a start code, whatever the numbers', () => {
+test('the SEI contains no start code, whatever the values', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 2n ** 20n }), fc.nat(3), (capturedAt, small) => {
       const bytes = encodeAccessUnit({ capturedAt, rtpTimestamp: small, frame: small, data: delta })
@@ -40,7 +40,7 @@ test('our SEI never holds a start code, whatever the numbers', () => {
   )
 })
 
-test('rubbish is refused', () => {
+test('garbage is rejected', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
       assert.throws(() => decodeAccessUnit(Buffer.from(bytes)), ContractError)
@@ -53,7 +53,7 @@ test('rubbish is refused', () => {
   }
 })
 
-test('NAL units are found behind three and four byte start codes', () => {
+test('NAL units are found after three and four byte start codes', () => {
   const stream = Buffer.from([0, 0, 1, 0x67, 5, 0, 0, 0, 1, 0x68, 6, 0, 0, 1, 0x65, 0, 0, 3, 1, 0x80])
   assert.deepEqual(
     [...nalUnits(stream)].map((unit) => unit.toString('hex')),

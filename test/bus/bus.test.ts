@@ -20,7 +20,7 @@ test('a message reaches a subscriber with its parameters', async (t) => {
   assert.strictEqual(retained, false)
 })
 
-test('a subscription with a parameter gets no other messages', async (t) => {
+test('a subscription with a parameter receives no other messages', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   const barks = await collect(bus, topics.event, { name: 'bark' })
@@ -30,7 +30,7 @@ test('a subscription with a parameter gets no other messages', async (t) => {
   assert.strictEqual(barks.all.length, 1)
 })
 
-test('a topic that is not ours has no prefix, and is no other than the one below it', async (t) => {
+test('an unprefixed topic is distinct from the prefixed topic of the same pattern', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   const spec = { payload: JsonObject, qos: 1, from: '', to: '', description: '' } as const
@@ -39,9 +39,9 @@ test('a topic that is not ours has no prefix, and is no other than the one below
   const others = await collect(bus, json('wimz/house/{name}', { ...spec, unprefixed: true }))
   await bus.publish(ours, { n: 1 }, { name: 'a' })
   await bus.publish(theirs, { n: 2 }, { name: 'b' })
-  const told = [await own.next(), await others.next(), await foreign.next()]
+  const received = [await own.next(), await others.next(), await foreign.next()]
   assert.deepStrictEqual(
-    told.map(({ payload, params }) => [payload, params]),
+    received.map(({ payload, params }) => [payload, params]),
     [
       [{ n: 1 }, { name: 'a' }],
       [{ n: 1 }, { name: 'a' }],
@@ -51,7 +51,7 @@ test('a topic that is not ours has no prefix, and is no other than the one below
   assert.deepStrictEqual([own.all.length, others.all.length, foreign.all.length], [1, 1, 1])
 })
 
-test('bad payloads are dropped with one log line and the next good one arrives', async (t) => {
+test('invalid payloads are dropped with one log line, and the next valid one arrives', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   const closes = await collect(bus, topics.close)
@@ -70,7 +70,7 @@ test('bad payloads are dropped with one log line and the next good one arrives',
   assert.strictEqual(memory.logged.filter(({ msg }) => msg === 'invalid message dropped').length, 1)
 })
 
-test('a handler that throws or rejects hurts nobody else', async (t) => {
+test('a handler that throws or rejects does not affect other handlers', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   await bus.subscribe(topics.close, () => {
@@ -83,7 +83,7 @@ test('a handler that throws or rejects hurts nobody else', async (t) => {
   assert.ok(memory.logged.some(({ msg }) => msg === 'message handler failed'))
 })
 
-test('a payload that does not fit its topic is refused before it is sent', async (t) => {
+test('a payload that does not match its topic is rejected before it is sent', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   await assert.rejects(bus.publish(topics.close, { session_id: '', reason: 'x' }), ContractError)
@@ -94,7 +94,7 @@ test('a payload that does not fit its topic is refused before it is sent', async
   )
 })
 
-test('the state is retained, says online, and offline after a clean stop', async (t) => {
+test('the state is retained: online, and offline after a clean stop', async (t) => {
   const memory = await memoryBus(t)
   const service = await memory.connect('vision')
   service.setState({ camera_ok: true })
@@ -109,7 +109,7 @@ test('the state is retained, says online, and offline after a clean stop', async
   assert.ok(last.since >= before, 'since it is offline')
 })
 
-test('the last will says offline for a client that dies, and it says online again when it is back', async (t) => {
+test('the last will publishes offline for a lost client, and the client publishes online when it reconnects', async (t) => {
   const memory = await memoryBus(t)
   const observer = await memory.connect('observer', { announce: false })
   const states = await collect(observer, topics.serviceState, { service: 'vision' })
@@ -120,7 +120,7 @@ test('the last will says offline for a client that dies, and it says online agai
   await states.next({ where: ({ state }) => state === 'online', within: 5_000 })
 })
 
-test('after a lost connection subscriptions work again, once each', async (t) => {
+test('subscriptions are restored after a reconnect, once each', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')
   const closes = await collect(bus, topics.close)
@@ -137,7 +137,7 @@ test('after a lost connection subscriptions work again, once each', async (t) =>
   }
 })
 
-test('retained messages are said again to a broker that came back', async (t) => {
+test('retained messages are published again after a reconnect', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('webrtc')
   await bus.publish(topics.demand, { codec: 'h264', layers: { high: { bitrate: 1e6 } } }, { who: 'webrtc' })
@@ -152,7 +152,7 @@ test('retained messages are said again to a broker that came back', async (t) =>
   assert.strictEqual(payload?.layers.high?.bitrate, 1e6)
 })
 
-test('an empty payload takes a retained demand back', async (t) => {
+test('an empty payload withdraws a retained demand', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('webrtc')
   const demands = await collect(bus, topics.demand)

@@ -11,7 +11,7 @@ const unit = fc.record({
   data: fc.uint8Array({ minLength: 12, maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
 })
 
-test('what is packed as IVF comes out as it was', () => {
+test('a frame is decoded from IVF to what was encoded', () => {
   fc.assert(
     fc.property(unit, (one) => {
       const { keyframe, ...rest } = decodeIvf(encodeIvf(one))
@@ -21,7 +21,7 @@ test('what is packed as IVF comes out as it was', () => {
   )
 })
 
-test('anything else is refused, never a crash', () => {
+test('garbage is rejected with a ContractError', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
       assert.throws(() => decodeIvf(Buffer.from(bytes)), ContractError)

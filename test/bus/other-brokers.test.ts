@@ -18,8 +18,8 @@ import { without } from '#test/helpers/tools.ts'
 const skip = without('mosquitto', 'openssl')
 const broker = { enabled: false, host: '127.0.0.1' }
 
-/** Mosquitto with a listener of each kind; those with TLS want a client certificate. */
-async function somebodyElses(t: TestContext) {
+/** Mosquitto with a listener of each kind; those with TLS require a client certificate. */
+async function startExternalBroker(t: TestContext) {
   const folder = temporaryFolder(t)
   const ports = await freePorts(4)
   const server = certify(folder, 'broker', 'broker-')
@@ -52,15 +52,15 @@ function open(section: BusSection, service: string) {
   return connectBus({ ...section, ...login, service, version: '1', log })
 }
 
-test('mqtt, mqtts, ws and wss, with CA and client certificate: all hear each other, and the last will comes', {
+test('mqtt, mqtts, ws and wss, with CA and client certificate: messages and last wills are delivered', {
   skip,
 }, async (t) => {
-  const { sections } = await somebodyElses(t)
+  const { sections } = await startExternalBroker(t)
   const buses = await Promise.all(sections.map((section, i) => open(section, `service-${i}`)))
   for (const bus of buses) t.after(() => bus[Symbol.asyncDispose]())
-  const heard = await Promise.all(buses.map((bus) => collect(bus, topics.event, { name: 'hello' })))
+  const received = await Promise.all(buses.map((bus) => collect(bus, topics.event, { name: 'hello' })))
   for (const [from, bus] of buses.entries()) await bus.publish(topics.event, { from }, { name: 'hello' })
-  for (const one of heard) {
+  for (const one of received) {
     for (const from of buses.keys()) await one.next({ where: (event) => event?.from === from })
   }
   const [first, , , last] = buses
@@ -71,8 +71,8 @@ test('mqtt, mqtts, ws and wss, with CA and client certificate: all hear each oth
   await states.next({ where: ({ state }) => state === 'offline' })
 })
 
-test('a broker whose certificate nobody we know has signed is not spoken to', { skip }, async (t) => {
-  const { sections, folder } = await somebodyElses(t)
+test('a broker with a certificate of an unknown CA is not used', { skip }, async (t) => {
+  const { sections, folder } = await startExternalBroker(t)
   const stranger = certify(folder, 'stranger', 'stranger-')
   for (const section of sections.filter(({ ca }) => ca !== undefined)) {
     const login = busLogin('service', { ...section, ca: stranger.cert }, { broker, data_dir: '/nowhere' })
@@ -85,7 +85,7 @@ test('a broker whose certificate nobody we know has signed is not spoken to', { 
   }
 })
 
-test('what cannot work is told when the config is read', (t) => {
+test('contradictory settings are rejected when the config is read', (t) => {
   const folder = temporaryFolder(t)
   const refused = (section: object, pattern: RegExp) => {
     const { error } = BusSection.safeParse(section)
@@ -108,7 +108,7 @@ test('what cannot work is told when the config is read', (t) => {
   assert.throws(() => login(empty), told(/bus\.ca: .*empty\.pem is not a PEM file/))
 })
 
-test('own_users: a service uses its own name and password at somebody else’s broker too', (t) => {
+test('own_users: a service uses its own name and password at an external broker', (t) => {
   const data_dir = temporaryFolder(t)
   const bus = BusSection.parse({ url: 'mqtts://broker.example', own_users: true })
   const { username, password } = busLogin('webrtc', bus, { broker, data_dir })

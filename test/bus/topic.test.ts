@@ -7,7 +7,7 @@ import { topics } from '#bus/topics.ts'
 const all = Object.values(topics) as unknown as Topic<unknown, string>[]
 const level = fc.string({ minLength: 1 }).filter((text) => !/[/+#\0]/.test(text))
 
-test('every topic matches the names it makes and tells the parameters', () => {
+test('every topic matches the names it creates and returns their parameters', () => {
   for (const topic of all) {
     const keys = [...topic.pattern.matchAll(/\{(\w+)\}/g)].map(([, key]) => key ?? '')
     fc.assert(
@@ -20,7 +20,7 @@ test('every topic matches the names it makes and tells the parameters', () => {
   }
 })
 
-test('no two topics are declared twice, and video stays QoS 0', () => {
+test('no topic is declared twice, and video is QoS 0', () => {
   assert.equal(new Set(all.map(({ pattern }) => pattern)).size, all.length)
   assert.equal(topics.video.qos, 0)
   assert.equal(topics.video.retain, false)

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import { type Broker, createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { createLogger, type Logger } from '#lib/logger.ts'
-import { openAccess } from './open-access.ts'
+import { openAuthorizer } from './open-access.ts'
 import { refuseSecrets } from './secrets.ts'
 
 /** A real broker and real clients over in-memory streams: real packets, no port. Closed after the test. */
@@ -31,7 +31,7 @@ export async function memoryBus(t: TestContext): Promise<MemoryBus> {
   log.level = 'trace' // every line is looked at
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
-  const broker = stack.use(await createBroker({ log, access: openAccess }))
+  const broker = stack.use(await createBroker({ log, createAuthorizer: openAuthorizer }))
   const streams = new Set<{ service: string; stream: Duplex }>()
   const openStream = (service: string) => {
     const [near, far] = duplexPair()

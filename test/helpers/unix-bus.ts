@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { createLogger } from '#lib/logger.ts'
-import { openAccess } from './open-access.ts'
+import { openAuthorizer } from './open-access.ts'
 
 /** A real broker on a Unix socket: processes in other network namespaces reach it as well. */
 export async function openUnixBroker(): Promise<{ path: string } & AsyncDisposable> {
@@ -13,7 +13,10 @@ export async function openUnixBroker(): Promise<{ path: string } & AsyncDisposab
   const folder = mkdtempSync(join(tmpdir(), 'wimz-bus-'))
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
   const broker = stack.use(
-    await createBroker({ log: createLogger('broker', { write: () => undefined }), access: openAccess }),
+    await createBroker({
+      log: createLogger('broker', { write: () => undefined }),
+      createAuthorizer: openAuthorizer,
+    }),
   )
   const path = join(folder, 'bus')
   const server = createServer((socket) => void broker.aedes.handle(socket))

@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
-import { startHouse } from '#test/broker/house.ts'
+import { startSite } from '#test/broker/site.ts'
 import { TESTER } from '#test/broker/users-broker.ts'
 import { without } from '#test/helpers/tools.ts'
 import { wake } from '#test/helpers/until.ts'
@@ -28,7 +28,7 @@ function siteUser(): object {
 
 /** The robot's broker, and the Mosquitto beside Home Assistant that takes what the documented bridge takes. */
 async function house(t: TestContext) {
-  const { port, ...stage } = await startHouse(t, siteUser(), (conf) => conf.replaceAll(/^#topic/gm, 'topic'))
+  const { port, ...stage } = await startSite(t, siteUser(), (conf) => conf.replaceAll(/^#topic/gm, 'topic'))
   return { ...stage, home: () => openHome(t, port) }
 }
 

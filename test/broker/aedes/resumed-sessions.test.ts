@@ -4,7 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { until } from '#test/helpers/until.ts'
 
-test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', async (t) => {
+test('queued messages are delivered before new ones, each once [MQTT-4.6.0-6]', async (t) => {
   const memory = await memoryBus(t)
   const robot = await memory.connect('robot', { announce: false })
   const keeper = await memory.connect('keeper', { announce: false })
@@ -30,7 +30,7 @@ test('messages of an absence come before new ones, each once [MQTT-4.6.0-6]', as
   )
 })
 
-test('what is not kept is not acknowledged, and comes again', async (t) => {
+test('a message that the handler rejects is not acknowledged, and delivered again', async (t) => {
   const memory = await memoryBus(t)
   const robot = await memory.connect('robot', { announce: false })
   const keeper = await memory.connect('keeper', { announce: false })

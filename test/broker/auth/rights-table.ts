@@ -1,4 +1,4 @@
-/** `local` is a client on this machine without user name. */
+/** `local` is a client on this machine without a user name. */
 export const USERS = [
   'relay-bridge',
   'webrtc',
@@ -71,7 +71,7 @@ $SYS/broker/uptime               -   -   -   -   -   -   -   s   s
 $SYS/#                           -   -   -   -   -   -   -   s   s
 `
 
-/** Topic by topic what each of {@link USERS} may. */
+/** The rights of each of {@link USERS}, by topic. */
 export function rows() {
   return TABLE.trim()
     .split('\n')

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { LoginThrottle, networkOf, throttleKeys } from '#broker/auth/login-throttle.ts'
-import { Admission } from '#broker/limits/connection-limiter.ts'
-import { RetainedLedger } from '#broker/limits/retained-quota.ts'
+import { ConnectionLimiter } from '#broker/limits/connection-limiter.ts'
+import { RetainedQuota } from '#broker/limits/retained-quota.ts'
 import { createLogger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { until } from '#test/helpers/until.ts'
@@ -13,52 +13,52 @@ import { closing, startUsersBroker, TESTER } from '../users-broker.ts'
 const limits = { max_clients: 100, max_clients_per_address: 10, connections_per_second: 2 }
 
 function counting(now: () => number) {
-  const tally = createEventCounter(createLogger('test', { write() {} }), 'test')
-  return { tally, admission: new Admission(limits, tally, now) }
+  const counters = createEventCounter(createLogger('test', { write() {} }), 'test')
+  return { counters, limiter: new ConnectionLimiter(limits, counters, now) }
 }
 
-test('one address has so many connections and no more, this machine as many as there are', () => {
-  const { admission, tally } = counting(() => 1e9)
-  const leaving = Array.from({ length: 10 }, () => admission.enter('10.0.0.1'))
-  assert.equal(admission.enter('10.0.0.1'), undefined)
-  assert.equal(tally.totals.connections_too_many_per_address, 1)
-  assert.ok(admission.enter('10.0.0.2'))
-  for (let i = 0; i < 89; i++) assert.ok(admission.enter('127.0.0.1'), `${i}`)
-  assert.equal(admission.enter('127.0.0.1'), undefined)
-  assert.equal(tally.totals.connections_too_many, 1)
-  for (const leave of leaving) leave?.()
-  assert.ok(admission.enter('127.0.0.1'))
+test('connections of one address are limited, those of this machine only in total', () => {
+  const { limiter, counters } = counting(() => 1e9)
+  const releases = Array.from({ length: 10 }, () => limiter.accept('10.0.0.1'))
+  assert.equal(limiter.accept('10.0.0.1'), undefined)
+  assert.equal(counters.totals.connections_too_many_per_address, 1)
+  assert.ok(limiter.accept('10.0.0.2'))
+  for (let i = 0; i < 89; i++) assert.ok(limiter.accept('127.0.0.1'), `${i}`)
+  assert.equal(limiter.accept('127.0.0.1'), undefined)
+  assert.equal(counters.totals.connections_too_many, 1)
+  for (const release of releases) release?.()
+  assert.ok(limiter.accept('127.0.0.1'))
 })
 
-test('connections of one address may not come too fast', () => {
+test('the connection rate of one address is limited', () => {
   let now = 1e9
-  const { admission, tally } = counting(() => now)
-  for (let i = 0; i < 10; i++) admission.enter('2001:db8::1')?.()
-  assert.equal(admission.enter('2001:db8::ffff'), undefined, 'a machine has the whole /64')
-  assert.equal(tally.totals.connections_too_fast, 1)
-  assert.ok(admission.enter('2001:db8:0:1::1'))
+  const { limiter, counters } = counting(() => now)
+  for (let i = 0; i < 10; i++) limiter.accept('2001:db8::1')?.()
+  assert.equal(limiter.accept('2001:db8::ffff'), undefined, 'a machine can use the whole /64')
+  assert.equal(counters.totals.connections_too_fast, 1)
+  assert.ok(limiter.accept('2001:db8:0:1::1'))
   now += 500
-  admission.enter('2001:db8::1')?.()
-  assert.equal(admission.enter('2001:db8::1'), undefined)
+  limiter.accept('2001:db8::1')?.()
+  assert.equal(limiter.accept('2001:db8::1'), undefined)
 })
 
-test('strange addresses do not pile up in memory, and wrong passwords wait longer each time', () => {
+test('throttled addresses are bounded in memory, and the delay doubles with each wrong password', () => {
   let now = 0
   const throttle = new LoginThrottle(() => now)
   const [waits, key]: [number[], string] = [[], throttleKeys('10.0.0.1', 'vision')[0] ?? '']
   for (let i = 0; i < 14; i++) {
     throttle.failed(key)
-    waits.push(throttle.wait(key))
+    waits.push(throttle.delay(key))
   }
   assert.deepEqual(waits, [0, 0, 0, 0, 1e3, 2e3, 4e3, 8e3, 16e3, 32e3, 6e4, 6e4, 6e4, 6e4])
   now += 60_000
-  assert.equal(throttle.wait(key), 0)
+  assert.equal(throttle.delay(key), 0)
   for (let i = 0; i < 5_000; i++) throttle.failed(`10.1.${i >> 8}.${i & 255}`)
   throttle.failed(key)
-  assert.equal(throttle.wait(key), 0, 'it was forgotten for those that came later')
+  assert.equal(throttle.delay(key), 0, 'it was evicted by later addresses')
 })
 
-test('IPv6 addresses of one machine are one', () => {
+test('IPv6 addresses of one /64 count as one', () => {
   assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64')
   assert.equal(networkOf('2001:db8::6'), '2001:db8:0:0::/64')
   assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0::/64')
@@ -66,29 +66,29 @@ test('IPv6 addresses of one machine are one', () => {
   assert.equal(networkOf('192.168.1.5'), '192.168.1.5')
 })
 
-test('only so much is retained', () => {
-  const ledger = new RetainedLedger({ messages: 3, bytes: 1_003 })
-  for (const topic of ['a', 'b', 'c']) assert.ok(ledger.take(topic, 300))
-  assert.ok(!ledger.take('d', 1), 'one topic more')
-  assert.ok(ledger.take('a', 400), 'a new one in place of the old')
-  assert.ok(!ledger.take('a', 401), 'one byte more')
-  assert.ok(ledger.take('a', 0), 'nothing takes it back')
-  assert.ok(ledger.take('d', 400))
-  assert.deepEqual([ledger.messages, ledger.bytes], [3, 1_003])
+test('retained messages are limited in number and bytes', () => {
+  const quota = new RetainedQuota({ messages: 3, bytes: 1_003 })
+  for (const topic of ['a', 'b', 'c']) assert.ok(quota.store(topic, 300))
+  assert.ok(!quota.store('d', 1), 'one topic too many')
+  assert.ok(quota.store('a', 400), 'a replacement')
+  assert.ok(!quota.store('a', 401), 'one byte too many')
+  assert.ok(quota.store('a', 0), 'an empty payload clears it')
+  assert.ok(quota.store('d', 400))
+  assert.deepEqual([quota.messages, quota.bytes], [3, 1_003])
 })
 
-test('clients without user name have a share of what is retained, and the states of services the rest', () => {
-  const ledger = new RetainedLedger({ messages: 10, bytes: 10_000 }, { messages: 2, bytes: 1_000 })
-  assert.ok(ledger.take('a', 100, true))
-  assert.ok(!ledger.take('b', 950, true), 'more than their bytes')
-  assert.ok(ledger.take('b', 100, true))
-  assert.ok(!ledger.take('c', 1, true), 'more than their topics')
-  assert.ok(ledger.take('c', 5_000))
-  assert.ok(ledger.take('a', 0, true), 'nothing takes it back')
-  assert.ok(ledger.take('d', 100, true))
+test('clients without a user name share a part of the retained quota', () => {
+  const quota = new RetainedQuota({ messages: 10, bytes: 10_000 }, { messages: 2, bytes: 1_000 })
+  assert.ok(quota.store('a', 100, true))
+  assert.ok(!quota.store('b', 950, true), 'too many bytes for them')
+  assert.ok(quota.store('b', 100, true))
+  assert.ok(!quota.store('c', 1, true), 'too many topics for them')
+  assert.ok(quota.store('c', 5_000))
+  assert.ok(quota.store('a', 0, true), 'an empty payload clears it')
+  assert.ok(quota.store('d', 100, true))
 })
 
-test('a packet that is too large is not read: at login 64 KiB, then broker.limits.max_packet_bytes', async (t) => {
+test('packets are limited to 64 KiB before the login, then to broker.limits.max_packet_bytes', async (t) => {
   const { broker, connect } = await startUsersBroker(t, { broker: { limits: { max_packet_bytes: 200_000 } } })
   const client = await connect(TESTER)
   await client.publishAsync('wimz/event/x', Buffer.alloc(190_000), { qos: 1 })
@@ -96,7 +96,7 @@ test('a packet that is too large is not read: at login 64 KiB, then broker.limit
   for (const [round, header] of [
     Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]), // a CONNECT of 256 MiB
     Buffer.from([0x10, 0x81, 0x80, 0x04]), // of 64 KiB and a byte
-    Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0x7f]), // a length without end [MQTT-2.2.3]
+    Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0x7f]), // an endless length, MQTT 3.1.1 §2.2.3
   ].entries()) {
     await cutOff(connectTcp(broker.port, '127.0.0.1'), header)
     assert.equal(broker.totals.packets_too_large, round + 1)
@@ -108,7 +108,7 @@ test('a packet that is too large is not read: at login 64 KiB, then broker.limit
   assert.ok(process.memoryUsage.rss() - before < 64 * 1024 * 1024)
 })
 
-test('what is no message may have 64 KiB, after the login as well', async (t) => {
+test('packets other than PUBLISH are limited to 64 KiB after the login, too', async (t) => {
   const { broker, connect } = await startUsersBroker(t)
   const client = await connect()
   const closed = closing(client)
@@ -117,7 +117,7 @@ test('what is no message may have 64 KiB, after the login as well', async (t) =>
   assert.equal(broker.totals.packets_too_large, 1)
 })
 
-test('a WebSocket that has not logged in is closed before it has filled memory with a frame', async (t) => {
+test('a WebSocket that is not logged in is closed before a large frame is buffered', async (t) => {
   const listeners = [{ type: 'ws', host: '127.0.0.1', port: 0 }]
   const { broker } = await startUsersBroker(t, { broker: { listeners } })
   const port = broker.listeners[1]?.port
@@ -134,24 +134,24 @@ test('a WebSocket that has not logged in is closed before it has filled memory w
   assert.equal(broker.totals.packets_too_large, 1)
 })
 
-test('places are kept for this machine when strangers take all others', () => {
-  const admission = new Admission(
+test('connections are reserved for this machine when remote clients use all others', () => {
+  const limiter = new ConnectionLimiter(
     { max_clients: 10, max_clients_per_address: 100, connections_per_second: 100 },
     createEventCounter(createLogger('broker', { write() {} }), 'refused'),
   )
-  for (let i = 0; i < 9; i++) assert.ok(admission.enter('10.0.0.1'))
-  assert.equal(admission.enter('10.0.0.1'), undefined)
-  assert.ok(admission.enter('127.0.0.1'))
+  for (let i = 0; i < 9; i++) assert.ok(limiter.accept('10.0.0.1'))
+  assert.equal(limiter.accept('10.0.0.1'), undefined)
+  assert.ok(limiter.accept('127.0.0.1'))
 })
 
-test('a session that is away keeps the newest messages, and those that went are counted', async (t) => {
+test('the queue of an offline session keeps the newest messages and counts the dropped ones', async (t) => {
   const queues = { messages: 10, bytes: 10_000, totalBytes: 15_000 }
   const { broker, connect } = await startUsersBroker(t, { queues })
   const names = ['tester-a', 'tester-b']
   for (const clientId of names) {
-    const away = await connect(TESTER, { clientId, clean: false })
-    await away.subscribeAsync('wimz/telemetry/+', { qos: 1 })
-    await away.endAsync()
+    const offline = await connect(TESTER, { clientId, clean: false })
+    await offline.subscribeAsync('wimz/telemetry/+', { qos: 1 })
+    await offline.endAsync()
   }
   const robot = await connect()
   for (let i = 0; i < 25; i++) await robot.publishAsync(`wimz/telemetry/n${i}`, '{}', { qos: 1 })
@@ -167,7 +167,7 @@ test('a session that is away keeps the newest messages, and those that went are 
   await until(() => topics.includes('wimz/telemetry/big'), { show: () => topics })
 })
 
-test('no client has more than 500 filters', async (t) => {
+test('a client has at most 500 subscriptions', async (t) => {
   const { broker, connect } = await startUsersBroker(t)
   const client = await connect()
   for (let i = 0; i < 500; i += 100) {
@@ -178,8 +178,8 @@ test('no client has more than 500 filters', async (t) => {
   assert.ok(client.connected)
 })
 
-test('the figures are told as Mosquitto tells them, and refusals on broker/state', async (t) => {
-  const { connect } = await startUsersBroker(t, { reportEvery: 50 })
+test('$SYS/broker has the topics of Mosquitto, and broker/state the counters', async (t) => {
+  const { connect } = await startUsersBroker(t, { reportInterval: 50 })
   const values = new Map<string, string>()
   const observer = await connect(TESTER)
   observer.on('message', (topic, payload) => values.set(topic, String(payload)))

@@ -4,40 +4,40 @@ import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
 import { without } from '#test/helpers/tools.ts'
 import { until } from '#test/helpers/until.ts'
-import { startHouse } from '../house.ts'
+import { startSite } from '../site.ts'
 import { TESTER } from '../users-broker.ts'
 
 const skip = without('mosquitto', 'openssl')
 
-/** The user that configs/broker.yaml shows in a comment. */
+/** The user in the comment of configs/broker.yaml. */
 function documentedUser() {
   const [, filters = ''] =
     /^ {2}# site:\n.*\n {2}# {3}subscribe: \[(.*)\]$/m.exec(readFileSync('configs/broker.yaml', 'utf8')) ?? []
   return { subscribe: filters.split(', ') }
 }
 
-/** The house, and what is heard there. */
-async function house(t: TestContext) {
-  const { port, ...stage } = await startHouse(t, documentedUser())
+/** The Mosquitto of the site, and what a client there receives. */
+async function site(t: TestContext) {
+  const { port, ...stage } = await startSite(t, documentedUser())
   const client = await mqtt.connectAsync({ host: '127.0.0.1', port })
   t.after(() => client.endAsync(true))
-  const heard = new Map<string, string>()
-  client.on('message', (topic, payload) => heard.set(topic, String(payload)))
+  const received = new Map<string, string>()
+  client.on('message', (topic, payload) => received.set(topic, String(payload)))
   await client.subscribeAsync('wimz/#', { qos: 1 })
-  return { ...stage, heard }
+  return { ...stage, received }
 }
 
-test('a Mosquitto of the house takes states, events and telemetry, but no video and no commands, and gives nothing', {
+test('the Mosquitto of a site receives states, events and telemetry, no video and no commands, and sends nothing', {
   skip,
 }, async (t) => {
-  const { broker, connect, heard, mosquitto } = await house(t)
+  const { broker, connect, received, mosquitto } = await site(t)
   const robot = await connect(TESTER)
-  const say = (topic: string, text: string, retain = false) =>
+  const publish = (topic: string, text: string, retain = false) =>
     robot.publishAsync(`wimz/${topic}`, text, { qos: 1, retain })
-  await say('vision/state', '{"state":"online"}', true)
-  await until(() => heard.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
+  await publish('vision/state', '{"state":"online"}', true)
+  await until(() => received.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
   for (const topic of ['video/high', 'vision/frame', 'command/treat', 'signaling/offer', 'metrics/vision'])
-    await say(topic, 'no')
+    await publish(topic, 'no')
   for (const topic of [
     'event/bark',
     'telemetry/battery',
@@ -46,13 +46,13 @@ test('a Mosquitto of the house takes states, events and telemetry, but no video 
     'webrtc/sessions',
     'relay-bridge/link',
   ])
-    await say(topic, 'yes')
-  await until(() => heard.get('wimz/relay-bridge/link') === 'yes', {
+    await publish(topic, 'yes')
+  await until(() => received.get('wimz/relay-bridge/link') === 'yes', {
     deadline: 20_000,
     show: () => mosquitto.log,
   })
   assert.deepEqual(
-    [...heard.keys()].sort(),
+    [...received.keys()].sort(),
     [
       'broker/state',
       'event/bark',
@@ -69,11 +69,11 @@ test('a Mosquitto of the house takes states, events and telemetry, but no video 
   assert.equal(broker.totals.subscribe_refused ?? 0, 0)
 })
 
-test('events of the time when the house was away come when it is back', { skip }, async (t) => {
-  const { connect, heard, mosquitto } = await house(t)
+test('events published while the site is offline arrive when it reconnects', { skip }, async (t) => {
+  const { connect, received, mosquitto } = await site(t)
   const robot = await connect(TESTER)
   await robot.publishAsync('wimz/vision/state', '{}', { qos: 1, retain: true })
-  await until(() => heard.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
+  await until(() => received.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
   mosquitto.process.kill('SIGKILL')
   await new Promise((resolve) => mosquitto.process.once('exit', resolve))
   for (const n of [1, 2, 3]) await robot.publishAsync(`wimz/event/bark${n}`, `${n}`, { qos: 1 })

@@ -22,7 +22,7 @@ test('configs/mosquitto.acl is fresh (if not: npm run --silent mosquitto:acl > c
 
 const NAMES = rows().filter(({ topic }) => topic.startsWith('wimz/') && !/[+#]/.test(topic))
 
-/** Mosquitto set up as documented, and who may say and hear everything there. */
+/** Mosquitto as documented, with a user that has all rights. */
 async function documented(t: TestContext) {
   const folder = temporaryFolder(t)
   const [port = 0] = await freePorts(1)
@@ -32,52 +32,52 @@ async function documented(t: TestContext) {
     const login = user === 'local' ? {} : { username: user, password: ensurePassword(folder, user) }
     const client = await mqtt.connectAsync({ host: '127.0.0.1', port, reconnectPeriod: 0, ...login })
     t.after(() => client.endAsync(true))
-    const heard = new Set<string>()
+    const received = new Set<string>()
     const ended = Promise.withResolvers<void>()
     client.on('message', (topic, payload) => {
-      heard.add(`${topic} ${payload}`)
+      received.add(`${topic} ${payload}`)
       if (String(payload) === 'end') ended.resolve()
     })
-    const sayAll = (text: string) =>
+    const publishAll = (text: string) =>
       Promise.all(NAMES.map(({ topic }) => client.publishAsync(topic, text, { qos: 1 })))
-    return { client, heard, ended: ended.promise, sayAll }
+    return { client, received, ended: ended.promise, publishAll }
   }
   return { connect, port, tester: await connect('tester') }
 }
 
-test('on Mosquitto as documented each user may say what the table says', { skip }, async (t) => {
+test('on Mosquitto as documented each user may publish what the table grants', { skip }, async (t) => {
   const { connect, tester } = await documented(t)
   await tester.client.subscribeAsync('wimz/#', { qos: 1 })
-  for (const user of USERS) await (await connect(user)).sayAll(`from ${user}`)
+  for (const user of USERS) await (await connect(user)).publishAll(`from ${user}`)
   await tester.client.publishAsync('wimz/end', 'end', { qos: 1 })
   await tester.ended
   for (const { topic, rights } of NAMES) {
     for (const [i, user] of USERS.entries()) {
       const allowed = rights[i]?.includes('p') ?? false
-      assert.equal(tester.heard.has(`${topic} from ${user}`), allowed, `${user} publishes ${topic}`)
+      assert.equal(tester.received.has(`${topic} from ${user}`), allowed, `${user} publishes ${topic}`)
     }
   }
 })
 
-test('on Mosquitto as documented each user hears what the table says', { skip }, async (t) => {
+test('on Mosquitto as documented each user receives what the table grants', { skip }, async (t) => {
   const { connect, tester } = await documented(t)
   for (const [i, user] of USERS.entries()) {
-    const { client, heard, ended } = await connect(user)
+    const { client, received, ended } = await connect(user)
     await client.subscribeAsync('#', { qos: 1 })
-    await tester.sayAll(`for ${user}`)
+    await tester.publishAll(`for ${user}`)
     const readable = NAMES.filter(({ rights }) => rights[i]?.includes('s'))
     await tester.client.publishAsync(readable[0]?.topic ?? '', 'end', { qos: 1 })
     await ended
     for (const topic of NAMES) {
       const { topic: name } = topic
-      assert.equal(heard.has(`${name} for ${user}`), readable.includes(topic), `${user} reads ${name}`)
+      assert.equal(received.has(`${name} for ${user}`), readable.includes(topic), `${user} reads ${name}`)
     }
   }
 })
 
-test('a wrong password and a name that nobody knows are refused', { skip }, async (t) => {
+test('a wrong password and an unknown user are rejected', { skip }, async (t) => {
   const { port } = await documented(t)
-  for (const username of ['vision', 'nobody']) {
+  for (const username of ['vision', 'unknown']) {
     const login = { username, password: 'wrong' }
     const connecting = mqtt.connectAsync({ host: '127.0.0.1', port, reconnectPeriod: 0, ...login })
     await assert.rejects(connecting, /Not authorized/)

@@ -7,13 +7,13 @@ import { startMosquitto } from '#test/helpers/mosquitto.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { startUsersBroker } from './users-broker.ts'
 
-const PASSWORD = 'of the house'
+const PASSWORD = 'site-password'
 
 /**
- * The robot's broker with a listener for the house and a user `site` of these rules, and the house's Mosquitto with the
- * bridge of configs/mosquitto-bridge.conf, which `edit` may change.
+ * The robot's broker with a TLS listener and a user `site` with these rules, and the Mosquitto of a site with the bridge
+ * of configs/mosquitto-bridge.conf, which `edit` may change.
  */
-export async function startHouse(t: TestContext, site: object, edit = (conf: string) => conf) {
+export async function startSite(t: TestContext, site: object, edit = (conf: string) => conf) {
   const folder = temporaryFolder(t)
   const files = certify(folder, 'robot')
   const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
