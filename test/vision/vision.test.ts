@@ -38,7 +38,7 @@ const demand = (bitrate: number, layer = 'high', ahead = MINUTE) => ({
   until: Date.now() + ahead,
 })
 
-test('video is encoded for whom it is wanted, and a keyframe comes when asked for', async (t) => {
+test('video is encoded on demand, with keyframes on request', async (t) => {
   const { viewer, states } = await startTestVision(t, { source: CLIP, detector: { enabled: false } })
   const video = await collect(viewer, topics.video)
   await states.next({ within: 8_000, where: ({ camera_ok }) => camera_ok === true })
@@ -66,7 +66,7 @@ test('video is encoded for whom it is wanted, and a keyframe comes when asked fo
   await states.next({ within: 8_000, where: ({ layers }) => JSON.stringify(layers) === '{}' })
 })
 
-test('keyframes are at least half a second apart, however often they are asked for', async (t) => {
+test('keyframes are at least half a second apart, however often they are requested', async (t) => {
   const { viewer } = await startTestVision(t, { source: CLIP, detector: { enabled: false } })
   const video = await collect(viewer, topics.video)
   await viewer.publish(topics.demand, demand(800_000, 'low'), { who: 'debug' })
@@ -100,7 +100,7 @@ test('a demand without an end counts while its service is online', async (t) => 
   }, /nothing on/)
 })
 
-test('the dog is found, told of, and in the snapshot that somebody asks for', async (t) => {
+test('the dog is detected and published, and a snapshot comes on request', async (t) => {
   const { viewer, states } = await startTestVision(t, { source: CLIP, detector: { labels: ['dog'] } })
   const detections = await collect(viewer, topics.detections)
   const frames = await collect(viewer, topics.frame)
@@ -119,7 +119,7 @@ test('the dog is found, told of, and in the snapshot that somebody asks for', as
   assert.deepEqual([pixels?.width, pixels?.height], [1280, 720])
 })
 
-test('without a model the video goes on, and state and log say why nothing is detected', async (t) => {
+test('without a model the video continues, and state and log have the reason', async (t) => {
   const detector = { model: 'models/no-such-model.onnx' }
   const { memory, viewer, states } = await startTestVision(t, { source: CLIP, detector })
   const video = await collect(viewer, topics.video)
@@ -134,7 +134,7 @@ test('without a model the video goes on, and state and log say why nothing is de
   await video.next({ within: 8_000 })
 })
 
-test('without a camera a placeholder is sent, and the state says why', async (t) => {
+test('without a camera a placeholder is sent, and the state has the reason', async (t) => {
   const source = { type: 'exec', command: ['/no/such/camera'], format: 'mjpeg' }
   const { viewer, states } = await startTestVision(t, { source, detector: { enabled: false } })
   const video = await collect(viewer, topics.video)

@@ -48,7 +48,7 @@ function openCamera(t: TestContext, capture: Capture | Record<string, Capture>) 
   }
 }
 
-test('a source that fails gives way to a placeholder with text, and comes back', async (t) => {
+test('a failed source is replaced by a placeholder with text, and recovers', async (t) => {
   let lives = 0
   const { camera, frames, logged, until } = openCamera(t, (options) => {
     lives++
@@ -70,7 +70,7 @@ test('a source that fails gives way to a placeholder with text, and comes back',
   assert.deepEqual(messages, ['camera works', 'camera lost, retrying', 'camera works'])
 })
 
-test('a source that falls silent is ended and tried again', async (t) => {
+test('a silent source is ended and reopened', async (t) => {
   const { camera, until } = openCamera(t, async (options) => {
     await capturing(2, () => {})(options)
     await sleep(60_000, undefined, { signal: options.signal }).catch(() => {})
@@ -100,17 +100,17 @@ async function timeToLife(t: TestContext, count: number, lasting: number): Promi
   return now() - start
 }
 
-test('a source that ends again and again within seconds is tried ever more seldom', async (t) => {
+test('a source that repeatedly ends within seconds is reopened with growing waits', async (t) => {
   const time = await timeToLife(t, 4, 0)
   assert.ok(time > 3_000, `${time} ms for waits of 0.5, 1 and 2 s`)
 })
 
-test('a source that ends after long is tried at once', { timeout: 20_000 }, async (t) => {
+test('a source that ends after a long capture is reopened at once', { timeout: 20_000 }, async (t) => {
   const time = await timeToLife(t, 6, 60_000)
   assert.ok(time < 10_000, `${time} ms for five waits of half a second; growing ones are 15 s`)
 })
 
-test('pictures never go back in time, whatever the source does', async (t) => {
+test('capture times never go back', async (t) => {
   let lives = 0
   const { frames, until } = openCamera(
     t,
@@ -124,7 +124,7 @@ test('pictures never go back in time, whatever the source does', async (t) => {
   )
 })
 
-test('a source that was set at run time and fails is told of at once, as any other (E04)', async (t) => {
+test('the failure of a source set at run time is reported at once (E04)', async (t) => {
   let lives = 0
   const { camera, edges, until } = openCamera(t, {
     synthetic: capturing(1000, () => {}),
@@ -143,7 +143,7 @@ test('a source that was set at run time and fails is told of at once, as any oth
   assert.deepEqual(edges.at(-1), [false, 'cable pulled'])
 })
 
-test('a password in what a source complains of is told to nobody', async (t) => {
+test('passwords in the error of a source are neither published nor logged', async (t) => {
   const { camera, frames, logged, until } = openCamera(t, () => {
     throw new UnavailableError('rtsp://someone:se/c@ret@10.0.0.9/live: refused')
   })
@@ -152,7 +152,7 @@ test('a password in what a source complains of is told to nobody', async (t) => 
   assert.doesNotMatch(JSON.stringify(logged), /c@ret/)
 })
 
-test('a source whose read hangs in the system gets its placeholder, and another try only when it has let go', async (t) => {
+test('a source whose read hangs gets its placeholder, and is reopened only when it has ended', async (t) => {
   const letGo = Promise.withResolvers<void>()
   t.after(() => letGo.resolve())
   let lives = 0

@@ -32,7 +32,7 @@ async function turned(rotate: 0 | 90 | 180 | 270, flip: 'none' | 'horizontal' | 
     .map(([name]) => name)}`
 }
 
-test('pictures are turned clockwise, then mirrored', async () => {
+test('frames are turned clockwise, then flipped', async () => {
   assert.deepEqual(
     [await turned(0), await turned(90), await turned(180), await turned(270)],
     ['64x32 ul', '32x64 ur', '64x32 lr', '32x64 ll'],

@@ -8,7 +8,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 import { openJpeg } from '../frames.ts'
 import { startTestVision } from '../start-vision.ts'
 
-test('a picture is there at once when it is asked for, with the overlay as it is switched', async (t) => {
+test('a snapshot comes at once on request, with the overlay on or off', async (t) => {
   const { app, send, states, cameraOk } = await startTestVision(t, { vision: { overlay: false } })
   const frames = await collect(app, topics.frame)
   await cameraOk()
@@ -26,7 +26,7 @@ test('a picture is there at once when it is asked for, with the overlay as it is
   assert.match(String((await send('set_overlay', { enabled: 'yes' })).error), /enabled/)
 })
 
-test('either name of the config takes the overlay away', async (t) => {
+test('both config keys disable the overlay', async (t) => {
   for (const config of [
     { vision: { overlay: false } },
     { webrtc: { video: { enable_ai_overlay: false } } },
@@ -38,7 +38,7 @@ test('either name of the config takes the overlay away', async (t) => {
   }
 })
 
-test('the placeholder can be asked for as a picture as well', async (t) => {
+test('a snapshot of the placeholder comes on request', async (t) => {
   const source = { type: 'exec', command: ['/no/such/camera'], format: 'mjpeg' }
   const { app } = await startTestVision(t, { vision: { source } })
   const frames = await collect(app, topics.frame)
@@ -48,7 +48,7 @@ test('the placeholder can be asked for as a picture as well', async (t) => {
   assert.deepEqual([pixels?.width, pixels?.height], [1280, 720])
 })
 
-test('the camera is set anew while video goes on: size, rate, source, turned (E14)', async (t) => {
+test('the camera is reconfigured while video continues: size, rate, source, rotation (E14)', async (t) => {
   const { app, send, watch, cameraOk, states } = await startTestVision(t)
   await cameraOk()
   await watch(['low'])
@@ -68,7 +68,7 @@ test('the camera is set anew while video goes on: size, rate, source, turned (E1
   await video.next({ within: 5_000 })
 })
 
-test('settings that do not work are taken back, and the answer says why', async (t) => {
+test('settings that fail are reverted, and the result has the reason', async (t) => {
   const { send, cameraOk, states, app } = await startTestVision(t)
   const edges = await collect(app, topics.event, { name: 'camera_status_changed' })
   await cameraOk()
@@ -93,7 +93,7 @@ test('settings that do not work are taken back, and the answer says why', async 
   assert.deepEqual(edges.all, [], 'the camera never failed')
 })
 
-test('an app hears of each edge of the camera, once (E04)', async (t) => {
+test('apps receive each camera failure and recovery once (E04)', async (t) => {
   const file = join(temporaryFolder(t), 'gone')
   // a camera that works until the file is there
   const script = `setInterval(() => {
@@ -115,7 +115,7 @@ test('an app hears of each edge of the camera, once (E04)', async (t) => {
   assert.equal(edges.all.length, 2)
 })
 
-test('a command of that name that turns the camera is left to others', async (t) => {
+test('camera_control {active} is left to other services', async (t) => {
   const { app, cameraOk } = await startTestVision(t)
   await cameraOk()
   const results = await collect(app, topics.commandResult)

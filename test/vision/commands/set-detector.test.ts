@@ -56,7 +56,7 @@ async function startWithModels(t: TestContext) {
   return { app, send, write }
 }
 
-test('another model takes over without a gap in video or detections', async (t) => {
+test('another model replaces the first without a gap in video or detections', async (t) => {
   const { app, send, write } = await startWithModels(t)
   const known = MODELS['RT-DETR of Ultralytics']
   assert.ok(known)
@@ -93,7 +93,7 @@ test('another model takes over without a gap in video or detections', async (t) 
   )
 })
 
-test('a model that cannot take over leaves the old one at work, and the answer says why', async (t) => {
+test('a model that cannot be used leaves the old one in use, and the result has the reason', async (t) => {
   const { app, send, write } = await startWithModels(t)
   const refused = async (params: Record<string, unknown>, why: RegExp) => {
     const { success, error } = await send(params)
@@ -119,7 +119,7 @@ test('a model that cannot take over leaves the old one at work, and the answer s
   await detections.next({ within: 5_000 })
 })
 
-test('labels, scores and rate change at once, and the detector can be switched off and on', async (t) => {
+test('labels, scores and rate change at once, and the detector can be disabled and enabled', async (t) => {
   const { app, send } = await startWithModels(t)
   const detections = await collect(app, topics.detections)
   await detections.next({

@@ -10,7 +10,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 import { openJpeg } from '#test/vision/frames.ts'
 import { startTestVision } from '#test/vision/start-vision.ts'
 
-test('a photo is told as the contract wants it, answered, and kept', async (t) => {
+test('a photo is published as the protocol specifies, acknowledged, and stored', async (t) => {
   const { app, send, dataDir, cameraOk } = await startTestVision(t)
   const photos = await collect(app, topics.event, { name: 'photo' })
   await cameraOk()
@@ -36,7 +36,7 @@ test('a photo is told as the contract wants it, answered, and kept', async (t) =
   assert.equal(statSync(path).mode & 0o777, 0o640)
 })
 
-test('a photo is as large as the camera, not as the video, and has the overlay if that is wanted', async (t) => {
+test('a photo has the camera’s size, and the overlay on request', async (t) => {
   const { app, send, cameraOk } = await startTestVision(t, { webrtc: { video: { width: 640, height: 360 } } })
   const photos = await collect(app, topics.event, { name: 'photo' })
   await cameraOk()
@@ -58,7 +58,7 @@ test('a photo is as large as the camera, not as the video, and has the overlay i
   assert.ok((brightest[1] ?? 0) - (brightest[0] ?? 0) > 40, `${brightest}`)
 })
 
-test('the newest photos stay, strangers’ files are left alone', async (t) => {
+test('the newest photos stay, other files are left alone', async (t) => {
   const dataDir = temporaryFolder(t)
   const folder = join(dataDir, 'photos')
   mkdirSync(folder)
@@ -76,7 +76,7 @@ test('the newest photos stay, strangers’ files are left alone', async (t) => {
   ])
 })
 
-test('a folder that cannot be written costs the file, not the photo', async (t) => {
+test('a read-only folder loses the file, not the event', async (t) => {
   const dataDir = temporaryFolder(t)
   writeFileSync(join(dataDir, 'photos'), 'no folder')
   const { app, memory, send, cameraOk } = await startTestVision(t, { dataDir })
@@ -88,7 +88,7 @@ test('a folder that cannot be written costs the file, not the photo', async (t) 
   assert.ok(memory.logged.some(({ msg }) => msg === 'photo not stored'))
 })
 
-test('no camera, no photo, and the reason why; nonsense is refused', async (t) => {
+test('without a camera the photo is rejected with the reason; invalid parameters are rejected', async (t) => {
   const source = { type: 'exec', command: ['/no/such/camera'], format: 'mjpeg' }
   const { send, states } = await startTestVision(t, { vision: { source } })
   await states.next({ within: 8_000, where: ({ camera_error }) => /not found/.test(String(camera_error)) })
@@ -101,7 +101,7 @@ test('no camera, no photo, and the reason why; nonsense is refused', async (t) =
 /** As many as are carried out at the same time: far more than there are pictures in that time. */
 const COMMANDS = 8
 
-test('several at once each get a file of their own, of one picture too', async (t) => {
+test('simultaneous photos get files of their own, also of the same frame', async (t) => {
   const { app, send, cameraOk, dataDir } = await startTestVision(t)
   const photos = await collect(app, topics.event, { name: 'photo' })
   await cameraOk()

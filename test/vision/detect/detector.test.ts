@@ -40,7 +40,7 @@ function pictureOf(index: number): CapturedFrame {
   return new CapturedFrame({ pixels: pixels }, { at: index * 100, index, live: true })
 }
 
-test('a damaged model is told of, and tried again until it is whole', async (t) => {
+test('a damaged model is reported, and loaded again until it is intact', async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'wimz-model-'))
   const path = join(folder.path, 'model.onnx')
   await writeFile(path, 'no model at all')
@@ -53,7 +53,7 @@ test('a damaged model is told of, and tried again until it is whole', async (t) 
   await detector[Symbol.asyncDispose]()
 })
 
-test('pictures that come faster than they are looked at are dropped, the newest is not', async (t) => {
+test('frames that arrive faster than inferences are dropped, the newest is not', async (t) => {
   const { detector, drops, looked, until } = openDetector(t, MODEL)
   await until(() => detector.summary.ok)
   for (let index = 0; index < 10; index++) {

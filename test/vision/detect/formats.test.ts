@@ -41,7 +41,7 @@ async function assertSeesDog(
 }
 
 for (const [name, { draft, settings = {}, format }] of Object.entries(MODELS)) {
-  test(`a dog is seen where it is by ${name}`, (t) => assertSeesDog(t, draft, settings, format))
+  test(`a dog is detected at its position by ${name}`, (t) => assertSeesDog(t, draft, settings, format))
 }
 
 const one = (shape: Value['shape'], metadata: Record<string, string> = {}): ModelDraft => ({
@@ -104,12 +104,12 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
 }
 
 for (const [name, { draft, settings = {}, says }] of Object.entries(REFUSED)) {
-  test(`refused, with its shapes and what to do: ${name}`, async (t) => {
+  test(`rejected, with shapes and advice: ${name}`, async (t) => {
     await assert.rejects(load(t, draft, settings), says)
   })
 }
 
-test('what config says goes before what the file says', async (t) => {
+test('the config takes precedence over the file', async (t) => {
   const draft = { inputs: [images()], outputs: [v8], metadata: { names: NAMED, letterbox: 'stretch' } }
   assert.equal((await load(t, draft)).facts.letterbox, 'stretch')
   const settings = { letterbox: 'centre', scale: 'byte', colours: 'bgr', names: ['a', 'dog', 'b'] }
@@ -119,7 +119,7 @@ test('what config says goes before what the file says', async (t) => {
   await assertSeesDog(t, draft, settings, 'yolov8')
 })
 
-test('names come out of a text file, a line each', async (t) => {
+test('class names are read from a text file, one a line', async (t) => {
   const names = join(temporaryFolder(t), 'names.txt')
   writeFileSync(names, 'cat\r\ndog\r\nbird\r\n')
   await assertSeesDog(t, { inputs: [images()], outputs: [v8] }, { names }, 'yolov8')
@@ -129,7 +129,7 @@ test('names come out of a text file, a line each', async (t) => {
   )
 })
 
-test('a licence that binds others is found in the file', async (t) => {
+test('a copyleft license is found in the metadata', async (t) => {
   const metadata = { names: NAMED, license: 'AGPL-3.0 License (https://ultralytics.com/license)' }
   const { facts } = await load(t, { inputs: [images()], outputs: [v8], metadata })
   assert.match(facts.licence ?? '', /AGPL/)

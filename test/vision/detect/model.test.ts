@@ -15,7 +15,7 @@ const EVERY = 5
 
 type Truth = [x: number, y: number, width: number, height: number, visible: number] | null
 
-test('the default model is the one that models/README.md tells of', () => {
+test('the default model is the one of models/README.md', () => {
   const sum = createHash('sha256').update(readFileSync(MODEL)).digest('hex')
   assert.ok(readFileSync('models/README.md', 'utf8').includes(sum))
 })
@@ -32,7 +32,7 @@ async function* lookAtClip(signal: AbortSignal) {
   }
 }
 
-test('the model finds dog and cat in the demo clip where the clip says they are', async (t) => {
+test('the model detects dog and cat in the demo clip at their true positions', async (t) => {
   const truth: { dog: Truth[]; cat: Truth[] } = JSON.parse(readFileSync('demo/clip.json', 'utf8'))
   const found = { dog: 0, cat: 0 }
   const there = { dog: 0, cat: 0 }
@@ -51,7 +51,7 @@ test('the model finds dog and cat in the demo clip where the clip says they are'
   assert.ok(found.cat >= there.cat * 0.95)
 })
 
-test('a file that is no model is refused', async () => {
+test('a file that is not a model is rejected', async () => {
   await assert.rejects(loadModel({ ...SETTINGS, model: 'demo/dog.png' }))
   await assert.rejects(loadModel({ ...SETTINGS, model: 'models/no-such-file.onnx' }), /not found/)
 })

@@ -10,7 +10,7 @@ const candidate = fc.record({
   box: fc.tuple(fraction, fraction, fraction, fraction),
 })
 
-test('suppressing what is suppressed already changes nothing', () => {
+test('suppression is idempotent', () => {
   fc.assert(
     fc.property(fc.array(candidate, { maxLength: 40 }), fraction, (candidates, threshold) => {
       const once = suppress(candidates, threshold, 20)
@@ -19,7 +19,7 @@ test('suppressing what is suppressed already changes nothing', () => {
   )
 })
 
-test('no two boxes that are kept overlap more than the threshold', () => {
+test('no two kept boxes overlap more than the threshold', () => {
   fc.assert(
     fc.property(fc.array(candidate, { maxLength: 40 }), (candidates) => {
       const kept = suppress(candidates, 0.5, 100)
@@ -30,14 +30,14 @@ test('no two boxes that are kept overlap more than the threshold', () => {
   )
 })
 
-test('a dog that is also taken for a cat stays what it is more likely to be', () => {
+test('of two labels for one box the more likely one stays', () => {
   const dog: Candidate = { label: 'dog', score: 0.8, box: [0.1, 0.1, 0.4, 0.4] }
   const cat: Candidate = { label: 'cat', score: 0.6, box: [0.11, 0.1, 0.4, 0.4] }
   const away: Candidate = { label: 'cat', score: 0.5, box: [0.6, 0.6, 0.2, 0.2] }
   assert.deepStrictEqual(suppress([cat, away, dog], 0.5, 10), [dog, away])
 })
 
-test('the overlap of boxes is symmetric and between 0 and 1', () => {
+test('IoU is symmetric and between 0 and 1', () => {
   fc.assert(
     fc.property(candidate, candidate, (a, b) => {
       const overlap = iou(a.box, b.box)

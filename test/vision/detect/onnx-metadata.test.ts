@@ -14,7 +14,7 @@ const MODEL = writeOnnx({
   metadata: { task: 'detect', names: "{0: 'dog'}", empty: '', ünïcode: '狗' },
 })
 
-test('what the maker wrote into the file comes out, the net is passed over', async (t) => {
+test('metadata is read, the graph is skipped', async (t) => {
   const path = join(temporaryFolder(t), 'model.onnx')
   writeFileSync(path, MODEL)
   assert.deepEqual(Object.fromEntries(await readMetadata(path)), {
@@ -26,7 +26,7 @@ test('what the maker wrote into the file comes out, the net is passed over', asy
   assert.equal((await readMetadata('models/ssdlite-mobilenet-v2-300.onnx')).get('task'), 'detect')
 })
 
-test('a damaged file has none or some, and hurts nobody', async (t) => {
+test('a damaged file yields no or partial metadata without an error', async (t) => {
   const path = join(temporaryFolder(t), 'model.onnx')
   const damage = fc.array(fc.tuple(fc.nat(MODEL.length - 1), fc.nat(255)), { maxLength: 20 })
   await fc.assert(
@@ -47,7 +47,7 @@ test('a damaged file has none or some, and hurts nobody', async (t) => {
   )
 })
 
-test('names are read as Python writes them', () => {
+test('class names in Python syntax are read', () => {
   assert.deepEqual(parseNames(`{0: 'person', 1: "dog's", 2: 'hot dog'}`), ['person', "dog's", 'hot dog'])
   assert.deepEqual(parseNames("['cat', 'dog']"), ['cat', 'dog'])
   assert.deepEqual(parseNames("{0: 'a', 3: 'd'}"), ['a', '', '', 'd'])

@@ -26,7 +26,7 @@ function picture(
   }
 }
 
-test('a color survives the way to YUV and back, with either matrix', () => {
+test('colors survive the conversion to YUV and back, with both matrices', () => {
   const out = new Float32Array(3 * TARGET.width * TARGET.height)
   const preprocess = createPreprocessor(LAYOUT)
   fc.assert(
@@ -40,7 +40,7 @@ test('a color survives the way to YUV and back, with either matrix', () => {
   )
 })
 
-test('a ramp stays a ramp, sampled at the centres of the pixels', () => {
+test('a ramp stays a ramp, sampled at pixel centers', () => {
   const source = picture(40, 12, [16, 128, 128], 'bt601')
   for (let i = 0; i < source.y.length; i++) source.y[i] = 16 + (i % 40) * 5
   const out = new Float32Array(3 * TARGET.width * TARGET.height)
@@ -51,7 +51,7 @@ test('a ramp stays a ramp, sampled at the centres of the pixels', () => {
   }
 })
 
-test('a letterbox keeps the shape of the picture and paints the rest gray', () => {
+test('a letterbox keeps the aspect ratio and pads with gray', () => {
   const size = { width: 64, height: 64 }
   const wide = { width: 128, height: 72 }
   assert.deepEqual(place(wide, { size, letterbox: 'stretch' }), { ...size, left: 0, top: 0 })
@@ -72,7 +72,7 @@ test('a letterbox keeps the shape of the picture and paints the rest gray', () =
   assert.deepEqual([0, 13, 14, 49, 50, 63].map(column), [114, 114, 255, 255, 114, 114])
 })
 
-test('numbers are scaled and colours ordered as the model wants them', () => {
+test('values are scaled and colors ordered for the model', () => {
   const red = picture(32, 20, toYuv([255, 0, 0], 'bt601'), 'bt601')
   const first = (layout: Partial<ModelInput>) => {
     const out = new Float32Array(3 * TARGET.width * TARGET.height)

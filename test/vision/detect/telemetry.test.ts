@@ -8,7 +8,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 
 const CHILD = fileURLToPath(new URL('telemetry-child.ts', import.meta.url))
 
-test('the detector gathers nothing for the makers of its runtime', async (t) => {
+test('ONNX Runtime sends no telemetry', async (t) => {
   const home = temporaryFolder(t)
   // without CI and the like, which switch it off as well
   const env = { PATH: process.env.PATH, HOME: home }

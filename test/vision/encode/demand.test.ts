@@ -21,7 +21,7 @@ test('a demand counts while its service is online', () => {
   assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
-test('a demand with an end counts until then, whoever is online, and at most ten minutes', () => {
+test('a demand with `until` counts until then, at most ten minutes, without an online service', () => {
   const table = new DemandTable()
   table.set('debug', demand(500_000, NOW + MINUTE))
   assert.deepStrictEqual(table.wanted(NOW).h264, { high: 500_000 })
@@ -31,20 +31,20 @@ test('a demand with an end counts until then, whoever is online, and at most ten
   assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
-test('a demand that is taken back counts no more', () => {
+test('a withdrawn demand no longer counts', () => {
   const table = new DemandTable()
   table.set('debug', demand(500_000, NOW + MINUTE))
   table.set('debug', null)
   assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
-test('a demand for VP8 is not met with H.264', () => {
+test('a demand for VP8 is not served with H.264', () => {
   const table = new DemandTable()
   table.set('debug', { ...demand(500_000, NOW + MINUTE), codec: 'vp8' })
   assert.deepStrictEqual(table.wanted(NOW).h264, {})
 })
 
-test('each layer is wanted at the largest bitrate that anybody asks for', () => {
+test('each layer has the highest bitrate in demand', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 5_000_000 }), { minLength: 1 }), (bitrates) => {
       const table = new DemandTable()

@@ -10,7 +10,7 @@ const OPTIONS = { ...SIZE, fps: FPS, bitrate: 600_000, matrix: 'bt601' as const 
 
 const typesOf = (data: Buffer) => [...nalUnits(data)].map((nal) => (nal[0] ?? 0) & 0x1f)
 
-test('the stream says constrained baseline, level 3.1, as the SDP does', async () => {
+test('the SPS has constrained baseline, level 3.1, as the SDP', async () => {
   for (const size of [SIZE, { width: 1280, height: 720 }, { width: 960, height: 540 }]) {
     using encoder = await Encoder.open({ ...OPTIONS, ...size })
     using pixels = plainFrame(size, [10, 200, 30])
@@ -21,7 +21,7 @@ test('the stream says constrained baseline, level 3.1, as the SDP does', async (
   }
 })
 
-test('an IDR picture comes first and when asked for, with its parameter sets, and at no other time', async () => {
+test('IDR frames come first and on request only, with parameter sets', async () => {
   using encoder = await Encoder.open(OPTIONS)
   for (let index = 0; index < 12; index++) {
     // every picture is new: no scene cut may make a keyframe of it
@@ -47,7 +47,7 @@ test('a new bitrate takes effect while the encoder runs', async () => {
   assert.ok(bytes.after < bytes.before / 2, JSON.stringify(bytes))
 })
 
-test('the bitrate is kept for pictures that are hard to encode, and a keyframe stays small (E12)', async () => {
+test('the bitrate is kept for frames that are hard to encode, and keyframes stay small (E12)', async () => {
   using encoder = await Encoder.open(OPTIONS)
   const sizes: number[] = []
   for (let index = 0; index < 60; index++) {
@@ -61,7 +61,7 @@ test('the bitrate is kept for pictures that are hard to encode, and a keyframe s
   assert.ok(Math.max(...sizes) * 8 < OPTIONS.bitrate * 0.5, `${Math.max(...sizes)} bytes`)
 })
 
-test('what is encoded decodes at once to the same colours', async () => {
+test('encoded frames decode without delay to the same colors', async () => {
   using encoder = await Encoder.open(OPTIONS)
   using decoder = await openH264()
   using pixels = plainFrame(SIZE, [200, 40, 90])

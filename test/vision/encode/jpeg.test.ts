@@ -4,7 +4,7 @@ import { createCanvas, loadImage } from '@napi-rs/canvas'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 
-test('a JPEG shows the colours of the picture in somebody else’s decoder', async () => {
+test('a JPEG has the right colors in another decoder', async () => {
   for (const size of [
     { width: 1280, height: 720 },
     { width: 640, height: 480 },

@@ -18,7 +18,7 @@ function seconds(
   return undefined
 }
 
-test('detections give way first, then the size of the picture, and no more than there is (E11)', () => {
+test('the detection rate gives way first, then the frame size, within bounds (E11)', () => {
   const policy = new OverloadPolicy()
   const reductions = [policy.reduction]
   while (seconds(policy, LATE, 2) !== undefined) reductions.push(policy.reduction)
@@ -32,7 +32,7 @@ test('detections give way first, then the size of the picture, and no more than 
   assert.equal(seconds(policy, LOSSY, 100), undefined)
 })
 
-test('without a detector the pictures get smaller at once', () => {
+test('without a detector the frames get smaller at once', () => {
   const policy = new OverloadPolicy()
   seconds(policy, LOSSY, 2, false)
   assert.equal(policy.reduction.steps, 1)
@@ -40,7 +40,7 @@ test('without a detector the pictures get smaller at once', () => {
   assert.equal(policy.level, 0)
 })
 
-test('one bad second is none', () => {
+test('one overloaded second changes nothing', () => {
   const policy = new OverloadPolicy()
   for (let i = 0; i < 20; i++) {
     assert.equal(policy.update(LATE, true), false)
@@ -48,7 +48,7 @@ test('one bad second is none', () => {
   }
 })
 
-test('after a vain try the next one waits twice as long', () => {
+test('after a failed step back the next one waits twice as long', () => {
   const policy = new OverloadPolicy()
   seconds(policy, LATE, 2)
   const waits: (number | undefined)[] = []
@@ -59,14 +59,14 @@ test('after a vain try the next one waits twice as long', () => {
   assert.deepEqual(waits, [10, 20, 40, 80, 160, 160, 160])
 })
 
-test('with nobody watching all comes back', () => {
+test('without viewers the reduction ends', () => {
   const policy = new OverloadPolicy()
   for (let i = 0; i < 8; i++) policy.update(LATE, true)
   for (let i = 0; i < 1_000; i++) policy.update({ published: 0, dropped: 0, age: 0 }, true)
   assert.equal(policy.level, 0)
 })
 
-test('whatever the seconds are like, a step is one step and the level has bounds', () => {
+test('any load: one step at a time within bounds', () => {
   const second = fc.record({ published: fc.nat(120), dropped: fc.nat(120), age: fc.nat(1_000) })
   fc.assert(
     fc.property(fc.array(fc.tuple(second, fc.boolean()), { maxLength: 300 }), (seconds) => {

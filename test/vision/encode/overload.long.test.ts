@@ -22,7 +22,7 @@ const RATE = 1_000_000
 const everything = Object.fromEntries(LAYERS.map((layer) => [layer, { bitrate: RATE }]))
 const inMinutes = () => Date.now() + 5 * 60_000
 
-test('a machine with too much to do looks less often, then sends smaller pictures, never old ones', async (t) => {
+test('an overloaded machine detects less often, then sends smaller frames, never late ones', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')
   const viewer = await memory.connect('viewer')

@@ -8,7 +8,7 @@ const FPS = 15
 const SIZE = { width: 640, height: 360 }
 const OPTIONS = { ...SIZE, fps: FPS, bitrate: 600_000, matrix: 'bt601' as const }
 
-test('VP8: a keyframe comes first and when asked for, at no other time, and the bitrate is kept', async () => {
+test('VP8: keyframes come first and on request only, and the bitrate is kept', async () => {
   using encoder = await Vp8Encoder.open(OPTIONS)
   let bytes = 0
   for (let index = 0; index < 45; index++) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createConflatingQueue } from '#services/vision/frame/conflating-queue.ts'
 
-test('only the newest item waits; what it replaces is counted, and every item is disposed of (E01)', async () => {
+test('only the newest item waits; replaced items are counted, and every item is disposed of (E01)', async () => {
   const worked: number[] = []
   let dropped = 0
   let disposed = 0
@@ -24,7 +24,7 @@ test('only the newest item waits; what it replaces is counted, and every item is
   assert.equal(disposed, 6)
 })
 
-test('the newest item is worked on after the one in hand', async () => {
+test('the newest item is processed after the one in process', async () => {
   const worked: number[] = []
   const done = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()

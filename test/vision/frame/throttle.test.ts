@@ -5,13 +5,13 @@ import { createThrottle } from '#services/vision/frame/throttle.ts'
 
 const passing = (times: readonly number[], fps: number) => times.filter(createThrottle(fps))
 
-test('a faster camera is thinned out evenly', () => {
+test('frames of a faster camera are dropped evenly', () => {
   const times = Array.from({ length: 300 }, (_, i) => (i * 1000) / 30)
   const passed = passing(times, 15)
   assert.equal(passed.length, 150)
 })
 
-test('a camera of the right rate loses nothing to its jitter', () => {
+test('jitter does not drop frames of a camera with the right rate', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -8, max: 8 }), { minLength: 20 }), (jitter) => {
       const times = jitter.map((off, i) => (i * 1000) / 15 + off)
@@ -20,7 +20,7 @@ test('a camera of the right rate loses nothing to its jitter', () => {
   )
 })
 
-test('never do more pictures pass than the rate allows', () => {
+test('no more frames pass than the rate allows', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 50 }), (gaps) => {
       let now = 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toAscii } from '#services/vision/overlay/glyphs.ts'
 
-test('names lose their accents, what has no letter becomes a question mark (E08)', () => {
+test('accents are dropped, characters without ASCII letters become a question mark (E08)', () => {
   const cases = {
     Žofka: 'Zofka',
     Müßig: 'Mussig',

@@ -50,7 +50,7 @@ const SCENES: Record<string, { size: Size; scene: Scene }> = {
 }
 
 for (const [name, { size, scene }] of Object.entries(SCENES)) {
-  test(`the overlay looks as it always did: ${name}`, async () => {
+  test(`the overlay matches its golden image: ${name}`, async () => {
     using pixels = plainFrame(size, [70, 90, 110])
     paintOverlay(planesOf(pixels), scene)
     const drawn = toRgba(planesOf(pixels))

@@ -24,7 +24,7 @@ test('a box is drawn in the color of its class, in all three planes', () => {
   assert.ok(u < 90 && v > 128, `u ${u}, v ${v}`)
 })
 
-test('what is inside the box stays as it was', () => {
+test('the inside of a box is unchanged', () => {
   const { pixels, planes } = painted([{ ...DOG, box: [...DOG.box] }])
   using _ = pixels
   const { pixels: plain, planes: before } = painted([])
@@ -44,7 +44,7 @@ test('label and time are written with edges between dark and bright', () => {
   assert.ok(Math.min(...clock) < 60 && Math.max(...clock) > 200)
 })
 
-test('a box of any size and place is drawn without harm', () => {
+test('boxes of any size and position are drawn inside the frame', () => {
   for (const box of [
     [-0.5, -0.5, 2, 2],
     [0.99, 0.99, 0.5, 0.5],

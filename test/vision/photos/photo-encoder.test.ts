@@ -13,7 +13,7 @@ function captured(full: { width: number; height: number }) {
   )
 }
 
-test('a photo that is too large for an app gets coarser, then smaller, until it fits (I09)', async () => {
+test('a photo that is too large to send gets coarser, then smaller, until it fits (I09)', async () => {
   using picture = captured({ width: 1920, height: 1080 })
   const best = await encodePhoto(picture)
   assert.deepEqual([best.width, best.height], [1920, 1080])

@@ -23,7 +23,7 @@ async function addAnew(folder: string, time: number): Promise<string> {
   return await add(album, time)
 }
 
-test('the newest photos stay when the clock has been set back: what is new is what came last', async (t) => {
+test('the newest photos stay when the clock has been set back', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const album = new PhotoStore(folder, LIMITS)
   const taken: string[] = []
@@ -33,7 +33,7 @@ test('the newest photos stay when the clock has been set back: what is new is wh
   assert.deepEqual(readdirSync(folder).sort(), taken.slice(2).sort())
 })
 
-test('the newest photos stay when each was taken by a clock of its own, the robot started anew between them', async (t) => {
+test('the newest photos stay across restarts with different clocks', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const taken: string[] = []
   for (const time of [NOON + 2 * DAY, NOON, NOON + DAY, NOON - 30 * DAY, NOON - 60 * DAY]) {
@@ -42,7 +42,7 @@ test('the newest photos stay when each was taken by a clock of its own, the robo
   assert.deepEqual(readdirSync(folder).sort(), taken.slice(2).sort())
 })
 
-test('a photo that was written while the clock was ahead is not the newest for ever', async (t) => {
+test('a photo written while the clock was ahead does not stay the newest', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const ahead = await addAnew(folder, NOON + 3_000 * DAY)
   const then = new Date(NOON + 3_000 * DAY)
@@ -52,7 +52,7 @@ test('a photo that was written while the clock was ahead is not the newest for e
   assert.deepEqual(readdirSync(folder).sort(), names.sort())
 })
 
-test('photos that somebody has removed make room', async (t) => {
+test('deleted photos make room', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const album = new PhotoStore(folder, LIMITS)
   const old = await add(album, NOON)
@@ -61,7 +61,7 @@ test('photos that somebody has removed make room', async (t) => {
   assert.deepEqual(readdirSync(folder).sort(), [old, ...fresh])
 })
 
-test('so many MiB at most, counted from the newest', async (t) => {
+test('the size limit counts from the newest photo', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const album = new PhotoStore(folder, LIMITS)
   const names: string[] = []
@@ -71,7 +71,7 @@ test('so many MiB at most, counted from the newest', async (t) => {
   assert.deepEqual(readdirSync(folder), names.slice(2))
 })
 
-test('no two photos have one name, neither on the disk nor in memory nor in another life', async (t) => {
+test('photo names are unique on disk, in memory and across restarts', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   const album = new PhotoStore(folder, LIMITS)
   const names = ['photo-2026-11-23T12-00-00.000Z.jpg', 'photo-2026-11-23T12-00-00.000Z-2.jpg']
@@ -83,7 +83,7 @@ test('no two photos have one name, neither on the disk nor in memory nor in anot
   assert.equal(await next.nameFor(NOON), 'photo-2026-11-23T12-00-00.000Z-3.jpg')
 })
 
-test('what a crash has left half written is removed at the start, strangers’ files stay', async (t) => {
+test('incomplete photos of a crash are deleted at the start, other files stay', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
   mkdirSync(folder)
   const whole = 'photo-2026-01-01T00-00-00.000Z.jpg'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { detectClip, fits, ghosts, play } from './demo-clip.ts'
 
-test('on the demo clip the dog is found, each visit is one track, and boxes sit on animals', async (t) => {
+test('on the demo clip the dog is tracked, each visit is one track, and boxes fit the animals', async (t) => {
   const figures = play(await detectClip(3), 5, ['dog', 'cat'])
   const { asked, found, idsPerVisit } = figures
   const overlaps = fits(figures)

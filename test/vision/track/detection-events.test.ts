@@ -14,7 +14,7 @@ const seen = (label: string, score: number) => ({
 
 const NOBODY = { dogOf: () => undefined }
 
-test('apps hear of each label at most every 5 s, and of the best of it (I20)', async (t) => {
+test('apps receive each label at most every 5 s, with its best detection (I20)', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')
   const events = await collect(bus, topics.event, { name: 'detection' })
@@ -34,7 +34,7 @@ test('apps hear of each label at most every 5 s, and of the best of it (I20)', a
   ])
 })
 
-test('an owner with one dog hears its name', async (t) => {
+test('the event has the name of an only dog', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')
   const events = await collect(bus, topics.event, { name: 'detection' })

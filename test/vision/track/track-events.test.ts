@@ -36,7 +36,7 @@ function follow(labels: readonly string[] = ['dog']) {
   return { told, see, end: () => events.end(tracker.clear()) }
 }
 
-test('a dog is told of when it comes, enters, stays, rests and goes', () => {
+test('events are published when a dog appears, enters, dwells, rests and leaves', () => {
   const { told, see } = follow()
   let at = 0
   for (let x = 0.05; x < 0.5; x += 0.02, at += 200) see([{ label: 'dog', score: 0.8, box: boxAt(x) }], at)
@@ -59,7 +59,7 @@ test('a dog is told of when it comes, enters, stays, rests and goes', () => {
   assert.deepEqual([end?.end_time, end?.top_score, end?.entered_zones], [EPOCH + last, 0.9, ['sofa']])
 })
 
-test('moves are told once a second at most', () => {
+test('moves are published at most once a second', () => {
   const { told, see } = follow()
   for (let at = 0; at <= 3_000; at += 100) see([{ label: 'dog', score: 0.9, box: boxAt(at * 0.0001) }], at)
   const times = told.map(({ after }) => after.frame_time)
@@ -67,7 +67,7 @@ test('moves are told once a second at most', () => {
   assert.ok(told.length >= 3 && gaps.every((gap) => gap >= 1_000), `${gaps}`)
 })
 
-test('what nobody wants to hear of, and what was seen once by mistake, is not told', () => {
+test('other labels and unconfirmed tracks are not published', () => {
   const { told, see, end } = follow()
   see([{ label: 'dog', score: 0.6, box: boxAt(0.7) }], 0)
   for (let at = 200; at < 3_000; at += 200) see([{ label: 'person', score: 0.9, box: boxAt(0.1) }], at)
@@ -75,7 +75,7 @@ test('what nobody wants to hear of, and what was seen once by mistake, is not to
   assert.deepEqual(told, [])
 })
 
-test('what began is ended when the service stops, and everything is told of without a list of labels', () => {
+test('open tracks end when the service stops, and without labels all are published', () => {
   const { told, see, end } = follow([])
   see([{ label: 'person', score: 0.9, box: boxAt(0.1) }], 0)
   end()

@@ -22,7 +22,7 @@ test('a dog that walks has one track, and its box is predicted to the time betwe
   assert.ok(iou(box, boxAt(x(2_150))) > 0.9, `${box}`)
 })
 
-test('an unsure first sight is not shown, a second one is; a sure one is shown at once', () => {
+test('a weak first detection is not shown, a second one is; a strong one is shown at once', () => {
   const tracker = openTracker()
   tracker.update([seen('dog', 0.6, boxAt(0.2)), seen('cat', 0.9, boxAt(0.7))], 0)
   assert.deepEqual(
@@ -33,7 +33,7 @@ test('an unsure first sight is not shown, a second one is; a sure one is shown a
   assert.equal(tracker.boxesAt(210).length, 2)
 })
 
-test('a candidate that is not sure enough begins nothing, but keeps a track alive', () => {
+test('a weak candidate starts no track but continues one', () => {
   const tracker = openTracker()
   tracker.update([seen('dog', 0.4, boxAt(0.3))], 0)
   assert.equal(tracker.tracks.length, 0)
@@ -44,7 +44,7 @@ test('a candidate that is not sure enough begins nothing, but keeps a track aliv
 })
 
 for (const rate of [2, 5, 15]) {
-  test(`behind a sofa for 2 s, seen ${rate} times a second: the same dog, and no box meanwhile`, () => {
+  test(`behind a sofa for 2 s, detected ${rate} times a second: the same track, and no box in between`, () => {
     const tracker = openTracker()
     const every = 1_000 / rate
     const x = (at: number) => 0.1 + at * 0.00008
@@ -59,7 +59,7 @@ for (const rate of [2, 5, 15]) {
   })
 }
 
-test('who was away for long is somebody new', () => {
+test('an object that was away for long gets a new track', () => {
   const tracker = openTracker()
   tracker.update([seen('dog', 0.9, boxAt(0.3))], 0)
   const ended = [4_000, 8_000].flatMap((at) => tracker.update([], at).ended)
@@ -68,7 +68,7 @@ test('who was away for long is somebody new', () => {
   assert.equal(only(tracker.tracks).id, 2)
 })
 
-test('a dog and a cat that cross keep their names and numbers', () => {
+test('a dog and a cat that cross keep their labels and ids', () => {
   const tracker = openTracker()
   const dog = (at: number): Box => [0.05 + at * 0.0001, 0.4, 0.25, 0.5]
   const cat = (at: number): Box => [0.8 - at * 0.0001, 0.6, 0.15, 0.25]
@@ -87,7 +87,7 @@ test('a dog and a cat that cross keep their names and numbers', () => {
   )
 })
 
-test('a dog that is called a cat now and then stays a dog, and is one', () => {
+test('a dog that is sometimes labelled cat stays one track with label dog', () => {
   const tracker = openTracker()
   const labels = 'dog dog cat dog cat cat dog dog cat dog dog cat'.split(' ')
   for (const [i, label] of labels.entries()) {
@@ -96,7 +96,7 @@ test('a dog that is called a cat now and then stays a dog, and is one', () => {
   }
 })
 
-test('a first mistake is corrected', () => {
+test('a wrong first label is corrected', () => {
   const tracker = openTracker()
   for (const [i, label] of 'cat dog dog dog'.split(' ').entries()) {
     tracker.update([seen(label, 0.8, boxAt(0.3))], i * 200)
@@ -104,7 +104,7 @@ test('a first mistake is corrected', () => {
   assert.equal(only(tracker.tracks).label, 'dog')
 })
 
-test('the chair where the dog sat is no dog', () => {
+test('a chair where the dog sat does not become the dog', () => {
   const tracker = openTracker()
   for (let at = 0; at < 1_000; at += 200) tracker.update([seen('dog', 0.9, boxAt(0.3))], at)
   for (let at = 1_000; at < 6_000; at += 200) tracker.update([seen('chair', 0.9, [0.3, 0.5, 0.2, 0.3])], at)
@@ -114,7 +114,7 @@ test('the chair where the dog sat is no dog', () => {
   )
 })
 
-test('a dog that walks out of the picture is gone at once, its box with it', () => {
+test('a dog that walks out of the frame ends at once, with its box', () => {
   const tracker = openTracker()
   const box = (at: number): Box => {
     const right = 0.5 - at * 0.0005
@@ -127,7 +127,7 @@ test('a dog that walks out of the picture is gone at once, its box with it', () 
   assert.equal(tracker.boxesAt(at + 150).length, 0)
 })
 
-test('the head of a dog is no second dog', () => {
+test('the head of a dog is not a second dog', () => {
   const tracker = openTracker()
   for (let at = 0; at < 1_000; at += 200) {
     tracker.update([seen('dog', 0.9, [0.3, 0.3, 0.4, 0.6]), seen('dog', 0.6, [0.55, 0.32, 0.13, 0.2])], at)
@@ -135,7 +135,7 @@ test('the head of a dog is no second dog', () => {
   assert.equal(tracker.tracks.length, 1)
 })
 
-test('who lies still is stationary, who gets up is not', () => {
+test('an object at rest is stationary, one that moves is not', () => {
   const tracker = openTracker()
   let at = 0
   for (; at <= 4_000; at += 200) tracker.update([seen('dog', 0.8, boxAt(0.3 + (at % 400) * 0.00002))], at)
@@ -152,7 +152,7 @@ const candidate = fc.record({
     .map(([x, y, w, h]): Box => [x / 100, y / 100, Math.min(w, 100 - x) / 100, Math.min(h, 100 - y) / 100]),
 })
 
-test('whatever is seen and whenever: numbers never come again, boxes stay in the picture, tracks are bounded', () => {
+test('any detections at any time: ids are never reused, boxes stay in the frame, tracks are bounded', () => {
   const inference = fc.tuple(fc.integer({ min: 0, max: 3_000 }), fc.array(candidate, { maxLength: 50 }))
   fc.assert(
     fc.property(fc.array(inference, { maxLength: 40 }), (inferences) => {

@@ -17,7 +17,7 @@ const SOFA: ZoneSection = {
 /** Its feet at (x, 0.7). */
 const standing = (x: number): Box => [x - 0.1, 0.3, 0.2, 0.4]
 
-test('points are inside or outside, of hollow shapes as well', () => {
+test('points are inside or outside, also of concave polygons', () => {
   const hollow: ZoneSection['points'] = [
     [0, 0],
     [1, 0],
@@ -35,11 +35,11 @@ test('points are inside or outside, of hollow shapes as well', () => {
   )
 })
 
-test('something is where its feet are', () => {
+test('the middle of the lower edge decides', () => {
   assert.deepEqual(footOf([0.2, 0.3, 0.4, 0.5]), [0.4, 0.8])
 })
 
-test('who comes in is inside after a moment, dwells after a while, and leaves', () => {
+test('an object is inside after the settling time, dwells after `dwell`, and leaves', () => {
   const stay = new ZoneDwell(SOFA)
   const steps: [at: number, x: number, inside: boolean, dwells: boolean][] = [
     [0, 0.1, false, false],
@@ -57,7 +57,7 @@ test('who comes in is inside after a moment, dwells after a while, and leaves', 
   assert.ok(stay.entered)
 })
 
-test('a box that jitters on the edge neither comes nor goes', () => {
+test('a box that jitters on the edge neither enters nor leaves', () => {
   const stay = new ZoneDwell(SOFA)
   for (let at = 0; at < 5_000; at += 100) {
     stay.update('dog', standing(at % 200 === 0 ? 0.19 : 0.21), at)
@@ -65,7 +65,7 @@ test('a box that jitters on the edge neither comes nor goes', () => {
   }
 })
 
-test('a zone for dogs does not mind cats', () => {
+test('a zone for dogs ignores cats', () => {
   const stay = new ZoneDwell(SOFA)
   for (let at = 0; at < 2_000; at += 200) stay.update('cat', standing(0.4), at)
   assert.equal(stay.inside, false)

@@ -1,8 +1,9 @@
-"""Two streams of a Raspberry Pi camera: large yuv420p pictures to stdout, small ones of the same moments to descriptor 3.
+"""Two streams of a Raspberry Pi camera: main yuv420p frames to stdout, low-resolution frames of the same moments to
+descriptor 3.
 
-picamera2-streams.py WIDTH HEIGHT SMALL_WIDTH SMALL_HEIGHT FPS
+picamera2-streams.py WIDTH HEIGHT LORES_WIDTH LORES_HEIGHT FPS
 
-Each small picture is written before its large one. Rows are written without padding. Ends when nobody reads.
+Each low-resolution frame is written before its main frame, rows without padding. Exits when the reader closes.
 """
 
 import os
@@ -27,15 +28,15 @@ def write(descriptor, data):
 
 
 def main():
-    width, height, small_width, small_height = (int(word) for word in sys.argv[1:5])
+    width, height, lores_width, lores_height = (int(word) for word in sys.argv[1:5])
     fps = float(sys.argv[5])
     camera = Picamera2()
     camera.configure(
         camera.create_video_configuration(
             main={"size": (width, height), "format": "YUV420"},
-            lores={"size": (small_width, small_height), "format": "YUV420"},
+            lores={"size": (lores_width, lores_height), "format": "YUV420"},
             controls={"FrameRate": fps},
-            # the newest picture counts: nothing waits but the one being filled
+            # no queue of old frames
             buffer_count=3,
             queue=False,
         )
@@ -49,7 +50,7 @@ def main():
                 large = request.make_array("main")
             finally:
                 request.release()
-            write(3, rows(small, small_width, small_height))
+            write(3, rows(small, lores_width, lores_height))
             write(1, rows(large, width, height))
     except BrokenPipeError:
         pass

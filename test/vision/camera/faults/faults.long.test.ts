@@ -110,7 +110,7 @@ async function row(t: TestContext, name: string): Promise<string> {
   return `| ${[name, ...cells].join(' | ')} |`
 }
 
-test('every source × every fault: a placeholder soon, and back by itself', {
+test('every source × every fault: a placeholder soon, then recovery', {
   skip: withoutGstreamer(),
 }, async (t) => {
   const rows = [`| seconds to placeholder / to recovery | ${Object.keys(FAULTS).join(' | ')} |`]

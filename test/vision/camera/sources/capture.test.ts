@@ -67,20 +67,20 @@ function assertColour(pixels: Frame): void {
   }
 }
 
-test('a program’s raw pictures come in as they are', async (t) => {
+test('raw frames of a program arrive unchanged', async (t) => {
   using pixels = plainFrame(SIZE, COLOR)
   const file = await fileOf(t, 'raw', pixels.toBuffer())
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'yuv420p', ...SIZE }, 5, assertColour)
 })
 
-test('a program’s MJPEG comes in picture by picture', async (t) => {
+test('MJPEG of a program arrives frame by frame', async (t) => {
   using encoder = await JpegEncoder.open(SIZE)
   using pixels = plainFrame(SIZE, COLOR)
   const file = await fileOf(t, 'picture.jpg', await encoder.encode(pixels))
   await captureSome(t, { type: 'exec', command: repeat(file), format: 'mjpeg' }, 5, assertColour)
 })
 
-test('a program’s H.264 comes in picture by picture', async (t) => {
+test('H.264 of a program arrives frame by frame', async (t) => {
   using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
   using pixels = plainFrame(SIZE, COLOR)
   const units: Buffer[] = []
@@ -101,7 +101,7 @@ async function serve(t: TestContext, listener: RequestListener) {
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.h264` }
 }
 
-test('a stream over HTTP comes in as it is sent', async (t) => {
+test('a stream over HTTP arrives as it is sent', async (t) => {
   using encoder = await Encoder.open({ ...SIZE, fps: 15, bitrate: 500_000, matrix: 'bt601' })
   const units: Buffer[] = []
   for (let index = 0; index < 100; index++) {
@@ -115,7 +115,7 @@ test('a stream over HTTP comes in as it is sent', async (t) => {
   await captureSome(t, { type: 'url', url }, 10, assertColour)
 })
 
-test('a stream that never says anything can be given up at once', async (t) => {
+test('a stream without data can be aborted at once', async (t) => {
   const { server, url } = await serve(t, () => {})
   const ending = new AbortController()
   const captured = captureFrom({ type: 'url', url, loop: false })({
@@ -131,7 +131,7 @@ test('a stream that never says anything can be given up at once', async (t) => {
   assert.ok(performance.now() - begin < 3_000)
 })
 
-test('size and rate are filled into the command', async (t) => {
+test('size and rate are replaced in the command', async (t) => {
   const script = `const [, size, fps] = process.argv
     if (size !== '328x246' || fps !== '50') process.exit(9)
     setInterval(() => process.stdout.write(Buffer.alloc(328 * 246 * 3 / 2)), 5)`
@@ -139,7 +139,7 @@ test('size and rate are filled into the command', async (t) => {
   await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 2, () => {})
 })
 
-test('a program that fails says so with its last words', async (t) => {
+test('the error of a program has the last line of its stderr', async (t) => {
   const command = [
     process.execPath,
     '-e',
@@ -155,13 +155,13 @@ test('a program that fails says so with its last words', async (t) => {
   )
 })
 
-test('a program that ignores SIGTERM is ended nevertheless', async (t) => {
+test('a program that ignores SIGTERM is killed', async (t) => {
   const script = `process.on('SIGTERM', () => {}); setInterval(() => process.stdout.write(Buffer.alloc(328 * 246 * 3 / 2)), 5)`
   const command = [process.execPath, '-e', script]
   await captureSome(t, { type: 'exec', command, format: 'yuv420p' }, 1, () => {})
 })
 
-test('a file is played again and again, paced by its own clock', async (t) => {
+test('a file is looped at its own rate', async (t) => {
   const path = await fileOf(t, 'clip.mp4', Buffer.alloc(0))
   await writeClip(path, Array(5).fill(Buffer.alloc(1280 * 720 * 4, 0x77)))
   const count = 13
@@ -192,7 +192,7 @@ test('a file that is not looped ends', async (t) => {
   await captureSome(t, { type: 'url', url: path, loop: false }, 3, () => {})
 })
 
-test('what is no video or not there is unavailable, and says so', async (t) => {
+test('missing sources and files without video are unavailable, with the reason', async (t) => {
   for (const [source, reason] of [
     [{ type: 'url', url: 'README.md' }, /Invalid data/],
     [{ type: 'url', url: 'no-such-clip.mp4' }, /No such file/],
@@ -206,7 +206,7 @@ test('what is no video or not there is unavailable, and says so', async (t) => {
   }
 })
 
-test('the camera of a Raspberry Pi is asked for rows without padding', async (t) => {
+test('rpicam-vid is started with a width without row padding', async (t) => {
   // a stand-in that says what it was asked for and sends one picture of that size
   const script = `#!${process.execPath}
     const args = process.argv.slice(2)

@@ -18,7 +18,7 @@ async function jpegs(count: number): Promise<Buffer[]> {
   return files
 }
 
-test('JPEG files are found again however the stream is cut', async () => {
+test('JPEG files are found however the stream is cut', async () => {
   const files = await jpegs(4)
   const stream = Buffer.concat([Buffer.from('rubbish'), ...files])
   fc.assert(
@@ -44,7 +44,7 @@ test('a thumbnail inside a file does not end it', async () => {
   assert.deepEqual(new JpegSplitter().push(whole), [whole])
 })
 
-test('a stream without an end is given up', () => {
+test('a JPEG without an end is rejected', () => {
   const splitter = new JpegSplitter()
   const endless = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xda, 0, 2]), Buffer.alloc(1024 * 1024)])
   assert.throws(() => {

@@ -32,7 +32,7 @@ async function captureBoth(t: TestContext, source: object, count: number) {
   return seen
 }
 
-test('small pictures of chunks that come in one turn stay in order', () => {
+test('low-resolution frames of chunks in one turn stay in order', () => {
   using pictures = new LoresFrames(SMALL)
   const picture = (brightness: number) => Buffer.alloc((SMALL.width * SMALL.height * 3) / 2, brightness)
   const bytes = Buffer.concat([30, 31, 32].map(picture))
@@ -45,7 +45,7 @@ test('small pictures of chunks that come in one turn stay in order', () => {
   }
 })
 
-test('a program’s small pictures come with the large ones that they belong to', async (t) => {
+test('low-resolution frames of a program arrive with their main frames', async (t) => {
   const script = `const fs = require('node:fs')
     let index = 20
     setInterval(() => {
@@ -113,7 +113,7 @@ class Picamera2:
         return Request(self.config, self.index)
 `
 
-test('a Raspberry Pi camera gives both streams, without padding', { skip: without('python3') }, async (t) => {
+test('picamera2 delivers both streams, without row padding', { skip: without('python3') }, async (t) => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'picamera2.py'), PICAMERA2)
   const before = process.env.PYTHONPATH

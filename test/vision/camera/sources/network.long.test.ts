@@ -90,7 +90,7 @@ for (const ranges of [true, false]) {
   })
 }
 
-test('HLS of a camera, whose seconds come at once, is shown at its own pace and never lost', {
+test('HLS of a camera is shown at its own rate and never lost', {
   skip: without('ffmpeg'),
   timeout: 60_000,
 }, async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPacer } from '#services/vision/camera/sources/pacer.ts'
 
-test('small delays are made up for, so that a clip never drifts', () => {
+test('small delays are caught up, so that a clip does not drift', () => {
   let now = 1000
   const pacer = createPacer(1000, () => now)
   assert.equal(pacer.until(100), 100)
@@ -11,7 +11,7 @@ test('small delays are made up for, so that a clip never drifts', () => {
   assert.equal(pacer.until(200), 70)
 })
 
-test('after a long pause the clip goes on at its own pace', () => {
+test('after a long pause the clip continues at its own rate', () => {
   let now = 0
   const pacer = createPacer(0, () => now)
   now = 10_000
@@ -19,7 +19,7 @@ test('after a long pause the clip goes on at its own pace', () => {
   assert.equal(pacer.until(200), 100)
 })
 
-test('timestamps that jump, either way, neither stop the video nor let it run', () => {
+test('timestamps that jump in either direction neither stop nor speed up the video', () => {
   let now = 0
   const pacer = createPacer(0, () => now)
   for (const [jump, pause] of [
@@ -36,7 +36,7 @@ test('timestamps that jump, either way, neither stop the video nor let it run', 
   }
 })
 
-test('pictures that are minutes apart come one a second: often enough for a camera, and not at full speed', () => {
+test('frames that are minutes apart come once a second: often enough for a camera, and not at full speed', () => {
   let now = 0
   const pacer = createPacer(0, () => now)
   assert.equal(pacer.until(0), 0)

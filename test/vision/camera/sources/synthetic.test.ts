@@ -17,7 +17,7 @@ function readTime(planes: Planes): number {
   return time
 }
 
-test('the wall clock can be read from the synthetic picture after encoding and decoding', async () => {
+test('the wall clock can be read from the synthetic frame after encoding and decoding', async () => {
   const ending = new AbortController()
   using encoder = await Encoder.open({ ...SIZE, fps: 30, bitrate: 1_500_000, matrix: 'bt709' })
   using decoder = await openH264()
@@ -43,7 +43,7 @@ test('the wall clock can be read from the synthetic picture after encoding and d
   assert.ok((since[0] ?? 0) < 5_000 && (since.at(-1) ?? 0) < 10_000 && since.at(-1) !== since[0], `${since}`)
 })
 
-test('the blocks are exactly bright or dark and without color', async () => {
+test('the squares of the barcode are exactly bright or dark, without color', async () => {
   const ending = new AbortController()
   await captureSynthetic({
     ...SIZE,
