@@ -59,18 +59,23 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
   const parts = await buildParts(deps, stack)
   connectEvents(deps, parts)
   const { connection, outbox, deviceId } = parts
-  await parts.commands.listen()
-  await parts.telemetry.listen()
-  await parts.cloud.restore()
-  await forwardToRelay({ bus: deps.bus, ...parts })
+  await Promise.all([
+    parts.commands.listen(),
+    parts.telemetry.listen(),
+    parts.cloud.restore(),
+    forwardToRelay({ bus: deps.bus, ...parts }),
+  ])
   connection.setDetail({ outbox: outbox.state })
   connection.start()
   stack.use(connection)
-  stack.use(await storeEvents({ ...deps, ...parts, onStored: () => parts.sender.stored() }))
-  // hotspot mode: from there no relay can be reached
-  await deps.bus.subscribe(topics.telemetry, (state) => connection.pause(state?.mode === 'ap'), {
-    source: 'network_state',
-  })
+  const [events] = await Promise.all([
+    storeEvents({ ...deps, ...parts, onStored: () => parts.sender.stored() }),
+    // hotspot mode: from there no relay can be reached
+    deps.bus.subscribe(topics.telemetry, (state) => connection.pause(state?.mode === 'ap'), {
+      source: 'network_state',
+    }),
+  ])
+  stack.use(events)
   stack.use(startHeartbeat(parts, deps.config.cloud.heartbeat_interval * 1000))
   stack.use(parts.commands)
   stack.defer(() => void connection.send({ type: 'robot_disconnecting', device_id: deviceId }))

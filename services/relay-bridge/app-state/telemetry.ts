@@ -68,14 +68,15 @@ export class Telemetry implements Disposable {
   /** Subscribes on the bus. */
   async listen(): Promise<void> {
     const { bus } = this.#deps
-    await bus.subscribe(topics.telemetry, (fields, { params: { source } }) => this.#ingest(source, fields))
-    await bus.subscribe(topics.sessions, (sessions) => {
-      this.#sessions = sessions
-    })
-    const visionState = (state: Record<string, unknown>) => {
-      this.#vision = state
-    }
-    await bus.subscribe(topics.serviceState, visionState, { service: 'vision' })
+    await Promise.all([
+      bus.subscribe(topics.telemetry, (fields, { params: { source } }) => this.#ingest(source, fields)),
+      bus.subscribe(topics.sessions, (sessions) => {
+        this.#sessions = sessions
+      }),
+      bus.subscribe(topics.visionState, (state) => {
+        this.#vision = state
+      }),
+    ])
   }
 
   /** The connection is registered. The relay does not report whether an app is connected, so all is sent, and soon once more. */

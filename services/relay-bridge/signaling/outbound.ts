@@ -16,13 +16,15 @@ export async function forwardToRelay({ bus, connection, deviceId, discarded }: O
   const send = (type: string, frame: Frame) => {
     if (!connection.send({ type, device_id: deviceId, ...frame })) discarded.count(type)
   }
-  await bus.subscribe(topics.offer, ({ session_id, sdp }) => send('webrtc_offer', { session_id, sdp }))
-  await bus.subscribe(topics.localCandidate, ({ session_id, candidate }) =>
-    send('webrtc_ice', { session_id, candidate }),
-  )
-  await bus.subscribe(topics.closed, ({ session_id, reason, by }) => {
-    // an echo of the viewer's own close would end its next session, which has the same id
-    if (by === 'robot') send('webrtc_close', { session_id, reason })
-  })
-  await bus.subscribe(topics.error, ({ session_id, error }) => send('webrtc_error', { session_id, error }))
+  await Promise.all([
+    bus.subscribe(topics.offer, ({ session_id, sdp }) => send('webrtc_offer', { session_id, sdp })),
+    bus.subscribe(topics.localCandidate, ({ session_id, candidate }) =>
+      send('webrtc_ice', { session_id, candidate }),
+    ),
+    bus.subscribe(topics.closed, ({ session_id, reason, by }) => {
+      // an echo of the viewer's own close would end its next session, which has the same id
+      if (by === 'robot') send('webrtc_close', { session_id, reason })
+    }),
+    bus.subscribe(topics.error, ({ session_id, error }) => send('webrtc_error', { session_id, error })),
+  ])
 }
