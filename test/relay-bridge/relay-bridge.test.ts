@@ -25,7 +25,7 @@ test('it authenticates, greets first, and is online only when the relay has answ
   assert.equal(payload.url, relay.url)
 })
 
-test('signalling passes in both directions (C07)', async (t) => {
+test('signaling passes in both directions (C07)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const inbound = {
@@ -79,7 +79,7 @@ test('signalling passes in both directions (C07)', async (t) => {
   }
 })
 
-test('the relay is told of endings by the robot, and never gets an echo (C13)', async (t) => {
+test('a session that the robot ends is closed at the relay; a viewer’s close is not echoed (C13)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -95,7 +95,7 @@ test('the relay is told of endings by the robot, and never gets an echo (C13)', 
   )
 })
 
-test('rubbish from the relay is dropped and everything else goes on (A19, B17)', async (t) => {
+test('malformed frames are dropped and later ones processed (A19, B17)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link, memory } = await startBridge(t, relay)
   const requests = await collect(robot, topics.request)
@@ -133,7 +133,7 @@ test('rubbish from the relay is dropped and everything else goes on (A19, B17)',
   assert.ok(memory.logged.filter(({ level }) => level === 'warn').length <= 3)
 })
 
-test('a lost link comes back by itself', async (t) => {
+test('a lost connection is dialed again', async (t) => {
   const relay = await fakeRelay(t)
   const { link } = await startBridge(t, relay)
   const first = await relay.robot()
@@ -144,7 +144,7 @@ test('a lost link comes back by itself', async (t) => {
   await link.next(online)
 })
 
-test('a socket that swallows everything is noticed by our own pings', async (t) => {
+test('a half-open socket is detected by the bridge’s pings', async (t) => {
   const relay = await fakeRelay(t)
   const { link } = await startBridge(t, relay, { times: { ping: 50, pong: 100 } })
   const first = await relay.robot()
@@ -155,7 +155,7 @@ test('a socket that swallows everything is noticed by our own pings', async (t) 
   await relay.robot()
 })
 
-test('an open socket on which nothing comes is given up only after its time', async (t) => {
+test('an open, silent socket is aborted only after the registration timeout', async (t) => {
   const relay = await fakeRelay(t, { silent: true })
   const { link } = await startBridge(t, relay, { times: { register: 300 } })
   await relay.robot()
@@ -163,7 +163,7 @@ test('an open socket on which nothing comes is given up only after its time', as
   assert.match(payload.last_close?.reason ?? '', /not registered/)
 })
 
-test('refused credentials are one loud line and no tight loop', async (t) => {
+test('refused credentials cause one error line and no tight loop', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(403)
   const { link, memory } = await startBridge(t, relay)
@@ -174,7 +174,7 @@ test('refused credentials are one loud line and no tight loop', async (t) => {
   assert.equal(memory.logged.filter(({ level }) => level === 'error').length, 1)
 })
 
-test('without credentials it says so once and leaves the rest alone', async (t) => {
+test('missing credentials are logged once and disable the bridge', async (t) => {
   const memory = await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
   const link = await collect(robot, topics.link)
@@ -190,7 +190,7 @@ test('without credentials it says so once and leaves the rest alone', async (t) 
   assert.match(String(warnings[0]?.msg), /DEVICE_ID and DEVICE_SECRET/)
 })
 
-test('a clean stop says goodbye and closes the socket', async (t) => {
+test('a clean stop sends robot_disconnecting and a close frame', async (t) => {
   const relay = await fakeRelay(t)
   const { link, bridge } = await startBridge(t, relay)
   const socket = await relay.robot()

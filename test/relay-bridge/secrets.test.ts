@@ -25,7 +25,7 @@ function assertSilent(started: Awaited<ReturnType<typeof startBridge>>): void {
   for (const { payload } of started.link.all) assert.equal(secretIn(JSON.stringify(payload)), undefined)
 }
 
-test('what the tests look for is found', () => {
+test('the detector of secrets finds them', () => {
   const { 'X-Signature': signature } = authHeaders({ deviceId: 'd', secret: TEST_SECRET }, 'id')
   for (const text of [TEST_SECRET, `{"a":"${signature}"}`, signature?.toUpperCase(), 'x pass-93be20 x']) {
     assert.notEqual(secretIn(text ?? ''), undefined, text)
@@ -33,7 +33,7 @@ test('what the tests look for is found', () => {
   assert.equal(secretIn('{"id":"0123456789abcdef0123456789abcdef","msg":"started"}'), undefined)
 })
 
-test('a refused robot with credentials in its address tells none of them', async (t) => {
+test('a refused robot does not log the credentials of its address', async (t) => {
   const relay = await fakeRelay(t)
   for (const status of [401, 403, 404, 503]) {
     relay.refuse(status)
@@ -45,7 +45,7 @@ test('a refused robot with credentials in its address tells none of them', async
   }
 })
 
-test('a relay that answers no TLS, or does not exist, is told of without credentials (A27)', async (t) => {
+test('a relay without TLS, or that does not exist, is logged without credentials (A27)', async (t) => {
   const relay = await fakeRelay(t)
   for (const url of [
     relay.url.replace('ws:', 'wss:'),
@@ -60,7 +60,7 @@ test('a relay that answers no TLS, or does not exist, is told of without credent
   }
 })
 
-test('a relay that says our signature back, when it closes or in any frame, does not bring it into the log', async (t) => {
+test('a signature that the relay sends back, in a close reason or a frame, is not logged', async (t) => {
   const relay = await fakeRelay(t)
   const started = await startCloud(t, relay)
   const signature = String(started.socket.headers['x-signature'])
@@ -76,7 +76,7 @@ test('a relay that says our signature back, when it closes or in any frame, does
   assertSilent(started)
 })
 
-test('a link from greeting to goodbye tells no secret at any level', async (t) => {
+test('a whole connection logs no secret at any level', async (t) => {
   const relay = await fakeRelay(t)
   const started = await startBridge(t, { url: withCredentials(relay.url) })
   const socket = await relay.robot()
@@ -89,7 +89,7 @@ test('a link from greeting to goodbye tells no secret at any level', async (t) =
   assertSilent(started)
 })
 
-test('an address that is none is told without what it may hold', () => {
+test('an invalid address is shown without credentials', () => {
   for (const url of [
     `https://${CREDENTIALS}relay.example/ws${QUERY}`,
     `${CREDENTIALS}relay.example${QUERY}`,
@@ -109,7 +109,7 @@ test('an address that is none is told without what it may hold', () => {
   assert.equal(shownAddress('wss://api.wimzai.com/ws/device'), 'wss://api.wimzai.com/ws/device')
 })
 
-test('a config with a mistake beside the secret tells where, and not what', (t) => {
+test('an error beside the secret names the key, not the value', (t) => {
   const folder = temporaryFolder(t)
   const path = join(folder, 'robot.yaml')
   const mistakes = [
@@ -141,6 +141,6 @@ test('a config with a mistake beside the secret tells where, and not what', (t) 
   }
 })
 
-test('the signatures of the contract’s vectors would be found as well', () => {
+test('the detector finds the signatures of the test vectors', () => {
   assert.notEqual(secretIn(`signed ${sign('unit-test-secret', 'wimz_robot_99')}`), undefined)
 })

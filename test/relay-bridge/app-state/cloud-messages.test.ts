@@ -13,7 +13,7 @@ import { startCloud } from '../cloud-bridge.ts'
 
 const REX = { dog_id: 'd1', name: 'Rex', aruco_id: null, color: null, breed: null, photo_url: null }
 const profiles = (...dogs: unknown[]) => ({ type: 'profiles', profiles: dogs })
-test('dogs are retained, an empty list means none, and null fields are no error (I12)', async (t) => {
+test('profiles are retained, an empty list means no dogs, and null fields are accepted (I12)', async (t) => {
   const relay = await fakeRelay(t)
   const { dogs, socket, memory, settled } = await startCloud(t, relay)
   socket.send(profiles(REX))
@@ -29,7 +29,7 @@ test('dogs are retained, an empty list means none, and null fields are no error 
   assert.deepEqual((await dogs.next()).payload.profiles, [])
 })
 
-test('dogs survive a restart, and are there before the relay is (A20)', async (t) => {
+test('profiles survive a restart, and are published before the relay is connected (A20)', async (t) => {
   const dataDir = temporaryFolder(t)
   const relay = await fakeRelay(t)
   const { socket, dogs, bridge } = await startCloud(t, relay, { dataDir })
@@ -44,7 +44,7 @@ test('dogs survive a restart, and are there before the relay is (A20)', async (t
   assert.deepEqual((await observed.next()).payload, profiles(REX))
 })
 
-test('a broken file of dogs is one line and nothing more', async (t) => {
+test('a broken profiles file causes one log line', async (t) => {
   const relay = await fakeRelay(t)
   for (const broken of ['', '{', '[]', 'null', '{"profiles":5}', '{"profiles":[{}]}', '\0'.repeat(100)]) {
     const dataDir = temporaryFolder(t)
@@ -64,7 +64,7 @@ test('a broken file of dogs is one line and nothing more', async (t) => {
   }
 })
 
-test('types that nobody knows are passed on, counted, and shown, in bounds (A22)', async (t) => {
+test('unknown types are published, counted and shown, in bounds (A22)', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, cloud, state, memory, settled } = await startCloud(t, relay)
   socket.send({ type: 'voice_hologram', x: 1 })
@@ -78,7 +78,7 @@ test('types that nobody knows are passed on, counted, and shown, in bounds (A22)
   assert.equal(lines[0]?.type, 'voice_hologram')
 })
 
-test('typeless commands, other robots’ frames and activity_clear are no unknown types', async (t) => {
+test('typeless commands, frames for other robots and activity_clear do not count as unknown types', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, memory, settled } = await startCloud(t, relay)
   socket.send({ command: 'reload_dogs' })
@@ -88,7 +88,7 @@ test('typeless commands, other robots’ frames and activity_clear are no unknow
   assert.equal(memory.logged.filter(({ msg }) => String(msg).startsWith('unknown message')).length, 0)
 })
 
-test('a robot without an owner says so once, until dogs come (A26)', async (t) => {
+test('a robot without an owner is reported once, until profiles arrive (A26)', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, state, memory, link } = await startCloud(t, relay, { pairedWithin: 100 })
   await state.next({ where: ({ paired }) => paired === false, within: 5_000 })
@@ -101,7 +101,7 @@ test('a robot without an owner says so once, until dogs come (A26)', async (t) =
   await state.next({ where: ({ paired }) => paired === true })
 })
 
-test('a robot whose dogs come in time is paired', async (t) => {
+test('a robot that receives profiles in time is paired', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, state, memory } = await startCloud(t, relay, { pairedWithin: 2_000 })
   socket.send(profiles(REX))

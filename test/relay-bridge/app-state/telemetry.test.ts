@@ -24,7 +24,7 @@ const session = (
   connection_type,
 })
 
-test('what nobody has told is null, and integers are integers (I06)', () => {
+test('unreported fields are null, and integers are integers (I06)', () => {
   const nothing = statusData([], {}, [])
   for (const key of ['battery', 'temperature', 'mode', 'treats_remaining', 'connection_type', 'camera_ok']) {
     assert.equal(nothing[key], null, key)
@@ -47,14 +47,14 @@ test('what nobody has told is null, and integers are integers (I06)', () => {
   assert.equal(statusData([{ battery: 76.349 }], {}, []).battery, 76.3)
 })
 
-test('the connection type is that of the viewer who came last', () => {
+test('the connection type is that of the newest viewer', () => {
   assert.equal(statusData([], {}, [session(1, 'WAN'), session(2, 'LAN')]).connection_type, 'LAN')
   assert.equal(statusData([], {}, [session(3, 'WAN'), session(2, 'LAN')]).connection_type, 'WAN')
   assert.equal(statusData([], {}, [session(1, null)]).connection_type, 'LAN')
   assert.equal(statusData([], {}, [session(1, null, 'new')]).connection_type, null)
 })
 
-test('the battery is what was told, else what its voltage says, else unknown (I06)', () => {
+test('the battery is as reported, else computed from the voltage, else null (I06)', () => {
   const cases: [Record<string, unknown>, number | null][] = [
     [{}, null],
     [{ battery: 50, voltage: 12 }, 50],
@@ -74,12 +74,12 @@ test('the battery is what was told, else what its voltage says, else unknown (I0
   assert.equal(statusData([{ voltage: 14.4 }], {}, []).battery, 50)
 })
 
-test('a camera service that is gone knows nothing of its camera', () => {
+test('camera fields are null while vision is offline', () => {
   assert.equal(statusData([], { state: 'offline', camera_ok: true }, []).camera_ok, null)
   assert.equal(statusData([], { state: 'online', camera_ok: true }, []).camera_ok, true)
 })
 
-test('a prototype is not changed by what a source reports', () => {
+test('telemetry cannot change a prototype', () => {
   const data = statusData([JSON.parse('{"__proto__":{"volume":9}}')], {}, [])
   assert.equal(data.volume, null)
   assert.equal(({} as Record<string, unknown>).volume, undefined)
@@ -96,7 +96,7 @@ const QUICK = { every: 60_000, afterLogin: 150, atMost: 400, again: 300 }
 const events = (socket: RobotSocket) => socket.frames.map(({ event }) => event).filter(Boolean)
 const isStatus = ({ event }: Record<string, unknown>) => event === 'status'
 
-test('a snapshot at every registration, in order, and each part only when it is known (A18, A12, C24, I19, I21)', async (t) => {
+test('each registration sends a snapshot, in order, with only the reported parts (A18, A12, C24, I19, I21)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { telemetryTimes: QUICK })
   const socket = await relay.robot()
@@ -128,7 +128,7 @@ test('a snapshot at every registration, in order, and each part only when it is 
   for (const frame of [...socket.frames, ...again.frames]) assert.doesNotMatch(JSON.stringify(frame), /p4ss/)
 })
 
-test('the same mode told twice is one entry of the relay’s history, a new one another', async (t) => {
+test('a repeated mode keeps its event id, a new mode gets another', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { telemetryTimes: { ...QUICK, afterLogin: 20 } })
   const socket = await relay.robot()
@@ -145,7 +145,7 @@ test('the same mode told twice is one entry of the relay’s history, a new one 
   assert.notEqual(await modeId(), first)
 })
 
-test('the password of the hotspot goes out only when the config says so', async (t) => {
+test('the hotspot password is sent only if the config allows it', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { cloud: { share_hotspot_password: true } })
   const socket = await relay.robot()
@@ -155,7 +155,7 @@ test('the password of the hotspot goes out only when the config says so', async 
   assert.deepEqual(frame.local_ap, NETWORK.local_ap)
 })
 
-test('after a registration the state is told once more, which corrects a late "offline" (A04, P20, P1)', async (t) => {
+test('the status is sent again after a registration, to correct a late "offline" (A04, P20, P1)', async (t) => {
   const relay = await fakeRelay(t)
   const { link } = await startBridge(t, relay, { telemetryTimes: QUICK })
   const socket = await relay.robot()
@@ -165,7 +165,7 @@ test('after a registration the state is told once more, which corrects a late "o
   assert.deepEqual(events(socket), ['status', 'status'])
 })
 
-test('five logins in a row are one snapshot, and nothing waits for it (A17)', async (t) => {
+test('five logins in a row cause one snapshot, and delay nothing else (A17)', async (t) => {
   const relay = await fakeRelay(t)
   const memory = await memoryBus(t)
   const early = await memory.connect('early', { announce: false })
@@ -187,7 +187,7 @@ test('five logins in a row are one snapshot, and nothing waits for it (A17)', as
   assert.equal(events(socket).filter((event) => event === 'mode_changed').length, 2)
 })
 
-test('an app that comes again and again is not put off for ever (A17)', async (t) => {
+test('repeated logins do not delay the snapshot without limit (A17)', async (t) => {
   const relay = await fakeRelay(t)
   const times = { ...QUICK, afterLogin: 60_000, atMost: 200, again: 60_000 }
   const { link } = await startBridge(t, relay, { telemetryTimes: times })
@@ -199,7 +199,7 @@ test('an app that comes again and again is not put off for ever (A17)', async (t
   await socket.next(isStatus, 10_000)
 })
 
-test('the state is told again and again until the last app is gone (I08)', async (t) => {
+test('the status is sent in intervals until the last app disconnects (I08)', async (t) => {
   const relay = await fakeRelay(t)
   const { link } = await startBridge(t, relay, { telemetryTimes: { ...QUICK, every: 50, again: 60_000 } })
   const socket = await relay.robot()
@@ -213,7 +213,7 @@ test('the state is told again and again until the last app is gone (I08)', async
   await staysTrue(() => events(socket).length === seen, 300, { show: () => events(socket).slice(seen) })
 })
 
-test('readings that are taken back are no longer told', async (t) => {
+test('cleared telemetry is no longer sent', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { telemetryTimes: { ...QUICK, every: 50 } })
   const socket = await relay.robot()
@@ -226,7 +226,7 @@ test('readings that are taken back are no longer told', async (t) => {
   await socket.next(reads(null))
 })
 
-test('a report that no relay could take is left out and everything else goes on', async (t) => {
+test('telemetry that the relay would reject is discarded, and later telemetry sent', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { telemetryTimes: { ...QUICK, every: 50 } })
   const socket = await relay.robot()

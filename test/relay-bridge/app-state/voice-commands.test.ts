@@ -9,7 +9,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 import { staysTrue } from '#test/helpers/until.ts'
 import { clip, startCloud } from '../cloud-bridge.ts'
 
-test('a clip comes with the address to fetch it from, which is the relay’s (A23)', async (t) => {
+test('a clip is published with an absolute URL of the relay (A23)', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, cloud, clips, told } = await startCloud(t, relay)
   const { host } = new URL(relay.url)
@@ -27,7 +27,7 @@ test('a clip comes with the address to fetch it from, which is the relay’s (A2
   )
 })
 
-test('each version of a clip is told once, however often the relay replays it (A21)', async (t) => {
+test('each version of a clip is published once, however often the relay replays it (A21)', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, clips, told } = await startCloud(t, relay)
   for (let replay = 0; replay < 5; replay++) for (const name of ['sit', 'down']) socket.send(clip(name, 'v1'))
@@ -56,7 +56,7 @@ test('each version of a clip is told once, however often the relay replays it (A
   )
 })
 
-test('what was told is remembered across a restart, what could not be told is not (A21)', async (t) => {
+test('published clips are remembered across a restart, failed ones are not (A21)', async (t) => {
   const dataDir = temporaryFolder(t)
   const relay = await fakeRelay(t)
   const first = await startCloud(t, relay, { dataDir })
@@ -75,7 +75,7 @@ test('what was told is remembered across a restart, what could not be told is no
   )
 })
 
-test('a clip is marked only when the bus has taken it', async (t) => {
+test('a clip counts as published only after the PUBACK', async (t) => {
   const dataDir = temporaryFolder(t)
   const relay = await fakeRelay(t)
   const { socket, memory, cloud, settled } = await startCloud(t, relay, { dataDir })
@@ -88,7 +88,7 @@ test('a clip is marked only when the bus has taken it', async (t) => {
   assert.equal(cloud.all.length, 1)
 })
 
-test('clips without a name are dropped, without a version told each time', async (t) => {
+test('clips without ids are dropped, those without a version published each time', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, clips, told } = await startCloud(t, relay)
   socket.send(clip('x'.repeat(300), 'v1'))
@@ -101,7 +101,7 @@ test('clips without a name are dropped, without a version told each time', async
   assert.equal(clips().length, 2)
 })
 
-test('hundreds of clips at a connect hold up nothing (A21)', async (t) => {
+test('hundreds of clips on a connect delay no other frame (A21)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, socket, clips, told } = await startCloud(t, relay)
   const requests = await collect(robot, topics.request)

@@ -12,7 +12,7 @@ const VECTORS = {
   wimz_robot_99: '5f209d80d395ffc105c6539e0fdab604701e5418b0e7882034b3d2ac2e36177f',
 }
 
-test('signatures agree with the test vectors of the contract', () => {
+test('signatures match the test vectors of docs/relay-protocol.md', () => {
   for (const [message, expected] of Object.entries(VECTORS)) assert.equal(sign(SECRET, message), expected)
 })
 
@@ -34,7 +34,7 @@ test('the form of an old relay signs the bare id and sends no timestamp', () => 
   assert.deepEqual(headers, { 'X-Device-ID': 'wimz_robot_99', 'X-Signature': VECTORS.wimz_robot_99 })
 })
 
-test('what cannot be dialled or sent in a header is refused in the config, with the key', () => {
+test('values that cannot be dialed or sent in a header are rejected in the config, with the key', () => {
   const problem = (cloud: object) => CloudSection.safeParse(cloud).error?.issues[0]
   for (const device_id of ['wimz_ж', 'two\nlines', 'nul\0'])
     assert.deepEqual(problem({ device_id })?.path, ['device_id'], device_id)

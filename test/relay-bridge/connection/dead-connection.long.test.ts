@@ -18,7 +18,7 @@ import { online, startBridge } from '../bridge.ts'
 
 // The times of a robot, not those of the other tests.
 
-test('a relay that stops reading is noticed within 30 s (A02, A03, P2)', { timeout: 60_000 }, async (t) => {
+test('a relay that stops reading is detected within 30 s (A02, A03, P2)', { timeout: 60_000 }, async (t) => {
   const relay = await fakeRelay(t)
   const { link } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -35,7 +35,9 @@ for (const [what, knows] of [
   ['that says so', ['another_robot']],
   ['that says nothing', undefined],
 ] as const) {
-  test(`a ghost of a relay ${what} gets commands again within 35 s`, { timeout: 60_000 }, async (t) => {
+  test(`after a stale registration at a relay ${what}, commands arrive within 35 s`, {
+    timeout: 60_000,
+  }, async (t) => {
     const relay = await fakeRelay(t)
     relay.knows = knows && [...knows]
     const { robot, link } = await startBridge(t, relay, { times: { ping: 100, pong: 200 } })
@@ -55,7 +57,7 @@ for (const [what, knows] of [
   })
 }
 
-test('60 s without any network, name server included: noticed within 30 s, back within 5 s (A08, A28)', {
+test('60 s without a network and name server: detected within 30 s, back within 5 s (A08, A28)', {
   skip: withoutNamespaces(),
   timeout: 180_000,
 }, async (t) => {
@@ -125,7 +127,7 @@ test('60 s without any network, name server included: noticed within 30 s, back 
   assert.ok(returned <= 5_000)
 })
 
-/** Waits for the next line that holds this text, among those that nobody waited for yet. */
+/** Waits for the next line that holds this text, after those already returned. */
 function follow(stream: NodeJS.ReadableStream | null) {
   const lines: string[] = []
   if (!stream) throw new Error('no stdout')

@@ -8,7 +8,7 @@ import { online, startBridge } from '../bridge.ts'
 
 const isEvent = ({ event }: Record<string, unknown>) => event === 'bark'
 
-test('a slow relay, which answers late, keeps its link, and events are kept until it has answered (A25)', async (t) => {
+test('a slow relay keeps its connection, and events are stored until it has answered (A25)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay, { times: { ping: 50, pong: 1_000 } })
   const socket = await relay.robot()
@@ -23,7 +23,7 @@ test('a slow relay, which answers late, keeps its link, and events are kept unti
   await link.next({ where: ({ outbox }) => outbox.depth === 0 })
 })
 
-test('a lying relay, which answers what was not asked, makes no event be forgotten', async (t) => {
+test('unsolicited pongs delete no event', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const first = await relay.robot()
@@ -37,7 +37,7 @@ test('a lying relay, which answers what was not asked, makes no event be forgott
   await second.next(isEvent)
 })
 
-test('a flooding relay neither hides a stop nor fills the queue of commands', {
+test('a flood of frames neither delays a stop nor fills the queue of commands', {
   timeout: 60_000,
 }, async (t) => {
   const relay = await fakeRelay(t)

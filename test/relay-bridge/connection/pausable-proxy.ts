@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
-/** A way to the relay that can be blocked as by a pulled cable: nothing passes, nobody is told. */
+/** A proxy to the relay that can be blocked like a pulled cable: nothing passes, no error is reported. */
 export async function pausableProxy(t: TestContext, target: number) {
   const open = new Set<Socket>()
   const server = createServer((near) => {

@@ -32,7 +32,7 @@ async function afterUncleanLoss(t: TestContext, knows: string[] | undefined) {
   return { relay, robot, link, second }
 }
 
-test('a relay that has forgotten us after an unclean loss is dialled again, once, in good order (ghost)', async (t) => {
+test('a relay that does not list the robot after an unclean loss is redialed once, with a close frame', async (t) => {
   const { relay, robot, second } = await afterUncleanLoss(t, ['another_robot'])
   const commands = await collect(robot, topics.command, { name: 'treat' })
   const [code] = await once(second.socket, 'close')
@@ -43,12 +43,12 @@ test('a relay that has forgotten us after an unclean loss is dialled again, once
   await assert.rejects(relay.robot(1_000), /no robot came/, 'once')
 })
 
-test('a relay that does not say whom it knows is dialled again to be sure (ghost)', async (t) => {
+test('a relay without a list of robots is redialed after an unclean loss', async (t) => {
   const { relay } = await afterUncleanLoss(t, undefined)
   await relay.robot()
 })
 
-test('a relay that knows us, or has routed something to us, is left alone (ghost)', async (t) => {
+test('a relay that lists the robot, or has routed a frame to it, is not redialed', async (t) => {
   const { relay } = await afterUncleanLoss(t, ['wimz_robot_99'])
   await assert.rejects(relay.robot(1_000), /no robot came/)
   const silent = await afterUncleanLoss(t, undefined)
@@ -57,7 +57,7 @@ test('a relay that knows us, or has routed something to us, is left alone (ghost
   await assert.rejects(silent.relay.robot(1_000), /no robot came/)
 })
 
-test('after a try that was given up unregistered a new process waits, and after any other it does not', async (t) => {
+test('a new process holds off after an attempt that ended unregistered, and after no other', async (t) => {
   const path = `${temporaryFolder(t)}/last.json`
   const log = createLogger('test', { write() {} })
   const load = () => LastConnection.load(path, log)
@@ -80,7 +80,7 @@ test('after a try that was given up unregistered a new process waits, and after 
   assert.equal(fourth.wasUnclean, false)
 })
 
-test('a relay that was away is dialled within 2 s of its return, however long the wait', async (t) => {
+test('a relay that returns is dialed within 2 s, however long the backoff', async (t) => {
   const first = await fakeRelay(t)
   const { link } = await startBridge(t, first, { cloud: { reconnect_delay: 3_600 } })
   await first.robot()
@@ -95,7 +95,7 @@ test('a relay that was away is dialled within 2 s of its return, however long th
   t.diagnostic(`back after ${Math.round(performance.now() - back)} ms`)
 })
 
-test('a proxy whose relay is away is not dialled in a tight loop', async (t) => {
+test('a proxy without a relay is not dialed in a tight loop', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(502)
   const { link } = await startBridge(t, relay, { cloud: { reconnect_delay: 3_600 } })
@@ -103,7 +103,7 @@ test('a proxy whose relay is away is not dialled in a tight loop', async (t) => 
   assert.ok(relay.attempts.length <= 4)
 })
 
-test('while the robot is its own hotspot nothing is dialled, and at once when that ends (A13, P26)', async (t) => {
+test('in hotspot mode the relay is not dialed, and at once when it ends (A13, P26)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const first = await relay.robot()
@@ -118,7 +118,7 @@ test('while the robot is its own hotspot nothing is dialled, and at once when th
   await link.next(online)
 })
 
-test('credentials are read again before each try (A06)', async (t) => {
+test('credentials are re-read before each attempt (A06)', async (t) => {
   const relay = await fakeRelay(t)
   let secret = 'wrong'
   const { link } = await startBridge(t, relay, { reload: () => secret })
@@ -131,7 +131,7 @@ test('credentials are read again before each try (A06)', async (t) => {
   assert.notEqual(relay.attempts[1]?.headers['x-signature'], before)
 })
 
-test('a name server that is gone does not keep us from a relay that was found before (A28)', async () => {
+test('without a name server the last addresses of the relay are used (A28)', async () => {
   const found = [{ address: '192.0.2.1', family: 4 }]
   let answer: () => Promise<typeof found> = () => Promise.resolve(found)
   let asked = 0
@@ -153,13 +153,13 @@ test('a name server that is gone does not keep us from a relay that was found be
   assert.equal(asked, 3, 'never two questions at once')
 })
 
-test('a name that was never found is an error that says so (A27)', async () => {
+test('a name that was never resolved is an error with the name (A27)', async () => {
   const lookup = createLookup({ timeout: 50, lookup: () => new Promise(() => {}) })
   const err = await new Promise((done) => lookup('relay.example', {}, done))
   assert.match(String(err), /relay\.example/)
 })
 
-test('a server that is no relay is told of without end, and without harm', async (t) => {
+test('a server that is not a relay is reported as a lost connection', async (t) => {
   const memory = await memoryBus(t)
   const server = createServer((_request, response) => response.end('hello'))
   server.listen(0, '127.0.0.1')
@@ -174,7 +174,7 @@ test('a server that is no relay is told of without end, and without harm', async
   assert.ok(payload.last_close?.reason)
 })
 
-test('a stop takes less than 3 s, also with a relay that has stopped reading, and the outbox is closed (H03)', async (t) => {
+test('a stop takes less than 3 s, also with a relay that does not read, and closes the outbox (H03)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link, bridge, dataDir } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -190,7 +190,7 @@ test('a stop takes less than 3 s, also with a relay that has stopped reading, an
   assert.equal(existsSync(join(dataDir, 'outbox.db-wal')), false, 'the log was written back')
 })
 
-test('an unread relay does not fill our memory: the link is given up', async (t) => {
+test('a relay that does not read is disconnected before memory fills', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const socket = await relay.robot()

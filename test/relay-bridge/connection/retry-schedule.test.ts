@@ -27,7 +27,7 @@ test('refused credentials wait half a minute and more, and try the old form once
   assert.ok((retries[5]?.wait ?? 0) > 200_000)
 })
 
-test('4001 on a link that had worked is believed the third time only', () => {
+test('4001 on a connection that had worked counts as a refusal the third time', () => {
   const schedule = new RetrySchedule(5_000)
   const worked = { openFor: 40_000, usefulFor: 40_000 }
   const alarms = () => [1, 2, 3].map(() => schedule.next(ending(4001, worked)).alarm)
@@ -37,11 +37,11 @@ test('4001 on a link that had worked is believed the third time only', () => {
   assert.equal(schedule.next(ending(4001, { openFor: 50, usefulFor: 20 })).alarm, 'auth_failed')
 })
 
-test('a wrong address is told apart from refused credentials', () => {
+test('a wrong address is distinguished from refused credentials', () => {
   assert.equal(new RetrySchedule(5_000).next(ending(404)).alarm, 'wrong_url')
 })
 
-test('waits double up to the cap while the relay is away', () => {
+test('waits double up to the cap while the relay is unreachable', () => {
   const schedule = new RetrySchedule(5_000, longest)
   const waits = Array.from({ length: 5 }, () => Math.round(schedule.next(ending(null)).wait))
   assert.deepEqual(waits, [1_000, 2_000, 4_000, 5_000, 5_000])
@@ -54,14 +54,14 @@ test('after a long outage the cap rises to 30 s', () => {
   assert.ok(Math.max(...waits) <= 30_000)
 })
 
-test('only a link that was useful for 30 s makes the waits short again', () => {
+test('only a connection that was useful for 30 s resets the backoff', () => {
   const schedule = new RetrySchedule(5_000, longest)
   for (let i = 0; i < 4; i++) schedule.next(ending(1006))
   assert.ok(schedule.next(ending(1006, { openFor: 29_000, usefulFor: 29_000 })).wait > 4_000)
   assert.ok(schedule.next(ending(1006, { openFor: 31_000, usefulFor: 31_000 })).wait <= 1_000)
 })
 
-test('three quick normal closes are a duplicate identity (P21)', () => {
+test('three quick normal closes mean a duplicate identity (P21)', () => {
   const schedule = new RetrySchedule(5_000)
   const close = ending(1000, { openFor: 2_000, usefulFor: 2_000 })
   assert.equal(schedule.next(close).alarm, undefined)
@@ -71,7 +71,7 @@ test('three quick normal closes are a duplicate identity (P21)', () => {
   assert.ok(third.wait >= 30_000 && third.wait <= 60_000)
 })
 
-test('a relay that restarts is dialled again within 2 s', () => {
+test('a relay that restarts is dialed within 2 s', () => {
   for (const code of [1001, 1012]) {
     const { wait } = new RetrySchedule(5_000).next(ending(code, { openFor: 90_000, usefulFor: 90_000 }))
     assert.ok(wait >= 500 && wait <= 2_000)

@@ -20,7 +20,7 @@ const ROUNDS = 20
 const EVENTS = 500
 const PER_SECOND = 50
 
-test('20 rounds of 500 events while relay, bridge and link are killed at random: all arrive, in order', {
+test('20 rounds of 500 events while relay, bridge and connection are killed at random: all arrive, in order', {
   timeout: 900_000,
 }, async (t) => {
   const scene = await startScene(t)

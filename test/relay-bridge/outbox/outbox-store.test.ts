@@ -13,7 +13,7 @@ function open(t: TestContext, path = join(temporaryFolder(t), 'outbox.db'), boun
   return { store, damaged, path, names: () => store.after(0, ALL).map(({ name }) => name) }
 }
 
-test('events come out in the order in which they went in, also after a restart (I02)', (t) => {
+test('events are read in the order they were stored, also after a restart (I02)', (t) => {
   const { store, path } = open(t)
   for (let i = 0; i < 20; i++) store.append(`e${i}`, `{"n":${i}}`)
   store.deleteUpTo(store.after(0, { count: 5, bytes: 1_000 }).at(-1)?.seq ?? 0)
@@ -27,7 +27,7 @@ test('events come out in the order in which they went in, also after a restart (
   again.store[Symbol.dispose]()
 })
 
-test('a full outbox drops the oldest, by count and by bytes, and counts what it drops (A11)', (t) => {
+test('a full outbox drops the oldest events, by count and by bytes, and counts them (A11)', (t) => {
   const { store, names } = open(t, undefined, { events: 3, bytes: 100 })
   for (const name of ['a', 'b', 'c', 'd']) store.append(name, '{}')
   assert.deepEqual(names(), ['b', 'c', 'd'])
@@ -39,7 +39,7 @@ test('a full outbox drops the oldest, by count and by bytes, and counts what it 
   store[Symbol.dispose]()
 })
 
-test('what the broker sends again after a broken connection is stored once', (t) => {
+test('a message that the broker retransmits is stored once', (t) => {
   const { store, names } = open(t)
   const origin = { messageId: 7, connection: 'first', fresh: false, digest: 'd' }
   assert.equal(store.append('a', '{}', origin), true)
@@ -56,7 +56,7 @@ test('what the broker sends again after a broken connection is stored once', (t)
   store[Symbol.dispose]()
 })
 
-test('a damaged file is put aside and a new one begun', (t) => {
+test('a damaged file is renamed and a new one created', (t) => {
   const path = join(temporaryFolder(t), 'outbox.db')
   writeFileSync(path, 'this is no database at all, however long one reads it '.repeat(200))
   const { store, damaged, names } = open(t, path)
@@ -66,7 +66,7 @@ test('a damaged file is put aside and a new one begun', (t) => {
   store[Symbol.dispose]()
 })
 
-test('whatever goes in and out, counts and bytes agree with what is there', (t) => {
+test('counts and bytes match the content after random operations', (t) => {
   const { store, names } = open(t, undefined, { events: 8, bytes: 60 })
   const step = fc.oneof(
     fc.record({ what: fc.constant('append' as const), size: fc.nat(30) }),

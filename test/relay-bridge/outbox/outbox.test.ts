@@ -17,7 +17,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
 const VOLATILE = Object.keys(EVENT_TYPES).filter((name) => EVENT_TYPES[name]?.delivery === 'now')
 const isEmpty = { where: ({ outbox }: { outbox: { depth: number } }) => outbox.depth === 0, within: 10_000 }
 
-test('events of an outage come in order, each once, with the id and time of when they happened (I01, I04, I17, A12)', async (t) => {
+test('events of an outage arrive in order, once, with their original id and time (I01, I04, I17, A12)', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(503)
   const { robot, link } = await startBridge(t, relay)
@@ -38,7 +38,7 @@ test('events of an outage come in order, each once, with the id and time of when
   await link.next(isEmpty)
 })
 
-test('an event is kept until a pong proves that the relay has read it (I02)', async (t) => {
+test('an event is stored until a pong confirms that the relay has read it (I02)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const first = await relay.robot()
@@ -57,7 +57,7 @@ test('an event is kept until a pong proves that the relay has read it (I02)', as
   assert.deepEqual(numbers(third, 'alert'), [1], 'a proven event is not sent again')
 })
 
-test('volatile events and signalling are never sent later (A09, A10)', async (t) => {
+test('volatile events and signaling are never sent later (A09, A10)', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(503)
   const { robot, link } = await startBridge(t, relay)
@@ -76,7 +76,7 @@ test('volatile events and signalling are never sent later (A09, A10)', async (t)
   assert.ok(!names.includes('webrtc_error'))
 })
 
-test('events that were published while the bridge was away come through it later', async (t) => {
+test('events published while the bridge was down are sent later', async (t) => {
   const relay = await fakeRelay(t)
   const memory = await memoryBus(t)
   const dataDir = temporaryFolder(t)
@@ -118,7 +118,7 @@ test('signaling overtakes a backlog', async (t) => {
   assert.deepEqual(sent(), upTo(60))
 })
 
-test('a frame over which the relay closes the link again and again is given up, and the rest comes', async (t) => {
+test('an event over which the relay keeps closing the connection is discarded, and the others arrive', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(503)
   const { robot, memory } = await startBridge(t, relay, { cloud: { reconnect_delay: 0.05 } })
@@ -138,7 +138,7 @@ test('a frame over which the relay closes the link again and again is given up, 
   assert.ok(memory.logged.some(({ event }) => event === 'poison'))
 })
 
-test('an event larger than a frame is refused with a line that says so, and the rest comes (A07)', async (t) => {
+test('an event larger than a frame is rejected and logged, and the others arrive (A07)', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, memory } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -149,14 +149,14 @@ test('an event larger than a frame is refused with a line that says so, and the 
   assert.ok(memory.logged.some((line) => JSON.stringify(line).includes('send files over HTTP')))
 })
 
-test('the outbox answers from a thread of its own, and says when its file is gone', async (t) => {
+test('the outbox runs in a thread of its own, and rejects requests when it has ended', async (t) => {
   const memory = await memoryBus(t)
   const outbox = await Outbox.open(join(temporaryFolder(t), 'deep', 'outbox.db'), { log: memory.log })
   let turns = 0
   const timer = setInterval(() => turns++, 1)
   for (let n = 0; n < 200; n++) await outbox.append('e', `{"n":${n}}`)
   clearInterval(timer)
-  assert.ok(turns > 0, 'the event loop goes on meanwhile')
+  assert.ok(turns > 0, 'the event loop was not blocked')
   assert.equal(outbox.counts.depth, 200)
   await outbox[Symbol.asyncDispose]()
   await assert.rejects(outbox.append('e', '{}'), /closed/)

@@ -23,7 +23,7 @@ test('an event has its envelope, and its fields flat and in data (I03, I14)', ()
   })
 })
 
-test('a payload cannot set what the envelope owns (I18)', () => {
+test('a payload cannot set fields of the envelope (I18)', () => {
   const own = { event: 'x', type: 'event', device_id: 'y', id: 'z', timestamp: 5 }
   for (const payload of [own, { data: own }, { ...own, data: own }]) {
     const { data, ...envelope } = framed('alert', payload)
@@ -37,13 +37,13 @@ test('a payload cannot set what the envelope owns (I18)', () => {
   }
 })
 
-test('data is an object whatever the publisher put there, and null is never sent (I15)', () => {
+test('data is an object whatever was published, and never null (I15)', () => {
   for (const data of [null, undefined]) assert.deepEqual(framed('mission_progress', { data }).data, {})
   for (const data of ['text', 5, true, [1]]) assert.deepEqual(framed('photo_list', { data }).data, { data })
   assert.deepEqual(framed('schedule_created', { a: 1, data: { b: 2 } }).data, { a: 1, b: 2 })
 })
 
-test('a picture is said once, in data, so that a photo fits into a frame', () => {
+test('long text is sent once, in data, so that a photo fits into a frame', () => {
   const picture = 'A'.repeat(900_000)
   const frame = framed('photo', { data: picture, filename: 'dog.jpg' })
   assert.deepEqual(frame.data, { data: picture, filename: 'dog.jpg' })
@@ -51,7 +51,7 @@ test('a picture is said once, in data, so that a photo fits into a frame', () =>
   assert.ok(JSON.stringify(frame).length < MAX_FRAME_BYTES)
 })
 
-test('a frame above 1 MiB is refused, counted in bytes', () => {
+test('a frame over 1 MiB is rejected, counted in bytes', () => {
   const long = (text: string, times: number) => ({ data: { text: text.repeat(times) } })
   assert.throws(() => framed('photo', long('A', MAX_FRAME_BYTES)), ContractError)
   assert.throws(() => framed('photo', long('ü', MAX_FRAME_BYTES / 2)), /over the limit of 1048576/)
@@ -59,7 +59,7 @@ test('a frame above 1 MiB is refused, counted in bytes', () => {
   framed('photo', long('ü', MAX_FRAME_BYTES / 2 - 1_000))
 })
 
-test('what apps cast to an integer is one or null, wherever it stands (I05)', () => {
+test('fields that apps cast to an integer are integers or null, at any depth (I05)', () => {
   const cases: [unknown, number | null][] = [
     [7, 7],
     [7.9, 7],
@@ -81,7 +81,7 @@ test('what apps cast to an integer is one or null, wherever it stands (I05)', ()
   }
 })
 
-test('numbers are finite, strings well formed, names too', () => {
+test('numbers are finite, strings and keys well formed', () => {
   const frame = framed('alert', {
     a: Number.NaN,
     b: [Number.POSITIVE_INFINITY],
@@ -92,12 +92,12 @@ test('numbers are finite, strings well formed, names too', () => {
   assert.ok(JSON.stringify(frame).isWellFormed())
 })
 
-test('a field of the wrong kind becomes null instead of a cast that fails in the app (I05)', () => {
+test('a field of the wrong type becomes null instead of a failed cast in the app (I05)', () => {
   const { data } = framed('audio_state', { state: 'humming', playing: 'yes', track: 5, playlist_index: '2' })
   assert.deepEqual(data, { state: null, playing: null, track: null, playlist_index: 2 })
 })
 
-test('a dog_id is text or null: as an object it would cost the link (I11)', () => {
+test('a dog_id is text or null, because an object ends the connection (I11)', () => {
   for (const dog_id of [{ id: 'a' }, 3, ['a'], true]) {
     assert.equal(framed('metric_event', { dog_id, metric_type: 'treats' }).dog_id, null)
     assert.equal((framed('bark', { dog_id }).data as { dog_id: unknown }).dog_id, null)
@@ -105,7 +105,7 @@ test('a dog_id is text or null: as an object it would cost the link (I11)', () =
   assert.equal(framed('bark', { dog_id: '1769441492377' }).dog_id, '1769441492377')
 })
 
-test('nesting is bounded: 1,000 levels would cost the link', () => {
+test('nesting is bounded, because 1,000 levels end the connection', () => {
   const nested = (levels: number) => {
     let value: unknown = 1
     for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value] : { a: value }
@@ -118,7 +118,7 @@ test('nesting is bounded: 1,000 levels would cost the link', () => {
   }
 })
 
-test('what the relay knows by its type is sent with a type and without an event', () => {
+test('type-keyed events are sent with type and without event', () => {
   const metric = framed('metric_event', { dog_id: 'd1', metric_type: 'treats', value: 1, event: 'x' })
   assert.deepEqual(metric, {
     type: 'metric_event',
@@ -134,7 +134,7 @@ test('what the relay knows by its type is sent with a type and without an event'
   assert.deepEqual(framed('activity_event', { type_name: 'nap', payload: { a: 1 } }).payload, { a: 1 })
 })
 
-test('a status_update that would show the robot offline is refused (I16)', () => {
+test('a status_update that would show the robot offline is rejected (I16)', () => {
   for (const payload of [{}, { robot_online: false }, { robot_online: 'true' }, { data: { online: true } }]) {
     assert.throws(() => framed('status_update', payload), /robot_online/)
   }
@@ -162,13 +162,13 @@ test('modes have the names that apps know (I07)', () => {
   assert.equal(framed('network_state', { mode: 'ap' }).mode, 'ap')
 })
 
-test('the names of guardian actions are left as they are (I13)', () => {
+test('guardian actions keep their names (I13)', () => {
   for (const action of ['started', 'stopped', 'intervention', 'reset']) {
     assert.equal(framed('guardian', { action }).action, action)
   }
 })
 
-test('the password of the hotspot is no part of an event', () => {
+test('the hotspot password is removed from events', () => {
   const frame = framed('network_state', {
     mode: 'ap',
     local_ap: { ssid: 'wimz', password: 'p' },
@@ -177,7 +177,7 @@ test('the password of the hotspot is no part of an event', () => {
   assert.deepEqual(frame.data, { mode: 'ap', local_ap: { ssid: 'wimz' } })
 })
 
-test('keys that mean something to a prototype are fields like any other, or none', () => {
+test('keys of a prototype are ordinary fields or removed', () => {
   const payload = JSON.parse('{"__proto__":{"mode":"x"},"constructor":{"a":1},"hasOwnProperty":1}')
   const frame = framed('constructor', payload)
   assert.deepEqual(Object.keys(frame.data as object), ['constructor', 'hasOwnProperty'])
@@ -185,7 +185,7 @@ test('keys that mean something to a prototype are fields like any other, or none
   assert.equal(Object.getPrototypeOf(frame), Object.prototype)
 })
 
-test('a volatile event has no id, and cannot name itself otherwise (I10)', () => {
+test('a volatile event has no id, and cannot change its name (I10)', () => {
   const frame = plainEventFrame('battery', { level: 50, id: 'x', type: 'event', event: 'y' }, identity)
   assert.deepEqual(frame, {
     event: 'battery',

@@ -90,11 +90,11 @@ const VOLATILE: Record<string, Record<string, unknown>> = {
   coach_progress: coach,
 }
 
-test('every event of the table has a payload here', () => {
+test('this test has a payload for every event type', () => {
   assert.deepEqual(Object.keys({ ...PAYLOADS, ...VOLATILE }).sort(), Object.keys(EVENT_TYPES).sort())
 })
 
-test('every event of the table, as a robot service publishes it, becomes what apps and relay read', async (t) => {
+test('every event type, as a robot service publishes it, becomes what apps and relay read', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   const socket = await relay.robot()
@@ -134,7 +134,7 @@ function checkEvent(name: string, payload: Record<string, unknown>, frame: Frame
   }
 }
 
-test('a schema refuses what an app would fall over', () => {
+test('the schemas reject what an app cannot read', () => {
   const bad: [string, Record<string, unknown>][] = [
     ['mode_changed', { mode: 5 }],
     ['treat_dispensed', { treats_today: 1.5 }],

@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { ContractError } from '#bus/contract-error.ts'
 import { kindOf, parseFrame } from '#services/relay-bridge/protocol/frame.ts'
 
-test('nothing but a JSON object is a frame (A19)', () => {
+test('only a JSON object is a frame (A19)', () => {
   for (const text of ['', '{', '[]', '1', 'null', '"x"', 'NaN', '\0', '{"a":1}x', "{'a':1}"]) {
     assert.throws(() => parseFrame(text), ContractError, text)
   }
   assert.deepEqual(parseFrame('{"type":"pong"}'), { type: 'pong' })
 })
 
-test('nesting is read up to 64 levels, and brackets in texts are none', () => {
+test('64 levels of nesting are accepted; brackets in strings do not count', () => {
   const nested = (levels: number) =>
     `{"a":${'['.repeat(levels)}${']'.repeat(levels)},"pad":"${'x'.repeat(200)}"}`
   parseFrame(nested(63))
@@ -22,7 +22,7 @@ test('nesting is read up to 64 levels, and brackets in texts are none', () => {
   assert.equal((parseFrame(`{"a":[${'[],'.repeat(1_000)}1]}`).a as unknown[]).length, 1_001)
 })
 
-test('whatever the text, looking at it takes time in proportion to its length', () => {
+test('the check of the nesting takes linear time', () => {
   const began = performance.now()
   for (const text of [
     '"\\'.repeat(2 ** 22),
@@ -36,7 +36,7 @@ test('whatever the text, looking at it takes time in proportion to its length', 
   assert.ok(performance.now() - began < 20_000)
 })
 
-test('a frame with a command is one whatever its type, and one with neither is none', () => {
+test('a frame with a command is a command whatever its type; without both it is rejected', () => {
   const known = new Set(['command', 'ping'])
   assert.equal(kindOf({ command: 'reload_dogs' }, known), 'command')
   assert.equal(kindOf({ type: 'odd', command: 'stop' }, known), 'command')

@@ -147,7 +147,7 @@ async function assertWorks(socket: RobotSocket, robot: Bus): Promise<void> {
   await asked.next({ where: ({ session_id }) => session_id === 'after', within: 10_000 })
   await robot.publish(topics.offer, { session_id: 'after', sdp: { type: 'offer', sdp: 'v=0' } })
   await socket.next(({ type, session_id }) => type === 'webrtc_offer' && session_id === 'after', 10_000)
-  // hostile commands may still wait for an answer that nobody gives, and then no more are taken
+  // hostile commands may still be pending, and then further ones are refused
   let tries = 0
   const isCarriedOut = async () => {
     const id = `after ${++tries}`

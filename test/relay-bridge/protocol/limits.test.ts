@@ -66,7 +66,7 @@ async function held(): Promise<number> {
   return least
 }
 
-test('frames up to 8 MiB are read, larger ones refused, and the link goes on (A07)', async (t) => {
+test('frames up to 8 MiB are accepted, larger ones dropped, and the connection stays (A07)', async (t) => {
   const { relay, texts, unreadable, say } = await openSocket(t)
   await say('x'.repeat(7.9 * MiB))
   await say('x'.repeat(8 * MiB))
@@ -93,7 +93,7 @@ test('the limit counts bytes, as the wire does', async (t) => {
   assert.deepEqual(unreadable, ['too-large', 'binary'])
 })
 
-test('8 MiB of the relay arrive on the bus, and what is larger is one line (A07)', async (t) => {
+test('a frame of 8 MiB arrives on the bus, a larger one is logged once (A07)', async (t) => {
   const relay = await fakeRelay(t)
   const { socket, cloud, memory, settled, bridge } = await startCloud(t, relay)
   const frame = { type: 'audio_message', format: 'aac', data: '' }
@@ -111,7 +111,7 @@ test('8 MiB of the relay arrive on the bus, and what is larger is one line (A07)
   )
 })
 
-test('our broker carries 8 MiB over TCP to more than one subscriber', async () => {
+test('the broker delivers 8 MiB over TCP to several subscribers', async () => {
   const log = createLogger('test', { write() {} })
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await startOpenBroker(log))
