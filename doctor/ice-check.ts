@@ -1,5 +1,5 @@
 import type { WebrtcSection } from '#lib/config-schema.ts'
-import { queryStunServer, tryTurnServer, usableIceServers } from '#services/webrtc/checks.ts'
+import { tryStunServer, tryTurnServer, usableIceServers } from '#services/webrtc/checks.ts'
 import type { CheckContext } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
@@ -28,7 +28,7 @@ async function checkStun(server: { host: string; port: number }): Promise<CheckR
   const check = `STUN ${server.host}:${server.port}`
   const startedAt = performance.now()
   try {
-    const mapped = await queryStunServer(server, STUN_TIMEOUT_MS)
+    const mapped = await tryStunServer(server, STUN_TIMEOUT_MS)
     return ok(check, `public address ${mapped}, ${Math.round(performance.now() - startedAt)} ms`)
   } catch (err) {
     return failure(check, reasonOf(err), 'does a firewall block outgoing UDP? Check webrtc.stun_servers')

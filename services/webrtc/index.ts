@@ -7,16 +7,15 @@ import { type Deps, defineService } from '#lib/process/service.ts'
 import { openCommands } from './control/commands.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
-import { warmUp } from './peer/warm-up.ts'
-import { createSilence } from './rtp/silent-audio.ts'
+import { warmUp } from './peer/peer.ts'
+import { createSilentAudio } from './rtp/silent-audio.ts'
 import { type Memory, watchMemory } from './session/memory-watch.ts'
 import { Sessions } from './session/sessions.ts'
-import { followSignalling } from './session/signaling-subscriber.ts'
-import { createReport } from './session/state-publisher.ts'
+import { subscribeSignaling } from './session/signaling-subscriber.ts'
+import { createStatePublisher } from './session/state-publisher.ts'
 import { TIMINGS, type Timings } from './session/timings.ts'
-import { followQuality } from './video/quality-command.ts'
 import { openVideoLayers } from './video/video-layers.ts'
-import { createQuality } from './video/video-quality.ts'
+import { createVideoQualitySettings, subscribeQualityCommand } from './video/video-quality.ts'
 import { isWeriftFault } from './werift-patches/werift-fault.ts'
 
 export const webrtc = defineService({
@@ -26,58 +25,79 @@ export const webrtc = defineService({
   start: (deps) => startWebrtc(deps),
 })
 
-/** Brings video, audio and the data channel `control` to every viewer that asks on `signaling/request`. */
+/** Serves video, audio and the data channel `control` to every viewer that requests it on `signaling/request`. */
 export async function startWebrtc(
-  { bus, config, log, metrics: registry = new Registry() }: Deps<{ webrtc: WebrtcSection }>,
+  deps: Deps<{ webrtc: WebrtcSection }>,
   timings: Partial<Timings> = {},
   { readMemory }: { readMemory?: () => Memory } = {},
 ): Promise<AsyncDisposable> {
-  const { ice, max_connections, stun_servers, turn_servers, video } = config.webrtc
+  const { bus, log } = deps
   const times = { ...TIMINGS, ...timings }
   await warmUp()
   await using stack = new AsyncDisposableStack()
-  const tally = stack.use(createEventCounter(log, 'discarded'))
-  const silence = stack.use(createSilence())
+  const { metrics, quality, state, sessions } = await createParts(deps, times, stack)
+
   const summaries = () => sessions.list.map((session) => session.summary())
-  const metrics = createMetrics(registry, { tally, sessions: summaries })
-  const layers = stack.use(await openVideoLayers({ bus, log, tally, metrics }))
-  const commands = stack.use(await openCommands({ bus, log, tally }))
-  const report = createReport({ bus, log, metrics, sessions: summaries, interval: times.report })
-  const peer = {
-    policy: ice.policy,
-    portRange: ice.port_range,
-    additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
-    tlsInsecure: ice.tls_insecure,
+  metrics.observeSessions(summaries)
+  const onNetworkChanged = (addresses: string[]) => {
+    log.info({ addresses }, 'network changed')
+    for (const session of sessions.list) session.networkChanged(addresses)
+  }
+  stack.use(watchNetwork(onNetworkChanged, times.network))
+  const onLowMemory = (memory: Memory) => {
+    log.error(memory, 'memory is low')
+    sessions.closeOldest()
+  }
+  stack.use(watchMemory(onLowMemory, times.memory, readMemory))
+  stack.use(state)
+  stack.use(sessions)
+
+  state.start(summaries) // clears the retained list of an earlier run
+  const vision = { service: 'vision' }
+  const visionStates = bus.subscribe(
+    topics.serviceState,
+    (one) => quality.setReportedSizes(one.layers),
+    vision,
+  )
+  stack.use(await visionStates)
+  stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list }))
+  stack.use(await subscribeSignaling(bus, sessions))
+  return stack.move()
+}
+
+/** The parts, each built from those before it; `stack` disposes them. */
+async function createParts(
+  { bus, config, log, metrics: registry = new Registry() }: Deps<{ webrtc: WebrtcSection }>,
+  timings: Timings,
+  stack: AsyncDisposableStack,
+) {
+  const { max_connections, stun_servers, turn_servers, video } = config.webrtc
+  const discarded = stack.use(createEventCounter(log, 'discarded'))
+  const metrics = createMetrics(registry, { discarded })
+  const audio = stack.use(createSilentAudio())
+  const layers = stack.use(await openVideoLayers({ bus, log, discarded, metrics }))
+  const commands = stack.use(await openCommands({ bus, log, tally: discarded }))
+  const quality = createVideoQualitySettings(video)
+  const state = createStatePublisher({ bus, log, metrics, intervalMs: timings.report })
+  const onChanged = state.changed
+  const sessions = new Sessions({
+    maxConnections: max_connections,
+    ownServers: [...stun_servers, ...turn_servers],
+    peer: peerOptions(config.webrtc),
+    deps: { bus, log, discarded, metrics, layers, audio, commands, timings, quality, onChanged },
+  })
+  return { metrics, quality, state, sessions }
+}
+
+function peerOptions({ ice, video }: WebrtcSection) {
+  return {
+    ice: {
+      policy: ice.policy,
+      portRange: ice.port_range,
+      additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
+      tlsInsecure: ice.tls_insecure,
+    },
     bitrate: video.bitrate_kbps * 1000,
     codec: video.codec === 'VP8' ? ('vp8' as const) : ('h264' as const),
   }
-  const quality = createQuality(video)
-  const sessions: Sessions = new Sessions({
-    maxConnections: max_connections,
-    ownServers: [...stun_servers, ...turn_servers],
-    peer,
-    deps: {
-      ...{ bus, log, tally, metrics, layers, silence, commands, timings: times, quality },
-      changed: report.changed,
-    },
-  })
-  const moved = (addresses: string[]) => {
-    log.info({ addresses }, 'network changed')
-    for (const session of sessions.list) session.moved(addresses)
-  }
-  stack.use(watchNetwork(moved, times.network))
-  const scarce = (memory: Memory) => {
-    log.error(memory, 'memory is scarce')
-    sessions.relieve()
-  }
-  stack.use(watchMemory(scarce, times.memory, readMemory))
-  stack.use(report)
-  stack.use(sessions)
-  report.changed() // nobody, whatever an earlier life has left
-
-  const vision = { service: 'vision' }
-  stack.use(await bus.subscribe(topics.serviceState, ({ layers: told }) => quality.tell(told), vision))
-  stack.use(await followQuality({ bus, log, quality, sessions: () => sessions.list }))
-  stack.use(await followSignalling(bus, sessions))
-  return stack.move()
 }

@@ -3,28 +3,25 @@ import type { SessionSummary } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
-/** Seconds that a session lives. */
+/** Session duration in seconds. */
 const BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400]
 
-/** A session that is over. */
-interface Ended {
+interface ClosedSession {
   reason: string
   by: 'viewer' | 'robot'
-  /** Milliseconds from its request. */
-  lived: number
+  /** Duration since its request. */
+  ms: number
 }
 
-/** The figures of `webrtc`. */
+/** Metrics of webrtc. */
 export type WebrtcMetrics = ReturnType<typeof createMetrics>
 
-/** `sessions` is asked whenever somebody wants the figures. */
 export function createMetrics(
   registry: Registry,
-  { tally, sessions }: { tally: Pick<EventCounter, 'totals'>; sessions(): readonly SessionSummary[] },
+  { discarded }: { discarded: Pick<EventCounter, 'totals'> },
 ) {
   const registers = [registry]
-  const stages = createLatencyHistograms(registry, ['bus', 'wire'])
-  addSessionGauges(registry, sessions)
+  const frameAge = createLatencyHistograms(registry, ['bus', 'wire'])
   const closed = new Counter({
     name: 'wimz_sessions_closed_total',
     help: 'Sessions that ended, by reason and side',
@@ -33,47 +30,49 @@ export function createMetrics(
   })
   const seconds = new Histogram({
     name: 'wimz_session_seconds',
-    help: 'How long sessions lived',
+    help: 'Duration of sessions',
     buckets: BUCKETS,
     registers,
   })
   const keyframes = new Counter({
     name: 'wimz_pli_total',
-    help: 'Keyframes that viewers asked for (PLI or FIR)',
+    help: 'Keyframe requests of viewers (PLI or FIR)',
     registers,
   })
   const bytes = new Counter({
     name: 'wimz_video_bytes_total',
-    help: 'Video sent, without headers and repetitions',
+    help: 'Video sent, without headers and retransmissions',
     registers,
   })
   new Counter({
     name: 'wimz_discarded_total',
-    help: 'What was discarded on the way to viewers, by cause',
+    help: 'Discarded frames and messages, by cause',
     labelNames: ['cause'],
     registers,
     collect() {
       this.reset()
-      for (const [cause, n] of Object.entries(tally.totals)) this.inc({ cause }, n)
+      for (const [cause, n] of Object.entries(discarded.totals)) this.inc({ cause }, n)
     },
   })
   return {
-    /** Age of pictures on arrival from the bus, and when their last packet has left. */
-    stages,
-    keyframeWanted: () => keyframes.inc(),
-    /** A picture of so many bytes, captured then (ms since the epoch), has left. */
-    sent(size: number, capturedAt: number) {
+    /** Age of frames when they arrive from the bus, and when their last packet is sent. */
+    frameAge,
+    /** Adds the gauges of the sessions; `sessions` is called for each scrape. */
+    observeSessions: (sessions: () => readonly SessionSummary[]) => addSessionGauges(registry, sessions),
+    keyframeRequested: () => keyframes.inc(),
+    /** A frame is sent; `capturedAt` in ms since the epoch. */
+    frameSent(size: number, capturedAt: number) {
       bytes.inc(size)
-      stages.passed('wire', Date.now() - capturedAt)
+      frameAge.passed('wire', Date.now() - capturedAt)
     },
-    ended({ reason, by, lived }: Ended) {
+    sessionClosed({ reason, by, ms }: ClosedSession) {
       closed.inc({ reason, by })
-      seconds.observe(lived / 1000)
+      seconds.observe(ms / 1000)
     },
   }
 }
 
-/** One value for each session that lives, so few at a time. */
+/** One value for each current session; there are at most 16. */
 function addSessionGauges(registry: Registry, sessions: () => readonly SessionSummary[]): void {
   const each = (name: string, help: string, read: (session: SessionSummary) => number | null) =>
     new Gauge({
@@ -93,10 +92,10 @@ function addSessionGauges(registry: Registry, sessions: () => readonly SessionSu
   each('wimz_session_rtt_seconds', 'Round trip to a viewer', ({ rtt_ms }) =>
     rtt_ms === null ? null : rtt_ms / 1000,
   )
-  each('wimz_session_loss', 'Share of a viewer’s packets that are lost, 0..1', ({ loss }) => loss)
+  each('wimz_session_loss', 'Fraction of a viewer’s packets lost, 0..1', ({ loss }) => loss)
   new Gauge({
     name: 'wimz_viewers',
-    help: 'Viewers that are connected',
+    help: 'Connected viewers',
     registers: [registry],
     collect() {
       this.set(sessions().filter(({ state }) => state === 'connected').length)

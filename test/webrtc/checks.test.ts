@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { queryStunServer } from '#services/webrtc/checks.ts'
+import { tryStunServer } from '#services/webrtc/checks.ts'
 
 /** A STUN server on loopback that answers every request with these attributes. */
 async function stunServer(t: TestContext, host: string, attributes: (id: Buffer) => Buffer) {
@@ -30,21 +30,21 @@ function mapped(id: Buffer, address: Buffer, port: number): Buffer {
 
 test('a STUN server gives our public address, IPv4 and IPv6', async (t) => {
   const four = await stunServer(t, '127.0.0.1', (id) => mapped(id, Buffer.from([192, 0, 2, 1]), 32_853))
-  assert.equal(await queryStunServer(four, 5_000), '192.0.2.1:32853')
+  assert.equal(await tryStunServer(four, 5_000), '192.0.2.1:32853')
   const address = Buffer.from('20010db8123456780011223344556677', 'hex')
   const six = await stunServer(t, '127.0.0.1', (id) => mapped(id, address, 32_853))
-  assert.equal(await queryStunServer(six, 5_000), '[2001:db8:1234:5678:11:2233:4455:6677]:32853')
+  assert.equal(await tryStunServer(six, 5_000), '[2001:db8:1234:5678:11:2233:4455:6677]:32853')
 })
 
 test('a STUN answer without an address, and no answer, are errors that say so', async (t) => {
   const empty = await stunServer(t, '127.0.0.1', () => Buffer.alloc(0))
-  await assert.rejects(queryStunServer(empty, 5_000), /no XOR-MAPPED-ADDRESS/)
+  await assert.rejects(tryStunServer(empty, 5_000), /no XOR-MAPPED-ADDRESS/)
   const silent = createSocket('udp4')
   t.after(() => silent.close())
   silent.bind(0, '127.0.0.1')
   await once(silent, 'listening')
   await assert.rejects(
-    queryStunServer({ host: '127.0.0.1', port: silent.address().port }, 50),
+    tryStunServer({ host: '127.0.0.1', port: silent.address().port }, 50),
     /no answer within 0.05 s/,
   )
 })

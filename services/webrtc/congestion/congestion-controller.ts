@@ -1,67 +1,57 @@
-import { ReceiverEstimatedMaxBitrate, type RtcpPacket, RtcpPayloadSpecificFeedback } from 'werift'
-import { receptionOf } from '../rtp/rtcp-in.ts'
-import { ArrivalRate } from './arrival-rate.ts'
+/**
+ * Congestion control of one viewer's path: pacing, probes, and the estimate of its capacity (draft-ietf-rmcat-gcc). It
+ * takes parsed reports and imports no other room; `rtp/` parses RTCP, `video/rate-control.ts` uses the estimate.
+ */
 import { Estimator } from './estimator.ts'
-import { type Probe, SentPackets } from './sent-packets.ts'
-import { arrivalsOf } from './transport-feedback.ts'
+import { ArrivalRate } from './packet-rates.ts'
+import { type PacketArrival, type Probe, SentPackets } from './sent-packets.ts'
 
-/** bit/s at which a viewer begins, and what is never gone below. */
-const START = 600_000
-const LEAST = 150_000
-/** What the estimate is good for: the video, its overhead and some room. */
-const ROOM = 1.3
+/** First estimate for a viewer, and the lowest one, in bit/s. */
+const START_BITRATE = 600_000
+const MIN_BITRATE = 150_000
+/** Share above the video bitrate up to which the estimate may rise: headers, retransmissions, headroom. */
+const OVERHEAD = 1.3
 
-/** The way to one viewer: what goes out on it, and what the viewer says has come through. */
-export class Link {
+/** Records what is sent to one viewer and turns the viewer's reports into an estimate. */
+export class CongestionController {
   readonly estimator: Estimator
-  readonly most: number
+  /** Highest estimate, bit/s. */
+  readonly maxBitrate: number
   readonly #sent = new SentPackets()
   readonly #sentRate = new ArrivalRate(1_000)
-  /** Called after each transport-wide feedback. */
+  /** Called after each transport-wide feedback message. */
   onFeedback: () => void = () => undefined
 
-  /** `bitrate` of the video at its best, bit/s. */
-  constructor(bitrate: number) {
-    this.most = bitrate * ROOM
+  /** `videoBitrate`: highest video bitrate, bit/s. */
+  constructor(videoBitrate: number) {
+    this.maxBitrate = videoBitrate * OVERHEAD
     this.estimator = new Estimator({
-      start: Math.min(START, this.most),
-      least: Math.min(LEAST, this.most),
-      most: this.most,
+      start: Math.min(START_BITRATE, this.maxBitrate),
+      min: Math.min(MIN_BITRATE, this.maxBitrate),
+      max: this.maxBitrate,
     })
   }
 
-  /** Returns the transport-wide sequence number for a packet of `size` bytes on the wire that leaves now. */
-  leaves(size: number, probe?: Probe): number {
+  /** The transport-wide sequence number for a packet of `size` bytes on the wire that is sent now. */
+  packetSent(size: number, probe?: Probe): number {
     const now = performance.now()
     this.#sentRate.add({ sentAt: now, receivedAt: now, size, probe: undefined })
     return this.#sent.add(size, now, probe)
   }
 
-  /** Takes in what an RTCP packet says of the way. `video` is the SSRC, `rtt` milliseconds where it is known. */
-  receive(packet: RtcpPacket, video: number, rtt: number | undefined): void {
-    const now = performance.now()
-    const arrivals = arrivalsOf(packet)
-    if (arrivals) {
-      this.estimator.feedback(this.#sent.settle(arrivals), now)
-      this.onFeedback()
-      return
-    }
-    const sent = this.#sentRate.now ?? 0
-    const report = receptionOf(packet, video)
-    if (report) this.estimator.report({ loss: lossOf(report.fractionLost), rtt, sent }, now)
-    const remb = rembOf(packet)
-    if (remb !== undefined) this.estimator.remb(remb, { sent, now })
+  /** Transport-wide feedback. */
+  transportFeedback(arrivals: readonly PacketArrival[]): void {
+    this.estimator.transportFeedback(this.#sent.acknowledge(arrivals), performance.now())
+    this.onFeedback()
   }
-}
 
-/** A receiver report's fraction lost, of 256, as 0..1. RFC 3550 §6.4.1; F05. */
-export function lossOf(fractionLost: number): number {
-  return fractionLost / 256
-}
+  /** A receiver report about the video: `loss` 0..1, `rtt` in ms where known. */
+  receiverReport({ loss, rtt }: { loss: number; rtt: number | undefined }): void {
+    this.estimator.receiverReport({ loss, rtt, sent: this.#sentRate.now ?? 0 }, performance.now())
+  }
 
-/** bit/s of a REMB message. draft-alvestrand-rmcat-remb-03 §2.2. */
-function rembOf(packet: RtcpPacket): number | undefined {
-  if (!(packet instanceof RtcpPayloadSpecificFeedback)) return undefined
-  const feedback: unknown = packet.feedback
-  return feedback instanceof ReceiverEstimatedMaxBitrate ? Number(feedback.bitrate) : undefined
+  /** REMB, bit/s. */
+  remb(bitrate: number): void {
+    this.estimator.remb(bitrate, { sent: this.#sentRate.now ?? 0, now: performance.now() })
+  }
 }

@@ -1,96 +1,95 @@
-/** One picture on its way out. */
-export interface Paced {
+/** One frame to be sent. */
+export interface PacedFrame {
   payloads: readonly Buffer[]
   /** Sends the payload of this index. */
   send(index: number): void
 }
 
-export interface PacerOptions {
-  /** bit/s that the viewer's way carries. */
+interface PacerOptions {
+  /** Estimated capacity of the path, bit/s. */
   rate(): number
-  /** A queue stands on the way: what comes now must not make it longer. */
+  /** The path holds a queue that must not grow. */
   congested(): boolean
-  /** A picture waited too long and was dropped with all behind it. */
-  dropped(): void
+  /** A frame waited too long and was dropped, with all behind it. */
+  onDropped(): void
   now?: () => number
 }
 
-/** Over the rate of the way (draft-ietf-rmcat-gcc-02 §4, pacing multiplier), and within how long a picture is out, in ms. */
-const CLEAR = { factor: 2.5, hold: 100 }
-const CONGESTED = { factor: 1.2, hold: 400 }
-/** One that has not begun by then comes from before a stall: it and what follows is dropped. */
-const TOO_LATE = 500
-/** What may leave at once: a picture of average size, as milliseconds of the rate. */
-const BURST = 70
-const TICK = 5
+/** Multiple of the path's rate (draft-ietf-rmcat-gcc-02 §4, pacing multiplier), and the time to send one frame. */
+const CLEAR = { factor: 2.5, frameMs: 100 }
+const CONGESTED = { factor: 1.2, frameMs: 400 }
+/** A frame that has not started by then predates a stall; it is dropped with all that follows. */
+const MAX_WAIT_MS = 500
+/** Size of a burst that may leave at once, as ms of the rate: a frame of average size. */
+const BURST_MS = 70
+const TICK_MS = 5
 
-/** Spreads the packets of large pictures, so that a keyframe does not leave as one burst. */
+/** Spreads the packets of large frames, so that a keyframe does not leave as one burst. */
 export class Pacer implements Disposable {
   readonly #options: PacerOptions
   readonly #now: () => number
-  #queue: { picture: Paced; since: number; next: number }[] = []
-  #waiting = 0
-  /** Bytes that may leave now; below zero after one that was larger. */
+  #queue: { frame: PacedFrame; since: number; next: number }[] = []
+  #queuedBytes = 0
+  /** Bytes that may leave now; negative after a larger packet. */
   #credit = 0
-  #at: number
+  #creditedAt: number
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: PacerOptions) {
     this.#options = options
     this.#now = options.now ?? performance.now.bind(performance)
-    this.#at = this.#now()
+    this.#creditedAt = this.#now()
   }
 
-  /** Bytes that wait. */
-  get waiting(): number {
-    return this.#waiting
+  get queuedBytes(): number {
+    return this.#queuedBytes
   }
 
-  add(picture: Paced): void {
-    this.#queue.push({ picture, since: this.#now(), next: 0 })
-    this.#waiting += picture.payloads.reduce((sum, { length }) => sum + length, 0)
-    if (!this.#timer) this.flush()
-  }
-
-  /** Forgets what waits. */
-  clear(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#queue = []
-    this.#waiting = 0
+  add(frame: PacedFrame): void {
+    this.#queue.push({ frame, since: this.#now(), next: 0 })
+    this.#queuedBytes += frame.payloads.reduce((sum, { length }) => sum + length, 0)
+    if (!this.#timer) this.#flush()
   }
 
   [Symbol.dispose](): void {
-    this.clear()
+    this.#clear()
   }
 
   /** Sends what may leave by now. */
-  flush(): void {
+  #flush(): void {
     this.#timer = undefined
     const now = this.#now()
-    this.#earn(now)
+    this.#addCredit(now)
     for (let head = this.#queue[0]; head && this.#credit > 0; head = this.#queue[0]) {
-      if (head.next === 0 && now - head.since > TOO_LATE) {
-        this.clear()
-        this.#options.dropped()
+      if (head.next === 0 && now - head.since > MAX_WAIT_MS) {
+        this.#clear()
+        this.#options.onDropped()
         return
       }
-      const { length } = head.picture.payloads[head.next] ?? []
+      const { length } = head.frame.payloads[head.next] ?? []
       this.#credit -= length ?? 0
-      this.#waiting -= length ?? 0
-      head.picture.send(head.next++)
-      if (head.next >= head.picture.payloads.length) this.#queue.shift()
+      this.#queuedBytes -= length ?? 0
+      head.frame.send(head.next++)
+      if (head.next >= head.frame.payloads.length) this.#queue.shift()
     }
-    if (this.#queue.length > 0) this.#timer = setTimeout(() => this.flush(), TICK)
+    if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#flush(), TICK_MS)
   }
 
-  #earn(now: number): void {
+  #clear(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#queue = []
+    this.#queuedBytes = 0
+  }
+
+  #addCredit(now: number): void {
     const [head] = this.#queue
-    const { factor, hold } = this.#options.congested() ? CONGESTED : CLEAR
-    const rate = this.#options.rate() / 8_000 // bytes per millisecond
-    const left = head ? Math.max(TICK, head.since + hold - now) : hold
-    const pace = Math.max(rate * factor, this.#waiting / left)
-    this.#credit = Math.min(this.#credit + pace * (now - this.#at), Math.max(rate * BURST, pace * TICK * 2))
-    this.#at = now
+    const { factor, frameMs } = this.#options.congested() ? CONGESTED : CLEAR
+    const rate = this.#options.rate() / 8_000 // bytes per ms
+    const remaining = head ? Math.max(TICK_MS, head.since + frameMs - now) : frameMs
+    const pace = Math.max(rate * factor, this.#queuedBytes / remaining)
+    const maxCredit = Math.max(rate * BURST_MS, pace * TICK_MS * 2)
+    this.#credit = Math.min(this.#credit + pace * (now - this.#creditedAt), maxCredit)
+    this.#creditedAt = now
   }
 }

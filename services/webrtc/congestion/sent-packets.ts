@@ -1,54 +1,60 @@
-import type { Arrival } from './transport-feedback.ts'
-
-/** A burst of padding that finds out what the way carries. */
+/** A burst of padding that measures the capacity of the path. */
 export interface Probe {
-  /** Of how many packets it is made. */
+  /** Number of its packets. */
   packets: number
 }
 
+/** The viewer's report on one packet. */
+export interface PacketArrival {
+  /** Transport-wide sequence number, 16 bits. */
+  sequence: number
+  /** Arrival time in ms of the viewer's clock; undefined: not received (so far). */
+  at: number | undefined
+}
+
 /** What became of one packet. */
-export interface Outcome {
+export interface PacketOutcome {
   /** Milliseconds of our monotonic clock. */
   sentAt: number
-  /** Bytes on the wire, with UDP and IP. */
+  /** Bytes on the wire, with UDP and IP headers. */
   size: number
-  /** What it belonged to, when it was no media. */
+  /** The probe that it belonged to; undefined for media. */
   probe: Probe | undefined
   /** Milliseconds of the viewer's clock; undefined: lost. */
   receivedAt: number | undefined
 }
 
-interface Sent {
+interface SentPacket {
   sequence: number
   at: number
   size: number
   probe: Probe | undefined
-  /** Has been reported as lost: it may still turn up, but is not lost twice. */
+  /** Reported as lost once: it may still arrive, but is not counted as lost twice. */
   lost: boolean
 }
 
-/** As many packets as some seconds hold; a power of two. */
-const KEPT = 2_048
+/** Some seconds of packets; a power of two. */
+const HISTORY_LENGTH = 2_048
 
-/** Numbers the packets of one transport and remembers them until the viewer has said what became of them. */
+/** Assigns transport-wide sequence numbers and keeps each packet until the viewer has reported on it. */
 export class SentPackets {
-  readonly #ring: (Sent | undefined)[] = Array.from({ length: KEPT })
+  readonly #ring: (SentPacket | undefined)[] = Array.from({ length: HISTORY_LENGTH })
   #sequence = 0
 
-  /** Returns the transport-wide sequence number of a packet that leaves now: `at` in ms, `size` in bytes on the wire. */
+  /** The transport-wide sequence number of a packet that is sent now: `at` in ms, `size` in bytes on the wire. */
   add(size: number, at: number, probe?: Probe): number {
     this.#sequence = (this.#sequence + 1) & 0xffff
-    this.#ring[this.#sequence % KEPT] = { sequence: this.#sequence, at, size, probe, lost: false }
+    this.#ring[this.#sequence % HISTORY_LENGTH] = { sequence: this.#sequence, at, size, probe, lost: false }
     return this.#sequence
   }
 
-  /** Matches what the viewer says with what was sent, each packet once. */
-  settle(arrivals: readonly Arrival[]): Outcome[] {
+  /** Matches reports with the packets that were sent, each packet once. */
+  acknowledge(arrivals: readonly PacketArrival[]): PacketOutcome[] {
     return arrivals.flatMap(({ sequence, at: receivedAt }) => {
-      const sent = this.#ring[sequence % KEPT]
+      const sent = this.#ring[sequence % HISTORY_LENGTH]
       if (sent?.sequence !== sequence || (sent.lost && receivedAt === undefined)) return []
       if (receivedAt === undefined) sent.lost = true
-      else this.#ring[sequence % KEPT] = undefined
+      else this.#ring[sequence % HISTORY_LENGTH] = undefined
       return [{ sentAt: sent.at, size: sent.size, probe: sent.probe, receivedAt }]
     })
   }

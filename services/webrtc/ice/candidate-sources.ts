@@ -4,62 +4,110 @@ import {
   type Connection,
   candidateFoundation,
   candidatePriority,
+  getHostAddresses,
   StunOverTurnProtocol,
   type StunProtocol,
   serverReflexiveCandidate,
 } from 'werift'
-import type { PeerOptions } from '../peer/peer-config.ts'
 import type { Gathering } from './gathering.ts'
-import { allocateRelay } from './relay-candidate.ts'
+import type { IceServers } from './ice-servers.ts'
+import { allocateRelay, type RelayOptions } from './relay-candidate.ts'
 import { resolveHost } from './resolve-host.ts'
 
-/** A STUN server that has not answered by then is not waited for: milliseconds. */
-const STUN_BUDGET = 1_000
+/** How the local candidates of one session are gathered. */
+export interface IceOptions extends RelayOptions {
+  iceServers: IceServers
+  policy: 'all' | 'relay'
+  additionalHostAddresses: string[]
+}
 
-/** What is private in werift's ICE connection. */
-interface Insides {
+/** Longest wait for the answer of a STUN server. */
+const STUN_TIMEOUT_MS = 1_000
+/** Longest wait for host candidates, which take a millisecond or two. */
+const HOST_TIMEOUT_MS = 250
+
+/** Private members of werift's ICE connection. */
+interface Internals {
   protocols: (StunProtocol | StunOverTurnProtocol)[]
   generation: number
   localUsername: string
   ensureProtocol(protocol: StunOverTurnProtocol): void
   appendLocalCandidate(candidate: Candidate): void
   getCandidatePromises(addresses: string[], timeout?: number): Promise<unknown>[]
+  pairLocalProtocol(protocol: unknown): void
 }
 
 /**
- * Makes the connection gather from all the servers of `options`: werift 0.25.2 (ice.js, `getCandidatePromises`) asks the
- * first STUN and the first TURN server only. Host candidates stay werift's affair.
+ * Makes the connection gather from all servers of `options`: werift 0.25.2 (ice.js, `getCandidatePromises`) queries only
+ * the first STUN and the first TURN server. werift still gathers the host candidates.
  */
-export function gatherFromServers(connection: Connection, options: PeerOptions, gathering: Gathering): void {
-  const insides = connection as unknown as Insides
-  const hosts = insides.getCandidatePromises.bind(connection)
-  insides.getCandidatePromises = (addresses, timeout) => {
-    // left out of the constructor's options, werift would ask a server of Google's
+export function gatherFromServers(connection: Connection, options: IceOptions, gathering: Gathering): void {
+  const internals = connection as unknown as Internals
+  const hostCandidates = internals.getCandidatePromises.bind(connection)
+  internals.getCandidatePromises = (addresses, timeout) => {
+    // left out of the constructor's options, werift would query a server of Google
     delete connection.stunServer
-    const relay = addRelay(insides, options, gathering)
+    const relay = addRelay(internals, options, gathering)
     if (options.policy === 'relay') return [relay]
-    const own = hosts(addresses, timeout)
-    return [...own, addReflexive(insides, own, options), relay]
+    const hosts = hostCandidates(addresses, timeout)
+    return [...hosts, addReflexive(internals, hosts, options.iceServers.stun), relay]
   }
 }
 
-async function addRelay(insides: Insides, options: PeerOptions, gathering: Gathering): Promise<void> {
+/**
+ * Pairs each local candidate with the remote candidates that are known already. werift 0.25.2 (ice.js,
+ * `getCandidatePromises`) does so for host candidates only: a TURN candidate gathered after the answer would be paired
+ * only with remote candidates that arrive later still, and a relay-only connection would never come up (RFC 8838 §11).
+ * So the answer need not wait for a slow TURN server.
+ */
+export function pairLateCandidates(connection: Connection): void {
+  const internals = connection as unknown as Internals
+  connection.onIceCandidate.subscribe(() => {
+    for (const protocol of internals.protocols) internals.pairLocalProtocol(protocol)
+  })
+}
+
+/**
+ * Resolves when every local address that is not in `known` has its host candidate, or after 250 ms. Call it before the
+ * gathering starts.
+ */
+export function hostCandidatesGathered(
+  connection: Connection,
+  { policy, additionalHostAddresses }: IceOptions,
+  known: readonly string[] = [],
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const addresses = [...getHostAddresses(true, true), ...(known.length > 0 ? [] : additionalHostAddresses)]
+  const expected = new Set(addresses.filter((address) => !known.includes(address))).size
+  if (policy === 'relay' || expected === 0) return Promise.resolve()
+  let found = 0
+  const timer = setTimeout(resolve, HOST_TIMEOUT_MS)
+  const counting = connection.onIceCandidate.subscribe(({ type }) => {
+    if (type === 'host' && ++found >= expected) resolve()
+  })
+  return promise.finally(() => {
+    clearTimeout(timer)
+    counting.unSubscribe()
+  })
+}
+
+async function addRelay(internals: Internals, options: IceOptions, gathering: Gathering): Promise<void> {
   if (options.iceServers.turn.length === 0) return
   const turn = await allocateRelay(options.iceServers.turn, options, gathering)
   if (!turn) return
   const protocol = new StunOverTurnProtocol(turn)
-  // our own address would give away what the relay hides (RFC 8445 §5.1.1.2 asks for it only for diagnosis)
+  // our own address would reveal what the relay hides (RFC 8445 §5.1.1.2 asks for it for diagnostics only)
   const base = options.policy === 'relay' ? (['0.0.0.0', 0] as const) : turn.mappedAddress
-  protocol.localCandidate = relayCandidate(turn.relayedAddress, base, insides)
-  insides.ensureProtocol(protocol)
-  insides.protocols.push(protocol)
-  insides.appendLocalCandidate(protocol.localCandidate)
+  protocol.localCandidate = relayCandidate(turn.relayedAddress, base, internals)
+  internals.ensureProtocol(protocol)
+  internals.protocols.push(protocol)
+  internals.appendLocalCandidate(protocol.localCandidate)
 }
 
 function relayCandidate(
   [host, port]: readonly [string, number],
   [baseHost, basePort]: readonly [string, number],
-  { generation, localUsername }: Insides,
+  { generation, localUsername }: Internals,
 ): Candidate {
   const foundation = candidateFoundation('relay', 'udp', host)
   return new Candidate(
@@ -68,36 +116,36 @@ function relayCandidate(
   )
 }
 
-/** Asks all STUN servers from each of our IPv4 sockets; the first answer counts. */
+/** Queries all STUN servers from each of our IPv4 sockets; the first answer counts. */
 async function addReflexive(
-  insides: Insides,
+  internals: Internals,
   hosts: Promise<unknown>[],
-  options: PeerOptions,
+  servers: IceServers['stun'],
 ): Promise<void> {
-  const servers = options.iceServers.stun
   if (servers.length === 0) return
-  const before = new Set(insides.protocols)
+  const before = new Set(internals.protocols)
   await Promise.allSettled(hosts)
-  const fresh = insides.protocols.filter((protocol) => !before.has(protocol) && protocol.type === 'stun')
-  const asking = (fresh as StunProtocol[]).map(async (protocol) => {
+  const fresh = internals.protocols.filter((protocol) => !before.has(protocol) && protocol.type === 'stun')
+  const queries = (fresh as StunProtocol[]).map(async (protocol) => {
     if (!isIPv4(protocol.localCandidate?.host ?? '')) return
     const candidate = await firstAnswer(protocol, servers)
-    // an address that we have anyway says nothing new (RFC 8445 §5.1.3)
-    if (candidate && candidate.host !== protocol.localCandidate?.host) insides.appendLocalCandidate(candidate)
+    // the address of a host candidate is redundant (RFC 8445 §5.1.3)
+    if (candidate && candidate.host !== protocol.localCandidate?.host)
+      internals.appendLocalCandidate(candidate)
   })
-  await Promise.all(asking)
+  await Promise.all(queries)
 }
 
 async function firstAnswer(
   protocol: StunProtocol,
-  servers: PeerOptions['iceServers']['stun'],
+  servers: IceServers['stun'],
 ): Promise<Candidate | undefined> {
   const { promise, resolve } = Promise.withResolvers<Candidate | undefined>()
-  const timer = setTimeout(resolve, STUN_BUDGET)
-  const asking = servers.map(async ({ host, port }) => {
+  const timer = setTimeout(resolve, STUN_TIMEOUT_MS)
+  const queries = servers.map(async ({ host, port }) => {
     const candidate = await serverReflexiveCandidate(protocol, [await resolveHost(host), port])
     if (candidate) resolve(candidate)
   })
-  void Promise.allSettled(asking).then(() => resolve(undefined))
+  void Promise.allSettled(queries).then(() => resolve(undefined))
   return await promise.finally(() => clearTimeout(timer))
 }

@@ -1,18 +1,18 @@
 import { isIP } from 'node:net'
 
-/** A candidate of the viewer's in the form that our peer takes: `candidate:…`, without any `a=`. */
+/** A remote candidate in the form that werift takes: `candidate:…`, without `a=`. */
 export interface UsableCandidate {
   candidate: string
-  /** ICE user fragment that it belongs to, where it says so. */
+  /** ICE user fragment that it belongs to, where given. */
   ufrag: string | undefined
 }
 
 const TYPES = ['host', 'srflx', 'relay']
 
 /**
- * The candidate if our peer can use it, else undefined: `''` and null (end of candidates), garbage, TCP, names.
- * A name is mDNS (`….local`): its owner is found as peer-reflexive as soon as its own checks reach us, so nothing is
- * asked on the network for it. RFC 8839 §5.1, API_CONTRACT 2.1 and 3.2.
+ * The candidate if we can use it, else undefined: `''` and null (end of candidates), malformed ones, TCP, host names. A
+ * host name is mDNS (`….local`) and is not resolved: the viewer is found as peer-reflexive as soon as its own checks reach
+ * us. RFC 8839 §5.1, docs/relay-protocol.md.
  */
 export function parseCandidate(text: unknown, usernameFragment?: unknown): UsableCandidate | undefined {
   if (typeof text !== 'string' || text.length > 1000) return undefined

@@ -4,18 +4,18 @@ import type { Socket } from 'node:net'
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
 
 /**
- * Everything that werift opens while it gathers the candidates of one peer, so that closing the peer closes it all.
+ * Owns everything that werift opens while it gathers the candidates of one peer, so that closing the peer closes all of it.
  *
- * werift 0.25.2 knows only of what answered: the socket, the timers and the TCP fallback of a TURN server that stays
- * silent live on for some 40 s after `close()`. It also leaves UDP sockets without an `error` listener, so that a port
- * which is taken between its probe and its bind would end the process. Both are mended here, on its prototypes.
+ * werift 0.25.2 closes only what has answered: socket, timers and TCP fallback of a silent TURN server stay open for some
+ * 40 s after `close()`. It also leaves UDP sockets without an `error` listener, so that a port taken between its probe and
+ * its bind would end the process. Both are patched here, on werift's prototypes.
  */
 export interface Gathering {
-  /** Runs `gather`, and owns what it opens. */
+  /** Runs `gather` and owns what it opens. */
   run<T>(gather: () => T): T
   /** A part of it that may be closed before the rest. */
   branch(): Gathering
-  /** Bytes that wait in this process for the network. */
+  /** Bytes in the send buffers of its sockets. */
   backlog(): number
   /** Resolves when everything is closed. Never rejects. */
   close(): Promise<void>
@@ -29,14 +29,14 @@ interface Opened {
   branches: Set<Gathering>
 }
 
-/** What is private in werift's Transaction. */
-interface TransactionInsides {
+/** Private members of werift's Transaction. */
+interface TransactionInternals {
   failWithTimeout(): void
 }
 
 const current = new AsyncLocalStorage<Opened>()
 
-/** Was what runs now begun by the gathering of some peer? */
+/** Whether the current asynchronous call was started by a gathering. */
 export function isGathering(): boolean {
   return current.getStore() !== undefined
 }
@@ -71,7 +71,7 @@ export function createGathering(): Gathering {
     async close() {
       opened.closed = true
       for (const turn of opened.turns) {
-        for (const transaction of Object.values(turn.transactions) as unknown as TransactionInsides[]) {
+        for (const transaction of Object.values(turn.transactions) as unknown as TransactionInternals[]) {
           transaction.failWithTimeout()
         }
       }
@@ -89,20 +89,20 @@ function closeQuietly(socket: UdpSocket): void {
   try {
     socket.close()
   } catch {
-    // ERR_SOCKET_DGRAM_NOT_RUNNING: werift was faster
+    // ERR_SOCKET_DGRAM_NOT_RUNNING: werift has closed it
   }
 }
 
-interface UdpInsides {
+interface UdpInternals {
   socket: UdpSocket
   options: { port?: number; portRange?: [number, number]; interfaceAddresses?: Record<string, string> }
   socketType: string
 }
 
 /** Binds as {@link UdpTransport} does, but takes the next port of the range when one is in use. */
-async function initUdp(this: UdpInsides): Promise<void> {
+async function initUdp(this: UdpInternals): Promise<void> {
   const { socket, options } = this
-  socket.on('error', () => undefined) // ICE finds out by itself that a path is dead
+  socket.on('error', () => undefined) // ICE detects a dead path by itself
   const opened = current.getStore()
   if (opened?.closed) {
     socket.close()
@@ -116,8 +116,8 @@ async function initUdp(this: UdpInsides): Promise<void> {
   throw new Error('no free UDP port')
 }
 
-/** Starts anywhere in the range, so that the sockets of one peer seldom meet. */
-function* ports({ port, portRange }: UdpInsides['options']): Generator<number> {
+/** Starts at a random port of the range, so that the sockets of one peer rarely collide. */
+function* ports({ port, portRange }: UdpInternals['options']): Generator<number> {
   if (!portRange) return yield port ?? 0
   const [from, to] = portRange
   const size = to - from + 1
@@ -137,12 +137,12 @@ function bind(socket: UdpSocket, port: number, address: string | undefined): Pro
   })
 }
 
-interface StreamInsides {
+interface StreamInternals {
   stream: { client: Socket; waitForConnect(): Promise<void> }
 }
 
-/** Nagle's algorithm would hold small packets back for an acknowledgement: RFC 9293 §3.7.4. */
-async function initStream(this: StreamInsides): Promise<void> {
+/** Nagle's algorithm would delay small packets until an acknowledgement: RFC 9293 §3.7.4. */
+async function initStream(this: StreamInternals): Promise<void> {
   const opened = current.getStore()
   const { client } = this.stream
   opened?.streams.add(client)
@@ -152,7 +152,7 @@ async function initStream(this: StreamInsides): Promise<void> {
   await this.stream.waitForConnect()
 }
 
-/** TypeScript cannot know the private methods that are replaced, hence through `Object.assign`. */
+// Object.assign, since the replaced methods are private
 Object.assign(UdpTransport.prototype, { init: initUdp })
 Object.assign(TcpTransport.prototype, { init: initStream })
 Object.assign(TlsTransport.prototype, { init: initStream })
@@ -163,23 +163,25 @@ TurnProtocol.prototype.connectionMade = function connectionMade(this: TurnProtoc
   return allocate.call(this)
 }
 
-/** An allocation is given back before its socket goes: milliseconds that the server has to hear of it. */
-const FREE_BUDGET = 300
+/** Longest wait for the server to confirm that an allocation is released. */
+const RELEASE_TIMEOUT_MS = 300
 
 const closeTurn = TurnProtocol.prototype.close
 const closing = new WeakMap<TurnProtocol, Promise<void>>()
 TurnProtocol.prototype.close = function close(this: TurnProtocol) {
-  const begun = closing.get(this) ?? free(this).finally(() => closeTurn.call(this))
+  const begun = closing.get(this) ?? release(this).finally(() => closeTurn.call(this))
   closing.set(this, begun)
   return begun
 }
 
 /**
- * RFC 8656 §3.8: a Refresh with a lifetime of 0. Otherwise the server would keep the allocation for ten minutes, and most
- * allow one account only so many.
+ * RFC 8656 §3.8: a Refresh with a lifetime of 0. Otherwise the server keeps the allocation for ten minutes, and most
+ * servers limit the allocations of an account.
  */
-async function free(turn: TurnProtocol): Promise<void> {
+async function release(turn: TurnProtocol): Promise<void> {
   if (!turn.relayedAddress) return
   const request = new Message(methods.REFRESH, classes.REQUEST).setAttribute('LIFETIME', 0)
-  await turn.requestWithRetry(request, turn.server, AbortSignal.timeout(FREE_BUDGET)).catch(() => undefined)
+  await turn
+    .requestWithRetry(request, turn.server, AbortSignal.timeout(RELEASE_TIMEOUT_MS))
+    .catch(() => undefined)
 }

@@ -9,20 +9,20 @@ export interface TurnServer {
   credential: string
 }
 
-/** The servers that a session may ask, best first. */
+/** The servers that a session may use, best first. */
 export interface IceServers {
   stun: { host: string; port: number }[]
   turn: TurnServer[]
 }
 
-/** More would not help: each costs a socket and a look-up for as long as nothing has answered. */
+/** Each server costs a socket and a DNS lookup until one has answered. */
 const MAX_STUN = 2
 const MAX_TURN = 6
 
 const urls = z.union([z.string(), z.array(z.unknown())])
 const Server = z.looseObject({
   urls: urls.optional(),
-  /** The spelling of older browsers. */
+  /** Spelling of older browsers. */
   url: urls.optional(),
   username: z.unknown().optional(),
   credential: z.unknown().optional(),
@@ -31,10 +31,10 @@ const Server = z.looseObject({
 const URL_FORM = /^(stun|turns?):(\[[0-9a-f:.%]+\]|[^\s:/?#@[\]]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i
 
 /**
- * Chooses from `ice_servers` in any of the shapes of API_CONTRACT 2.1: a list, `{iceServers: list or server}`, one
- * server, nothing (`null`, missing, `{}`: `fallback` is used), or `[]` (host candidates only). Malformed servers are
- * skipped. TURN over UDP is preferred to TCP, and that to TLS; a second server over UDP comes after the first one's TLS,
- * for what keeps UDP from the one keeps it from the other.
+ * Chooses from `ice_servers` in any shape of docs/relay-protocol.md: a list, `{iceServers: list or server}`, one server,
+ * nothing (`null`, missing, `{}`: `fallback` is used), or `[]` (host candidates only). Malformed servers are skipped. TURN
+ * over UDP precedes TCP, and that TLS; a second server over UDP follows the first one's TLS, since a firewall that blocks
+ * UDP to one blocks it to the other.
  */
 export function chooseIceServers(given: unknown, fallback: readonly unknown[]): IceServers {
   const servers = toList(given) ?? fallback
@@ -48,7 +48,7 @@ export function chooseIceServers(given: unknown, fallback: readonly unknown[]): 
     stun: distinct(
       entries.filter(({ scheme }) => scheme === 'stun').map(({ host, port }) => ({ host, port })),
     ).slice(0, MAX_STUN),
-    turn: distinct(inTurns(over('udp', 'tcp', 'tls')).map(({ scheme: _, ...server }) => server)).slice(
+    turn: distinct(interleave(over('udp', 'tcp', 'tls')).map(({ scheme: _, ...server }) => server)).slice(
       0,
       MAX_TURN,
     ),
@@ -56,16 +56,16 @@ export function chooseIceServers(given: unknown, fallback: readonly unknown[]): 
 }
 
 /** The first of each list, then the second of each, and so on. */
-function inTurns<T>(lists: T[][]): T[] {
+function interleave<T>(lists: T[][]): T[] {
   const longest = Math.max(...lists.map(({ length }) => length))
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat()
 }
 
-function distinct<T extends object>(things: T[]): T[] {
-  return [...new Map(things.map((thing) => [JSON.stringify(thing), thing])).values()]
+function distinct<T extends object>(items: T[]): T[] {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()]
 }
 
-/** The servers as a list; undefined when nothing was said about them. */
+/** The servers as a list; undefined when none are given. */
 function toList(given: unknown): unknown[] | undefined {
   if (Array.isArray(given)) return given
   if (typeof given !== 'object' || given === null) return undefined
@@ -82,13 +82,13 @@ function toEntries(server: unknown): Entry[] {
   if (!parsed.success) return []
   const account = { username: text(parsed.data.username), credential: text(parsed.data.credential) }
   return [parsed.data.urls ?? parsed.data.url ?? []].flat().flatMap((url) => {
-    const way = typeof url === 'string' ? toWay(url) : undefined
-    return way ? [{ ...way, ...account }] : []
+    const address = typeof url === 'string' ? parseUrl(url) : undefined
+    return address ? [{ ...address, ...account }] : []
   })
 }
 
-/** RFC 7064 §3.1, RFC 7065 §3.1. STUN over TCP and TURN over DTLS are of no use to us. */
-function toWay(url: string): Omit<Entry, 'username' | 'credential'> | undefined {
+/** RFC 7064 §3.1, RFC 7065 §3.1. STUN over TCP and TURN over DTLS are not supported. */
+function parseUrl(url: string): Omit<Entry, 'username' | 'credential'> | undefined {
   const [, scheme = '', host = '', port, transport] = URL_FORM.exec(url.trim().toLowerCase()) ?? []
   const number = Number(port ?? (scheme === 'turns' ? 5349 : 3478))
   if (!scheme || number < 1 || number > 65_535) return undefined

@@ -1,9 +1,9 @@
 import { networkInterfaces } from 'node:os'
 
-/** Calls `changed` when the addresses of this machine, loopback left out, are not what they were. `every` in milliseconds. */
+/** Calls `onChanged` when the addresses of this machine (without loopback) have changed. `intervalMs` between checks. */
 export function watchNetwork(
-  changed: (addresses: string[]) => void,
-  every: number,
+  onChanged: (addresses: string[]) => void,
+  intervalMs: number,
   list: () => string[] = ownAddresses,
 ): Disposable {
   let last = list().join()
@@ -11,8 +11,8 @@ export function watchNetwork(
     const addresses = list()
     if (addresses.join() === last) return
     last = addresses.join()
-    changed(addresses)
-  }, every)
+    onChanged(addresses)
+  }, intervalMs)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -10,16 +10,16 @@ export interface RelayOptions {
   tlsInsecure: boolean
 }
 
-/** The next server is tried when the ones before have not answered for so long: milliseconds. */
-const HEAD_START = 250
-/** All tries together may take so long: milliseconds, within the time that a session has to connect. */
-const BUDGET = 10_000
-/** Seconds. A permission lives for 300 s (RFC 8656 §9), and binding its channel again is all that renews it here. */
-const CHANNEL_REFRESH = 240
+/** Lead of each server over the next one. */
+const HEAD_START_MS = 250
+/** Time for all attempts together, within the connect timeout of a session. */
+const TIMEOUT_MS = 10_000
+/** A permission lasts 300 s (RFC 8656 §9), and werift renews it only by rebinding its channel. */
+const CHANNEL_REFRESH_S = 240
 
 /**
- * An allocation on the first of `servers` that grants one: each gets a head start on the next, or less when it fails at
- * once, and whoever is late is let go of. Undefined when none does within 10 s.
+ * An allocation on the first of `servers` that grants one. Each has a lead on the next, which starts at once when the
+ * first fails; the losers are closed. Undefined when none grants one within 10 s.
  */
 export async function allocateRelay(
   servers: readonly TurnServer[],
@@ -28,7 +28,7 @@ export async function allocateRelay(
 ): Promise<TurnProtocol | undefined> {
   const race = Promise.withResolvers<TurnProtocol | undefined>()
   const branches = new Map<TurnServer, Gathering>()
-  let won: TurnServer | undefined
+  let winner: TurnServer | undefined
   let over = false
   const attempt = async (server: TurnServer) => {
     const branch = gathering.branch()
@@ -37,22 +37,22 @@ export async function allocateRelay(
       const turn = await branch.run(() => allocate(server, options))
       if (over) return
       over = true
-      won = server
+      winner = server
       race.resolve(turn)
     } catch {
-      await branch.close() // refused or out of reach: the next one may do better
+      await branch.close() // refused or unreachable
     }
   }
-  const budget = setTimeout(race.resolve, BUDGET)
+  const timeout = setTimeout(race.resolve, TIMEOUT_MS)
   void tryInOrder(servers, attempt, () => over).then(() => race.resolve(undefined))
   const turn = await race.promise
   over = true
-  clearTimeout(budget)
-  for (const [server, branch] of branches) if (server !== won) void branch.close()
+  clearTimeout(timeout)
+  for (const [server, branch] of branches) if (server !== winner) void branch.close()
   return turn
 }
 
-/** Resolves when every attempt has ended, or it is over. */
+/** Resolves when every attempt has ended, or one has succeeded. */
 async function tryInOrder(
   servers: readonly TurnServer[],
   attempt: (server: TurnServer) => Promise<void>,
@@ -64,7 +64,7 @@ async function tryInOrder(
     const ended = attempt(server)
     attempts.push(ended)
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, HEAD_START)
+    const timer = setTimeout(resolve, HEAD_START_MS)
     await Promise.race([ended, promise])
     clearTimeout(timer)
   }
@@ -78,15 +78,15 @@ async function allocate(server: TurnServer, options: RelayOptions): Promise<Turn
     { address: [address, port], username, password: credential },
     {
       transport,
-      connectTimeoutMs: BUDGET,
+      connectTimeoutMs: TIMEOUT_MS,
       ...(options.portRange ? { portRange: options.portRange } : {}),
       tlsOptions: {
         rejectUnauthorized: !options.tlsInsecure,
-        // RFC 6066 §3: a name, never an address
+        // RFC 6066 §3: a name, not an address
         ...(isIP(host) ? {} : { servername: host }),
       },
     },
   )
-  Object.assign(turn, { channelRefreshTime: CHANNEL_REFRESH }) // private
+  Object.assign(turn, { channelRefreshTime: CHANNEL_REFRESH_S }) // private
   return turn
 }

@@ -1,17 +1,21 @@
 import { type CandidatePair, StunOverTurnProtocol } from 'werift'
 
-/** The way that media takes. */
-export interface Path {
+/** The candidate pair that media uses. */
+export interface SelectedPair {
   local: { type: string; address: string }
   remote: { type: string; address: string }
-  /** How our packets leave: straight, or through a TURN server. */
+  /** How our packets leave: directly, or through a TURN server. */
   protocol: 'udp' | 'turn-udp' | 'turn-tcp' | 'turn-tls'
-  /** Milliseconds, of the last check. */
+  /** Milliseconds, from the last check. */
   rtt: number | undefined
 }
 
-/** The way that this pair of candidates makes. */
-export function pathOf({ localCandidate, remoteCandidate, protocol, rtt }: CandidatePair): Path {
+export function toSelectedPair({
+  localCandidate,
+  remoteCandidate,
+  protocol,
+  rtt,
+}: CandidatePair): SelectedPair {
   const end = ({ type, host, port }: CandidatePair['localCandidate']) => ({
     type,
     address: `${host}:${port}`,
@@ -25,5 +29,10 @@ export function pathOf({ localCandidate, remoteCandidate, protocol, rtt }: Candi
 }
 
 function transportOf({ turn }: StunOverTurnProtocol): 'udp' | 'tcp' | 'tls' {
-  return turn.transport.type as 'udp' | 'tcp' | 'tls' // werift calls it a string
+  return turn.transport.type as 'udp' | 'tcp' | 'tls' // werift declares a string
+}
+
+/** `host 192.168.1.5:4000 > srflx 203.0.113.7:5000` */
+export function describePair({ local, remote }: SelectedPair): string {
+  return `${local.type} ${local.address} > ${remote.type} ${remote.address}`
 }

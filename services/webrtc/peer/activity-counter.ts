@@ -1,29 +1,29 @@
 import type { CandidatePair, Connection } from 'werift'
 
-/** Of werift 0.25.2; the pairs are those of the present generation. */
-interface Insides {
+/** Private members of werift's ICE connection (0.25.2); the pairs are those of the current generation. */
+interface Internals {
   checkList: CandidatePair[]
 }
 
 /**
- * Counts what arrives from a viewer, on whichever way: Chromium may send on another pair than the one that we have
- * nominated, and werift counts packets for that one only. It never falls.
+ * Counts the packets that arrive from a viewer on any candidate pair: Chromium may send on another pair than the
+ * nominated one, and werift counts packets on that one only. The count never decreases.
  */
-export function createHeard(connection: Connection): () => number {
-  let heard = 0
+export function createActivityCounter(connection: Connection): () => number {
+  let received = 0
   const counted = new WeakMap<CandidatePair, number>()
   connection.onData.subscribe(() => {
-    heard++
+    received++
   })
   return () => {
-    for (const pair of (connection as unknown as Insides).checkList) {
-      // werift keeps the id of every request for ever, only to tell repetitions apart in its statistics
+    for (const pair of (connection as unknown as Internals).checkList) {
+      // werift keeps the id of every request forever, only for its statistics of retransmissions
       const { requestTransactionIds } = pair as unknown as { requestTransactionIds: Set<string> }
       requestTransactionIds.clear()
       const now = pair.requestsReceived + pair.responsesReceived
-      heard += now - (counted.get(pair) ?? 0)
+      received += now - (counted.get(pair) ?? 0)
       counted.set(pair, now)
     }
-    return heard
+    return received
   }
 }

@@ -1,29 +1,29 @@
 import type { RTCDataChannel } from 'werift'
 
-/** A data channel as the rest of the service sees it. */
+/** A data channel, without werift. */
 export interface Channel {
   readonly label: string
-  /** False when it is not open or the viewer does not take what waits already. */
+  /** False when the channel is not open, or the viewer does not read what is buffered already. */
   send(text: string): boolean
 }
 
-/** Text, and bytes as undefined: nothing of ours is binary. */
+/** Text; undefined for binary messages, which we do not use. */
 type OnText = (text: string | undefined, channel: Channel) => void
 
 export interface ChannelEvents {
   onText: OnText
-  /** It carries nothing any more. */
+  /** The channel has closed. */
   onClosed(channel: Channel): void
 }
 
-/** Bytes that may wait for a viewer that does not read. */
-const MAX_WAITING = 64 * 1024
+/** Bytes buffered for a viewer that does not read. */
+const MAX_BUFFERED = 64 * 1024
 
 export function wrapChannel(dataChannel: RTCDataChannel, { onText, onClosed }: ChannelEvents): Channel {
   const channel: Channel = {
     label: dataChannel.label,
     send(text) {
-      if (dataChannel.readyState !== 'open' || dataChannel.bufferedAmount > MAX_WAITING) return false
+      if (dataChannel.readyState !== 'open' || dataChannel.bufferedAmount > MAX_BUFFERED) return false
       dataChannel.send(text)
       return true
     },

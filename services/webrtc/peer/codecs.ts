@@ -10,7 +10,7 @@ import {
   useTWCC,
 } from 'werift'
 import type { VideoCodec } from '#bus/messages.ts'
-import { usePlayoutDelay } from '../rtp/playout-delay.ts'
+import { usePlayoutDelay } from '../rtp/header-extensions.ts'
 
 const H264 = 102
 const H264_RTX = 103
@@ -19,12 +19,12 @@ const VP8_RTX = 97
 const OPUS = 111
 
 /**
- * What we offer, `first` before the other. H.264 constrained baseline, level 3.1, as the encoder makes it (Safari compares the bytes of the SPS
- * with this); in upper case, because Chromium takes no RTP for `h264`. VP8 for viewers that take no H.264. Opus is 48000/2 by RFC 7587 §4.1, with one
- * channel in it. Without abs-send-time: werift's clock for it is wrong below a second.
+ * The codecs of our offer, `first` before the other. H.264 is constrained baseline, level 3.1, as encoded (Safari compares
+ * the SPS with this), and in upper case, because Chromium accepts no RTP for `h264`. VP8 is for viewers without H.264. Opus
+ * is 48000/2 by RFC 7587 §4.1, although the audio is mono. No abs-send-time: werift's clock for it is wrong below a second.
  */
 export function offeredCodecs(first: VideoCodec): Pick<PeerConfig, 'codecs' | 'headerExtensions'> {
-  // werift numbers the extensions by their place in both lists: shared objects get the same id in every m-line
+  // werift numbers the extensions by their position in both lists: shared objects get the same id in every m-line
   const headerExtensions = [useSdesMid(), useTransportWideCC()]
   const h264 = videoCodec('video/H264', H264, H264_RTX, H264_PARAMETERS)
   const vp8 = videoCodec('video/VP8', VP8, VP8_RTX)
@@ -48,7 +48,7 @@ export function offeredCodecs(first: VideoCodec): Pick<PeerConfig, 'codecs' | 'h
 
 const H264_PARAMETERS = 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1'
 
-/** The codec, and its retransmissions (RFC 4588 §8.6). */
+/** The codec and its retransmission format (RFC 4588 §8.6). */
 function videoCodec(mimeType: string, payloadType: number, rtx: number, parameters?: string) {
   return [
     new RTCRtpCodecParameters({
@@ -67,7 +67,7 @@ function videoCodec(mimeType: string, payloadType: number, rtx: number, paramete
   ]
 }
 
-/** The codec that this answer takes, as werift will: the first of the video m-line that we have offered. */
+/** The codec that this answer selects, as werift does: the first one of the video m-line that we have offered. */
 export function answeredCodec(sdp: string): VideoCodec | undefined {
   const [section] = sdp.split(/^(?=m=)/m).filter((one) => one.startsWith('m=video'))
   const [, formats = ''] = /^m=video \S+ \S+ (.*)$/m.exec(section ?? '') ?? []

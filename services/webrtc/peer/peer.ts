@@ -1,3 +1,7 @@
+/**
+ * One viewer's WebRTC connection. Of this service only the rooms `peer/`, `ice/`, `rtp/` and `werift-patches/` import
+ * werift (test/webrtc/werift-patches/imports.test.ts); the others use `Peer`, `Channel` and `RtpSender`.
+ */
 import {
   type Connection,
   getHostAddresses,
@@ -5,24 +9,36 @@ import {
   MediaStreamTrack,
   type RTCDtlsTransport,
   RTCPeerConnection,
+  type RtcpPacket,
 } from 'werift'
-import { Link } from '../congestion/congestion-controller.ts'
+import type { VideoCodec } from '#bus/messages.ts'
+import { CongestionController } from '../congestion/congestion-controller.ts'
 import { parseCandidate, userFragments } from '../ice/candidate.ts'
-import { gatherFromServers } from '../ice/candidate-sources.ts'
+import {
+  gatherFromServers,
+  hostCandidatesGathered,
+  type IceOptions,
+  pairLateCandidates,
+} from '../ice/candidate-sources.ts'
 import { createGathering } from '../ice/gathering.ts'
-import { hostCandidates } from '../ice/host-candidates.ts'
-import { type IceRestart, prepareRestart } from '../ice/ice-restart.ts'
-import { nextOrigin, type Origin, readOrigin } from '../ice/sdp-origin.ts'
-import { type Path, pathOf } from '../ice/selected-pair.ts'
-import { wantsKeyframe } from '../rtp/rtcp-in.ts'
-import { RtpOut } from '../rtp/rtp-sender.ts'
+import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
+import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
+import { packetArrivals, receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
+import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
-import { keepEarlyDtls } from '../werift-patches/early-dtls.ts'
-import { pairLateCandidates } from '../werift-patches/late-candidates.ts'
+import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
 import { guardMessages } from '../werift-patches/sctp-guard.ts'
-import { createHeard } from './activity-counter.ts'
+import { createActivityCounter } from './activity-counter.ts'
 import { type Channel, type ChannelEvents, wrapChannel } from './channel.ts'
-import { type PeerOptions, peerConfig } from './peer-config.ts'
+import { offeredCodecs } from './codecs.ts'
+
+export interface PeerOptions {
+  ice: IceOptions
+  /** Highest video bitrate, bit/s. */
+  bitrate: number
+  /** The codec that is offered first. */
+  codec: VideoCodec
+}
 
 export interface LocalCandidate {
   candidate: string
@@ -31,40 +47,38 @@ export interface LocalCandidate {
 }
 
 export interface PeerEvents {
-  /** One of our candidates; those that the offer holds come as well. */
+  /** A local candidate, including those that the offer contains. */
   candidate(candidate: LocalCandidate): void
-  /** DTLS is up: media may flow. */
+  /** DTLS is connected: media may flow. */
   connected(): void
   failed(): void
   /** PLI or FIR. */
-  keyframeWanted(): void
-  /** Of `control`, and of any channel that the viewer made. */
+  keyframeRequested(): void
+  /** Events of `control` and of any channel that the viewer opened. */
   channel: ChannelEvents
 }
 
-const CLOSE_BUDGET = 1_000
-/** Candidates of one viewer that are looked at. */
+const CLOSE_TIMEOUT_MS = 1_000
+/** Remote candidates used per session. */
 export const MAX_CANDIDATES = 64
 
-/** Our end of one viewer's connection. Only this file and what it imports know werift. */
 export class Peer {
-  readonly video: RtpOut
-  readonly audio: RtpOut
-  /** What the way to the viewer carries. */
-  readonly link: Link
+  readonly video: RtpSender
+  readonly audio: RtpSender
+  readonly congestion: CongestionController
   readonly control: Channel
-  /** Counts everything that has arrived from the viewer: it is alive as long as this grows. */
-  readonly countHeard: () => number
+  /** Number of packets received so far; the viewer is alive while it grows. */
+  readonly packetsReceived: () => number
   readonly #options: PeerOptions
   readonly #events: PeerEvents
   readonly #pc: RTCPeerConnection
-  /** Of the last offer. */
-  #origin: Origin | undefined
+  /** Origin of the last offer. */
+  #origin: ReturnType<typeof readOrigin> | undefined
   readonly #gathering = createGathering()
   #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
   #restart: IceRestart | undefined
-  /** Our addresses when candidates were last gathered. */
+  /** Local addresses when candidates were last gathered. */
   #addresses: string[] = []
   #closed = false
   #closing: Promise<void> | undefined
@@ -72,76 +86,87 @@ export class Peer {
   constructor(options: PeerOptions, events: PeerEvents) {
     this.#options = options
     this.#events = events
-    this.#pc = new RTCPeerConnection(peerConfig(options))
-    this.link = new Link(options.bitrate)
+    this.#pc = new RTCPeerConnection({
+      ...offeredCodecs(options.codec),
+      bundlePolicy: 'max-bundle',
+      // queried by ice/: werift uses one server of each kind, and only falls back from UDP to TCP
+      iceServers: [],
+      iceTransportPolicy: options.ice.policy,
+      icePortRange: options.ice.portRange ?? undefined,
+      iceAdditionalHostAddresses: options.ice.additionalHostAddresses,
+    })
+    this.congestion = new CongestionController(options.bitrate)
     const stream = new MediaStream()
     const send = (kind: 'video' | 'audio') =>
       this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
         .sender
-    this.video = new RtpOut(send('video'), stream.id, this.link)
-    this.audio = new RtpOut(send('audio'), stream.id, this.link)
+    this.video = new RtpSender(send('video'), stream.id, this.congestion)
+    this.audio = new RtpSender(send('audio'), stream.id, this.congestion)
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardMessages(this.#pc)
     this.control = wrapChannel(control, events.channel)
-    this.countHeard = createHeard(this.#ice)
-    gatherFromServers(this.#ice, options, this.#gathering)
+    this.packetsReceived = createActivityCounter(this.#ice)
+    gatherFromServers(this.#ice, options.ice, this.#gathering)
     this.#listen()
   }
 
   /**
-   * Starts to gather, and returns the offer as soon as the host candidates are in; the others come by event. Rejects when
-   * there can be no connection.
+   * Starts gathering, and returns the offer as soon as the host candidates are in it; the others follow by event. Rejects
+   * when no connection is possible.
    */
   async offer(): Promise<string> {
-    if (this.#options.policy === 'relay' && this.#options.iceServers.turn.length === 0) {
-      throw new Error('ice.policy is relay, and there is no TURN server that we can use')
+    const { ice } = this.#options
+    if (ice.policy === 'relay' && ice.iceServers.turn.length === 0) {
+      throw new Error('webrtc.ice.policy is relay, and the request names no usable TURN server')
     }
     this.#addresses = getHostAddresses(true, true)
     const bare = await this.#pc.createOffer()
-    const hosts = hostCandidates(this.#ice, this.#options)
-    this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed meanwhile
+    const hosts = hostCandidatesGathered(this.#ice, ice)
+    this.#gathered = this.#gathering.run(() => this.#pc.setLocalDescription(bare)).catch(() => undefined) // closed
     await hosts
-    const { sdp } = await this.#pc.createOffer() // the same offer, now with candidates
+    const { sdp } = await this.#pc.createOffer() // the same offer, with candidates
     this.#origin = readOrigin(sdp)
     return sdp
   }
 
-  /** Resolves when all our candidates are known, however many that are. */
+  /** Resolves when the gathering of local candidates is complete. */
   get gathered(): Promise<unknown> {
     return this.#gathered
   }
 
   /**
-   * Applies the answer, which starts the checks; candidates of ours that come later still take part in them. Rejects when
-   * the answer is none that we can use.
+   * Applies the answer, which starts the checks; local candidates gathered later still take part in them. Rejects when the
+   * answer is unusable.
    */
   async accept(sdp: string): Promise<void> {
     const lines = sdp.split(/\r?\n/)
     const isCandidate = (line: string) => /^a=(candidate:|end-of-candidates)/.test(line)
-    // checks go on until the session's own deadline, whatever the viewer thinks that it has sent already
+    // without end-of-candidates, checks continue until the session's own deadline
     const bare = lines.filter((line) => !isCandidate(line)).join('\r\n')
     this.#remoteFragments = userFragments(sdp)
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: bare })
-    if (!this.video.codec) throw new Error('the answer takes none of our video codecs')
+    if (!this.video.codec) throw new Error('the answer accepts none of our video codecs')
     for (const line of lines.filter(isCandidate).slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
   }
 
-  /** An offer that moves the connection to another way; the old one is kept until the answer is there. */
+  /** An ICE restart offer; the old candidate pair is kept until the answer arrives. */
   async restartOffer(): Promise<string> {
-    const hosts = hostCandidates(this.#ice, this.#options, this.#addresses)
+    const hosts = hostCandidatesGathered(this.#ice, this.#options.ice, this.#addresses)
     this.#addresses = getHostAddresses(true, true)
-    // until the viewer has answered one offer, the next one is the same with more candidates (RFC 8829 §4.1.8)
-    this.#restart ??= prepareRestart(this.#dtls.iceTransport, this.#options.additionalHostAddresses)
+    // until an offer is answered, the next one is the same with more candidates (RFC 8829 §4.1.8)
+    this.#restart ??= prepareRestart(this.#dtls.iceTransport, this.#options.ice.additionalHostAddresses)
     const restart = this.#restart
     this.#gathering.run(() => restart.gather())
     await hosts
     const { sdp } = await this.#pc.createOffer()
-    this.#origin = nextOrigin(this.#origin ?? readOrigin(sdp))
+    // RFC 8829 §5.2.2
+    const { session, version } = this.#origin ?? readOrigin(sdp)
+    this.#origin = { session, version: version + 1 }
     return restart.offer(sdp, this.#origin)
   }
 
-  /** Applies the answer to {@link restartOffer}; false when it is about something else. Throws when it is none. */
+  /** Applies the answer to {@link restartOffer}; false when it is about something else. Throws when it is malformed. */
   acceptRestart(sdp: string): boolean {
     if (!this.#restart?.accept(sdp)) return false
     this.#restart = undefined
@@ -152,37 +177,37 @@ export class Peer {
     return true
   }
 
-  /** Does the way in use begin at one of these addresses, as far as we can know? */
-  standsOn(addresses: readonly string[]): boolean {
+  /** Whether the selected pair starts at one of these addresses, as far as known. */
+  usesOneOf(addresses: readonly string[]): boolean {
     const pair = this.#ice.nominated
     if (!pair) return false
     const { localIp } = pair.protocol as { localIp?: string }
-    // a socket to a TURN server is bound to no address: any that is gone may have been its own
+    // a socket to a TURN server is not bound to an address: any missing one may have been its own
     return (localIp ? [localIp] : this.#addresses).every((address) => addresses.includes(address))
   }
 
-  /** Adds a candidate of the viewer's, if it is of any use; only after the answer. */
+  /** Adds a remote candidate if it is usable; only after the answer. */
   addCandidate(text: unknown, usernameFragment: unknown): void {
     const usable = parseCandidate(text, usernameFragment)
     if (!usable || this.#closed) return
     if (usable.ufrag !== undefined && !this.#remoteFragments.includes(usable.ufrag)) return
-    // the user fragment tells generations apart; werift would also want the viewer to count them as we do
+    // the user fragment identifies the generation; werift would also expect our generation number
     const candidate = usable.candidate.replace(/ generation \d+/, '')
     // all m-lines share the first one's transport (BUNDLE)
-    this.#pc.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => undefined) // closed meanwhile
+    this.#pc.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => undefined) // closed
   }
 
-  get path(): Path | undefined {
+  get selectedPair(): SelectedPair | undefined {
     const pair = this.#ice.nominated
-    return pair && pathOf(pair)
+    return pair && toSelectedPair(pair)
   }
 
-  /** Bytes that wait in this process for the network. */
+  /** Bytes in our send buffers. */
   get backlog(): number {
     return this.#gathering.backlog()
   }
 
-  /** Ends everything at once; resolves when sockets and timers are gone, within a second. */
+  /** Stops at once; resolves when sockets and timers are closed, within a second. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -200,9 +225,9 @@ export class Peer {
 
   async #close(): Promise<void> {
     this.#closed = true
-    const budget = AbortSignal.timeout(CLOSE_BUDGET)
-    const expired = new Promise((resolve) => budget.addEventListener('abort', resolve, { once: true }))
-    await Promise.race([this.#pc.close().catch(() => undefined), expired]) // nothing left to save
+    const timeout = AbortSignal.timeout(CLOSE_TIMEOUT_MS)
+    const expired = new Promise((resolve) => timeout.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([this.#pc.close().catch(() => undefined), expired]) // closing anyway
     await this.#gathering.close()
   }
 
@@ -218,7 +243,7 @@ export class Peer {
       })
     })
     pairLateCandidates(this.#ice)
-    keepEarlyDtls(this.#dtls)
+    bufferEarlyDtls(this.#dtls)
     this.#dtls.onStateChange.subscribe((state) => {
       if (this.#closed) return
       if (state === 'connected') this.#events.connected()
@@ -228,13 +253,49 @@ export class Peer {
       if (state === 'failed' && !this.#closed) this.#events.failed()
     })
     this.#dtls.onRtcp.subscribe((packet) => {
-      if (this.#closed) return
-      if (wantsKeyframe(packet, this.video.ssrc)) this.#events.keyframeWanted()
-      for (const track of [this.video, this.audio]) track.receive(packet)
-      this.link.receive(packet, this.video.ssrc, this.video.received?.rtt)
+      if (!this.#closed) this.#handleRtcp(packet)
     })
     pc.onDataChannel.subscribe((channel) => {
       wrapChannel(channel, this.#events.channel)
     })
   }
+
+  #handleRtcp(packet: RtcpPacket): void {
+    const { video, audio, congestion } = this
+    if (requestsKeyframe(packet, video.ssrc)) this.#events.keyframeRequested()
+    for (const track of [video, audio]) track.handleRtcp(packet)
+    const arrivals = packetArrivals(packet)
+    if (arrivals) {
+      congestion.transportFeedback(arrivals)
+      return
+    }
+    const report = receptionReport(packet, video.ssrc)
+    if (report) congestion.receiverReport({ loss: report.loss, rtt: video.received?.rtt })
+    const remb = rembBitrate(packet)
+    if (remb !== undefined) congestion.remb(remb)
+  }
+}
+
+/** Makes an offer and discards it, so that the first viewer does not wait for the certificate and for cold code. */
+export async function warmUp(): Promise<void> {
+  const ignore = () => undefined
+  const ice: IceOptions = {
+    iceServers: { stun: [], turn: [] },
+    policy: 'all',
+    portRange: null,
+    additionalHostAddresses: [],
+    tlsInsecure: false,
+  }
+  const peer = new Peer(
+    { ice, bitrate: 1_500_000, codec: 'h264' },
+    {
+      candidate: ignore,
+      connected: ignore,
+      failed: ignore,
+      keyframeRequested: ignore,
+      channel: { onText: ignore, onClosed: ignore },
+    },
+  )
+  await peer.offer()
+  await peer.close()
 }

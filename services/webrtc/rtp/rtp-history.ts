@@ -1,4 +1,4 @@
-/** A media packet that may be wanted again. */
+/** A media packet that may be retransmitted. */
 export interface SentMedia {
   sequence: number
   timestamp: number
@@ -6,43 +6,47 @@ export interface SentMedia {
   payload: Buffer
 }
 
-/** About three seconds of video at its best; a power of two. The payloads are shared by all viewers. */
-const KEPT = 512
-/** A packet is not sent again sooner than this, in ms: the request was made before the repetition could arrive. */
-const AGAIN_AFTER = 30
-const MOST_REPEATS = 6
+/** About three seconds of video at the highest bitrate; a power of two. All viewers share the payloads. */
+const HISTORY_LENGTH = 512
+/** Requests within this time were made before the last retransmission could arrive. */
+const MIN_INTERVAL_MS = 30
+const MAX_RETRANSMISSIONS = 6
 
-interface Kept extends SentMedia {
-  repeats: number
-  repeatedAt: number
+interface StoredPacket extends SentMedia {
+  retransmissions: number
+  retransmittedAt: number
 }
 
-/** The last media packets of one track, for those that the viewer misses. RFC 4585 §6.2.1. */
+/** The newest media packets of one track, for retransmission. RFC 4585 §6.2.1. */
 export class RtpHistory {
-  readonly #ring: (Kept | undefined)[] = Array.from({ length: KEPT })
+  readonly #ring: (StoredPacket | undefined)[] = Array.from({ length: HISTORY_LENGTH })
   #newest: number | undefined
 
   add(media: SentMedia): void {
     this.#newest = media.sequence
-    this.#ring[media.sequence % KEPT] = { ...media, repeats: 0, repeatedAt: Number.NEGATIVE_INFINITY }
+    this.#ring[media.sequence % HISTORY_LENGTH] = {
+      ...media,
+      retransmissions: 0,
+      retransmittedAt: Number.NEGATIVE_INFINITY,
+    }
   }
 
-  /** The packet of this number if it may be sent again at `now` (ms). */
-  repeat(sequence: number, now: number): SentMedia | undefined {
-    const kept = this.#ring[sequence % KEPT]
-    if (kept?.sequence !== sequence || kept.repeats >= MOST_REPEATS) return undefined
-    if (now - kept.repeatedAt < AGAIN_AFTER) return undefined
-    kept.repeats++
-    kept.repeatedAt = now
-    return kept
+  /** The packet of this number, if it may be retransmitted at `now` (ms). */
+  retransmit(sequence: number, now: number): SentMedia | undefined {
+    const stored = this.#ring[sequence % HISTORY_LENGTH]
+    if (stored?.sequence !== sequence || stored.retransmissions >= MAX_RETRANSMISSIONS) return undefined
+    if (now - stored.retransmittedAt < MIN_INTERVAL_MS) return undefined
+    stored.retransmissions++
+    stored.retransmittedAt = now
+    return stored
   }
 
-  /** The largest of the last packets. */
-  filling(): SentMedia | undefined {
-    let largest: Kept | undefined
-    for (let back = 0; this.#newest !== undefined && back < KEPT / 2; back++) {
-      const kept = this.#ring[(this.#newest - back + 0x10000) % KEPT]
-      if (kept && kept.payload.length > (largest?.payload.length ?? 0)) largest = kept
+  /** The largest recent packet, for padding. */
+  largestRecent(): SentMedia | undefined {
+    let largest: StoredPacket | undefined
+    for (let back = 0; this.#newest !== undefined && back < HISTORY_LENGTH / 2; back++) {
+      const stored = this.#ring[(this.#newest - back + 0x10000) % HISTORY_LENGTH]
+      if (stored && stored.payload.length > (largest?.payload.length ?? 0)) largest = stored
     }
     return largest
   }

@@ -1,12 +1,14 @@
 import { MAX_PAYLOAD } from './h264-packetizer.ts'
 
-/** The payload descriptor at its shortest: S (start of the first partition), no picture id. RFC 7741 §4.2. */
+/** The shortest payload descriptor: S (start of the first partition), no picture ID. RFC 7741 §4.2. */
 const START = 0x10
 const DESCRIPTOR = 1
 
 /**
- * RTP payloads of one VP8 frame, in order, of about the same size; the marker bit belongs on the last. Without a picture
- * id viewers follow the sequence numbers alone, so that another layer may go on where one ended. RFC 7741 §4.
+ * RTP payloads of one VP8 frame, in order and of about the same size; the marker bit belongs on the last. RFC 7741 §4.
+ *
+ * Ours and not werift's `Vp8Packetizer` (0.25.2), which always sends a picture ID: without one, viewers follow the
+ * sequence numbers alone, so that a switch to another layer (another encoder) is continuous.
  */
 export function packetizeVp8(frame: Buffer, maxPayload = MAX_PAYLOAD): Buffer[] {
   const count = Math.ceil(frame.length / (maxPayload - DESCRIPTOR))

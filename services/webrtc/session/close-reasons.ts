@@ -1,4 +1,4 @@
-/** Why a session ended. */
+/** Why a session ended; docs/operating.md explains each. */
 export const REASON = {
   viewerLeft: 'viewer-left',
   superseded: 'superseded',
@@ -13,10 +13,10 @@ export const REASON = {
   serviceStopping: 'service-stopping',
 } as const
 
-/** Endings that are an error to the relay as well, and what it is told. */
+/** Error texts for the relay, for the reasons that are errors to it. */
 export const ERRORS: Partial<Record<string, string>> = {
-  [REASON.offerFailed]: 'the offer could not be made',
-  [REASON.badAnswer]: 'the answer is of no use',
+  [REASON.offerFailed]: 'the offer could not be created',
+  [REASON.badAnswer]: 'unusable SDP answer',
   [REASON.answerTimeout]: 'answer timeout',
   [REASON.connectTimeout]: 'connect timeout',
 }

@@ -1,20 +1,23 @@
-/** Is the viewer still there? werift 0.25.2 notices a lost one only after 30 s without consent (RFC 7675 §5.1). */
+/**
+ * Detects a viewer that no longer sends. werift 0.25.2 notices a lost viewer only after 30 s without consent (RFC 7675
+ * §5.1).
+ */
 export interface Liveness {
-  /** To be called regularly with a count of what was heard; says what has changed, or `lost` for good. */
-  check(heard: number): 'silent' | 'back' | 'lost' | undefined
+  /** Call it at an interval with the number of packets received; returns a change, or `lost` for good. */
+  check(packetsReceived: number): 'silent' | 'back' | 'lost' | undefined
 }
 
-/** `silence` and `grace` in milliseconds: how long until a viewer counts as disconnected, and then as lost. */
+/** `silence` and `grace` in ms: time until a viewer counts as disconnected, and from then on as lost. */
 export function createLiveness(
   { silence, grace }: { silence: number; grace: number },
   now = performance.now.bind(performance),
 ): Liveness {
-  let last = { heard: -1, at: now() }
+  let last = { packets: -1, at: now() }
   let silent = false
   return {
-    check(heard) {
-      if (heard !== last.heard) {
-        last = { heard, at: now() }
+    check(packetsReceived) {
+      if (packetsReceived !== last.packets) {
+        last = { packets: packetsReceived, at: now() }
         if (!silent) return undefined
         silent = false
         return 'back'

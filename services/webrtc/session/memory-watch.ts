@@ -1,41 +1,41 @@
 import { totalmem } from 'node:os'
 
-/** Below this part of the memory that we may use, the machine is about to stand still. */
-const SCARCE = 0.04
-/** Looks in a row that must find it so: a peak of somebody else's is over by then. */
-const LOOKS = 3
+/** Below this share of available memory the machine starts to stall. */
+const LOW_SHARE = 0.04
+/** Consecutive checks that must find low memory: a short peak of another process does not count. */
+const CHECKS = 3
 
-/** What may still be had and what there is in all, in bytes; of the container, where there is one. */
+/** Bytes available and in total; of the container, where there is one. */
 export interface Memory {
   available: number
   total: number
 }
 
 /**
- * Calls `scarce` when memory has been short three times in a row, and again after three more for as long as that lasts
- * (API_CONTRACT 4.3 P27: the Python robot closed every session at 95 %). `every` in milliseconds.
+ * Calls `onLow` when memory has been low three times in a row, and again after three more while it lasts. The threshold is
+ * low on purpose: the previous robot closed every session at 95 % (docs/field-failures.md).
  */
 export function watchMemory(
-  scarce: (memory: Memory) => void,
-  every: number,
+  onLow: (memory: Memory) => void,
+  intervalMs: number,
   read: () => Memory = readMemory,
 ): Disposable {
-  let short = 0
-  const look = () => {
+  let lowChecks = 0
+  const check = () => {
     const memory = read()
-    short = memory.available < memory.total * SCARCE ? short + 1 : 0
-    if (short < LOOKS) return
-    short = 0
-    scarce(memory)
+    lowChecks = memory.available < memory.total * LOW_SHARE ? lowChecks + 1 : 0
+    if (lowChecks < CHECKS) return
+    lowChecks = 0
+    onLow(memory)
   }
-  const timer = setInterval(look, every)
+  const timer = setInterval(check, intervalMs)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 function readMemory(): Memory {
   const limit = process.constrainedMemory()
-  // without a limit it says 0, or more than there is
+  // without a limit it returns 0, or more than the total
   const total = limit > 0 && limit < totalmem() ? limit : totalmem()
   return { available: process.availableMemory(), total }
 }

@@ -1,45 +1,51 @@
 import type { Logger } from '#lib/logger.ts'
-import type { Path } from '../ice/selected-pair.ts'
+import { describePair, type SelectedPair } from '../ice/selected-pair.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
-import { describePath } from './session-summary.ts'
 
-/** How a session ended. */
-interface Ending {
+interface SessionEnd {
   reason: string
   by: 'viewer' | 'robot'
-  /** Its state until then. */
+  /** Its last state. */
   from: string
-  path: Path | undefined
+  pair: SelectedPair | undefined
   packets: number
   bytes: number
   err?: unknown
 }
 
-/** What the log tells of one session, step by step: `ms` is the time since its request. */
-export interface Story {
-  tell(message: string, fields?: object): void
-  /** The last line, which holds the whole session. */
-  ended(ending: Ending): void
+/** Logs the steps of one session; field `ms` is the time since its request. */
+export class SessionLog {
+  readonly #log: Logger
+  readonly #metrics: Pick<WebrtcMetrics, 'sessionClosed'>
+  readonly #start = performance.now()
+  #connectedAt: number | undefined
+
+  constructor(log: Logger, metrics: Pick<WebrtcMetrics, 'sessionClosed'>) {
+    this.#log = log
+    this.#metrics = metrics
+  }
+
+  info(message: string, fields: object = {}): void {
+    this.#log.info({ ms: msSince(this.#start), ...fields }, message)
+  }
+
+  connected(pair: SelectedPair | undefined): void {
+    this.#connectedAt ??= performance.now()
+    this.info('session connected', pair ? { candidate_pair: describePair(pair) } : {})
+  }
+
+  /** The last line sums up the whole session. */
+  closed({ reason, by, pair, err, ...facts }: SessionEnd): void {
+    const ms = msSince(this.#start)
+    this.#metrics.sessionClosed({ reason, by, ms })
+    const fields = { reason, by, ...facts, ms }
+    if (this.#connectedAt !== undefined) Object.assign(fields, { connected_ms: msSince(this.#connectedAt) })
+    if (pair) Object.assign(fields, { candidate_pair: describePair(pair) })
+    if (err) Object.assign(fields, { err })
+    this.#log.info(fields, 'session closed')
+  }
 }
 
-export function createStory(log: Logger, metrics: Pick<WebrtcMetrics, 'ended'>): Story {
-  const begun = performance.now()
-  let connected: number | undefined
-  const since = (moment: number) => Math.round(performance.now() - moment)
-  return {
-    tell(message, fields = {}) {
-      if (message === 'session connected') connected ??= performance.now()
-      log.info({ ms: since(begun), ...fields }, message)
-    },
-    ended({ reason, by, path, err, ...facts }) {
-      metrics.ended({ reason, by, lived: since(begun) })
-      const fields = {
-        ...{ reason, by, ...facts, ms: since(begun) },
-        ...(connected === undefined ? {} : { connected_ms: since(connected) }),
-        ...(path ? { path: describePath(path) } : {}),
-        ...(err ? { err } : {}),
-      }
-      log.info(fields, 'session closed')
-    },
-  }
+function msSince(moment: number): number {
+  return Math.round(performance.now() - moment)
 }

@@ -1,41 +1,37 @@
 import type { SessionSummary } from '#bus/messages.ts'
-import type { Path } from '../ice/selected-pair.ts'
+import { describePair, type SelectedPair } from '../ice/selected-pair.ts'
 import type { Peer } from '../peer/peer.ts'
 
-/** API_CONTRACT 3.6: a relay on either side makes it WAN, everything else counts as LAN; null before there is a way. */
-function connectionType(path: Path | undefined): SessionSummary['connection_type'] {
-  if (!path) return null
-  return path.local.type === 'relay' || path.remote.type === 'relay' ? 'WAN' : 'LAN'
+/** WAN when either candidate is a relay, else LAN; null without a selected pair. docs/relay-protocol.md. */
+function connectionType(pair: SelectedPair | undefined): SessionSummary['connection_type'] {
+  if (!pair) return null
+  return pair.local.type === 'relay' || pair.remote.type === 'relay' ? 'WAN' : 'LAN'
 }
 
-/** `host 192.168.1.5:4000 > srflx 203.0.113.7:5000` */
-export function describePath({ local, remote }: Path): string {
-  return `${local.type} ${local.address} > ${remote.type} ${remote.address}`
-}
+const BITRATE_WINDOW_MS = 1_000
 
-/** Measures what a peer sends and how it arrives: what `webrtc/sessions` shows of it. */
-export function createMeter() {
+/** Measures one peer for `webrtc/sessions`. */
+export function createPeerMeter() {
   let last = { octets: 0, at: performance.now() }
   let bitrate = 0
   return {
-    /** Bit/s since the call before; calls within a second see the same figure. */
+    /** Bitrate in bit/s since the previous call; calls within a second return the same value. */
     measure(peer: Peer) {
       const now = performance.now()
-      const { octets } = peer.video
-      if (now - last.at >= 1_000) {
+      const { octets, received, codec } = peer.video
+      if (now - last.at >= BITRATE_WINDOW_MS) {
         bitrate = Math.round(((octets - last.octets) * 8_000) / (now - last.at))
         last = { octets, at: now }
       }
-      const { path } = peer
-      const { received } = peer.video
+      const pair = peer.selectedPair
       return {
-        codec: peer.video.codec ?? null,
+        codec: codec ?? null,
         bitrate,
-        rtt_ms: round(received?.rtt ?? path?.rtt),
+        rtt_ms: round(received?.rtt ?? pair?.rtt),
         loss: received?.loss ?? null,
-        candidate_pair: path ? describePath(path) : null,
-        protocol: path?.protocol ?? null,
-        connection_type: connectionType(path),
+        candidate_pair: pair ? describePair(pair) : null,
+        protocol: pair?.protocol ?? null,
+        connection_type: connectionType(pair),
       }
     },
   }

@@ -5,57 +5,56 @@ import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Commands, Controls } from '../control/commands.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { answeredCodec } from '../peer/codecs.ts'
-import { Peer } from '../peer/peer.ts'
-import type { PeerOptions } from '../peer/peer-config.ts'
-import type { AudioSink, Silence } from '../rtp/silent-audio.ts'
-import type { Mode } from '../video/layer-choice.ts'
+import { Peer, type PeerOptions } from '../peer/peer.ts'
+import type { AudioSink, SilentAudio } from '../rtp/silent-audio.ts'
+import type { Mode } from '../video/rate-control.ts'
 import type { VideoLayers } from '../video/video-layers.ts'
-import type { Quality } from '../video/video-quality.ts'
+import type { VideoQualitySettings } from '../video/video-quality.ts'
 import { ViewerVideo } from '../video/viewer-video.ts'
+import { LocalCandidates, type ReceivedCandidate, RemoteCandidates } from './candidate-buffers.ts'
 import { REASON } from './close-reasons.ts'
+import { IceRestarts } from './ice-restarts.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { OurCandidates } from './local-candidates.ts'
-import { type RemoteCandidate, RemoteCandidates } from './remote-candidates.ts'
-import { Restarts } from './restarts.ts'
-import { createStory, type Story } from './session-log.ts'
-import { createMeter, describePath } from './session-summary.ts'
-import { createMail, type SessionMail } from './signaling-publisher.ts'
+import { SessionLog } from './session-log.ts'
+import { createPeerMeter } from './session-summary.ts'
+import { createSignalingPublisher, type SignalingPublisher } from './signaling-publisher.ts'
 import { createDeadlines, type Timings } from './timings.ts'
 
-/** What every session shares. */
+/** Shared by all sessions. */
 export interface SessionDeps {
   bus: Bus
   log: Logger
-  tally: EventCounter
+  /** Counts discarded frames and messages. */
+  discarded: EventCounter
   metrics: WebrtcMetrics
   layers: VideoLayers
-  silence: Silence
+  audio: SilentAudio
   commands: Commands
   timings: Timings
-  quality: Quality
-  /** State, way or figures changed. */
-  changed: () => void
-  ended: (session: Session) => void
+  quality: VideoQualitySettings
+  /** State, selected pair or statistics changed. */
+  onChanged: () => void
+  onClosed: (session: Session) => void
 }
 
 /**
- * One viewer, from its request to its end: new → offered → answered → connected → closed. Whoever holds a session holds
- * this instance; ids are used again (API_CONTRACT 3.5).
+ * One viewer's session: new → offered → answered → connected → closed. Ids are reused (docs/relay-protocol.md), so other
+ * code refers to a session by this instance.
  */
 export class Session implements AudioSink {
   readonly id: string
   state: SessionSummary['state'] = 'new'
   readonly #deps: SessionDeps
   readonly #log: Logger
-  readonly #story: Story
-  readonly #mail: SessionMail
+  readonly #sessionLog: SessionLog
+  readonly #signaling: SignalingPublisher
   readonly #peer: Peer
   readonly #controls: Controls
-  readonly #ours: OurCandidates
-  readonly #theirs: RemoteCandidates
-  readonly #restarts: Restarts
+  readonly #localCandidates: LocalCandidates
+  readonly #remoteCandidates: RemoteCandidates
+  readonly #restarts: IceRestarts
   readonly #deadlines = createDeadlines()
-  readonly #meter = createMeter()
+  readonly #meter = createPeerMeter()
   readonly #since = Date.now()
   #video: ViewerVideo | undefined
   #listening: Disposable | undefined
@@ -65,42 +64,46 @@ export class Session implements AudioSink {
   #liveness: Liveness | undefined
   #closing: Promise<void> | undefined
 
-  /** Throws when the peer cannot be made. */
+  /** Throws when the peer connection cannot be created. */
   constructor(id: string, peer: PeerOptions, deps: SessionDeps) {
     this.id = id
     this.#deps = deps
     this.#log = deps.log.child({ session_id: id })
-    this.#story = createStory(this.#log, deps.metrics)
-    this.#mail = createMail(deps.bus, this.#log, id)
-    this.#ours = new OurCandidates(this.#mail)
+    this.#sessionLog = new SessionLog(this.#log, deps.metrics)
+    this.#signaling = createSignalingPublisher(deps.bus, this.#log, id)
+    this.#localCandidates = new LocalCandidates(this.#signaling)
     this.#controls = deps.commands.join(id)
     this.#peer = new Peer(peer, {
-      candidate: (candidate) => this.#ours.add(candidate),
+      candidate: (candidate) => this.#localCandidates.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
-      keyframeWanted: () => {
-        deps.metrics.keyframeWanted()
-        this.#video?.keyframeWanted()
+      keyframeRequested: () => {
+        deps.metrics.keyframeRequested()
+        this.#video?.requestKeyframe()
       },
       channel: this.#controls.channel,
     })
-    this.#theirs = new RemoteCandidates(this.#peer)
-    this.#restarts = new Restarts({
-      ...{ peer: this.#peer, mail: this.#mail, log: this.#log, ours: this.#ours, theirs: this.#theirs },
-      over: () => this.#over,
-      pause: deps.timings.silence + deps.timings.grace,
+    this.#remoteCandidates = new RemoteCandidates(this.#peer)
+    this.#restarts = new IceRestarts({
+      peer: this.#peer,
+      signaling: this.#signaling,
+      log: this.#log,
+      localCandidates: this.#localCandidates,
+      remoteCandidates: this.#remoteCandidates,
+      isClosed: () => this.#isClosed,
+      minInterval: deps.timings.silence + deps.timings.grace,
     })
   }
 
-  /** Sends the offer. Never rejects: what goes wrong ends the session. */
+  /** Sends the offer. Never rejects: a failure closes the session. */
   async start(): Promise<void> {
     try {
       const sdp = await this.#peer.offer()
-      if (this.#over) return // closed while the offer was made: nothing is sent
+      if (this.#isClosed) return // closed while the offer was created
       this.#offer = sdp
       this.#enter('offered', { candidates: sdp.match(/^a=candidate:/gm)?.length ?? 0 })
-      this.#mail.offer(sdp)
-      this.#ours.follow(sdp)
+      this.#signaling.offer(sdp)
+      this.#localCandidates.release(sdp)
     } catch (err) {
       return this.close(REASON.offerFailed, { err })
     }
@@ -109,57 +112,60 @@ export class Session implements AudioSink {
     this.#deadlines.set('answer', answer, () => this.close(REASON.answerTimeout))
   }
 
-  /** Applies the answer; one that comes twice, or to nothing, is left alone. Never rejects. */
+  /** Applies the answer; a duplicate or unexpected one is ignored. Never rejects. */
   async answer(sdp: string): Promise<void> {
     if (this.#restarts.pending) return this.#restarts.answer(sdp)
     if (this.state !== 'offered' || this.#answered) return
     this.#answered = true
     this.#deadlines.clear('answer')
     this.#enter('answered')
-    const { layers, metrics, quality, tally, timings } = this.#deps
-    const changed = () => {
-      this.#tellQuality()
-      this.#deps.changed()
-    }
+    const { layers, metrics, quality, discarded, timings } = this.#deps
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
-    // the encoder starts now, so that it is warm when the viewer is connected
-    const firstSent = () => this.#story.tell('first picture sent')
-    const codec = answeredCodec(sdp) ?? 'h264'
+    // subscribes now, so that the encoder is warm when the viewer is connected
     this.#video = new ViewerVideo({
-      ...{ peer: this.#peer, layers, codec, quality, tally, firstSent, changed },
-      sent: metrics.sent,
+      peer: this.#peer,
+      layers,
+      codec: answeredCodec(sdp) ?? 'h264',
+      quality,
+      discarded,
+      onFirstFrame: () => this.#sessionLog.info('first frame sent'),
+      onSent: metrics.frameSent,
+      onChanged: () => {
+        this.#sendQuality()
+        this.#deps.onChanged()
+      },
     })
     try {
       await this.#gathered(timings.hold)
-      if (this.#over) return
+      if (this.#isClosed) return
       await this.#peer.accept(sdp)
-      this.#theirs.release()
+      this.#remoteCandidates.release()
     } catch (err) {
       this.close(REASON.badAnswer, { err })
     }
   }
 
-  /** A candidate of the viewer's, at any time and of any shape; what is of no use is dropped. */
-  candidate(given: RemoteCandidate | null): void {
-    if (!this.#over && given) this.#theirs.add(given)
+  /** A remote candidate, at any time and of any shape; an unusable one is dropped. */
+  candidate(received: ReceivedCandidate | null): void {
+    if (!this.#isClosed && received) this.#remoteCandidates.add(received)
   }
 
   audio(payload: Buffer, timestamp: number, capturedAt: number): void {
-    this.#peer.audio.send({ payload, timestamp, marker: true, at: capturedAt })
+    this.#peer.audio.send({ payload, timestamp, marker: true, capturedAt })
   }
 
-  /** This machine's addresses are others now: a way that began at one that is gone, or is silent, is replaced. */
-  moved(addresses: readonly string[]): void {
+  /** The local addresses changed: restarts ICE when the selected pair used one that is gone, or the viewer is silent. */
+  networkChanged(addresses: readonly string[]): void {
     if (this.state !== 'connected' || addresses.length === 0) return
-    if (this.#silent || !this.#peer.standsOn(addresses)) void this.#restarts.offer('network changed')
+    if (this.#silent || !this.#peer.usesOneOf(addresses)) void this.#restarts.offer('network changed')
   }
 
-  /** Pins a layer of the video, or lets the way decide. */
+  /** Pins a layer of the video, or follows the path. */
   setMode(mode: Mode): void {
     this.#video?.setMode(mode)
   }
 
-  /** What `webrtc/sessions` shows. */
+  /** For `webrtc/sessions`. */
   summary(): SessionSummary {
     return {
       session_id: this.id,
@@ -170,11 +176,11 @@ export class Session implements AudioSink {
     }
   }
 
-  /** Every ending goes through here; the first reason counts. Media stops at once. */
+  /** The only way to end a session; the first reason counts. Media stops at once. */
   close(reason: string, { by = 'robot', err }: { by?: 'viewer' | 'robot'; err?: unknown } = {}): void {
-    if (this.#over) return
+    if (this.#isClosed) return
     const from = this.state
-    const { path } = this.#peer
+    const { selectedPair: pair } = this.#peer
     const { packets, octets: bytes } = this.#peer.video
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
@@ -182,68 +188,69 @@ export class Session implements AudioSink {
     this.#listening?.[Symbol.dispose]()
     this.#video?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
-    this.#story.ended({ reason, by, from, path, packets, bytes, err })
-    this.#mail.closed(reason, by)
-    this.#deps.ended(this)
+    this.#sessionLog.closed({ reason, by, from, pair, packets, bytes, err })
+    this.#signaling.closed(reason, by)
+    this.#deps.onClosed(this)
   }
 
-  /** Resolves when a closed session has let go of its sockets. */
+  /** Resolves when the sockets of a closed session are closed. */
   async released(): Promise<void> {
     await this.#closing
   }
 
-  #enter(state: SessionSummary['state'], fields: object = {}): void {
+  #enter(state: 'offered' | 'answered', fields: object = {}): void {
     this.state = state
-    this.#story.tell(`session ${state}`, fields)
-    this.#deps.changed()
+    this.#sessionLog.info(`session ${state}`, fields)
+    this.#deps.onChanged()
   }
 
-  get #over(): boolean {
+  get #isClosed(): boolean {
     return this.state === 'closed'
   }
 
   #resendOffer(): void {
-    if (this.#answered || this.#theirs.count > 0) return
-    this.#story.tell('no answer yet, offer sent again')
-    this.#mail.offer(this.#offer ?? '')
+    if (this.#answered || this.#remoteCandidates.count > 0) return
+    this.#sessionLog.info('no answer yet; offer repeated')
+    this.#signaling.offer(this.#offer ?? '')
   }
 
   #connected(): void {
     this.#deadlines.clear('connect')
-    const { path } = this.#peer
-    this.#enter('connected', path ? { path: describePath(path) } : {})
+    this.state = 'connected'
+    this.#sessionLog.connected(this.#peer.selectedPair)
+    this.#deps.onChanged()
     this.#controls.driver.connected()
     this.#video?.start()
-    this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#tellQuality())
-    this.#listening = this.#deps.silence.listen(this)
+    this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
+    this.#listening = this.#deps.audio.listen(this)
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
   }
 
   #watch(): void {
-    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'report not sent'))
-    const turn = this.#liveness?.check(this.#peer.countHeard())
-    if (turn === 'lost') this.close(REASON.connectionLost)
-    else if (turn) this.#heard(turn)
+    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
+    const change = this.#liveness?.check(this.#peer.packetsReceived())
+    if (change === 'lost') this.close(REASON.connectionLost)
+    else if (change) this.#setSilent(change === 'silent')
   }
 
-  #tellQuality(): void {
+  #sendQuality(): void {
     if (this.state !== 'connected' || !this.#video) return
     this.#peer.control.send(JSON.stringify({ type: 'video_quality', ...this.#video.videoQuality() }))
   }
 
-  #heard(turn: 'silent' | 'back'): void {
-    this.#silent = turn === 'silent'
-    this.#story.tell(this.#silent ? 'viewer not heard' : 'viewer heard again')
-    if (!this.#silent) return
+  #setSilent(silent: boolean): void {
+    this.#silent = silent
+    this.#sessionLog.info(silent ? 'viewer silent' : 'viewer back')
+    if (!silent) return
     this.#controls.driver.halt()
-    this.#restarts.silent()
+    this.#restarts.viewerSilent()
   }
 
-  /** Resolves when our candidates are complete, so that all of them take part from the first check on, or after `budget` ms. */
-  async #gathered(budget: number): Promise<void> {
+  /** Resolves when our candidates are complete, so that all take part from the first check on, or after `timeout` ms. */
+  async #gathered(timeout: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<unknown>()
-    this.#deadlines.set('hold', budget, () => resolve(undefined))
+    this.#deadlines.set('hold', timeout, () => resolve(undefined))
     await Promise.race([this.#peer.gathered, promise])
     this.#deadlines.clear('hold')
   }

@@ -1,26 +1,25 @@
 import { chooseIceServers } from '../ice/ice-servers.ts'
-import type { PeerOptions } from '../peer/peer-config.ts'
+import type { PeerOptions } from '../peer/peer.ts'
 import { REASON } from './close-reasons.ts'
 import { Session, type SessionDeps } from './session.ts'
 
 export interface SessionsOptions {
   maxConnections: number
-  /** Used when the relay names no servers. */
-  /** Asked where a viewer's request names no servers: addresses, or servers with an account. */
+  /** Used where a request names no servers: URLs, or servers with an account. */
   ownServers: readonly unknown[]
-  peer: Omit<PeerOptions, 'iceServers'>
-  deps: Omit<SessionDeps, 'ended'>
+  peer: Omit<PeerOptions, 'ice'> & { ice: Omit<PeerOptions['ice'], 'iceServers'> }
+  deps: Omit<SessionDeps, 'onClosed'>
 }
 
 /** Servers in one log line. */
-const MAX_NAMED = 8
+const MAX_LOGGED = 8
 
-/** Everybody who watches. The newest is always let in. */
+/** All sessions, at most `maxConnections`: a new viewer is always accepted, and replaces another when they are full. */
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions
-  readonly #live = new Map<string, Session>()
-  /** Closed, but with sockets still open. */
-  readonly #leaving = new Set<Promise<void>>()
+  readonly #sessions = new Map<string, Session>()
+  /** Closed sessions whose sockets are still open. */
+  readonly #closing = new Set<Promise<void>>()
   #stopping = false
 
   constructor(options: SessionsOptions) {
@@ -29,34 +28,34 @@ export class Sessions implements AsyncDisposable {
 
   /** Oldest first. */
   get list(): Session[] {
-    return [...this.#live.values()]
+    return [...this.#sessions.values()]
   }
 
   get(id: string): Session | undefined {
-    return this.#live.get(id)
+    return this.#sessions.get(id)
   }
 
-  /** Begins a session. The same id again is a restart: what was there ends without a word (API_CONTRACT 3.5). */
+  /** Starts a session. A known id is a restart: the previous session ends silently (docs/relay-protocol.md). */
   async request(id: string, iceServers: unknown): Promise<void> {
     if (this.#stopping) return
     const { deps, peer, ownServers } = this.#options
-    this.#live.get(id)?.close(REASON.superseded)
-    this.#makeRoom()
+    this.#sessions.get(id)?.close(REASON.superseded)
+    this.#evict()
     const servers = chooseIceServers(iceServers, ownServers)
     const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
-    deps.log.info({ session_id: id, servers: named.slice(0, MAX_NAMED) }, 'video requested')
+    deps.log.info({ session_id: id, servers: named.slice(0, MAX_LOGGED) }, 'video requested')
     const session = new Session(
       id,
-      { ...peer, iceServers: servers },
-      { ...deps, ended: (one) => this.#forget(one) },
+      { ...peer, ice: { ...peer.ice, iceServers: servers } },
+      { ...deps, onClosed: (closed) => this.#remove(closed) },
     )
-    this.#live.set(id, session)
-    deps.changed()
+    this.#sessions.set(id, session)
+    deps.onChanged()
     await session.start()
   }
 
-  /** Gives up the oldest session, unless it is the only one, which would come back at once. */
-  relieve(): void {
+  /** Closes the oldest session to free memory, unless it is the only one, which would reconnect at once. */
+  closeOldest(): void {
     const [oldest, ...others] = this.list
     if (others.length > 0) oldest?.close(REASON.outOfMemory)
   }
@@ -64,21 +63,21 @@ export class Sessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
     for (const session of this.list) session.close(REASON.serviceStopping)
-    await Promise.all(this.#leaving)
+    await Promise.all(this.#closing)
   }
 
-  /** Lets the oldest go that never connected, else the oldest. */
-  #makeRoom(): void {
-    while (this.#live.size >= this.#options.maxConnections) {
-      const leaving = this.list.find(({ state }) => state !== 'connected') ?? this.list[0]
-      leaving?.close(REASON.evicted)
+  /** Closes the oldest session that is not connected, else the oldest. */
+  #evict(): void {
+    while (this.#sessions.size >= this.#options.maxConnections) {
+      const evicted = this.list.find(({ state }) => state !== 'connected') ?? this.list[0]
+      evicted?.close(REASON.evicted)
     }
   }
 
-  #forget(session: Session): void {
-    if (this.#live.get(session.id) === session) this.#live.delete(session.id)
-    const released: Promise<void> = session.released().then(() => void this.#leaving.delete(released))
-    this.#leaving.add(released)
-    this.#options.deps.changed()
+  #remove(session: Session): void {
+    if (this.#sessions.get(session.id) === session) this.#sessions.delete(session.id)
+    const released: Promise<void> = session.released().then(() => void this.#closing.delete(released))
+    this.#closing.add(released)
+    this.#options.deps.onChanged()
   }
 }

@@ -4,25 +4,25 @@ import type { Logger } from '#lib/logger.ts'
 import type { LocalCandidate } from '../peer/peer.ts'
 import { ERRORS, REASON } from './close-reasons.ts'
 
-/** What one session says to its viewer by way of the relay. Nobody waits for it: it fails only while the bus is closing. */
-export interface SessionMail {
+/** Publishes the signaling messages of one session. A publish fails only while the bus is closing. */
+export interface SignalingPublisher {
   offer(sdp: string): void
   candidate(candidate: LocalCandidate): void
   closed(reason: string, by: 'viewer' | 'robot'): void
 }
 
-export function createMail(bus: Bus, log: Logger, session_id: string): SessionMail {
-  const tell = (sent: Promise<void>) => {
-    sent.catch((err: unknown) => log.warn({ err }, 'not sent'))
+export function createSignalingPublisher(bus: Bus, log: Logger, session_id: string): SignalingPublisher {
+  const logFailure = (published: Promise<void>) => {
+    published.catch((err: unknown) => log.warn({ err }, 'signaling message not published'))
   }
   return {
-    offer: (sdp) => tell(bus.publish(topics.offer, { session_id, sdp: { type: 'offer', sdp } })),
-    candidate: (candidate) => tell(bus.publish(topics.localCandidate, { session_id, candidate })),
+    offer: (sdp) => logFailure(bus.publish(topics.offer, { session_id, sdp: { type: 'offer', sdp } })),
+    candidate: (candidate) => logFailure(bus.publish(topics.localCandidate, { session_id, candidate })),
     closed(reason, by) {
       const error = ERRORS[reason]
-      if (error) tell(bus.publish(topics.error, { session_id, code: reason, error }))
-      // the id of a superseded session belongs to its successor by now, which the relay would close instead
-      if (reason !== REASON.superseded) tell(bus.publish(topics.closed, { session_id, reason, by }))
+      if (error) logFailure(bus.publish(topics.error, { session_id, code: reason, error }))
+      // the id of a superseded session belongs to its successor by now: the relay would close that one
+      if (reason !== REASON.superseded) logFailure(bus.publish(topics.closed, { session_id, reason, by }))
     },
   }
 }

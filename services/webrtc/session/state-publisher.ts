@@ -4,24 +4,25 @@ import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 
-/** Publishes who is watching: at every change, and now and then while somebody is. */
-export interface Report extends Disposable {
+/** Publishes `webrtc/sessions` and `webrtc/state`: at every change, and at an interval while there are sessions. */
+export interface StatePublisher extends Disposable {
+  /** `sessions` is called for each publish. */
+  start(sessions: () => SessionSummary[]): void
+  /** Publishes once for all changes of the current event loop turn. */
   changed(): void
 }
 
-interface ReportDeps {
+interface StatePublisherDeps {
   bus: Bus
   log: Logger
-  metrics: Pick<WebrtcMetrics, 'stages'>
-  /** Asked anew each time. */
-  sessions(): SessionSummary[]
-  /** Milliseconds. */
-  interval: number
+  metrics: Pick<WebrtcMetrics, 'frameAge'>
+  intervalMs: number
 }
 
-export function createReport({ bus, log, metrics, sessions, interval }: ReportDeps): Report {
+export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePublisherDeps): StatePublisher {
   let timer: NodeJS.Timeout | undefined
   let due: NodeJS.Immediate | undefined
+  let sessions: () => SessionSummary[] = () => []
   const publish = () => {
     due = undefined
     clearTimeout(timer)
@@ -30,15 +31,19 @@ export function createReport({ bus, log, metrics, sessions, interval }: ReportDe
     bus.setState({
       viewers: list.filter(({ state }) => state === 'connected').length,
       sessions: list.length,
-      latency_ms: metrics.stages.summary,
+      latency_ms: metrics.frameAge.summary,
     })
-    timer = list.length > 0 ? setTimeout(publish, interval) : undefined
+    timer = list.length > 0 ? setTimeout(publish, intervalMs) : undefined
+  }
+  const changed = () => {
+    due ??= setImmediate(publish)
   }
   return {
-    /** Changes of one moment make one message. */
-    changed() {
-      due ??= setImmediate(publish)
+    start(list) {
+      sessions = list
+      changed()
     },
+    changed,
     [Symbol.dispose]() {
       clearImmediate(due)
       publish()

@@ -1,26 +1,26 @@
-/** How long a session may take for what (API_CONTRACT 3.4), in milliseconds. */
+/** Timeouts and intervals of a session in ms (docs/relay-protocol.md). */
 export interface Timings {
-  /** The offer is sent again then, if nothing at all came back: an app drops one that comes before its peer is made. */
+  /** When to repeat the offer while nothing has arrived: an app drops an offer that precedes its peer connection. */
   resend: readonly number[]
   /** Offer to answer. */
   answer: number
-  /** The answer waits so long, at most, for our own candidates to be complete. */
+  /** Longest time that the answer waits for our own candidates to be complete. */
   hold: number
   /** Answer to connection. */
   connect: number
-  /** Nothing heard for this long: the viewer counts as disconnected. */
+  /** Time without a packet after which the viewer counts as disconnected. */
   silence: number
-  /** A disconnected viewer may come back for so long. */
+  /** Time in which a disconnected viewer may come back. */
   grace: number
-  /** How often the addresses of this machine are looked at. */
+  /** Interval of checks for changed local addresses. */
   network: number
-  /** How often memory is looked at. */
+  /** Interval of memory checks. */
   memory: number
-  /** How often a connected session looks at itself. */
+  /** Interval of a connected session's own checks. */
   watch: number
-  /** How often the list of sessions is published. */
+  /** Interval of `webrtc/sessions`. */
   report: number
-  /** How often a viewer is told of its video (API_CONTRACT 3.3). */
+  /** Interval of `video_quality` messages. */
   quality: number
 }
 
@@ -38,9 +38,9 @@ export const TIMINGS: Timings = {
   quality: 2_500,
 }
 
-/** Timers with a name that end together. */
+/** Named timers that are cleared together. */
 export interface Deadlines extends Disposable {
-  /** Starts the timer of this name anew. */
+  /** Starts or restarts the timer of this name. */
   set(name: string, after: number, expired: () => void): void
   every(name: string, interval: number, tick: () => void): void
   clear(name: string): void

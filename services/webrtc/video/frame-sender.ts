@@ -1,63 +1,63 @@
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { Pacer } from '../congestion/pacer.ts'
 import type { Peer } from '../peer/peer.ts'
-import { createTimeline } from '../rtp/timestamp-rebaser.ts'
-import type { Picture } from './video-feed.ts'
+import { TimestampRebaser } from '../rtp/timestamp-rebaser.ts'
+import type { PacketizedFrame } from './layer-feed.ts'
 
-interface PictureOutOptions {
+interface FrameSenderOptions {
   peer: Peer
-  tally: EventCounter
-  firstSent: () => void
-  /** The last packet of a picture has left. */
-  sent: (bytes: number, capturedAt: number) => void
-  /** A picture was left out: what follows makes no sense before the next keyframe. */
-  broken: () => void
+  discarded: EventCounter
+  onFirstFrame: () => void
+  /** The last packet of a frame is sent; `capturedAt` in ms since the epoch. */
+  onSent: (bytes: number, capturedAt: number) => void
+  /** A frame was dropped: the next ones cannot be decoded before a keyframe. */
+  onDropped: () => void
 }
 
-/** What may wait in this process for one viewer's network: so much time of its rate, ms, but this many bytes at least. */
-const BACKLOG = 500
-const LEAST_BACKLOG = 60_000
-/** RTP ticks of a millisecond of video. RFC 6184 §8.2.1. */
-const MILLISECOND = 90
+/** Data in our send buffers for one viewer: this many ms of its rate, but at least this many bytes. */
+const MAX_BACKLOG_MS = 500
+const MIN_BACKLOG_BYTES = 60_000
+/** RTP ticks per ms of video. RFC 6184 §8.2.1. */
+const TICKS_PER_MS = 90
 
-/** Takes pictures of whatever layer to one viewer: paced, with timestamps that only ever grow. */
-export class PictureOut implements Disposable {
-  readonly #options: PictureOutOptions
-  readonly #timeline = createTimeline()
+/** Sends the frames of any layer to one viewer: paced, with increasing timestamps. */
+export class FrameSender implements Disposable {
+  readonly #options: FrameSenderOptions
+  readonly #timestamps = new TimestampRebaser()
   readonly #pacer: Pacer
-  #last: number | undefined
+  #lastTimestamp: number | undefined
 
-  constructor(options: PictureOutOptions) {
+  constructor(options: FrameSenderOptions) {
     this.#options = options
-    const { peer, tally, broken } = options
+    const { peer, discarded, onDropped } = options
     this.#pacer = new Pacer({
-      rate: () => peer.link.estimator.target,
-      congested: () => peer.link.estimator.congested,
-      dropped() {
-        tally.count('picture waited too long')
-        broken()
+      rate: () => peer.congestion.estimator.target,
+      congested: () => peer.congestion.estimator.congested,
+      onDropped() {
+        discarded.count('frame waited too long')
+        onDropped()
       },
     })
   }
 
-  picture({ payloads, timestamp, capturedAt }: Picture): void {
-    const { peer, tally, firstSent, sent, broken } = this.#options
-    const most = Math.max(LEAST_BACKLOG, (peer.link.estimator.target * BACKLOG) / 8_000)
-    if (peer.backlog > most) {
-      tally.count('viewer too slow')
-      broken()
+  send({ payloads, timestamp, capturedAt }: PacketizedFrame): void {
+    const { peer, discarded, onFirstFrame, onSent, onDropped } = this.#options
+    const { target } = peer.congestion.estimator
+    if (peer.backlog > Math.max(MIN_BACKLOG_BYTES, (target * MAX_BACKLOG_MS) / 8_000)) {
+      discarded.count('viewer too slow')
+      onDropped()
       return
     }
-    if (peer.video.packets === 0) firstSent()
-    const placed = this.#place(timestamp, capturedAt)
+    if (peer.video.packets === 0) onFirstFrame()
+    const rebased = this.#rebase(timestamp, capturedAt)
     const size = payloads.reduce((sum, { length }) => sum + length, 0)
     this.#pacer.add({
       payloads,
       send(index) {
         const payload = payloads[index]
         const marker = index === payloads.length - 1
-        if (payload) peer.video.send({ payload, timestamp: placed, marker, at: capturedAt })
-        if (marker) sent(size, capturedAt)
+        if (payload) peer.video.send({ payload, timestamp: rebased, marker, capturedAt })
+        if (marker) onSent(size, capturedAt)
       },
     })
   }
@@ -66,12 +66,12 @@ export class PictureOut implements Disposable {
     this.#pacer[Symbol.dispose]()
   }
 
-  /** Two layers may hold the same moment. */
-  #place(timestamp: number, capturedAt: number): number {
-    let placed = this.#timeline.place(timestamp, capturedAt)
-    if (this.#last !== undefined && ((placed - this.#last) | 0) <= 0)
-      placed = (this.#last + MILLISECOND) >>> 0
-    this.#last = placed
-    return placed
+  /** Two layers may contain the same moment: the second frame follows one ms later. */
+  #rebase(timestamp: number, capturedAt: number): number {
+    const rebased = this.#timestamps.rebase(timestamp, capturedAt)
+    const last = this.#lastTimestamp
+    const follows = last === undefined || ((rebased - last) | 0) > 0
+    this.#lastTimestamp = follows ? rebased : (last + TICKS_PER_MS) >>> 0
+    return this.#lastTimestamp
   }
 }

@@ -1,142 +1,136 @@
 import type { Layer, VideoCodec } from '#bus/messages.ts'
-import type { Picture, PictureSink } from './video-feed.ts'
-import type { VideoLayers, Watching } from './video-layers.ts'
+import type { FrameSink, PacketizedFrame } from './layer-feed.ts'
+import type { RateControl } from './rate-control.ts'
+import type { LayerSubscription, VideoLayers } from './video-layers.ts'
 
 interface LayerSwitchOptions {
   layers: VideoLayers
   codec: VideoCodec
-  /** The first. */
-  layer: Layer
-  /** bit/s that this viewer wants a layer to have. */
-  bitrate: (layer: Layer) => number
-  /** A picture to be sent. */
-  picture: (picture: Picture) => void
-  switched: () => void
+  rate: RateControl
+  /** A frame to be sent. */
+  onFrame: (frame: PacketizedFrame) => void
+  onSwitched: () => void
 }
 
-/** A keyframe that was asked for and has not come is asked for again, in milliseconds. */
-const ASK_AGAIN = 1_000
-/** RTP ticks of a millisecond of video. RFC 6184 §8.2.1. */
-const MILLISECOND = 90
-/** A layer that is this much over what the way carries is not sent any more while a smaller one begins. */
-const TOO_MUCH = 1.3
+/** A requested keyframe that has not arrived is requested again after this time. */
+const RETRY_KEYFRAME_MS = 1_000
+/** RTP ticks per ms of video. RFC 6184 §8.2.1. */
+const TICKS_PER_MS = 90
 
-/** Shows one viewer one layer at a time, and goes from one to another at a keyframe. */
-export class LayerSwitch implements PictureSink, Disposable {
+/** Shows one viewer one layer at a time, and switches to another at a keyframe. */
+export class LayerSwitch implements FrameSink, Disposable {
   readonly #options: LayerSwitchOptions
-  #shown: Watching
-  #next: Watching | undefined
-  /** DTLS is up and the session is current. */
+  #current: LayerSubscription
+  #next: LayerSubscription | undefined
   #started = false
-  /** bit/s that the shown layer had before another was chosen. */
-  #sent = 0
+  /** bit/s of the current layer before another was chosen. */
+  #currentBitrate = 0
   #needsKeyframe = true
-  #asked = Number.NEGATIVE_INFINITY
-  #askedNext = Number.NEGATIVE_INFINITY
+  #requestedAt = Number.NEGATIVE_INFINITY
+  #nextRequestedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: LayerSwitchOptions) {
     this.#options = options
-    this.#shown = this.#watch(options.layer)
+    this.#current = this.#subscribe(options.rate.layer)
   }
 
-  /** What is shown. */
+  /** The layer that is sent. */
   get layer(): Layer {
-    return this.#shown.layer
+    return this.#current.layer
   }
 
-  /** bit/s at which others have each layer made. */
+  /** bit/s that other viewers request of each layer. */
   get others(): Partial<Record<Layer, number>> {
-    return this.#shown.others
+    return this.#current.others
   }
 
   /**
-   * Sends from now on. A keyframe that came a moment ago, when the encoder began for this viewer, will not be repeated so
-   * soon: it is sent with what followed it, the timestamps drawn together before the newest so that all is shown at once
-   * and the viewer learns no delay from it. Otherwise a new keyframe is asked for.
+   * Sends from now on. A recent keyframe, made when the encoder started for this viewer, will not be repeated soon: it is
+   * sent with the frames that followed it, their timestamps compressed just before the newest, so that all are shown at
+   * once and add no delay. Without one a keyframe is requested.
    */
   start(): void {
     this.#started = true
-    const recent = this.#shown.recent()
+    const recent = this.#current.recent()
     const newest = recent.at(-1)?.timestamp ?? 0
-    for (const [i, picture] of recent.entries()) {
-      const timestamp = (newest - (recent.length - 1 - i) * MILLISECOND) >>> 0
-      this.picture({ ...picture, timestamp })
+    for (const [i, frame] of recent.entries()) {
+      const timestamp = (newest - (recent.length - 1 - i) * TICKS_PER_MS) >>> 0
+      this.frame({ ...frame, timestamp })
     }
-    if (this.#needsKeyframe) this.keyframeWanted()
+    if (this.#needsKeyframe) this.requestKeyframe()
   }
 
-  /** Brings this layer as soon as a keyframe of it is there. `available` bit/s. */
-  show(layer: Layer, available: number): void {
-    if (!this.#next) this.#sent = Math.max(this.others[this.#shown.layer] ?? 0, this.#shown.bitrate)
-    for (const watching of [this.#shown, this.#next]) {
-      watching?.want(this.#options.bitrate(watching.layer))
+  /** Switches to this layer at its next keyframe. */
+  show(layer: Layer): void {
+    const { rate } = this.#options
+    if (!this.#next) {
+      this.#currentBitrate = Math.max(this.others[this.#current.layer] ?? 0, this.#current.bitrate)
     }
-    if (layer !== (this.#next ?? this.#shown).layer) this.#prepare(layer)
-    if (this.#next && this.#sent > available * TOO_MUCH) this.#needsKeyframe = true
+    for (const one of [this.#current, this.#next]) one?.setBitrate(rate.bitrate(one.layer))
+    if (layer !== (this.#next ?? this.#current).layer) this.#prepare(layer)
+    if (this.#next && rate.mustPause(this.#currentBitrate)) this.#needsKeyframe = true
   }
 
-  keyframeWanted(): void {
-    this.#asked = performance.now()
-    this.#shown.requestKeyframe()
+  requestKeyframe(): void {
+    this.#requestedAt = performance.now()
+    this.#current.requestKeyframe()
   }
 
-  /** What was sent is of no use before the next keyframe. */
-  spoiled(): void {
+  /** The viewer cannot decode further frames before a keyframe. */
+  frameDropped(): void {
     this.#needsKeyframe = true
-    this.keyframeWanted()
+    this.requestKeyframe()
   }
 
-  picture(picture: Picture): void {
+  frame(frame: PacketizedFrame): void {
     if (!this.#started) return
-    if (picture.layer === this.#next?.layer) this.#take(picture)
-    else if (picture.layer === this.#shown.layer) this.#pass(picture)
+    if (frame.layer === this.#next?.layer) this.#switchAt(frame, this.#next)
+    else if (frame.layer === this.#current.layer) this.#pass(frame)
   }
 
   interrupted(layer: Layer): void {
-    if (layer === this.#shown.layer) this.#needsKeyframe = true
+    if (layer === this.#current.layer) this.#needsKeyframe = true
   }
 
   [Symbol.dispose](): void {
     this.#started = false
-    this.#shown[Symbol.dispose]()
+    this.#current[Symbol.dispose]()
     this.#next?.[Symbol.dispose]()
   }
 
-  #watch(layer: Layer): Watching {
-    const { layers, codec, bitrate } = this.#options
-    return layers.watch({ layer, codec, bitrate: bitrate(layer), sink: this })
+  #subscribe(layer: Layer): LayerSubscription {
+    const { layers, codec, rate } = this.#options
+    return layers.subscribe({ layer, codec, bitrate: rate.bitrate(layer), sink: this })
   }
 
   #prepare(layer: Layer): void {
     this.#next?.[Symbol.dispose]()
-    this.#next = layer === this.#shown.layer ? undefined : this.#watch(layer)
-    this.#askedNext = performance.now()
-    // an encoder that begins for us begins with a keyframe
-    if (this.#next && !this.#next.fresh) this.#next.requestKeyframe()
+    this.#next = layer === this.#current.layer ? undefined : this.#subscribe(layer)
+    this.#nextRequestedAt = performance.now()
+    // an encoder that starts for us starts with a keyframe
+    if (this.#next && !this.#next.first) this.#next.requestKeyframe()
   }
 
-  #take(picture: Picture): void {
-    const next = this.#next
-    if (!next) return
-    if (!picture.keyframe) {
-      if (performance.now() - this.#askedNext <= ASK_AGAIN) return
-      this.#askedNext = performance.now()
+  #switchAt(frame: PacketizedFrame, next: LayerSubscription): void {
+    if (!frame.keyframe) {
+      if (performance.now() - this.#nextRequestedAt <= RETRY_KEYFRAME_MS) return
+      this.#nextRequestedAt = performance.now()
       next.requestKeyframe()
       return
     }
-    this.#shown[Symbol.dispose]()
-    this.#shown = next
+    this.#current[Symbol.dispose]()
+    this.#current = next
     this.#next = undefined
-    this.#pass(picture)
-    this.#options.switched()
+    this.#pass(frame)
+    this.#options.onSwitched()
   }
 
-  #pass(picture: Picture): void {
-    if (this.#needsKeyframe && !picture.keyframe) {
-      if (performance.now() - this.#asked > ASK_AGAIN) this.keyframeWanted()
+  #pass(frame: PacketizedFrame): void {
+    if (this.#needsKeyframe && !frame.keyframe) {
+      if (performance.now() - this.#requestedAt > RETRY_KEYFRAME_MS) this.requestKeyframe()
       return
     }
     this.#needsKeyframe = false
-    this.#options.picture(picture)
+    this.#options.onFrame(frame)
   }
 }

@@ -2,77 +2,75 @@ import type { Bus } from '#bus/bus.ts'
 import { type Demand, type Layer, VIDEO_CODECS, type VideoCodec } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
-import type { PictureSink } from './video-feed.ts'
+import type { FrameSink } from './layer-feed.ts'
 
-/** What one viewer wants to watch; `bitrate` in bit/s. */
-export interface Wish {
+/** A layer that one viewer needs; `bitrate` in bit/s. */
+export interface LayerRequest {
   layer: Layer
   codec: VideoCodec
   bitrate: number
-  sink: PictureSink
+  sink: FrameSink
 }
 
 /** bit/s by layer. */
 export type Bitrates = Partial<Record<Layer, number>>
 
-const WHO = 'webrtc'
-
-/** Keeps `video/demand/webrtc` to what viewers wish for, and to nothing else. */
+/** Publishes what all viewers need as `video/demand/webrtc`. */
 export class VideoDemand {
   readonly #bus: Bus
   readonly #log: Logger
-  readonly #wishes = new Set<Wish>()
-  #said = ''
+  readonly #requests = new Set<LayerRequest>()
+  #lastPublished = ''
 
   constructor(bus: Bus, log: Logger) {
     this.#bus = bus
     this.#log = log
   }
 
-  add(wish: Wish): void {
-    this.#wishes.add(wish)
+  add(request: LayerRequest): void {
+    this.#requests.add(request)
     this.changed()
   }
 
   /** False when it was not there. */
-  delete(wish: Wish): boolean {
-    const deleted = this.#wishes.delete(wish)
+  delete(request: LayerRequest): boolean {
+    const deleted = this.#requests.delete(request)
     this.changed()
     return deleted
   }
 
   clear(): void {
-    this.#wishes.clear()
+    this.#requests.clear()
   }
 
-  /** The largest bitrates that others than this viewer wish for in its codec. */
-  others({ sink, codec }: Wish): Bitrates {
-    return bitratesOf([...this.#wishes].filter((wish) => wish.sink !== sink && wish.codec === codec))
+  /** The largest bitrates that other viewers request in the codec of this one. */
+  others({ sink, codec }: LayerRequest): Bitrates {
+    return largestBitrates([...this.#requests].filter((one) => one.sink !== sink && one.codec === codec))
   }
 
-  /** A wish is another now. */
+  /** Publishes after a change of a request. */
   changed(): void {
-    this.say().catch((err: unknown) => this.#log.error({ err }, 'video demand not published'))
+    this.publish().catch((err: unknown) => this.#log.error({ err }, 'video demand not published'))
   }
 
-  async say(): Promise<void> {
-    const demand = demandOf([...this.#wishes])
+  async publish(): Promise<void> {
+    const demand = toDemand([...this.#requests])
     const text = JSON.stringify(demand)
-    if (this.#said === text) return
-    this.#said = text
-    await this.#bus.publish(topics.demand, demand, { who: WHO })
+    if (this.#lastPublished === text) return
+    this.#lastPublished = text
+    await this.#bus.publish(topics.demand, demand, { who: 'webrtc' })
   }
 }
 
-function bitratesOf(wishes: readonly Wish[]): Bitrates {
+function largestBitrates(requests: readonly LayerRequest[]): Bitrates {
   const bitrates: Bitrates = {}
-  for (const { layer, bitrate } of wishes) bitrates[layer] = Math.max(bitrates[layer] ?? 0, bitrate)
+  for (const { layer, bitrate } of requests) bitrates[layer] = Math.max(bitrates[layer] ?? 0, bitrate)
   return bitrates
 }
 
-function demandOf(wishes: readonly Wish[]): NonNullable<Demand> {
+function toDemand(requests: readonly LayerRequest[]): NonNullable<Demand> {
   const parts = VIDEO_CODECS.map((codec) => {
-    const bitrates = Object.entries(bitratesOf(wishes.filter((wish) => wish.codec === codec)))
+    const bitrates = Object.entries(largestBitrates(requests.filter((one) => one.codec === codec)))
     return { codec, layers: Object.fromEntries(bitrates.map(([layer, bitrate]) => [layer, { bitrate }])) }
   })
   const [first, also] = parts.filter(({ layers }) => Object.keys(layers).length > 0)

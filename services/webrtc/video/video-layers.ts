@@ -1,132 +1,115 @@
-import type { Bus } from '#bus/bus.ts'
 import type { Layer } from '#bus/messages.ts'
-import type { Logger } from '#lib/logger.ts'
-import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import type { WebrtcMetrics } from '../metrics.ts'
-import { type Bitrates, VideoDemand, type Wish } from './video-demand.ts'
-import { LayerFeed, type Picture } from './video-feed.ts'
+import { type FeedDeps, LayerFeed, type PacketizedFrame } from './layer-feed.ts'
+import { isWorthDemanding } from './rate-control.ts'
+import { type Bitrates, type LayerRequest, VideoDemand } from './video-demand.ts'
 
-/** What one viewer watches. */
-export interface Watching extends Disposable {
+/** One viewer's subscription to one layer. */
+export interface LayerSubscription extends Disposable {
   readonly layer: Layer
-  /** Nobody else watched when it began, so that it begins with a keyframe. */
-  readonly fresh: boolean
-  /** bit/s at which others have the layers of this codec made. */
+  /** The first subscription of this layer: the encoder starts for it, with a keyframe. */
+  readonly first: boolean
+  /** bit/s that other viewers request of each layer in this codec. */
   readonly others: Bitrates
   readonly bitrate: number
-  /** bit/s that this viewer wants; of all that are asked for, the largest counts. */
-  want(bitrate: number): void
+  /** Requests another bitrate (bit/s); the largest of all requests counts. */
+  setBitrate(bitrate: number): void
   requestKeyframe(): void
   /** See {@link LayerFeed.recent}. */
-  recent(): readonly Picture[]
+  recent(): readonly PacketizedFrame[]
 }
 
-/** The layers that are watched, and the demand for them. */
+/** The subscriptions of all viewers, and the demand that follows from them. */
 export interface VideoLayers extends AsyncDisposable {
-  /** From now on the wish's `sink` gets the pictures of that layer. */
-  watch(wish: Wish): Watching
+  /** From now on `sink` receives the frames of that layer. */
+  subscribe(request: LayerRequest): LayerSubscription
 }
 
-/** A layer stays subscribed for so long after its last viewer: the next one often comes at once, as a restart. */
-const LINGER = 10_000
-/** A bitrate that grows is worth a message so often, in milliseconds; one that falls, or jumps, always. */
-const RAISE_EVERY = 500
+/** A layer stays subscribed this long after its last viewer: the next viewer often follows at once, as a restart. */
+const LINGER_MS = 10_000
 
-interface LayersDeps {
-  bus: Bus
-  log: Logger
-  tally: EventCounter
-  metrics: Pick<WebrtcMetrics, 'stages'>
-}
-
-/** Resolves when the demand of an earlier life has been taken back. */
-export async function openVideoLayers(deps: LayersDeps): Promise<VideoLayers> {
+/** Resolves when a demand that an earlier run has left is cleared. */
+export async function openVideoLayers(deps: FeedDeps): Promise<VideoLayers> {
   const demand = new VideoDemand(deps.bus, deps.log)
   const feeds = new Feeds(deps)
-  await demand.say()
+  await demand.publish()
   return {
-    watch(given) {
-      const wish = { ...given }
-      const feed = feeds.of(wish)
-      const fresh = feed.sinks.size === 0
+    subscribe(given) {
+      const request = { ...given }
+      const feed = feeds.get(request)
+      const first = feed.sinks.size === 0
       let raisedAt = performance.now()
-      feed.sinks.add(wish.sink)
-      demand.add(wish)
+      feed.sinks.add(request.sink)
+      demand.add(request)
       return {
-        layer: wish.layer,
-        fresh,
+        layer: request.layer,
+        first,
         get bitrate() {
-          return wish.bitrate
+          return request.bitrate
         },
         get others() {
-          return demand.others(wish)
+          return demand.others(request)
         },
-        want(bitrate) {
-          if (!isWorthSaying(wish.bitrate, bitrate, performance.now() - raisedAt)) return
-          if (bitrate > wish.bitrate) raisedAt = performance.now()
-          wish.bitrate = bitrate
+        setBitrate(bitrate) {
+          if (!isWorthDemanding(request.bitrate, bitrate, performance.now() - raisedAt)) return
+          if (bitrate > request.bitrate) raisedAt = performance.now()
+          request.bitrate = bitrate
           demand.changed()
         },
         requestKeyframe: () => feed.requestKeyframe(),
         recent: () => feed.recent(),
         [Symbol.dispose]() {
-          if (!demand.delete(wish)) return
-          feed.sinks.delete(wish.sink)
-          feeds.leave(feed)
+          if (!demand.delete(request)) return
+          feed.sinks.delete(request.sink)
+          feeds.release(feed)
         },
       }
     },
     async [Symbol.asyncDispose]() {
       feeds[Symbol.dispose]()
       demand.clear()
-      await demand.say()
+      await demand.publish()
     },
   }
 }
 
-/** `since` the last time that it was raised, in ms. */
-function isWorthSaying(from: number, to: number, since: number): boolean {
-  return to > from * 1.1 || to < from * 0.95 || (to > from * 1.01 && since > RAISE_EVERY)
-}
-
-/** One feed for each layer and codec that somebody watches, or watched a moment ago. */
+/** One feed for each layer and codec that has viewers, or had some a moment ago. */
 class Feeds implements Disposable {
-  readonly #deps: LayersDeps
+  readonly #deps: FeedDeps
   readonly #feeds = new Map<string, LayerFeed>()
-  readonly #leaving = new Map<LayerFeed, NodeJS.Timeout>()
+  readonly #lingering = new Map<LayerFeed, NodeJS.Timeout>()
 
-  constructor(deps: LayersDeps) {
+  constructor(deps: FeedDeps) {
     this.#deps = deps
   }
 
-  of({ layer, codec }: Pick<Wish, 'layer' | 'codec'>): LayerFeed {
+  get({ layer, codec }: Pick<LayerRequest, 'layer' | 'codec'>): LayerFeed {
     const key = `${codec} ${layer}`
     const feed = this.#feeds.get(key) ?? new LayerFeed({ layer, codec }, this.#deps)
     this.#feeds.set(key, feed)
-    this.#stay(feed)
+    this.#keep(feed)
     return feed
   }
 
-  leave(feed: LayerFeed): void {
-    this.#stay(feed)
-    if (feed.sinks.size === 0)
-      this.#leaving.set(
-        feed,
-        setTimeout(() => this.#close(feed), LINGER),
-      )
+  release(feed: LayerFeed): void {
+    this.#keep(feed)
+    if (feed.sinks.size > 0) return
+    this.#lingering.set(
+      feed,
+      setTimeout(() => this.#close(feed), LINGER_MS),
+    )
   }
 
   [Symbol.dispose](): void {
     for (const feed of this.#feeds.values()) this.#close(feed)
   }
 
-  #stay(feed: LayerFeed): void {
-    clearTimeout(this.#leaving.get(feed))
-    this.#leaving.delete(feed)
+  #keep(feed: LayerFeed): void {
+    clearTimeout(this.#lingering.get(feed))
+    this.#lingering.delete(feed)
   }
 
   #close(feed: LayerFeed): void {
-    this.#stay(feed)
+    this.#keep(feed)
     feed[Symbol.dispose]()
     for (const [key, one] of this.#feeds) if (one === feed) this.#feeds.delete(key)
   }

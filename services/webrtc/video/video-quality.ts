@@ -1,45 +1,52 @@
 import { z } from 'zod'
+import type { Bus } from '#bus/bus.ts'
 import type { Layer } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
 import { type LayerLadder, layerLadder } from '#lib/layer-ladder.ts'
-import type { Mode } from './layer-choice.ts'
+import type { Logger } from '#lib/logger.ts'
+import { MODES, type Mode } from './rate-control.ts'
 
-/** What the sessions of this process share about the quality of the video. */
-export interface Quality {
+/** Video quality settings that all sessions share. */
+export interface VideoQualitySettings {
   readonly ladder: LayerLadder
-  /** What viewers asked for last: the next session begins with it (F04). */
+  /** The mode that a viewer set last: the next session starts with it. */
   mode: Mode
-  /** `1280x720`: of its pictures as vision says, else as large as they should be. */
+  /** Frame size as `1280x720`: the one that vision reports, else the configured one. */
   resolution(layer: Layer): string
-  /** Takes over what `vision/state` says of a layer. */
-  tell(layers: unknown): void
+  /** Takes over the `layers` of `vision/state`. */
+  setReportedSizes(layers: unknown): void
 }
 
-/** The size of each layer's pictures: smaller than usual where the camera is, or where the machine does not keep up. */
-const PictureSize = z.looseObject({ width: z.int().optional(), height: z.int().optional() }).optional()
-const Sizes = z.looseObject({ high: PictureSize, medium: PictureSize, low: PictureSize })
+/** Frame size of each layer: smaller than configured for a smaller camera, or when the machine is overloaded. */
+const FrameSize = z.looseObject({ width: z.int().optional(), height: z.int().optional() }).optional()
+const FrameSizes = z.looseObject({ high: FrameSize, medium: FrameSize, low: FrameSize })
 
-/** `video`: size of the captured picture, and bitrate at best. */
-export function createQuality(video: { width: number; height: number; bitrate_kbps: number }): Quality {
+/** `video`: size of the captured frames, and highest bitrate. */
+export function createVideoQualitySettings(video: {
+  width: number
+  height: number
+  bitrate_kbps: number
+}): VideoQualitySettings {
   const ladder = layerLadder(video.bitrate_kbps * 1000)
-  let told: Partial<Record<Layer, z.infer<typeof PictureSize>>> = {}
+  let reported: z.infer<typeof FrameSizes> = {}
   return {
     ladder,
     mode: 'auto',
-    tell(layers) {
-      told = Sizes.safeParse(layers).data ?? {}
+    setReportedSizes(layers) {
+      reported = FrameSizes.safeParse(layers).data ?? {}
     },
     resolution(layer) {
-      const { width, height } = told[layer] ?? {}
+      const { width, height } = reported[layer] ?? {}
       if (width && height) return `${width}x${height}`
-      const box = ladder[layer]
-      const scale = Math.min(1, box.width / video.width, box.height / video.height)
+      const max = ladder[layer]
+      const scale = Math.min(1, max.width / video.width, max.height / video.height)
       const even = (length: number) => 2 * Math.round((length * scale) / 2)
       return `${even(video.width)}x${even(video.height)}`
     },
   }
 }
 
-/** What the data channel says as `video_quality` (API_CONTRACT 3.3). */
+/** The `video_quality` message of the data channel (docs/relay-protocol.md). */
 export interface VideoQuality {
   tier: Layer
   resolution: string
@@ -52,9 +59,61 @@ export interface VideoQuality {
   mode: 'auto' | 'manual'
 }
 
-/** 4, one less for each limit that is passed; 0 until the first report. `loss` 0..1, `rtt` in ms. API_CONTRACT 3.3. */
-export function barsOf(received: { loss: number; rtt: number | undefined } | undefined): number {
+/** 4, minus one for each threshold exceeded; 0 before the first report. `loss` 0..1, `rtt` in ms. */
+export function signalBars(received: { loss: number; rtt: number | undefined } | undefined): number {
   if (!received) return 0
   const { loss, rtt = 0 } = received
   return 4 - [loss > 0.02, loss > 0.08, rtt > 300, rtt > 600].filter(Boolean).length
+}
+
+interface QualityCommandDeps {
+  bus: Bus
+  log: Logger
+  quality: VideoQualitySettings
+  /** Oldest first. */
+  sessions: () => readonly { readonly id: string; setMode(mode: Mode): void }[]
+}
+
+const COMMAND = 'set_video_quality'
+
+/**
+ * Executes `set_video_quality {mode}` for the session in the command, else for the newest one, and for later sessions. An
+ * unknown mode is refused.
+ */
+export function subscribeQualityCommand({
+  bus,
+  log,
+  quality,
+  sessions,
+}: QualityCommandDeps): Promise<Disposable> {
+  return bus.subscribe(
+    topics.command,
+    ({ id, params, session_id }) => {
+      const mode = parseMode(params)
+      if (mode) {
+        quality.mode = mode
+        const list = sessions()
+        // a session that has ended is not replaced by another
+        const session = session_id === undefined ? list.at(-1) : list.find((one) => one.id === session_id)
+        session?.setMode(mode)
+      }
+      const result = mode ? { success: true, mode } : { success: false, error: refusal(params) }
+      bus
+        .publish(topics.commandResult, { id, name: COMMAND, ...result })
+        .catch((err: unknown) => log.warn({ err }, 'command result not published'))
+    },
+    { name: COMMAND },
+  )
+}
+
+/** Apps send `mode`, older ones `quality` or `tier`. */
+function parseMode(params: Record<string, unknown>): Mode | undefined {
+  const requested = params.mode ?? params.quality ?? params.tier
+  return MODES.find((mode) => typeof requested === 'string' && mode === requested.trim().toLowerCase())
+}
+
+function refusal({ mode: requested, quality, tier }: Record<string, unknown>): string {
+  const mode = requested ?? quality ?? tier
+  const problem = mode === undefined ? 'no mode' : `unknown mode ${JSON.stringify(mode).slice(0, 40)}`
+  return `${problem}: one of ${MODES.join(', ')} is needed`
 }

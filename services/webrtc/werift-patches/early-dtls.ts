@@ -1,16 +1,16 @@
 import type { RTCDtlsTransport } from 'werift'
 
-/** Parts of a ClientHello. */
+/** Records of one ClientHello, at most. */
 const MAX_EARLY = 8
-/** Of a record: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
-const HEADER = 13
+/** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
+const HEADER_LENGTH = 13
 
 /**
- * Keeps the DTLS records that arrive before werift listens for them, and hands them over then. The viewer says its
- * ClientHello as soon as its side of ICE is done; werift 0.25.2 makes its DTLS end only when its own side is, up to 20 ms
- * later, and so would wait for the repetition: 50 to 100 ms of every connect.
+ * Buffers the DTLS records that arrive before werift listens for them, and replays them then. The viewer sends its
+ * ClientHello as soon as its side of ICE is connected; werift 0.25.2 starts DTLS only when its own side is, up to 20 ms
+ * later, and would wait for the retransmission: 50 to 100 ms of every connection setup.
  */
-export function keepEarlyDtls(transport: RTCDtlsTransport): void {
+export function bufferEarlyDtls(transport: RTCDtlsTransport): void {
   const { connection } = transport.iceTransport
   const early: Buffer[] = []
   const listening = connection.onData.subscribe((data) => {
@@ -18,16 +18,16 @@ export function keepEarlyDtls(transport: RTCDtlsTransport): void {
   })
   transport.onStateChange.once(() => {
     listening.unSubscribe()
-    // by then the end that `connecting` announces has been made
+    // `connecting` is announced just before werift subscribes
     queueMicrotask(() => {
       for (const data of early.splice(0)) connection.onData.execute(data)
     })
   })
 }
 
-/** A repetition has a record number of its own. Handed over as well, it would begin werift's handshake anew. */
+/** A retransmission has its own record number. Replayed as well, it would restart werift's handshake. */
 function repeats(one: Buffer, other: Buffer): boolean {
-  return one.subarray(HEADER).equals(other.subarray(HEADER))
+  return one.subarray(HEADER_LENGTH).equals(other.subarray(HEADER_LENGTH))
 }
 
 /** RFC 7983 §7. */

@@ -1,20 +1,20 @@
 import type { RTCPeerConnection } from 'werift'
 
-/** What is private in werift's RTCSctpTransport. */
-interface Insides {
+/** Private members of werift's RTCSctpTransport. */
+interface Internals {
   datachannelReceive(streamId: number, protocol: number, data: Buffer): Promise<void>
 }
 
 /**
- * Keeps a viewer's bad data channel message its own affair. werift 0.25.2 (transport/sctp.js) reads messages in an async
- * listener that rejects on what it does not expect, an acknowledgement for a channel that is not there for one, and
- * nobody catches that: it would end the process, and with it every other session.
+ * Drops malformed data channel messages. werift 0.25.2 (transport/sctp.js) parses them in an async listener that rejects
+ * on unexpected input, such as an acknowledgement of an unknown channel; the unhandled rejection would end the process
+ * and every other session.
  */
 export function guardMessages(pc: RTCPeerConnection): void {
   const transport = pc.sctpTransport
-  if (!transport) throw new Error('no data channel yet')
+  if (!transport) throw new Error('create a data channel first')
   const { onReceive } = transport.sctp
-  const { datachannelReceive } = transport as unknown as Insides
+  const { datachannelReceive } = transport as unknown as Internals
   onReceive.allUnsubscribe()
   onReceive.subscribe((streamId, protocol, data) => {
     datachannelReceive(streamId, protocol, data).catch(() => undefined) // dropped

@@ -1,10 +1,10 @@
 import { isGathering } from '../ice/gathering.ts'
 
 /**
- * Was this rejection or exception, which nobody has caught, born inside werift? It starts promises that it never looks
- * after (lookups, sends on a socket that is gone, checks of a closed peer), and each would end the process, all sessions
- * included. The stack decides: the frame nearest to the error must be werift's, with none of our code in between. An error
- * without any frame but Node's, such as a failed look-up, counts when it was begun by a peer that gathers.
+ * Whether an unhandled rejection or exception comes from werift. werift starts promises that it never handles (DNS
+ * lookups, sends on a closed socket, checks of a closed peer), and each would end the process and all sessions. The stack
+ * decides: the nearest frame must be werift's. An error with frames of Node only, such as a failed lookup, counts when a
+ * gathering started it.
  */
 export function isWeriftFault(err: unknown): boolean {
   if (!(err instanceof Error)) return false

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { lossOf } from '#services/webrtc/congestion/congestion-controller.ts'
 import { Estimator } from '#services/webrtc/congestion/estimator.ts'
 import { mulberry, simulate } from './simulated-link.ts'
 
 const LAN = 50_000_000
-const BOUNDS = { start: 600_000, least: 150_000, most: 1_950_000 }
+const BOUNDS = { start: 600_000, min: 150_000, max: 1_950_000 }
 
 test('on a clean LAN it begins at 600 kbit/s at most and carries 1500 within 5 s', () => {
   const link = simulate({ rate: () => LAN })
@@ -68,14 +67,10 @@ test('whatever the link does, the estimate is finite and within its bounds', () 
       const rate = (now: number) => rates[Math.floor(now / 1_000) % rates.length] ?? 1_000_000
       const { history, run } = simulate({ rate, loss, jitter }, mulberry(seed))
       run(6_000)
-      return history.every(({ target }) => target >= BOUNDS.least && target <= BOUNDS.most)
+      return history.every(({ target }) => target >= BOUNDS.min && target <= BOUNDS.max)
     }),
     { numRuns: 30 },
   )
-})
-
-test('a receiver report’s loss of 0, 1, 2 and 255 is that many of 256 (F05)', () => {
-  assert.deepEqual([0, 1, 2, 255].map(lossOf), [0, 1 / 256, 2 / 256, 255 / 256])
 })
 
 test('with receiver reports alone a clean way is climbed, and a growing round trip is heeded', () => {
@@ -83,7 +78,7 @@ test('with receiver reports alone a clean way is climbed, and a growing round tr
   let now = 0
   const report = (loss: number, rtt: number, times: number) => {
     for (let i = 0; i < times; i++, now += 1_000) {
-      estimator.report({ loss, rtt, sent: estimator.target * 0.8 }, now)
+      estimator.receiverReport({ loss, rtt, sent: estimator.target * 0.8 }, now)
     }
   }
   report(0, 20, 20)

@@ -11,7 +11,7 @@ function openPacer(t: TestContext, { rate = 1_500_000, congested = false } = {})
   const pacer = new Pacer({
     rate: () => rate,
     congested: () => congested,
-    dropped: () => dropped++,
+    onDropped: () => dropped++,
     now: () => now,
   })
   return {
@@ -73,5 +73,5 @@ test('a picture that waited through a stall is dropped with what follows, once',
   one.pass(20)
   assert.ok(one.left.length > length, 'what has begun is ended')
   assert.equal(one.dropped, 1)
-  assert.equal(one.pacer.waiting, 0)
+  assert.equal(one.pacer.queuedBytes, 0)
 })

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { createSilence } from '#services/webrtc/rtp/silent-audio.ts'
-import { createKeyframeRequests } from '#services/webrtc/video/keyframe-requests.ts'
+import { createSilentAudio } from '#services/webrtc/rtp/silent-audio.ts'
+import { KeyframeRequests } from '#services/webrtc/video/layer-feed.ts'
 import { fakeClock } from '#test/helpers/fake-clock.ts'
 
 test('keyframe requests: the first at once, one more for all that follow, none when a keyframe has arrived', (t) => {
   const clock = fakeClock(t)
   let asked = 0
-  using requests = createKeyframeRequests(() => asked++, 50)
+  using requests = new KeyframeRequests(() => asked++, 50)
   for (let i = 0; i < 10; i++) requests.request()
   assert.equal(asked, 1)
   clock.advance(49)
@@ -17,14 +17,14 @@ test('keyframe requests: the first at once, one more for all that follow, none w
   clock.advance(100)
   for (let i = 0; i < 10; i++) requests.request()
   assert.equal(asked, 3)
-  requests.arrived()
+  requests.keyframeArrived()
   clock.advance(100)
   assert.equal(asked, 3)
 })
 
 test('silence is one packet every 20 ms, without bursts after a stall', (t) => {
   const clock = fakeClock(t)
-  using silence = createSilence()
+  using silence = createSilentAudio()
   const packets: { at: number; timestamp: number }[] = []
   const listening = silence.listen({
     audio(payload, timestamp) {

@@ -1,7 +1,6 @@
 import { Estimator } from '#services/webrtc/congestion/estimator.ts'
-import { Prober } from '#services/webrtc/congestion/prober.ts'
-import { type Probe, SentPackets } from '#services/webrtc/congestion/sent-packets.ts'
-import type { Arrival } from '#services/webrtc/congestion/transport-feedback.ts'
+import { type PacketArrival, type Probe, SentPackets } from '#services/webrtc/congestion/sent-packets.ts'
+import { Prober } from '#services/webrtc/video/rate-control.ts'
 
 /** A bottleneck: a token bucket with a queue, in simulated time. */
 export interface LinkOptions {
@@ -28,9 +27,9 @@ const STEP = 5
 
 /** One viewer behind a simulated link: video at 15 pictures a second that follows the estimate, padding when asked. */
 export function simulate(options: LinkOptions, random = mulberry(7)) {
-  const most = 1_950_000
-  const estimator = new Estimator({ start: 600_000, least: 150_000, most })
-  const prober = new Prober(most)
+  const max = 1_950_000
+  const estimator = new Estimator({ start: 600_000, min: 150_000, max })
+  const prober = new Prober(max)
   const sent = new SentPackets()
   const { rate, delay = 10, queue = 600, loss = 0, mute = false, video = 1_500_000, jitter = 0 } = options
   let free = 0 // when the bottleneck has sent all that waits
@@ -38,7 +37,7 @@ export function simulate(options: LinkOptions, random = mulberry(7)) {
   let nextFrame = 0
   let nextFeedback = FEEDBACK
   let probing: { probe: Probe; left: number; every: number; at: number } | undefined
-  let inFlight: Arrival[] = []
+  let inFlight: PacketArrival[] = []
   const history: { at: number; target: number; queue: number }[] = []
 
   const send = (size: number, probe?: Probe) => {
@@ -61,7 +60,7 @@ export function simulate(options: LinkOptions, random = mulberry(7)) {
     const known = due.filter(({ at, sequence }) => at !== undefined || sequence < newest)
     inFlight = inFlight.filter((one) => !known.includes(one))
     if (mute || known.length === 0) return
-    estimator.feedback(sent.settle(known.toSorted((a, b) => a.sequence - b.sequence)), now)
+    estimator.transportFeedback(sent.acknowledge(known.toSorted((a, b) => a.sequence - b.sequence)), now)
     const at = prober.next(estimator, now)
     if (at) {
       const packets = Math.max(8, Math.ceil((at * 80) / 8_000 / PACKET))

@@ -5,7 +5,7 @@ import { collect } from '#test/helpers/collect.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('the log tells a session from its request to its end, and the figures agree', async (t) => {
+test('the log shows a session from request to close, and the metrics agree', async (t) => {
   const { bus, camera, logged, metrics } = await startRobot(t, {}, { watch: 100, report: 100 })
   camera.roll()
   const states = await collect(bus, topics.serviceState, { service: 'webrtc' })
@@ -27,15 +27,19 @@ test('the log tells a session from its request to its end, and the figures agree
   await closed.next({ within: 10_000 })
 
   const lines = logged.filter(({ session_id }) => session_id === 'one')
-  const told = lines.filter(({ level }) => level === 'info').map(({ msg }) => msg)
-  assert.deepEqual(told, [
-    ...['video requested', 'session offered', 'session answered', 'session connected'],
-    ...['first picture sent', 'session closed'],
+  const messages = lines.filter(({ level }) => level === 'info').map(({ msg }) => msg)
+  assert.deepEqual(messages, [
+    'video requested',
+    'session offered',
+    'session answered',
+    'session connected',
+    'first frame sent',
+    'session closed',
   ])
   const last = lines.find(({ msg }) => msg === 'session closed')
   assert.equal(last?.by, 'viewer')
   assert.equal(last?.from, 'connected')
-  assert.match(String(last?.path), /^host \S+ > \S+ \S+$/)
+  assert.match(String(last?.candidate_pair), /^host \S+ > \S+ \S+$/)
   for (const key of ['ms', 'connected_ms', 'packets', 'bytes']) assert.ok(Number(last?.[key]) > 0, key)
   assert.ok(Number(last?.connected_ms) <= Number(last?.ms))
 

@@ -5,44 +5,41 @@ import { topics } from '#bus/topics.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { openCommands } from '#services/webrtc/control/commands.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
-import { createSilence } from '#services/webrtc/rtp/silent-audio.ts'
+import { createSilentAudio } from '#services/webrtc/rtp/silent-audio.ts'
 import { Sessions } from '#services/webrtc/session/sessions.ts'
 import { TIMINGS } from '#services/webrtc/session/timings.ts'
 import { openVideoLayers } from '#services/webrtc/video/video-layers.ts'
-import { createQuality } from '#services/webrtc/video/video-quality.ts'
+import { createVideoQualitySettings } from '#services/webrtc/video/video-quality.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 test('a close while the offer is being made wins: nothing is sent (P6, C11)', async (t) => {
   const { connect, log } = await memoryBus(t)
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
-  using tally = createEventCounter(log, 'discarded')
-  const metrics = createMetrics(new Registry(), { tally, sessions: () => [] })
-  using silence = createSilence()
-  await using layers = await openVideoLayers({ bus, log, tally, metrics })
-  using commands = await openCommands({ bus, log, tally })
+  using discarded = createEventCounter(log, 'discarded')
+  const metrics = createMetrics(new Registry(), { discarded })
+  using audio = createSilentAudio()
+  await using layers = await openVideoLayers({ bus, log, discarded, metrics })
+  using commands = await openCommands({ bus, log, tally: discarded })
   await using sessions = new Sessions({
     maxConnections: 2,
     ownServers: [],
     peer: {
-      policy: 'all',
-      portRange: null,
-      additionalHostAddresses: [],
-      tlsInsecure: false,
+      ice: { policy: 'all', portRange: null, additionalHostAddresses: [], tlsInsecure: false },
       bitrate: 1_500_000,
       codec: 'h264',
     },
     deps: {
       bus,
       log,
-      tally,
+      discarded,
       metrics,
       layers,
-      silence,
+      audio,
       commands,
       timings: TIMINGS,
-      quality: createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 }),
-      changed: () => undefined,
+      quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),
+      onChanged: () => undefined,
     },
   })
   const [offers, closed] = await Promise.all([

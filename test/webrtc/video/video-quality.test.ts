@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { barsOf, createQuality } from '#services/webrtc/video/video-quality.ts'
+import { createVideoQualitySettings, signalBars } from '#services/webrtc/video/video-quality.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
@@ -104,28 +104,28 @@ test('bars are four, one less for each limit passed, and none before the first r
       { loss: 0.03, rtt: 20 },
       { loss: 0.09, rtt: 301 },
       { loss: 0.09, rtt: 601 },
-    ].map(barsOf),
+    ].map(signalBars),
     [0, 4, 3, 1, 0],
   )
 })
 
 test('resolutions keep the picture’s shape and are never larger than it', () => {
-  const wide = createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 })
-  const square = createQuality({ width: 640, height: 640, bitrate_kbps: 1500 })
+  const wide = createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 })
+  const square = createVideoQualitySettings({ width: 640, height: 640, bitrate_kbps: 1500 })
   assert.deepEqual([wide.resolution('low'), wide.resolution('high')], ['640x360', '1280x720'])
   assert.deepEqual([square.resolution('low'), square.resolution('high')], ['360x360', '640x640'])
 })
 
 test('a layer that vision makes smaller is told as it is', () => {
-  const quality = createQuality({ width: 1280, height: 720, bitrate_kbps: 1500 })
-  quality.tell({
+  const quality = createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 })
+  quality.setReportedSizes({
     high: { wanted: 1, width: 960, height: 540 },
     'high/vp8': { wanted: 1 },
     low: { wanted: 1 },
   })
   assert.deepEqual([quality.resolution('high'), quality.resolution('low')], ['960x540', '640x360'])
   for (const nonsense of [undefined, null, 7, { high: 'wide' }]) {
-    quality.tell(nonsense)
+    quality.setReportedSizes(nonsense)
     assert.equal(quality.resolution('high'), '1280x720')
   }
 })

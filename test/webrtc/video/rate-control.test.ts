@@ -3,7 +3,7 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { LAYERS } from '#bus/messages.ts'
 import { layerLadder } from '#lib/layer-ladder.ts'
-import { LayerChoice, type Mode } from '#services/webrtc/video/layer-choice.ts'
+import { LayerChoice, type Mode } from '#services/webrtc/video/rate-control.ts'
 
 const LADDER = layerLadder(1_500_000)
 const choose = (mode: Mode = 'auto') => new LayerChoice(LADDER, mode)
