@@ -15,15 +15,20 @@ export async function runDoctor(
   args: string[] = ['--json'],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; output: string; report: Output }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number | null; output: string }>()
+  const { promise, resolve } = Promise.withResolvers<{
+    code: number | null
+    stdout: string
+    stderr: string
+  }>()
   const child = execFile(
     process.execPath,
     ['doctor', '--config', config, ...args],
     { cwd: PROJECT_ROOT, env: { ...process.env, RELAY_URL: '', ...env }, timeout: 90_000 },
-    (_err, stdout, stderr) => resolve({ code: child.exitCode, output: stdout + stderr }),
+    (_err, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
   )
-  const { code, output } = await promise
-  return { code, output, report: args.includes('--json') ? JSON.parse(output) : { ok: false, findings: [] } }
+  const { code, stdout, stderr } = await promise
+  const report = args.includes('--json') ? JSON.parse(stdout) : { ok: false, findings: [] }
+  return { code, output: stdout + stderr, report }
 }
 
 /** Writes a config file of these sections and returns its path. */
