@@ -102,7 +102,7 @@ test('NAME_FILE names a file that holds the value; a variable that is set wins o
   assert.throws(
     () => idOf({ ID_FILE: '/nowhere/id' }),
     (err) =>
-      err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot read file \(ENOENT\)/.test(err.message),
+      err instanceof ConfigError && /ID_FILE: \/nowhere\/id cannot be read \(ENOENT\)/.test(err.message),
   )
 })
 

@@ -1,0 +1,51 @@
+/** Central files, each with the tests that have to notice a fault in it. */
+export const TARGETS: readonly { file: string; tests: readonly string[] }[] = [
+  { file: 'bus/access-unit.ts', tests: ['test/bus/access-unit.test.ts'] },
+  { file: 'bus/topic.ts', tests: ['test/bus/topic.test.ts'] },
+  { file: 'lib/atomic-file.ts', tests: ['test/lib/atomic-file.test.ts'] },
+  { file: 'lib/backoff.ts', tests: ['test/lib/backoff.test.ts'] },
+  { file: 'lib/config.ts', tests: ['test/lib/config.test.ts'] },
+  { file: 'lib/redact.ts', tests: ['test/lib/redact.test.ts'] },
+  {
+    file: 'commands/drive/motor-guard.ts',
+    tests: ['test/commands/drive/motor-guard.test.ts', 'test/commands/drive/motor-silence.test.ts'],
+  },
+  {
+    file: 'services/relay-bridge/protocol/event-encoder.ts',
+    tests: ['test/relay-bridge/protocol/event-encoder.test.ts'],
+  },
+  {
+    file: 'services/relay-bridge/outbox/outbox-store.ts',
+    tests: ['test/relay-bridge/outbox/outbox-store.test.ts'],
+  },
+  {
+    file: 'services/relay-bridge/outbox/outbox-sender.ts',
+    tests: ['test/relay-bridge/outbox/outbox.test.ts'],
+  },
+  {
+    file: 'services/relay-bridge/connection/retry-schedule.ts',
+    tests: ['test/relay-bridge/connection/retry-schedule.test.ts'],
+  },
+  { file: 'broker/auth/login-throttle.ts', tests: ['test/broker/limits/limits.test.ts'] },
+  { file: 'broker/limits/connection-limiter.ts', tests: ['test/broker/limits/limits.test.ts'] },
+  { file: 'services/webrtc/congestion/estimator.ts', tests: ['test/webrtc/congestion/estimator.test.ts'] },
+  { file: 'services/webrtc/video/layer-choice.ts', tests: ['test/webrtc/video/layer-choice.test.ts'] },
+  { file: 'services/vision/track/tracker.ts', tests: ['test/vision/track/tracker.test.ts'] },
+  { file: 'services/vision/track/associate.ts', tests: ['test/vision/track/tracker.test.ts'] },
+  { file: 'services/vision/detect/nms.ts', tests: ['test/vision/detect/nms.test.ts'] },
+  {
+    file: 'services/vision/encode/overload-control.ts',
+    tests: ['test/vision/encode/overload-control.test.ts'],
+  },
+  {
+    file: 'services/vision/overlay/overlay.ts',
+    tests: ['test/vision/overlay/overlay.test.ts', 'test/vision/overlay/golden.test.ts'],
+  },
+  { file: 'doctor/machine-check.ts', tests: ['test/doctor/checks.test.ts'] },
+]
+
+/** Faults that were chosen by hand, by the code that they replace. */
+export const DECIDED: readonly { file: string; find: string; replace: string }[] = []
+
+/** Generated faults that change nothing that is promised, each with its reason. `text` is the line before the change, trimmed. */
+export const ACCEPTED: readonly { file: string; text: string; replace: string; reason: string }[] = []
