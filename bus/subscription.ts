@@ -1,4 +1,4 @@
-import type { MqttClient } from 'mqtt'
+import type { ISubscriptionMap, MqttClient } from 'mqtt'
 
 /** Subscribes and resolves after the SUBACK, however long it takes. If the connection is lost before, it retries on the next one. */
 export async function requestSubscription(
@@ -7,7 +7,8 @@ export async function requestSubscription(
 ): Promise<void> {
   for (;;) {
     try {
-      await client.subscribeAsync(filter, { qos })
+      // without `resubscribe` MQTT.js reports success at once, with no SUBACK, for a filter that it has requested before
+      await client.subscribeAsync({ [filter]: { qos }, resubscribe: true } as ISubscriptionMap)
       return
     } catch (err) {
       if (isDenied(err)) throw new Error(`subscription to ${filter} denied; check the rights of this user`)
