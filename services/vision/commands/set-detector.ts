@@ -1,11 +1,11 @@
-import { realpath } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Command } from '#bus/messages.ts'
 import { DetectorSection } from '../config.ts'
 import type { Detector } from '../detect/detector.ts'
 import { KNOWN_NAMES } from '../detect/names.ts'
 import { type CommandHandler, paramsOf } from './commands.ts'
+import { isFileWithin } from './file-access.ts'
 
 interface SetDetectorOptions {
   detector: Detector
@@ -45,15 +45,12 @@ export function setDetector({ detector, configured, dataDir }: SetDetectorOption
   }
 }
 
-/** Throws a {@link ContractError} for a file in another folder, or a missing one. */
+/**
+ * Throws a {@link ContractError} unless the file is in one of the folders of models. Files elsewhere are not accessed, and
+ * a missing file has the same error as one behind a symbolic link that leads out: the answer does not show what exists.
+ */
 async function checkFolder(path: string, dataDir: string): Promise<void> {
-  const folders = await Promise.all(['models', join(dataDir, 'models')].map(real))
-  const file = await real(path)
-  if (file === undefined) throw new ContractError(`${path}: not found`)
-  const inside = folders.some((folder) => folder !== undefined && file.startsWith(folder + sep))
-  if (!inside) throw new ContractError(`${path}: models must lie in models/ or in models/ of data_dir`)
-}
-
-async function real(path: string): Promise<string | undefined> {
-  return await realpath(path).catch(() => undefined)
+  if (!(await isFileWithin(path, ['models', join(dataDir, 'models')]))) {
+    throw new ContractError(`${path}: no such file in models/ or in models/ of data_dir`)
+  }
 }

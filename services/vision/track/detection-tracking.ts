@@ -6,7 +6,7 @@ import type { DetectorSection, VisionSection } from '../config.ts'
 import type { Candidate } from '../detect/nms.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
 import { toEpoch } from '../frame/wall-clock.ts'
-import { createDetectionEvents } from './detection-events.ts'
+import { DetectionEvents } from './detection-events.ts'
 import type { Profiles } from './profiles.ts'
 import { TrackEvents } from './track-events.ts'
 import { Tracker } from './tracker.ts'
@@ -26,14 +26,14 @@ export class DetectionTracking implements Disposable {
   readonly #bus: Bus
   readonly #tracker: Tracker
   readonly #trackEvents: TrackEvents
-  readonly #publishEvents: ReturnType<typeof createDetectionEvents>
+  readonly #detectionEvents: DetectionEvents
   #labels: readonly string[] = []
   #timer: NodeJS.Timeout | undefined
 
   constructor({ bus, zones, profiles, settings }: DetectionTrackingOptions) {
     this.#bus = bus
     this.#tracker = new Tracker(thresholdsOf(settings), zones)
-    this.#publishEvents = createDetectionEvents(bus, profiles)
+    this.#detectionEvents = new DetectionEvents(bus, profiles)
     this.#trackEvents = new TrackEvents({
       toEpoch,
       publish: (event) => void bus.publish(topics.track, event).catch(() => {}), // the bus logs it
@@ -54,8 +54,7 @@ export class DetectionTracking implements Disposable {
   }
 
   start(): void {
-    const expire = () => this.#trackEvents.end(this.#tracker.expire(performance.now()))
-    this.#timer = setInterval(expire, EXPIRE_INTERVAL_MS).unref()
+    this.#timer = setInterval(() => this.#expire(), EXPIRE_INTERVAL_MS).unref()
   }
 
   /** Adds an inference. */
@@ -72,7 +71,8 @@ export class DetectionTracking implements Disposable {
       }))
     this.#trackEvents.end(ended)
     this.#trackEvents.update(this.#tracker.tracks, at)
-    this.#publishEvents(objects)
+    this.#detectionEvents.detected(objects)
+    this.#reportLost()
     void this.#bus.publish(topics.detections, {
       frame: index,
       captured_at: Math.round(toEpoch(at)),
@@ -94,6 +94,15 @@ export class DetectionTracking implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
     this.#trackEvents.end(this.#tracker.clear())
+  }
+
+  #expire(): void {
+    this.#trackEvents.end(this.#tracker.expire(performance.now()))
+    this.#reportLost()
+  }
+
+  #reportLost(): void {
+    this.#detectionEvents.tracked(new Set(this.#tracker.tracks.map(({ label }) => label)))
   }
 
   #visible(at: number) {
