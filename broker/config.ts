@@ -43,6 +43,10 @@ export const BrokerSection = z
     port: port.default(1883),
     /** MQTT over WebSocket on the same address. */
     ws_port: port.nullable().default(null),
+    /** Origins of pages that may connect by WebSocket, beside pages of the same host. */
+    ws_origins: z
+      .array(z.string().regex(/^https?:\/\/[^/]+$/, 'an origin such as https://dashboard.example'))
+      .default([]),
     listeners: z.array(Listener).max(16).default([]),
     users_file: z.string().min(1).default('configs/broker.yaml'),
     limits: Limits,

@@ -88,13 +88,15 @@ async function openListeners(
   mqtt: Broker,
   { section, sockets, log }: { section: BrokerSection; sockets: Set<Socket>; log: Logger },
 ): Promise<OpenListener[]> {
-  const { limits } = section
+  const { limits, ws_origins: origins } = section
   const maxBytes = limits.max_packet_bytes
   const limiter = new ConnectionLimiter(limits, mqtt.counters)
   const onConnection = (incoming: Incoming) => serveConnection(mqtt, incoming, maxBytes)
   const opened: OpenListener[] = []
   for (const listener of configuredListeners(section)) {
-    const open = stack.use(await openListener(listener, { limiter, maxBytes, sockets, onConnection }))
+    const open = stack.use(
+      await openListener(listener, { limiter, maxBytes, origins, sockets, onConnection }),
+    )
     logListener(listener, open.port, log)
     opened.push(open)
   }

@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -10,6 +10,7 @@ import {
 import { createWebSocketStream, WebSocketServer } from 'ws'
 import { readConfiguredFile } from '#lib/configured-file.ts'
 import { listen } from '#lib/http/listen.ts'
+import { rejectedOrigin } from '#lib/http/request-origin.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import { plainAddress } from '../auth/peer-address.ts'
 import { isOpenTo, isTls, type Listener } from '../config.ts'
@@ -20,6 +21,8 @@ interface ListenDeps {
   limiter: ConnectionLimiter
   /** Largest WebSocket frame [bytes]. */
   maxBytes: number
+  /** Pages that may connect by WebSocket, beside pages of the same host. */
+  origins: readonly string[]
   /** Open sockets, to be destroyed when the broker stops. */
   sockets: Set<Socket>
   onConnection(incoming: Incoming): void
@@ -66,7 +69,7 @@ function createServerFor(config: Listener, deps: ListenDeps): Server {
   // before all other listeners, so that a rejected connection costs nothing
   server.prependListener('connection', (socket: Socket) => admit(socket, deps))
   if (type === 'ws' || type === 'wss') {
-    acceptWebSockets(server as HttpServer, deps.maxBytes, accept)
+    acceptWebSockets(server as HttpServer, deps, accept)
   } else {
     const event = type === 'mqtts' ? 'secureConnection' : 'connection'
     server.on(event, (socket: Socket) => {
@@ -108,13 +111,14 @@ function admit(socket: Socket, { limiter, sockets }: ListenDeps): void {
 
 function acceptWebSockets(
   server: HttpServer,
-  maxPayload: number,
+  { maxBytes, origins }: ListenDeps,
   accept: (stream: Duplex, socket: Socket) => void,
 ): void {
   const sockets = new WebSocketServer({
     server,
-    maxPayload,
+    maxPayload: maxBytes,
     perMessageDeflate: false,
+    verifyClient: ({ req }: { req: IncomingMessage }) => !rejectedOrigin(req, { origins, anyPort: true }),
     // [MQTT-6.0.0-3]; older clients request mqttv3.1
     handleProtocols: (protocols) => ['mqtt', 'mqttv3.1'].find((name) => protocols.has(name)) ?? false,
   })

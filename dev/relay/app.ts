@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
 import { type Frame, isObject, parseJson, text, without } from './frame.ts'
-import type { Hub } from './hub.ts'
+import type { AppConnection, Hub } from './hub.ts'
 import { sendFrame } from './ws-send.ts'
 
-/** Characters that an app may send in one frame (API_CONTRACT 0). */
-const MAX_MESSAGE = 1_048_576
+/** Longest message of an app, in characters (docs/relay-protocol.md, limits). */
+const MAX_MESSAGE_LENGTH = 1_048_576
 
-/** One connection of an app. */
-export class App {
+/** Connection of an app. */
+export class App implements AppConnection {
   readonly deviceId: string
   readonly #hub: Hub
   readonly #socket: WebSocket
   #sessionId: string | undefined
-  /** Hello, then pings, are due. */
+  /** For the hello, then for each ping. */
   #deadline: NodeJS.Timeout
-  #ended = false
+  #isEnded = false
   readonly #handlers = new Map<string, (frame: Frame, sessionId: string) => void>([
     ['ping', () => this.#ping()],
-    ['webrtc_request', (_frame, sessionId) => this.#request(sessionId)],
+    ['webrtc_request', (_frame, sessionId) => this.#requestVideo(sessionId)],
     ['webrtc_answer', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_ice', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_close', (frame, sessionId) => this.#close(frame, sessionId)],
@@ -35,9 +35,8 @@ export class App {
     hub.apps.add(this)
   }
 
-  /** It has said hello. */
-  get ready(): boolean {
-    return this.#sessionId !== undefined
+  get sessionId(): string | undefined {
+    return this.#sessionId
   }
 
   send(frame: Frame): void {
@@ -46,14 +45,15 @@ export class App {
 
   #received(data: RawData, isBinary: boolean): void {
     const line = data.toString()
-    const frame = isBinary || line.length > MAX_MESSAGE ? undefined : parseJson(line)?.value
-    if (line.length > MAX_MESSAGE) this.#refuse('MESSAGE_TOO_LARGE', 'at most 1 MiB in one message')
-    else if (!isObject(frame)) this.#refuse('INVALID_MESSAGE', 'expected a JSON object')
+    const isTooLong = line.length > MAX_MESSAGE_LENGTH
+    const frame = isBinary || isTooLong ? undefined : parseJson(line)?.value
+    if (isTooLong) this.#reject('MESSAGE_TOO_LARGE', 'a message may have 1 MiB at most')
+    else if (!isObject(frame)) this.#reject('INVALID_MESSAGE', 'expected a JSON object')
     else if (frame.type === 'session_hello') this.#hello(frame)
     else if (this.#sessionId !== undefined) this.#handle(frame, this.#sessionId)
   }
 
-  #refuse(code: string, message: string): void {
+  #reject(code: string, message: string): void {
     this.send({ type: 'error', code, message })
   }
 
@@ -62,17 +62,17 @@ export class App {
     const { singleApp } = this.#hub.options
     const sessionId = text(frame, 'session_id') || randomUUID()
     for (const other of this.#hub.apps) {
-      const same = other.#sessionId === sessionId || singleApp
-      if (other !== this && other.deviceId === this.deviceId && same) other.#supersede()
+      const isSame = other.sessionId === sessionId || singleApp
+      if (other !== this && other.deviceId === this.deviceId && isSame) other.supersede()
     }
-    // with an id used again, nothing of its earlier session passes until it asks for video (API_CONTRACT 8)
+    // a reused id must not receive frames of its earlier session before it requests video
     if (this.#hub.routes.get(sessionId)?.deviceId === this.deviceId) this.#hub.routes.delete(sessionId)
     this.#sessionId = sessionId
     this.#expectPing()
     this.send({ type: 'session_ack', session_id: sessionId, device_id: this.deviceId })
     this.send({ type: 'auth_result', success: true })
     this.send(this.#hub.robotStatus(this.deviceId))
-    const { networkState, battery } = this.#hub.latest(this.deviceId)
+    const { networkState, battery } = this.#hub.stateOf(this.deviceId)
     if (networkState) this.send({ ...networkState, retained: true })
     if (battery) this.send({ type: 'battery_snapshot', level: battery.level })
     this.#robot?.send({ type: 'user_connected', user_id: text(frame, 'user_id') ?? 'local' })
@@ -93,7 +93,7 @@ export class App {
     this.send({ type: 'pong' })
   }
 
-  /** A missing id is stamped; another one than the socket's goes nowhere (API_CONTRACT 4.3, P11). */
+  /** A missing id is added; a frame with the id of another session is dropped (docs/relay-protocol.md, sessions). */
   #signal(frame: Frame, sessionId: string): void {
     if (isOfSession(frame, sessionId) && this.#hub.routes.has(sessionId))
       this.#robot?.send({ ...frame, session_id: sessionId })
@@ -104,14 +104,14 @@ export class App {
   }
 
   #leave(): void {
-    this.#end('client_closing')
+    this.#endSession('client_closing')
     this.#socket.close(1000)
   }
 
-  #request(sessionId: string): void {
+  #requestVideo(sessionId: string): void {
     const robot = this.#robot
     if (!robot) {
-      this.#refuse('DEVICE_OFFLINE', 'the robot is not connected')
+      this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
       return
     }
     const { iceServers } = this.#hub.options
@@ -123,48 +123,48 @@ export class App {
   #command(frame: Frame): void {
     const robot = this.#robot
     const { timestamp } = frame
-    const late = typeof timestamp === 'number' && Date.now() - timestamp > this.#hub.options.times.stale
-    if (!robot) this.#refuse('DEVICE_OFFLINE', 'the robot is not connected')
-    else if (late) this.#refuse('STALE_COMMAND', `${String(frame.command)} is too old`)
+    const isStale = typeof timestamp === 'number' && Date.now() - timestamp > this.#hub.options.times.stale
+    if (!robot) this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
+    else if (isStale) this.#reject('STALE_COMMAND', `${String(frame.command)} is too old`)
     else robot.send(without(frame, 'device_id', 'target_device'))
   }
 
   #expectPing(): void {
     clearTimeout(this.#deadline)
     this.#deadline = setTimeout(() => {
-      this.#end('heartbeat_timeout')
+      this.#endSession('heartbeat_timeout')
       this.#socket.close(4002, 'heartbeat timeout')
     }, this.#hub.options.times.appPing)
   }
 
-  #supersede(): void {
-    this.#end('superseded')
+  supersede(): void {
+    this.#endSession('superseded')
     this.#socket.close(4003, 'superseded')
   }
 
-  /** The robot is told that this app's session is over. */
-  #end(reason: string): void {
-    if (this.#ended || this.#sessionId === undefined) return
-    this.#ended = true
+  /** Notifies the robot that this app's session has ended. */
+  #endSession(reason: string): void {
+    if (this.#isEnded || this.#sessionId === undefined) return
+    this.#isEnded = true
     if (this.#hub.routes.get(this.#sessionId) === this) this.#hub.routes.delete(this.#sessionId)
     this.#robot?.send({ type: 'session_ended', session_id: this.#sessionId, reason })
   }
 
-  /** The robot hears nothing of an app that just vanished, until the grace is over (API_CONTRACT 8). */
+  /** The robot is notified of an app that disconnected without a close message after a grace period only. */
   #closed(): void {
     clearTimeout(this.#deadline)
     this.#hub.apps.delete(this)
     if (this.#sessionId === undefined) return
-    this.#hub.latest(this.deviceId).left = this
-    setTimeout(() => this.#gone(), this.#hub.options.times.appGrace).unref()
+    this.#hub.stateOf(this.deviceId).lastDisconnectedApp = this
+    setTimeout(() => this.#graceEnded(), this.#hub.options.times.appGrace).unref()
   }
 
-  #gone(): void {
+  #graceEnded(): void {
     const { apps, routes } = this.#hub
     const sessionId = this.#sessionId ?? ''
     if (routes.get(sessionId) === this) this.#hub.endSession(sessionId, this.deviceId, 'app gone')
-    const present = [...apps].some((app) => app.ready && app.deviceId === this.deviceId)
-    if (present || this.#hub.latest(this.deviceId).left !== this) return
+    const hasApp = [...apps].some((app) => app.sessionId !== undefined && app.deviceId === this.deviceId)
+    if (hasApp || this.#hub.stateOf(this.deviceId).lastDisconnectedApp !== this) return
     this.#robot?.send({ type: 'user_disconnected', user_id: 'local' })
   }
 }

@@ -2,8 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 /**
- * Id of the robot that asks to be upgraded, or undefined when its signature is missing or wrong. Each item is taken from
- * the query, else from its header; five message forms are accepted, case of the hex does not matter. API_CONTRACT 1.1, 1.2.
+ * Id of the robot of an upgrade request, or undefined when its signature is missing or wrong. Each item is read from the
+ * query, else from its header; five message forms are accepted, hex in any case (docs/relay-protocol.md, authentication).
  */
 export function authenticate(
   request: IncomingMessage,

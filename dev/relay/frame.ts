@@ -5,16 +5,16 @@ export function isObject(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Levels of nesting at which the relay's parser gives up (API_CONTRACT 8). */
+/** Nesting depth at which the parser of the relay in the cloud fails. */
 const MAX_DEPTH = 1_000
 
-/** Parsed JSON, or undefined for text that is none. What is nested too deep to be passed on has the value undefined. */
+/** Parsed JSON, or undefined for text that is not JSON. A value that is nested too deep to be forwarded is undefined. */
 export function parseJson(text: string): { value: unknown } | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return { value: isDeeperThan(value, MAX_DEPTH) ? undefined : value }
   } catch {
-    return undefined // the relay shrugs at it
+    return undefined // the relay in the cloud ignores it
   }
 }
 
@@ -23,7 +23,7 @@ function isDeeperThan(value: unknown, limit: number): boolean {
   return limit === 0 || Object.values(value).some((entry) => isDeeperThan(entry, limit - 1))
 }
 
-/** The field, if it is text. */
+/** The field, if it is a string. */
 export function text(frame: Frame, key: string): string | undefined {
   const value = frame[key]
   return typeof value === 'string' ? value : undefined

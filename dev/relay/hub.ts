@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '#lib/logger.ts'
-import type { App } from './app.ts'
 import type { Frame } from './frame.ts'
-import type { Robot } from './robot.ts'
 import type { RelayTimes } from './times.ts'
 
 export interface HubOptions {
@@ -15,59 +13,75 @@ export interface HubOptions {
   deviceIds: readonly string[]
 }
 
-/** What is known of a robot beyond its connection; a connecting app is told some of it at once. */
-interface Latest {
+/** The connection of an app, as the hub needs it. */
+export interface AppConnection {
+  readonly deviceId: string
+  /** Undefined before `session_hello`. */
+  readonly sessionId: string | undefined
+  send(frame: Frame): void
+  /** Closes it for a newer app. */
+  supersede(): void
+}
+
+/** The connection of a robot, as the hub needs it. */
+export interface RobotConnection {
+  readonly deviceId: string
+  send(frame: Frame): void
+  /** Closes it for a newer connection of the same robot; resolves when it is closed, after `timeout` ms at the latest. */
+  replace(timeout: number): Promise<void>
+}
+
+/** State of a robot that outlives its connection; parts of it are sent to an app that connects. */
+interface DeviceState {
   networkState?: Frame
   battery?: Frame
   seq: number
-  /** The app that went last. */
-  left?: App
+  lastDisconnectedApp?: AppConnection
 }
 
-/** Who is connected, and which session goes where. */
+/** Registry of the connections, and the routes of the sessions between them. */
 export class Hub {
   readonly options: HubOptions
-  readonly robots = new Map<string, Robot>()
-  readonly apps = new Set<App>()
-  /** Session id → the app that asked for video under it, while its robot is connected. */
-  readonly routes = new Map<string, App>()
-  readonly #latest = new Map<string, Latest>()
+  readonly robots = new Map<string, RobotConnection>()
+  readonly apps = new Set<AppConnection>()
+  /** Session id → the app that requested video, while its robot is connected. */
+  readonly routes = new Map<string, AppConnection>()
+  readonly #states = new Map<string, DeviceState>()
 
   constructor(options: HubOptions) {
     this.options = options
   }
 
-  /** The robot that an app means: the one it names, else the first that we know. */
-  deviceFor(asked: string | undefined): string | undefined {
+  /** The robot of a `device_id`; the first known robot without one. */
+  deviceFor(requested: string | undefined): string | undefined {
     const { deviceIds } = this.options
-    return asked === undefined ? deviceIds[0] : deviceIds.find((id) => id === asked)
+    return requested === undefined ? deviceIds[0] : deviceIds.find((id) => id === requested)
   }
 
-  /** To every app of a robot. */
-  tellApps(deviceId: string, frame: Frame): void {
-    for (const app of this.apps) if (app.ready && app.deviceId === deviceId) app.send(frame)
+  /** Sends a frame to every app of a robot. */
+  broadcast(deviceId: string, frame: Frame): void {
+    for (const app of this.apps) if (app.sessionId !== undefined && app.deviceId === deviceId) app.send(frame)
   }
 
   robotStatus(deviceId: string): Frame {
     return { type: 'robot_status', device_id: deviceId, online: this.robots.has(deviceId) }
   }
 
-  /** The robot is registered. */
-  robotCame(robot: Robot): void {
+  robotConnected(robot: RobotConnection): void {
     this.robots.set(robot.deviceId, robot)
     robot.send({ type: 'profiles', profiles: this.options.dogs })
-    this.tellApps(robot.deviceId, this.robotStatus(robot.deviceId))
+    this.broadcast(robot.deviceId, this.robotStatus(robot.deviceId))
   }
 
-  /** The robot's sessions are forgotten with its socket (API_CONTRACT 4.3, P19). */
-  robotLeft(robot: Robot): void {
+  /** Deletes the robot's sessions with its socket (docs/relay-protocol.md, sessions). */
+  robotDisconnected(robot: RobotConnection): void {
     if (this.robots.get(robot.deviceId) !== robot) return
     this.robots.delete(robot.deviceId)
     for (const [id, app] of this.routes) if (app.deviceId === robot.deviceId) this.routes.delete(id)
-    this.tellApps(robot.deviceId, this.robotStatus(robot.deviceId))
+    this.broadcast(robot.deviceId, this.robotStatus(robot.deviceId))
   }
 
-  /** Ends a session: both sides are told once. */
+  /** Ends a session and notifies both sides once. */
   endSession(sessionId: string, deviceId: string, reason: unknown): void {
     const app = this.routes.get(sessionId)
     this.routes.delete(sessionId)
@@ -76,20 +90,20 @@ export class Hub {
     this.robots.get(deviceId)?.send(frame)
   }
 
-  /** Adds what the relay adds to every sequenced frame (API_CONTRACT 2.5). */
+  /** Adds the fields that the relay adds to every sequenced frame (docs/relay-protocol.md, events). */
   stamp(deviceId: string, frame: Frame): Frame {
-    const latest = this.latest(deviceId)
-    latest.seq++
+    const state = this.stateOf(deviceId)
+    state.seq++
     const event_id = frame.event_id ?? frame.id ?? randomUUID()
-    return { ...frame, seq: latest.seq, ts_server: Date.now() / 1000, event_id }
+    return { ...frame, seq: state.seq, ts_server: Date.now() / 1000, event_id }
   }
 
-  latest(deviceId: string): Latest {
-    let latest = this.#latest.get(deviceId)
-    if (!latest) {
-      latest = { seq: 0 }
-      this.#latest.set(deviceId, latest)
+  stateOf(deviceId: string): DeviceState {
+    let state = this.#states.get(deviceId)
+    if (!state) {
+      state = { seq: 0 }
+      this.#states.set(deviceId, state)
     }
-    return latest
+    return state
   }
 }

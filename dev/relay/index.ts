@@ -4,11 +4,12 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
 import type { CloudIdentity } from '#lib/config-schema.ts'
 import { listen } from '#lib/http/listen.ts'
+import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { defineUnit } from '#lib/process/service.ts'
 import { App } from './app.ts'
-import { mayOpenApp } from './app-auth.ts'
+import { hasToken } from './app-auth.ts'
 import { config, type LocalRelaySection } from './config.ts'
 import { authenticate } from './device-auth.ts'
 import { Hub } from './hub.ts'
@@ -35,16 +36,15 @@ export interface RunningRelay extends AsyncDisposable {
   readonly port: number
 }
 
-/** uvicorn's limit for one frame; beyond it the connection ends with 1009 (API_CONTRACT 0). */
-const FRAME_LIMIT = 16 * 1024 * 1024
-/** Apps at the same time. */
+/** Limit of a frame in uvicorn; a longer one closes the connection with 1009. */
+const MAX_FRAME_BYTES = 16 * 1024 * 1024
 const MAX_APPS = 32
-/** RFC 6455 7.4.1 and IANA: service restart, as uvicorn says it. */
+/** WebSocket close code of IANA, as uvicorn sends it. */
 const SERVICE_RESTART = 1012
 
 /**
- * A relay with the wire behaviour of the one in the cloud, but for accounts: whoever reaches it may watch, several apps
- * side by side unless `single_app`, and no command limit. Throws a ConfigError when the address cannot be had.
+ * A relay with the wire behavior of the one in the cloud, without accounts and command limits: a client with the token may
+ * watch, several apps at a time unless `single_app`. Throws a ConfigError when it cannot listen on its address.
  */
 export async function startRelay({ config, log, times = {} }: RelayDeps): Promise<RunningRelay> {
   const { local_relay: section, cloud } = config
@@ -59,17 +59,22 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
     deviceIds: [...secrets.keys()],
   })
   await using stack = new AsyncDisposableStack()
-  const tally = stack.use(createEventCounter(log, 'turned away', { every: 10_000 }))
-  const server = createServer(servePage(hub))
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_LIMIT, perMessageDeflate: false })
-  const admit = createAdmission({ hub, sockets, secrets, token: section.token })
+  const rejections = stack.use(createEventCounter(log, 'connections rejected', { every: 10_000 }))
+  const access = { token: section.token, hosts: section.hosts }
+  const server = createServer(servePage(hub, access))
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME_BYTES,
+    perMessageDeflate: false,
+  })
+  const upgrade = createUpgradeHandler({ hub, sockets, secrets, access })
   server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => {}) // gone before we answered
-    const refused = admit(request, socket, head)
-    if (refused) tally.count(refused)
+    socket.on('error', () => {}) // the client disconnected before the answer
+    const rejected = upgrade(request, socket, head)
+    if (rejected) rejections.count(rejected)
   })
   const { host } = section
-  const taken = 'the port is taken: set local_relay.port, and cloud.relay_url to it'
+  const taken = 'the address is already in use: set local_relay.port, and cloud.relay_url to it'
   const port = await listen(server, { section: 'local_relay', host, port: section.port, taken })
   stack.defer(() => closeServer(server, sockets))
   log.info({ host, port, devices: secrets.size }, 'relay listens')
@@ -77,40 +82,42 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-type Welcome = (socket: WebSocket) => void
+type Accept = (socket: WebSocket) => void
 
-interface Admission {
+interface UpgradeDeps {
   hub: Hub
   sockets: WebSocketServer
   secrets: ReadonlyMap<string, string>
-  token: string | undefined
+  access: { token: string | undefined } & OriginRule
 }
 
-/** Decides on an upgrade; what it refuses gets HTTP 403, unknown paths too (API_CONTRACT 8). Returns who was refused. */
-function createAdmission({ hub, sockets, secrets, token }: Admission) {
-  const welcome = (path: string, request: IncomingMessage, query: URLSearchParams): Welcome | undefined => {
-    if (path === '/ws/device') {
-      const deviceId = authenticate(request, query, (id) => secrets.get(id))
-      if (deviceId === undefined) return undefined
-      return (socket) => void new Robot(deviceId, socket, hub).register()
-    }
-    if (path !== '/ws/app' || !mayOpenApp(request, query, token) || hub.apps.size >= MAX_APPS)
-      return undefined
+/** Accepts upgrade requests; rejects others, also of unknown paths, with HTTP 403. Returns the path of a rejected one. */
+function createUpgradeHandler({ hub, sockets, secrets, access }: UpgradeDeps) {
+  const acceptApp = (request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
+    if (!hasToken(request, query, access.token) || hub.apps.size >= MAX_APPS) return undefined
     const deviceId = hub.deviceFor(query.get('device_id') ?? undefined)
-    if (deviceId === undefined) return undefined
-    return (socket) => void new App(deviceId, socket, hub)
+    return deviceId === undefined ? undefined : (socket) => void new App(deviceId, socket, hub)
+  }
+  const acceptRobot = (request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
+    const deviceId = authenticate(request, query, (id) => secrets.get(id))
+    return deviceId === undefined ? undefined : (socket) => void new Robot(deviceId, socket, hub).register()
+  }
+  const decide = (path: string, request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
+    if (rejectedOrigin(request, access)) return undefined
+    if (path === '/ws/device') return acceptRobot(request, query)
+    return path === '/ws/app' ? acceptApp(request, query) : undefined
   }
   return (request: IncomingMessage, socket: Duplex, head: Buffer): string | undefined => {
     const url = URL.parse(request.url ?? '/', 'http://relay')
     const path = url?.pathname ?? ''
-    const accept = welcome(path, request, url?.searchParams ?? new URLSearchParams())
+    const accept = decide(path, request, url?.searchParams ?? new URLSearchParams())
     if (!accept) {
       socket.once('finish', () => socket.destroy())
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
       return path.slice(0, 40)
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      webSocket.on('error', () => {}) // its close follows
+      webSocket.on('error', () => {}) // 'close' follows
       accept(webSocket)
     })
     return undefined

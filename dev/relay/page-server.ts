@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { extname } from 'node:path'
+import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
+import { hasToken } from './app-auth.ts'
 import type { Hub } from './hub.ts'
 
 const FOLDER = new URL('page/', import.meta.url)
@@ -13,17 +15,24 @@ const TYPES: Readonly<Record<string, string>> = {
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 }
 
-type Answer = (query: URLSearchParams) => { type: string; body: string | Buffer }
+type Handler = (query: URLSearchParams) => { status?: number; type: string; body: string | Buffer }
 
-/** Answers HTTP: the page, `/health`, and the relay's two debug pages (API_CONTRACT 1.5, 8). */
-export function servePage(hub: Hub): (request: IncomingMessage, response: ServerResponse) => void {
+/** Paths without the token: what the page loads, and the health check; both the same for every client. */
+const PUBLIC = /^\/(health|[\w-]+\.(js|css|svg))$/
+
+/** Serves HTTP: the page, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
+export function servePage(
+  hub: Hub,
+  access: { token: string | undefined } & OriginRule,
+): (request: IncomingMessage, response: ServerResponse) => void {
   const files = new Map(readdirSync(FOLDER).map((name) => [`/${name}`, file(name)]))
-  const answers = new Map<string, Answer>([
-    // read once: only what lies in the folder now can be asked for, by its plain name
+  const handlers = new Map<string, Handler>([
+    // read once: only the files of this folder can be requested, by their plain name
     ...files,
     ['/', files.get('/index.html') ?? notFound],
     ['/health', () => json({ status: 'ok' })],
@@ -33,12 +42,20 @@ export function servePage(hub: Hub): (request: IncomingMessage, response: Server
       () => json({ robot_connections: [...hub.robots.keys()], app_connections: hub.apps.size }),
     ],
   ])
+  const handlerOf = (request: IncomingMessage, path: string, query: URLSearchParams): Handler => {
+    const rejected = rejectedOrigin(request, access)
+    if (rejected) return () => forbidden(`${rejected}: set local_relay.hosts if this name is the relay's`)
+    if (request.method !== 'GET' && request.method !== 'HEAD') return notFound
+    const handler = handlers.get(path) ?? notFound
+    if (handler === notFound || PUBLIC.test(path) || hasToken(request, query, access.token)) return handler
+    return () =>
+      forbidden('the relay refuses this page: its address must end in ?token=… with the right token')
+  }
   return (request, response) => {
     const url = URL.parse(request.url ?? '/', 'http://relay')
-    const find =
-      request.method === 'GET' || request.method === 'HEAD' ? answers.get(url?.pathname ?? '') : undefined
-    const { type, body } = (find ?? notFound)(url?.searchParams ?? new URLSearchParams())
-    response.writeHead(find ? 200 : 404, {
+    const query = url?.searchParams ?? new URLSearchParams()
+    const { status = 200, type, body } = handlerOf(request, url?.pathname ?? '', query)(query)
+    response.writeHead(status, {
       ...HEADERS,
       'Content-Type': type,
       'Content-Length': Buffer.byteLength(body),
@@ -47,17 +64,21 @@ export function servePage(hub: Hub): (request: IncomingMessage, response: Server
   }
 }
 
-function file(name: string): Answer {
+function file(name: string): Handler {
   const type = TYPES[extname(name)] ?? 'application/octet-stream'
   const body = readFileSync(new URL(name, FOLDER))
   return () => ({ type, body })
 }
 
-function notFound(): ReturnType<Answer> {
-  return { type: 'text/plain', body: 'not found\n' }
+function notFound(): ReturnType<Handler> {
+  return { status: 404, type: 'text/plain', body: 'not found\n' }
 }
 
-function json(value: unknown): ReturnType<Answer> {
+function forbidden(reason: string): ReturnType<Handler> {
+  return { status: 403, type: 'text/plain', body: `${reason}\n` }
+}
+
+function json(value: unknown): ReturnType<Handler> {
   return { type: 'application/json', body: JSON.stringify(value) }
 }
 

@@ -1,22 +1,22 @@
 import { type RawData, WebSocket } from 'ws'
 import { type Frame, isObject, parseJson, text } from './frame.ts'
-import type { Hub } from './hub.ts'
+import type { Hub, RobotConnection } from './hub.ts'
 import { keepAlive, sendFrame } from './ws-send.ts'
 
-/** Never sequenced (API_CONTRACT 2.5). */
+/** Frames without sequence number (docs/relay-protocol.md, events). */
 const UNSEQUENCED = new Set(['pong', 'heartbeat', 'battery', 'network_state'])
-/** A `data` that is no object makes the relay drop the robot (API_CONTRACT 8). */
+/** The relay in the cloud disconnects a robot whose `data` is not an object in these frames. */
 const NEEDS_DATA_OBJECT = /^(status_update|mission_progress|schedule_)/
 /** Characters that a robot may send before it is registered. */
-const MAX_EARLY = 16 * 1024 * 1024
+const MAX_EARLY_LENGTH = 16 * 1024 * 1024
 
-/** One connection of a robot. */
-export class Robot {
+/** Connection of a robot. */
+export class Robot implements RobotConnection {
   readonly deviceId: string
   readonly #hub: Hub
   readonly #socket: WebSocket
   readonly #closed: Promise<void>
-  /** Frames that came before the registration; handled afterwards. */
+  /** Frames received before the registration; handled after it. */
   #early: string[] | undefined = []
   #earlyLength = 0
 
@@ -26,59 +26,58 @@ export class Robot {
     this.#socket = socket
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.on('message', (data, isBinary) => this.#received(data, isBinary))
-    socket.on('close', () => hub.robotLeft(this))
+    socket.on('close', () => hub.robotDisconnected(this))
     keepAlive(socket, hub.options.times.ping, hub.options.times.pong)
   }
 
-  /** Registers once the predecessor is gone, which a half-open one takes its time for (API_CONTRACT 1.6). */
+  /** Registers once the previous connection is closed, which takes a while for a half-open one (docs/relay-protocol.md). */
   async register(): Promise<void> {
     const { robots, options } = this.#hub
-    // others may have waited for the same predecessor: the one that registers last stays, nobody becomes a ghost
+    // several may have waited for the same connection: check again, so that only the last one stays registered
     for (let other = robots.get(this.deviceId); other; other = robots.get(this.deviceId)) {
       await other.replace(options.times.replace)
     }
     if (this.#socket.readyState !== WebSocket.OPEN) return
-    this.#hub.robotCame(this)
+    this.#hub.robotConnected(this)
     const early = this.#early ?? []
     this.#early = undefined
-    for (const frame of early) this.#take(frame)
+    for (const line of early) this.#ingest(line)
   }
 
   send(frame: Frame): void {
     sendFrame(this.#socket, frame)
   }
 
-  /** Closes this connection normally for a newer one of the same robot. */
-  async replace(within: number): Promise<void> {
+  async replace(timeout: number): Promise<void> {
     this.#socket.close(1000)
-    const timer = setTimeout(() => this.#socket.terminate(), within)
+    const timer = setTimeout(() => this.#socket.terminate(), timeout)
     await this.#closed
     clearTimeout(timer)
   }
 
   #received(data: RawData, isBinary: boolean): void {
-    if (isBinary) this.#drop()
+    if (isBinary) this.#disconnect()
     else if (this.#early) this.#keep(this.#early, data.toString())
-    else this.#take(data.toString())
+    else this.#ingest(data.toString())
   }
 
   #keep(early: string[], line: string): void {
     early.push(line)
     this.#earlyLength += line.length
-    if (this.#earlyLength > MAX_EARLY) this.#drop()
+    if (this.#earlyLength > MAX_EARLY_LENGTH) this.#disconnect()
   }
 
-  /** What the relay does when a frame makes it stumble. */
-  #drop(): void {
+  /** As the relay in the cloud does for a frame that raises an exception there. */
+  #disconnect(): void {
     this.#socket.close(1000)
   }
 
-  #take(line: string): void {
+  #ingest(line: string): void {
     const parsed = parseJson(line)
     if (!parsed) return
     const frame = parsed.value
     if (isObject(frame) && isWellFormed(frame)) this.#handle(frame)
-    else this.#drop()
+    else this.#disconnect()
   }
 
   #handle(frame: Frame): void {
@@ -86,11 +85,11 @@ export class Robot {
     if (type === 'ping') this.send({ type: 'pong' })
     else if (type === 'webrtc_offer' || type === 'webrtc_ice') this.#route(frame)
     else if (type === 'webrtc_close') this.#close(frame)
-    else if (type.startsWith('webrtc_')) this.#hub.tellApps(this.deviceId, frame)
+    else if (type.startsWith('webrtc_')) this.#hub.broadcast(this.deviceId, frame)
     else this.#forward(frame)
   }
 
-  /** To the app whose current session this is; anything else never arrives (API_CONTRACT 2.3). */
+  /** Only to the app with this current session. */
   #route(frame: Frame): void {
     const app = this.#hub.routes.get(text(frame, 'session_id') ?? '')
     if (app?.deviceId === this.deviceId) app.send(frame)
@@ -104,10 +103,10 @@ export class Robot {
 
   #forward(frame: Frame): void {
     const name = text(frame, 'event') ?? text(frame, 'type') ?? ''
-    const latest = this.#hub.latest(this.deviceId)
-    if (name === 'network_state') latest.networkState = frame
-    if (name === 'battery') latest.battery = frame
-    this.#hub.tellApps(this.deviceId, UNSEQUENCED.has(name) ? frame : this.#hub.stamp(this.deviceId, frame))
+    const state = this.#hub.stateOf(this.deviceId)
+    if (name === 'network_state') state.networkState = frame
+    if (name === 'battery') state.battery = frame
+    this.#hub.broadcast(this.deviceId, UNSEQUENCED.has(name) ? frame : this.#hub.stamp(this.deviceId, frame))
   }
 }
 

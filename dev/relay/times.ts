@@ -1,17 +1,17 @@
-/** Times of the relay, ms. API_CONTRACT 0. */
+/** Timeouts and intervals of the relay (ms). docs/relay-protocol.md, limits. */
 export interface RelayTimes {
-  /** An app must say hello in this time. */
+  /** Timeout of an app's `session_hello`. */
   hello: number
-  /** An app must ping in this time. */
+  /** Timeout of an app's next ping. */
   appPing: number
-  /** After an app vanished, until the robot is told. */
+  /** After an app disconnected, until the robot is notified. */
   appGrace: number
-  /** WebSocket pings to robots, and until the pong is due. */
+  /** Interval of WebSocket pings to robots, and timeout of the pong. */
   ping: number
   pong: number
-  /** How long a predecessor of a robot may take to close. */
+  /** Timeout for the previous connection of a robot to close. */
   replace: number
-  /** A command older than this is dropped. */
+  /** Maximum age of a command. */
   stale: number
 }
 

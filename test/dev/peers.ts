@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request } from 'node:http'
 import type { TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { LocalRelaySection } from '#dev/relay/config.ts'
@@ -63,6 +64,19 @@ export async function refusal(
   socket.on('error', () => {})
   const [, response] = await once(socket, 'unexpected-response')
   socket.terminate()
+  return response.statusCode
+}
+
+/** HTTP status of a GET; unlike `fetch` it may send any `Host`. */
+export async function statusOf(
+  address: string,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<number | undefined> {
+  const asked = request(`http://${address}${path}`, { headers })
+  asked.end()
+  const [response] = await once(asked, 'response')
+  response.resume()
   return response.statusCode
 }
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { LocalRelaySection } from '#dev/relay/config.ts'
-import { ROBOT, refusal, relayFor, SECRET } from './peers.ts'
+import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
+import { ROBOT, refusal, relayFor, SECRET, statusOf } from './peers.ts'
 
 const hmac = (message: string) => createHmac('sha256', SECRET).update(message).digest('hex')
 
@@ -196,7 +197,34 @@ test('rubbish and floods from an app hurt nobody', async (t) => {
   assert.equal(await stalled.closed, 1006)
 })
 
-test('pages of other sites, and those without the token, are turned away', async (t) => {
+test('a page of another site can neither take the place of the robot nor get TURN credentials', async (t) => {
+  const { address } = await relayFor(t)
+  const secret = authHeaders({ deviceId: ROBOT, secret: SECRET }, 'id:timestamp')
+  const evil = { Origin: 'https://evil.example' }
+  const port = address.split(':')[1]
+  const rebound = { Origin: `http://evil.example:${port}`, Host: `evil.example:${port}` }
+  for (const headers of [evil, rebound]) {
+    assert.equal(await refusal(`ws://${address}/ws/device`, { ...secret, ...headers }), 403)
+    assert.equal(await refusal(`ws://${address}/ws/app`, headers), 403)
+    for (const path of ['/', '/viewer.js', '/health', '/debug/pairing', '/debug/latency']) {
+      assert.equal(await statusOf(address, path, headers), 403, path)
+    }
+  }
+  assert.equal(await statusOf(address, '/debug/pairing', { Host: `localhost:${port}` }), 200)
+})
+
+test('with a token, page and debug addresses need it; the files of the page and /health do not', async (t) => {
+  const { address } = await relayFor(t, { token: 'let-me-in' })
+  for (const path of ['/', '/index.html', '/debug/pairing', '/debug/latency']) {
+    assert.equal(await statusOf(address, path), 403, path)
+    assert.equal(await statusOf(address, `${path}?token=wrong`), 403, path)
+    assert.equal(await statusOf(address, `${path}?token=let-me-in`), 200, path)
+    assert.equal(await statusOf(address, path, { Authorization: 'Bearer let-me-in' }), 200, path)
+  }
+  for (const path of ['/health', '/viewer.js', '/style.css']) assert.equal(await statusOf(address, path), 200)
+})
+
+test('an app without the token, or from a page of another site, is rejected', async (t) => {
   const { address } = await relayFor(t, { token: 'let-me-in' })
   const app = `ws://${address}/ws/app`
   assert.equal(await refusal(app), 403)
@@ -236,7 +264,10 @@ test('it says 1012 when it stops', async (t) => {
   assert.equal(await device.closed, 1012)
 })
 
-test('it opens to others only with a token', () => {
-  assert.throws(() => LocalRelaySection.parse({ host: '0.0.0.0' }), /needed where others reach/)
+test('an address that other machines reach needs a token', () => {
+  assert.throws(
+    () => LocalRelaySection.parse({ host: '0.0.0.0' }),
+    /required when local_relay.host is reachable/,
+  )
   LocalRelaySection.parse({ host: '0.0.0.0', token: 'x' })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import { test } from 'node:test'
 import { Gauge, Histogram, Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
@@ -45,6 +45,13 @@ test('one page shows the figures of several services side by side, none added up
   assert.match(text, /^wimz_mqtt_reconnects_total\{service="vision"\} 0$/m)
   assert.equal(text.match(/^# TYPE process_resident_memory_bytes gauge$/gm)?.length, 1)
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 404)
+  const foreign = { Origin: 'https://evil.example' }
+  assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { headers: foreign })).status, 403)
+  const rebound = request(`http://127.0.0.1:${port}/metrics`, { headers: { Host: `evil.example:${port}` } })
+  rebound.end()
+  const [answer] = await once(rebound, 'response')
+  answer.resume()
+  assert.equal(answer.statusCode, 403)
 })
 
 test('a lost and regained broker counts as one reconnect', async (t) => {

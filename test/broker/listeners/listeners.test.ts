@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
@@ -91,6 +93,27 @@ test('TLS without certificate, and a certificate without TLS, are configuration 
     () => BrokerSection.parse({ listeners: [{ type: 'mqtt', ...listener, cert: 'a', key: 'b' }] }),
     /need cert and key/,
   )
+})
+
+test('a page of another site cannot connect by WebSocket, unless its origin is configured', async (t) => {
+  const ws_origins = ['https://dashboard.example']
+  const { broker } = await startUsersBroker(t, { broker: { ws_port: 0, ws_origins } })
+  const port = broker.listeners[1]?.port
+  const statusOf = async (headers: Record<string, string>) => {
+    const url = `http://127.0.0.1:${port}/`
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' }
+    const key = { 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'mqtt' }
+    const asked = request(url, { headers: { ...upgrade, ...key, ...headers } })
+    asked.end()
+    const [response, socket] = await Promise.race([once(asked, 'upgrade'), once(asked, 'response')])
+    socket?.destroy()
+    return response.statusCode
+  }
+  assert.equal(await statusOf({ Origin: 'https://evil.example' }), 401)
+  assert.equal(await statusOf({ Origin: 'http://evil.example', Host: `evil.example:${port}` }), 401)
+  assert.equal(await statusOf({ Origin: 'https://dashboard.example' }), 101)
+  assert.equal(await statusOf({ Origin: 'http://127.0.0.1:3000' }), 101)
+  assert.equal(await statusOf({}), 101)
 })
 
 test('a browser gets a hint to use an MQTT client', async (t) => {

@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+
+/** Which browser pages may send requests to a server. Without options: only pages of this very server. */
+export interface OriginRule {
+  /** Names of this server beyond local ones: a name with a dot that the public DNS resolves. */
+  hosts?: readonly string[]
+  /** Origins of further pages: `https://dashboard.example`. */
+  origins?: readonly string[]
+  /** Pages of the same host on another port may send requests, too. */
+  anyPort?: boolean
+}
+
+/** A suffix of names that the public DNS never resolves (RFC 6762, RFC 6761, RFC 8375, ICANN's .internal). */
+const PRIVATE_SUFFIX = /\.(local|localhost|lan|internal|home\.arpa)$/
+
+/**
+ * Why a request is rejected: it comes from a page of another site, or from a page that reached this server by a public name
+ * that was rebound to its address (DNS rebinding). Undefined when it may pass.
+ *
+ * Browsers always send `Origin` with a WebSocket handshake and with a cross-origin request, but not with a same-origin GET,
+ * for which `Host` decides. Other clients send no `Origin`, and may use any name for a WebSocket.
+ */
+export function rejectedOrigin(
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  rule: OriginRule = {},
+): 'foreign origin' | 'foreign host' | undefined {
+  const { origin, host, upgrade } = headers
+  if (origin === undefined) {
+    if (upgrade !== undefined || host === undefined) return undefined
+    return isOwnName(URL.parse(`http://${host}`)?.hostname, rule) ? undefined : 'foreign host'
+  }
+  if (rule.origins?.includes(origin)) return undefined
+  const page = URL.parse(origin)
+  const server = URL.parse(`${page?.protocol}//${host}`)
+  if (page === null || server === null) return 'foreign origin'
+  const isSame = rule.anyPort ? page.hostname === server.hostname : page.host === server.host
+  if (!isSame) return 'foreign origin'
+  return isOwnName(page.hostname, rule) ? undefined : 'foreign host'
+}
+
+/** Names that an attacker cannot make resolve to this machine: of one label, private ones, and addresses. */
+function isOwnName(name: string | undefined, { hosts = [] }: OriginRule): boolean {
+  if (!name) return false
+  return (
+    !name.includes('.') ||
+    PRIVATE_SUFFIX.test(name) ||
+    isIP(name.replace(/^\[|\]$/g, '')) !== 0 ||
+    hosts.some((host) => host.toLowerCase() === name)
+  )
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
+
+const check = (headers: Record<string, string>, rule?: OriginRule) => rejectedOrigin({ headers }, rule)
+const upgrade = 'websocket'
+
+test('a page of this server passes under local names and addresses', () => {
+  for (const host of [
+    ...['localhost:8080', 'robot:8080', 'robot.local', 'robot.lan:80', 'robot.home.arpa', 'a.internal'],
+    ...['127.0.0.1:8080', '192.168.1.7', '[::1]:8080', '[fe80::1]'],
+  ]) {
+    assert.equal(check({ host }), undefined, host)
+    assert.equal(check({ host, origin: `http://${host}`, upgrade }), undefined, host)
+    assert.equal(check({ host, origin: `https://${host}`, upgrade }), undefined, host)
+  }
+})
+
+test('a page of another site is rejected, by WebSocket and by HTTP', () => {
+  for (const origin of [
+    ...['https://evil.example', 'http://localhost:1', 'http://127.0.0.1', 'null', 'file://', 'x'],
+    ...['http://localhost:8080.evil.example', 'http://localhost:8080@evil.example', ''],
+  ]) {
+    assert.equal(check({ host: 'localhost:8080', origin, upgrade }), 'foreign origin', origin)
+    assert.equal(check({ host: 'localhost:8080', origin }), 'foreign origin', origin)
+  }
+})
+
+test('a page under a public name that resolves to this machine is rejected', () => {
+  for (const host of [
+    ...[
+      'evil.example',
+      'evil.example:8080',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      'x.fritz.box',
+    ],
+    ...['robot.local.', 'user@evil.example', 'evil.example/localhost'],
+  ]) {
+    assert.equal(check({ host }), 'foreign host', host)
+    assert.ok(check({ host, origin: `http://${host}`, upgrade }), host)
+  }
+})
+
+test('a client that is not a browser may use any name for a WebSocket', () => {
+  assert.equal(check({ host: 'robot.example.com', upgrade }), undefined)
+  assert.equal(check({ upgrade }), undefined)
+  assert.equal(check({}), undefined)
+})
+
+test('configured hosts, origins and other ports of the same host pass', () => {
+  const host = 'robot.example.com:8080'
+  assert.equal(check({ host }, { hosts: ['Robot.example.com'] }), undefined)
+  assert.equal(
+    check({ host, origin: `http://${host}`, upgrade }, { hosts: ['robot.example.com'] }),
+    undefined,
+  )
+  const rule = { origins: ['https://dashboard.example'], anyPort: true }
+  assert.equal(check({ host, origin: 'https://dashboard.example', upgrade }, rule), undefined)
+  assert.equal(check({ host, origin: 'http://dashboard.example', upgrade }, rule), 'foreign origin')
+  assert.equal(check({ host: 'robot:9001', origin: 'http://robot:3000', upgrade }, rule), undefined)
+  assert.equal(check({ host: 'robot:9001', origin: 'http://other:9001', upgrade }, rule), 'foreign origin')
+})
