@@ -36,7 +36,7 @@ test('a STUN server gives our public address, IPv4 and IPv6', async (t) => {
   assert.equal(await tryStunServer(six, 5_000), '[2001:db8:1234:5678:11:2233:4455:6677]:32853')
 })
 
-test('a STUN answer without an address, and no answer, are errors that say so', async (t) => {
+test('a STUN answer without an address, and a missing answer, are reported as such', async (t) => {
   const empty = await stunServer(t, '127.0.0.1', () => Buffer.alloc(0))
   await assert.rejects(tryStunServer(empty, 5_000), /no XOR-MAPPED-ADDRESS/)
   const silent = createSocket('udp4')

@@ -13,7 +13,7 @@ import { topics } from '#bus/topics.ts'
 interface ViewerOptions {
   /** As the relay would give them to the robot. */
   iceServers?: unknown
-  /** What comes back is to be left unanswered. */
+  /** Never answers. */
   silent?: boolean
   /** The video codecs that it takes. */
   video?: (keyof typeof VIDEO)[]
@@ -23,7 +23,7 @@ interface ViewerOptions {
   forge?: (sdp: string) => string
 }
 
-/** Somebody at an app: asks for video over the bus, answers the offer, and keeps what arrives. */
+/** An app: requests video over the bus, answers the offer, and records what arrives. */
 export interface Viewer {
   readonly id: string
   readonly pc: RTCPeerConnection
@@ -36,7 +36,7 @@ export interface Viewer {
   /** Resolves when `enough` holds of what has arrived; rejects after `within` ms. */
   until(enough: (viewer: Viewer) => boolean, within?: number): Promise<void>
   sendPli(): Promise<void>
-  /** Hears no signalling from now on. */
+  /** Ignores signaling from now on. */
   hangUp(): void
   close(): Promise<void>
 }

@@ -7,20 +7,20 @@ import { mulberry, simulate } from './simulated-link.ts'
 const LAN = 50_000_000
 const BOUNDS = { start: 600_000, min: 150_000, max: 1_950_000 }
 
-test('on a clean LAN it begins at 600 kbit/s at most and carries 1500 within 5 s', () => {
+test('on a clean LAN the estimate starts at 600 kbit/s at most and allows 1500 within 5 s', () => {
   const link = simulate({ rate: () => LAN })
   assert.ok(link.estimator.target <= 600_000)
   link.run(5_000)
   assert.ok(link.estimator.target * 0.85 >= 1_500_000, `${link.estimator.target}`)
 })
 
-test('without a word from the viewer nothing ever grows (F02)', () => {
+test('without feedback the estimate never grows (F02)', () => {
   const link = simulate({ rate: () => LAN, mute: true })
   link.run(60_000)
   assert.equal(link.estimator.target, 600_000)
 })
 
-test('a link that narrows to 600 kbit/s is followed within 2 s, and the queue is gone soon', () => {
+test('a path that narrows to 600 kbit/s is followed within 2 s, and the queue drains', () => {
   const link = simulate({ rate: (now) => (now < 10_000 ? 3_000_000 : 600_000) })
   link.run(10_000)
   assert.ok(link.estimator.target > 1_700_000)
@@ -32,7 +32,7 @@ test('a link that narrows to 600 kbit/s is followed within 2 s, and the queue is
   assert.ok(p95 < 250, `${p95} ms of queue`)
 })
 
-test('it never latches at the floor: a link that opens is found within 8 s (F01)', () => {
+test('the estimate does not stay at its minimum: a path that widens is detected within 8 s (F01)', () => {
   const link = simulate({ rate: (now) => (now < 30_000 ? 170_000 : LAN) })
   link.run(30_000)
   assert.ok(link.estimator.target <= 250_000, `${link.estimator.target}`)
@@ -40,7 +40,7 @@ test('it never latches at the floor: a link that opens is found within 8 s (F01)
   assert.ok(link.estimator.target >= 1_700_000, `${link.estimator.target}`)
 })
 
-test('5 % of random loss leaves a wide link in use, 25 % does not', () => {
+test('5 % of random loss keeps a wide path in use, 25 % does not', () => {
   const lossy = simulate({ rate: () => LAN, loss: 0.05 })
   lossy.run(20_000)
   assert.ok(lossy.estimator.target >= 600_000, `${lossy.estimator.target}`)
@@ -49,13 +49,13 @@ test('5 % of random loss leaves a wide link in use, 25 % does not', () => {
   assert.ok(broken.estimator.target < 600_000, `${broken.estimator.target}`)
 })
 
-test('packets that come up to 40 ms late at random are no congestion', () => {
+test('random jitter of 40 ms is not congestion', () => {
   const link = simulate({ rate: () => LAN, jitter: 40 })
   link.run(20_000)
   assert.ok(link.estimator.target >= 1_700_000, `${link.estimator.target}`)
 })
 
-test('whatever the link does, the estimate is finite and within its bounds', () => {
+test('the estimate is finite and within its bounds on any path', () => {
   const options = fc.record({
     rates: fc.array(fc.integer({ min: 10_000, max: 20_000_000 }), { minLength: 1, maxLength: 6 }),
     loss: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -73,7 +73,7 @@ test('whatever the link does, the estimate is finite and within its bounds', () 
   )
 })
 
-test('with receiver reports alone a clean way is climbed, and a growing round trip is heeded', () => {
+test('with receiver reports alone the estimate grows on a clean path and drops with a growing round trip', () => {
   const estimator = new Estimator(BOUNDS)
   let now = 0
   const report = (loss: number, rtt: number, times: number) => {
@@ -89,7 +89,7 @@ test('with receiver reports alone a clean way is climbed, and a growing round tr
   assert.ok(estimator.target > 1_700_000, 'one packet of 256 lost is no loss (F05)')
 })
 
-test('REMB caps where it is less than is sent, and does not where it only follows (F01)', () => {
+test('REMB bounds the estimate when below the send rate, and not when it only follows it (F01)', () => {
   const estimator = new Estimator(BOUNDS)
   estimator.remb(400_000, { sent: 550_000, now: 0 })
   assert.equal(estimator.target, 400_000)

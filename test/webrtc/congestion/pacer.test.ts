@@ -36,7 +36,7 @@ function openPacer(t: TestContext, { rate = 1_500_000, congested = false } = {})
   }
 }
 
-test('a keyframe of 60 kB does not leave as one burst, and is out within 100 ms or so', (t) => {
+test('a keyframe of 60 kB is spread, and sent within about 100 ms', (t) => {
   const { add, pass, left } = openPacer(t)
   pass(1_000)
   add(60_000)
@@ -46,14 +46,14 @@ test('a keyframe of 60 kB does not leave as one burst, and is out within 100 ms 
   assert.ok(Math.max(...left) - Math.min(...left) >= 50)
 })
 
-test('a picture of average size leaves at once', (t) => {
+test('a frame of average size is sent at once', (t) => {
   const { add, pass, left } = openPacer(t)
   pass(1_000)
   add(10_000)
   assert.equal(left.length, 9)
 })
 
-test('where a queue stands on the way, packets leave hardly faster than it carries', (t) => {
+test('on a congested path packets are sent only slightly faster than it carries', (t) => {
   const { add, pass, left } = openPacer(t, { rate: 480_000, congested: true })
   pass(1_000)
   add(20_000)
@@ -63,7 +63,7 @@ test('where a queue stands on the way, packets leave hardly faster than it carri
   assert.equal(left.length, 17)
 })
 
-test('a picture that waited through a stall is dropped with what follows, once', (t) => {
+test('a frame that waited through a stall is dropped with those behind it, once', (t) => {
   const one = openPacer(t)
   one.pass(1_000)
   one.add(60_000)

@@ -6,14 +6,14 @@ import { parseCandidate, userFragments } from '#services/webrtc/ice/candidate.ts
 const HOST =
   'candidate:1 1 udp 2113937151 192.168.1.7 51234 typ host generation 0 ufrag abcd network-cost 999'
 
-test('a UDP candidate is taken with its user fragment, with or without a=', () => {
+test('a UDP candidate is parsed with its user fragment, with or without a=', () => {
   assert.deepEqual(parseCandidate(HOST), { candidate: HOST, ufrag: 'abcd' })
   assert.deepEqual(parseCandidate(`a=${HOST}\r\n`), { candidate: HOST, ufrag: 'abcd' })
   const v6 = 'candidate:1 1 UDP 1 2001:db8::7 9 typ relay raddr 0.0.0.0 rport 0'
   assert.deepEqual(parseCandidate(v6, 'wxyz'), { candidate: v6, ufrag: 'wxyz' })
 })
 
-test('what our peer cannot use is dropped', () => {
+test('unusable candidates are dropped', () => {
   const useless = [
     null,
     undefined,

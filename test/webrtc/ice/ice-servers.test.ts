@@ -29,7 +29,7 @@ const chosen = {
 }
 const nothing = { stun: [], turn: [] }
 
-test('every shape of ice_servers is understood (C21)', () => {
+test('every shape of ice_servers is parsed (C21)', () => {
   assert.deepEqual(chooseIceServers([cloudflare], FALLBACK), chosen)
   assert.deepEqual(chooseIceServers({ iceServers: [cloudflare] }, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers({ iceServers: cloudflare }, FALLBACK), chosen)
@@ -44,14 +44,14 @@ test('every shape of ice_servers is understood (C21)', () => {
     assert.deepEqual(chooseIceServers(hostOnly, FALLBACK), nothing)
 })
 
-test('the old spelling url and a single string are understood', () => {
+test('the old spelling url and a single string are accepted', () => {
   assert.deepEqual(chooseIceServers([{ url: 'stun:a.example' }], []).stun, [
     { host: 'a.example', port: 3478 },
   ])
   assert.deepEqual(chooseIceServers(['stun:b.example:1'], []).stun, [{ host: 'b.example', port: 1 }])
 })
 
-test('TURN prefers UDP to TCP to TLS, then a second server, and needs an account (D13)', () => {
+test('TURN over UDP precedes TCP and TLS, then a second server; an account is required (D13)', () => {
   const ways = (...urls: string[]) =>
     chooseIceServers([{ urls, ...account }], []).turn.map(
       ({ host, port, transport }) => `${transport} ${host} ${port}`,
@@ -66,23 +66,23 @@ test('TURN prefers UDP to TCP to TLS, then a second server, and needs an account
   assert.deepEqual(chooseIceServers([{ urls: 'turn:a' }], []).turn, [])
 })
 
-test('of many servers only a few are asked (D13)', () => {
+test('of many servers only a few are used (D13)', () => {
   const urls = Array.from({ length: 40 }, (_, i) => [`turn:t${i}`, `stun:s${i}`]).flat()
   const { stun, turn } = chooseIceServers([{ urls, ...account }], [])
   assert.deepEqual([stun.length, turn.length], [2, 6])
 })
 
-test('malformed servers are skipped, the rest is kept (P4, C21)', () => {
+test('malformed servers are skipped, the others kept (P4, C21)', () => {
   const list = [null, 7, { urls: 9 }, { urls: ['http://x', 4, 'stun:', 'turn:a?transport=quic'] }, cloudflare]
   assert.deepEqual(chooseIceServers(list, FALLBACK), chosen)
   assert.deepEqual(chooseIceServers([{ nonsense: true }], FALLBACK), nothing)
 })
 
-test('no value makes it throw', () => {
+test('no value throws', () => {
   fc.assert(fc.property(fc.anything(), (given) => void chooseIceServers(given, FALLBACK)))
 })
 
-test('servers of our own may have an account', () => {
+test('configured servers may have an account', () => {
   assert.deepEqual(chooseIceServers(null, [...FALLBACK, { urls: 'turn:turn.example', ...account }]), {
     stun: [{ host: 'fallback.example', port: 3478 }],
     turn: [{ ...turn, port: 3478, transport: 'udp' }],

@@ -37,7 +37,7 @@ test(
 )
 
 test(
-  'a viewer that hears us no more is given up by its consent, though we hear it (RFC 7675 §5.1) (P15)',
+  'a viewer that receives nothing loses consent although it still sends (RFC 7675 §5.1) (P15)',
   options,
   async (t) => {
     const network = openNetwork(t)

@@ -55,7 +55,7 @@ async function watch(t: TestContext) {
   return { ...robot, offers, closed, viewer, from }
 }
 
-test('no media leaves before DTLS is up, and none after the close', async (t) => {
+test('no media is sent before DTLS is connected, and none after the close', async (t) => {
   const { bus, closed, from } = await watch(t)
   const handshake = from('dtls').map(({ at }) => at)
   const first = from('media')[0]?.at ?? 0
@@ -66,19 +66,19 @@ test('no media leaves before DTLS is up, and none after the close', async (t) =>
   await bus.publish(topics.close, { session_id: 'one', reason: 'enough' })
   await closed.next()
   const { length } = from('media')
-  // ten more pictures and fifteen packets of silence are due meanwhile
+  // ten frames and fifteen audio packets are due in this time
   await staysTrue(() => from('media').length === length, 300, { show: () => from('media').slice(length) })
 })
 
-test('a superseded session sends nothing more, to nobody (C20, P22)', async (t) => {
+test('a superseded session sends nothing more (C20, P22)', async (t) => {
   const { bus, offers, from } = await watch(t)
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
-  await offers.next() // of the successor, which nobody has answered yet
+  await offers.next() // of the successor, not answered yet
   const { length } = from('media')
   await staysTrue(() => from('media').length === length, 300, { show: () => from('media').slice(length) })
 })
 
-test('while the answer is awaited and the ways are tried, nothing but checks leaves', async (t) => {
+test('before the connection nothing but connectivity checks is sent', async (t) => {
   const sent = tapDatagrams(t)
   const { bus, camera } = await startRobot(t)
   camera.roll()

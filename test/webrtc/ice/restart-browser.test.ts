@@ -27,17 +27,17 @@ const APP = `
     }
   }`
 
-interface Figures {
+interface PeerStats {
   state: string
   ufrag?: string
   packets: number
 }
 
-test('Chromium answers an ICE restart, and its video goes on over the new generation (P23)', {
+test('Chromium answers an ICE restart, and its video continues on the new generation (P23)', {
   skip: without('chromium'),
   timeout: 60_000,
 }, async (t) => {
-  // whoever is not heard for 10 ms is taken for silent, so that restarts come while all is well
+  // 10 ms without a packet count as silence, so that restarts start on a working connection
   const timings = { silence: 10, grace: 60_000, watch: 5 }
   const { bus, camera } = await startRobot(t, {}, timings)
   camera.roll()
@@ -55,9 +55,9 @@ test('Chromium answers an ICE restart, and its video goes on over the new genera
   const hear = (frame: object) => page.evaluate(`heard(${JSON.stringify(frame)})`).catch(() => undefined) // closing
   await bus.subscribe(topics.offer, ({ sdp }) => void hear({ sdp }))
   await bus.subscribe(topics.localCandidate, ({ candidate }) => void hear({ candidate }))
-  const figures = () => page.evaluate('figures()') as Promise<Figures>
-  const figuresWith = async (enough: (now: Figures) => boolean) => {
-    let last: Figures | undefined
+  const figures = () => page.evaluate('figures()') as Promise<PeerStats>
+  const figuresWith = async (enough: (now: PeerStats) => boolean) => {
+    let last: PeerStats | undefined
     const matching = async () => {
       last = await figures()
       return enough(last) ? last : undefined

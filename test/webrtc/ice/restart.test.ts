@@ -9,8 +9,8 @@ import { openViewer, type Viewer } from '../viewer.ts'
 
 const FAST = { silence: 400, grace: 5_000, watch: 50 }
 
-/** The viewer's way swallows everything from now on, in both directions. Returns what opens it again. */
-function swallow({ pc }: Viewer): { mend(): void; replace(): void } {
+/** Blocks the viewer's candidate pair in both directions. Returns functions that unblock or replace it. */
+function block({ pc }: Viewer): { unblock(): void; replace(): void } {
   const connection = pc.iceTransports[0]?.connection as Connection | undefined
   const protocol = connection?.nominated?.protocol
   if (!connection || !protocol) throw new Error('not connected')
@@ -20,7 +20,7 @@ function swallow({ pc }: Viewer): { mend(): void; replace(): void } {
   const { onData, send } = transport
   Object.assign(transport, { onData: () => undefined, send: async () => undefined })
   return {
-    mend: () => void Object.assign(transport, { onData, send }),
+    unblock: () => void Object.assign(transport, { onData, send }),
     /** Its next gathering opens another socket at the same address. */
     replace() {
       const { protocols } = connection as unknown as { protocols: unknown[] }
@@ -47,9 +47,9 @@ async function watching(t: Parameters<typeof startRobot>[0]) {
   return { ...robot, offers, closed, viewer, offer, answer }
 }
 
-test('a silent viewer is offered an ICE restart, and the same session goes on another way (P23, C14)', async (t) => {
+test('a silent viewer gets an ICE restart, and the session continues on another candidate pair (P23, C14)', async (t) => {
   const { offers, closed, viewer, offer } = await watching(t)
-  swallow(viewer).replace()
+  block(viewer).replace()
   const { payload } = await offers.next({ within: 5_000 })
   assert.equal(payload.session_id, 'one')
   assert.notEqual(fragment(payload.sdp.sdp), fragment(offer))
@@ -60,10 +60,10 @@ test('a silent viewer is offered an ICE restart, and the same session goes on an
   assert.deepEqual(closed.all, [])
 })
 
-test('a viewer that never answers the restart keeps its old way when that is back in time (P23)', async (t) => {
+test('a viewer that never answers the restart keeps its candidate pair when it recovers in time (P23)', async (t) => {
   const { bus, offers, closed, viewer, answer } = await watching(t)
-  const { mend } = swallow(viewer)
-  // deaf to signalling as well
+  const { unblock } = block(viewer)
+  // no signaling either
   viewer.hangUp()
   await offers.next({ within: 5_000 })
   // the first answer once more, and candidates of the first generation: neither is the answer to the restart (P9)
@@ -71,13 +71,13 @@ test('a viewer that never answers the restart keeps its old way when that is bac
   const candidate = `candidate:1 1 udp 1 192.0.2.1 9 typ host ufrag ${fragment(answer)}`
   await bus.publish(topics.remoteCandidate, { session_id: 'one', candidate: { candidate, sdpMid: '0' } })
   await bus.publish(topics.answer, { session_id: 'one', sdp: { type: 'answer', sdp: 'rubbish' } })
-  mend()
+  unblock()
   const before = viewer.video.length
   await viewer.until(({ video }) => video.length > before + 10, 8_000)
   assert.deepEqual(closed.all, [])
 })
 
-test('the addresses of the machine are told once when they change', async () => {
+test('a change of the local addresses is reported once', async () => {
   let addresses = ['192.0.2.1']
   const told: string[][] = []
   const changed = Promise.withResolvers<void>()

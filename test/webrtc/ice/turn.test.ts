@@ -24,14 +24,14 @@ async function watchRelayed(t: TestContext, iceServers: object[], transport = 'u
 }
 
 for (const transport of TRANSPORTS) {
-  test(`video takes the way through a TURN server over ${transport} (D10)`, options, async (t) => {
+  test(`video passes through a TURN server over ${transport} (D10)`, options, async (t) => {
     const { over } = await startTurnServer(t)
     await watchRelayed(t, [over(transport)], transport)
   })
 }
 
 test(
-  'a server out of reach over UDP is reached over TCP, or over TLS, or a second one is (D13)',
+  'a server unreachable over UDP is reached over TCP or TLS, or replaced by a second one (D13)',
   options,
   async (t) => {
     const { address, over } = await startTurnServer(t)
@@ -51,7 +51,7 @@ test('an account that one server refuses is tried at the next (D04, P25)', optio
   await watchRelayed(t, [{ ...first.over('udp'), credential: 'expired' }, second.over('udp')])
 })
 
-test('a TURN server that answers only after the viewer has is still used', options, async (t) => {
+test('a TURN server that answers later than the viewer is still used', options, async (t) => {
   const { over } = await startTurnServer(t)
   const allocate = TurnProtocol.prototype.connectionMade
   t.after(() => {
@@ -64,15 +64,19 @@ test('a TURN server that answers only after the viewer has is still used', optio
   await watchRelayed(t, [over('udp')])
 })
 
-test('a TURN server that refuses us keeps nobody from the direct way (D04)', options, async (t) => {
-  const { over } = await startTurnServer(t)
-  const { bus, camera } = await startRobot(t)
-  camera.roll()
-  const viewer = await openViewer(t, bus, 'one', { iceServers: [{ ...over('udp'), credential: 'wrong' }] })
-  await viewer.until(({ video }) => video.length > 0)
-})
+test(
+  'a TURN server that refuses the account does not prevent a direct connection (D04)',
+  options,
+  async (t) => {
+    const { over } = await startTurnServer(t)
+    const { bus, camera } = await startRobot(t)
+    camera.roll()
+    const viewer = await openViewer(t, bus, 'one', { iceServers: [{ ...over('udp'), credential: 'wrong' }] })
+    await viewer.until(({ video }) => video.length > 0)
+  },
+)
 
-test('an allocation is given back when its session ends', options, async (t) => {
+test('an allocation is released when its session ends', options, async (t) => {
   // the server grants this account one at a time
   const { over, said } = await startTurnServer(t, ['--user-quota=1', '-v'])
   const { bus, camera } = await startRobot(t, { ice: { policy: 'relay' } })
@@ -89,19 +93,23 @@ test('an allocation is given back when its session ends', options, async (t) => 
   }
 })
 
-test('with ice.policy relay no offer or candidate tells an address of this machine', options, async (t) => {
-  const { over, address } = await startTurnServer(t)
-  const { bus } = await startRobot(t, { ice: { policy: 'relay' } })
-  const [offers, candidates] = await Promise.all([
-    collect(bus, topics.offer),
-    collect(bus, topics.localCandidate),
-  ])
-  await bus.publish(topics.request, { session_id: 'one', ice_servers: [over('udp')] })
-  const { sdp } = (await offers.next()).payload.sdp
-  const { candidate } = (await candidates.next({ within: 5_000 })).payload.candidate
-  assert.doesNotMatch(sdp, /typ (host|srflx)/)
-  assert.match(
-    candidate,
-    new RegExp(` ${address.replaceAll('.', '\\.')} \\d+ typ relay raddr 0\\.0\\.0\\.0 rport 0`),
-  )
-})
+test(
+  'with ice.policy relay no offer or candidate contains an address of this machine',
+  options,
+  async (t) => {
+    const { over, address } = await startTurnServer(t)
+    const { bus } = await startRobot(t, { ice: { policy: 'relay' } })
+    const [offers, candidates] = await Promise.all([
+      collect(bus, topics.offer),
+      collect(bus, topics.localCandidate),
+    ])
+    await bus.publish(topics.request, { session_id: 'one', ice_servers: [over('udp')] })
+    const { sdp } = (await offers.next()).payload.sdp
+    const { candidate } = (await candidates.next({ within: 5_000 })).payload.candidate
+    assert.doesNotMatch(sdp, /typ (host|srflx)/)
+    assert.match(
+      candidate,
+      new RegExp(` ${address.replaceAll('.', '\\.')} \\d+ typ relay raddr 0\\.0\\.0\\.0 rport 0`),
+    )
+  },
+)

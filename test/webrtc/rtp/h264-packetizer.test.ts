@@ -33,7 +33,7 @@ const nalUnit = fc
   // no byte below 4, so that there is no start code in it
   .map(([header, body]) => Buffer.from([header, ...body.map((byte) => byte | 4)]))
 
-test('a receiver gets back what was packetised, in packets that fit', () => {
+test('a receiver restores the NAL units from packets that fit', () => {
   fc.assert(
     fc.property(fc.array(nalUnit, { minLength: 1, maxLength: 6 }), (units) => {
       const payloads = packetizeH264(
@@ -45,7 +45,7 @@ test('a receiver gets back what was packetised, in packets that fit', () => {
   )
 })
 
-test('parameter sets share a packet and large pictures come in equal parts', () => {
+test('parameter sets share a packet, and large NAL units are split in equal parts', () => {
   const payloads = packetizeH264(accessUnit(true, 10_000))
   assert.equal((payloads[0]?.[0] ?? 0) & 0x1f, 24)
   const sizes = payloads.slice(1).map(({ length }) => length)
@@ -53,7 +53,7 @@ test('parameter sets share a packet and large pictures come in equal parts', () 
   assert.ok(Math.max(...sizes) - Math.min(...sizes) < 10)
 })
 
-test('an access unit delimiter is left out', () => {
+test('an access unit delimiter is omitted', () => {
   const delimited = Buffer.concat([Buffer.from([0, 0, 0, 1, 9, 0xf0]), accessUnit(false, 100)])
   assert.deepEqual(packetizeH264(delimited), packetizeH264(accessUnit(false, 100)))
 })

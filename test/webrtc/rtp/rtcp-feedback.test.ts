@@ -5,7 +5,7 @@ import { receptionReport, requestsKeyframe } from '#services/webrtc/rtp/rtcp-fee
 
 const parse = (hex: string) => RtcpPacketConverter.deSerialize(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
 
-test('PLI and FIR for our track ask for a keyframe', () => {
+test('PLI and FIR for our track request a keyframe', () => {
   const [pli] = parse('81ce0002 00000001 0000abcd')
   const [fir] = parse('84ce0004 00000001 00000000 0000abcd 07000000')
   for (const packet of [pli, fir]) {
@@ -20,7 +20,7 @@ test('other feedback does not', () => {
   for (const packet of others.flatMap(parse)) assert.ok(!requestsKeyframe(packet, 0xabcd))
 })
 
-test('a receiver report is read for the track that it is about', () => {
+test('a receiver report is matched with its track', () => {
   const [report] = parse('81c90007 00000001 0000abcd 80000005 00000064 00000003 11223344 00010000')
   assert.ok(report)
   const reception = receptionReport(report, 0xabcd)

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Vp8RtpPayload } from 'werift'
 import { packetizeVp8 } from '#services/webrtc/rtp/vp8-packetizer.ts'
 
-test('the payloads of a VP8 frame begin with its start, fit, and make up the frame', () => {
+test('the payloads of a VP8 frame start with S, fit, and contain the frame', () => {
   const frames = fc.uint8Array({ minLength: 1, maxLength: 5_000 }).map((bytes) => Buffer.from(bytes))
   fc.assert(
     fc.property(frames, (frame) => {

@@ -18,7 +18,7 @@ const DEAD = [
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 const MB = (bytes: number) => Math.round(bytes / 2 ** 20)
 
-test(`${CYCLES} viewers that come and go leave no socket, timer, listener or memory behind, and slow nothing down (C03, D01, D02)`, {
+test(`${CYCLES} short sessions leave no socket, timer, listener or memory behind, and slow nothing down (C03, D01, D02)`, {
   timeout: 600_000,
 }, async (t) => {
   const service = await startServiceProcess()

@@ -6,7 +6,7 @@ import { noTurnServer, startTurnServer } from '../ice/turn-server.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('a close for nobody does nothing, and one for a live session ends it, whoever asked (P3, C08)', async (t) => {
+test('a close of an unknown session does nothing; a close of a live one ends it, from any sender (P3, C08)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -18,7 +18,7 @@ test('a close for nobody does nothing, and one for a live session ends it, whoev
   assert.equal(closed.all.length, 1)
 })
 
-test('servers that make no sense leave the offer as it is without any (P4)', async (t) => {
+test('malformed servers leave the offer as it is without servers (P4)', async (t) => {
   const { bus } = await startRobot(t)
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   for (const ice_servers of [null, {}, 'stun:', 7, [{ urls: [null, 'turn:'] }], { iceServers: [[]] }]) {
@@ -28,7 +28,7 @@ test('servers that make no sense leave the offer as it is without any (P4)', asy
   assert.deepEqual(errors.all, [])
 })
 
-test('without a camera the viewer is connected, and gets the picture when there is one (P5, E03)', async (t) => {
+test('without a camera the viewer connects, and gets video when the camera starts (P5, E03)', async (t) => {
   const { bus, camera } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
@@ -37,7 +37,7 @@ test('without a camera the viewer is connected, and gets the picture when there 
   await viewer.until(({ video }) => video.length > 0)
 })
 
-test('no candidate of a viewer beyond the 64th is looked at, and none before the answer is lost (P10)', async (t) => {
+test('remote candidates beyond the 64th are ignored, and none before the answer is lost (P10)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const offers = await collect(bus, topics.offer)
@@ -52,7 +52,7 @@ test('no candidate of a viewer beyond the 64th is looked at, and none before the
   await viewer.until(({ video }) => video.length > 0)
 })
 
-test('a session that the relay has ended goes at once, media or not, and the next request is served (P13, P14, P16)', async (t) => {
+test('a session that the relay closes ends at once, with or without media, and the next request is served (P13, P14, P16)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -65,7 +65,7 @@ test('a session that the relay has ended goes at once, media or not, and the nex
   assert.deepEqual(camera.demand.at(-1)?.layers, {})
 })
 
-test('a close that comes again, ten minutes after the end, does nothing (P17)', async (t) => {
+test('a repeated close, ten minutes after the end, does nothing (P17)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -76,7 +76,7 @@ test('a close that comes again, ten minutes after the end, does nothing (P17)', 
   assert.equal(closed.all.length, 1)
 })
 
-test('a viewer whose certificate is not the one it announced gets nothing, and is told off (P24)', async (t) => {
+test('a viewer with another certificate than announced gets no media, and its session is closed (P24)', async (t) => {
   const { bus, camera } = await startRobot(t, {}, { connect: 8_000 })
   camera.roll()
   const [closed, sessions] = await Promise.all([collect(bus, topics.closed), collect(bus, topics.sessions)])
@@ -93,7 +93,7 @@ test('a viewer whose certificate is not the one it announced gets nothing, and i
   assert.ok(!sessions.all.some(({ payload: all }) => all.some(({ state }) => state === 'connected')))
 })
 
-test('a TURN server that goes away takes its session with it, and the next request uses what it brings (P25)', {
+test('a session ends with its TURN server, and the next request uses its own servers (P25)', {
   skip: noTurnServer(),
 }, async (t) => {
   const first = await startTurnServer(t)
@@ -114,7 +114,7 @@ test('a TURN server that goes away takes its session with it, and the next reque
   await again.until(({ video }) => video.length > 0, 10_000)
 })
 
-test('a TURN server that dies in the middle of a session is replaced by the second one (P25, D13)', {
+test('a TURN server that fails during a session is replaced by the second one (P25, D13)', {
   skip: noTurnServer(),
 }, async (t) => {
   const [first, second] = await Promise.all([startTurnServer(t), startTurnServer(t)])

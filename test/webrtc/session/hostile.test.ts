@@ -51,7 +51,7 @@ function asStun(bytes: Buffer, right: boolean): void {
   MAGIC.copy(bytes, 4)
 }
 
-test('datagrams of strangers, and rubbish from a viewer, touch no session (A15, C01)', async (t) => {
+test('datagrams from third parties, and malformed ones from a viewer, affect no session (A15, C01)', async (t) => {
   const { bus, camera, logged } = await startRobot(t)
   camera.roll()
   const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])

@@ -29,13 +29,13 @@ async function watch(readings: Memory[]): Promise<number[]> {
   return said
 }
 
-test('memory that is short three times in a row is scarce, a peak is not (P27)', async () => {
+test('memory counts as low after three low checks in a row, a peak does not (P27)', async () => {
   assert.deepEqual(await watch([SHORT, SHORT, ENOUGH, SHORT, SHORT, ENOUGH]), [])
   assert.deepEqual(await watch([ENOUGH, SHORT, SHORT, SHORT, SHORT, ENOUGH]), [4])
   assert.deepEqual(await watch(Array.from({ length: 7 }, () => SHORT)), [3, 6])
 })
 
-test('when memory is scarce the oldest of several sessions ends with a reason, the last one stays (P27)', async (t) => {
+test('when memory is low the oldest of several sessions ends with a reason, the last one stays (P27)', async (t) => {
   let reading = ENOUGH
   const { bus, camera } = await startRobot(t, {}, { memory: 10 }, { readMemory: () => reading })
   camera.roll()

@@ -13,7 +13,7 @@ import { createVideoQualitySettings } from '#services/webrtc/video/video-quality
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
-test('a close while the offer is being made wins: nothing is sent (P6, C11)', async (t) => {
+test('a close while the offer is created wins: nothing is sent (P6, C11)', async (t) => {
   const { connect, log } = await memoryBus(t)
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
   using discarded = createEventCounter(log, 'discarded')

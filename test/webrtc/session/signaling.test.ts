@@ -6,7 +6,7 @@ import { until } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('the offer holds video, audio and the data channel, in this order, as the contract wants them (E05)', async (t) => {
+test('the offer has video, audio and the data channel, in this order, as docs/relay-protocol.md requires (E05)', async (t) => {
   const { bus } = await startRobot(t)
   const offers = await collect(bus, topics.offer)
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
@@ -38,7 +38,7 @@ test('the offer holds video, audio and the data channel, in this order, as the c
   assert.match(audio, /stereo=0/)
 })
 
-test('answer and candidates may come in any order, with garbage between (P9, P10)', async (t) => {
+test('answer and candidates are accepted in any order, with malformed ones between (P9, P10)', async (t) => {
   const { bus, camera, logged } = await startRobot(t)
   camera.roll()
   const garbage = [
@@ -66,7 +66,7 @@ test('answer and candidates may come in any order, with garbage between (P9, P10
   )
 })
 
-test('the same id twenty times makes one live session, and none is reported closed (P22, C02, C09, C19)', async (t) => {
+test('twenty requests with one id make one live session, and none is reported closed (P22, C02, C09, C19)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -82,7 +82,7 @@ test('the same id twenty times makes one live session, and none is reported clos
   assert.deepEqual(closed.all, [])
 })
 
-test('with every place taken, who never connected goes first, then the oldest; the newest gets in (C10, D07)', async (t) => {
+test('at max_connections a session that never connected is evicted first, then the oldest (C10, D07)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -97,7 +97,7 @@ test('with every place taken, who never connected goes first, then the oldest; t
   await four.until(({ video }) => video.length > 0)
 })
 
-test('an offer that nobody answers is sent again, then given up with an error (P7, P8, P12, C05, C06)', async (t) => {
+test('an unanswered offer is repeated, then ends with an error (P7, P8, P12, C05, C06)', async (t) => {
   const { bus } = await startRobot(t, {}, { resend: [50, 100], answer: 200 })
   const [offers, errors, closed] = await Promise.all([
     collect(bus, topics.offer),
@@ -111,7 +111,7 @@ test('an offer that nobody answers is sent again, then given up with an error (P
   assert.equal(new Set(offers.all.map(({ payload }) => payload.sdp.sdp)).size, 1)
 })
 
-test('an offer that somebody has heard of is not sent again (P7)', async (t) => {
+test('an offer is not repeated once a candidate has arrived (P7)', async (t) => {
   const { bus } = await startRobot(t, {}, { resend: [50], answer: 150 })
   const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
@@ -121,7 +121,7 @@ test('an offer that somebody has heard of is not sent again (P7)', async (t) => 
   assert.equal(offers.all.length, 1)
 })
 
-test('a viewer that answers and never connects is given up (P12)', async (t) => {
+test('a viewer that answers and never connects is closed (P12)', async (t) => {
   const { bus } = await startRobot(t, {}, { connect: 150 })
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   const answers = await collect(bus, topics.answer)
@@ -139,7 +139,7 @@ test('a viewer that answers and never connects is given up (P12)', async (t) => 
   )
 })
 
-test('an answer that is none ends the session with an error', async (t) => {
+test('an unusable answer ends the session with an error', async (t) => {
   const { bus } = await startRobot(t)
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   for (const sdp of ['rubbish', 'v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n', '\0'.repeat(1_000)]) {
@@ -150,7 +150,7 @@ test('an answer that is none ends the session with an error', async (t) => {
   }
 })
 
-test('a viewer that falls silent is given up after its grace (P15, P23)', async (t) => {
+test('a silent viewer is closed after its grace period (P15, P23)', async (t) => {
   const { bus, camera } = await startRobot(t, {}, { silence: 300, grace: 300, watch: 50 })
   camera.roll()
   const closed = await collect(bus, topics.closed)
@@ -164,7 +164,7 @@ test('a viewer that falls silent is given up after its grace (P15, P23)', async 
   assert.deepEqual(payload, { session_id: 'one', reason: 'connection-lost', by: 'robot' })
 })
 
-test('the list of sessions tells of each its state, way and figures, and is empty in the end (D10, D11)', async (t) => {
+test('webrtc/sessions shows state, candidate pair and statistics, and is empty at the end (D10, D11)', async (t) => {
   const { bus, camera, service } = await startRobot(t, {}, { report: 300 })
   camera.roll()
   const sessions = await collect(bus, topics.sessions)
@@ -188,7 +188,7 @@ test('the list of sessions tells of each its state, way and figures, and is empt
   await sessions.next({ where: (all) => all.length === 0 })
 })
 
-test('a dead STUN and TURN server delay neither offer nor picture, and leave nothing behind (D02, D05, D06)', async (t) => {
+test('dead STUN and TURN servers delay neither offer nor video, and leave nothing open (D02, D05, D06)', async (t) => {
   const { bus, camera, service } = await startRobot(t)
   camera.roll()
   const dead = [
@@ -207,7 +207,7 @@ test('a dead STUN and TURN server delay neither offer nor picture, and leave not
   await until(() => sockets().length === 0, { show: sockets })
 })
 
-test('with ice.policy relay and no TURN server there is an error instead of an offer (P5)', async (t) => {
+test('with ice.policy relay and no TURN server an error is sent instead of an offer (P5)', async (t) => {
   const { bus } = await startRobot(t, { ice: { policy: 'relay' } })
   const [offers, errors] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.error)])
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [{ urls: 'stun:127.0.0.1:9' }] })
@@ -215,7 +215,7 @@ test('with ice.policy relay and no TURN server there is an error instead of an o
   assert.equal(offers.all.length, 0)
 })
 
-test('sockets keep to the port range and additional addresses are offered', async (t) => {
+test('sockets stay in the port range, and additional addresses are offered', async (t) => {
   const ice = { port_range: [45_000, 45_040], additional_host_addresses: ['203.0.113.9', 'nonsense'] }
   const { bus } = await startRobot(t, { ice, max_connections: 5 })
   const offers = await collect(bus, topics.offer)

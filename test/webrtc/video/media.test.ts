@@ -7,7 +7,7 @@ import { staysTrue } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('a viewer gets video that begins with a keyframe, and silence', async (t) => {
+test('a viewer gets video that starts with a keyframe, and silent audio', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const viewer = await openViewer(t, bus, 'one')
@@ -22,8 +22,8 @@ test('a viewer gets video that begins with a keyframe, and silence', async (t) =
     numbers,
     numbers.map((_, i) => ((numbers[0] ?? 0) + i) & 0xffff),
   )
-  const pictures = Map.groupBy(viewer.video, ({ header }) => header.timestamp)
-  for (const packets of [...pictures.values()].slice(0, -1)) {
+  const frames = Map.groupBy(viewer.video, ({ header }) => header.timestamp)
+  for (const packets of [...frames.values()].slice(0, -1)) {
     assert.deepStrictEqual(
       packets.map(({ header }) => header.marker),
       packets.map((_, i) => i === packets.length - 1),
@@ -34,7 +34,7 @@ test('a viewer gets video that begins with a keyframe, and silence', async (t) =
   assert.deepStrictEqual(viewer.streams.video, viewer.streams.audio)
 })
 
-test('two viewers get the same pictures with numbers of their own', async (t) => {
+test('two viewers get the same frames with their own sequence numbers', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const one = await openViewer(t, bus, 'one')
@@ -44,11 +44,11 @@ test('two viewers get the same pictures with numbers of their own', async (t) =>
   assert.notStrictEqual(one.video[0]?.header.ssrc, two.video[0]?.header.ssrc)
 })
 
-test('video is in demand from the answer on until nobody watches (E21)', async (t) => {
+test('video is in demand from the answer until the last viewer has left (E21)', async (t) => {
   const { bus, camera } = await startRobot(t, { video: { bitrate_kbps: 1200 } })
   camera.roll()
   const demand = await collect(bus, topics.demand)
-  assert.deepStrictEqual((await demand.next()).payload?.layers, {}, 'what an earlier life said is taken back')
+  assert.deepStrictEqual((await demand.next()).payload?.layers, {}, 'the demand of an earlier run is cleared')
   const viewer = await openViewer(t, bus, 'one')
   assert.deepStrictEqual((await demand.next()).payload?.layers, { low: { bitrate: 320_000 } })
   await viewer.until(({ video }) => video.length > 0)
@@ -71,7 +71,7 @@ test('PLIs become at most two keyframe requests a second', async (t) => {
   assert.ok(asked.length >= 2 && asked.length <= 3, `${asked.length} requests in 1.1 s`)
 })
 
-test('pictures after a hole wait for the keyframe that is asked for at once', async (t) => {
+test('frames after a gap wait for a keyframe, which is requested at once', async (t) => {
   const { bus, camera } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
@@ -92,7 +92,7 @@ test('pictures after a hole wait for the keyframe that is asked for at once', as
   )
 })
 
-test('a picture that is older than half a second is not sent (E02)', async (t) => {
+test('a frame older than half a second is not sent (E02)', async (t) => {
   const { bus, camera } = await startRobot(t)
   const viewer = await openViewer(t, bus, 'one')
   await viewer.connected
@@ -122,7 +122,7 @@ test('nothing is sent after the session is closed', async (t) => {
   await staysTrue(() => viewer.video.length === length, 100)
 })
 
-test('a viewer that connects just after a keyframe gets it without asking for another', async (t) => {
+test('a viewer that connects just after a keyframe gets that one', async (t) => {
   const { bus, camera } = await startRobot(t)
   const demand = await collect(bus, topics.demand)
   await demand.next()

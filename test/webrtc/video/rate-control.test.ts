@@ -13,14 +13,14 @@ const hold = (choice: LayerChoice, available: number, from: number, ms: number, 
   return choice.layer
 }
 
-test('a viewer begins low, and goes to the best layer that its way carries after a moment', () => {
+test('a viewer starts on low, and gets the best layer of its path after a moment', () => {
   const choice = choose()
   assert.equal(choice.layer, 'low')
   assert.equal(choice.update({ available: 1_500_000, others: {}, now: 0 }), 'low')
   assert.equal(hold(choice, 1_500_000, 100, 1_000), 'high')
 })
 
-test('it goes down at once, as far as it must, and up again only after some seconds of good', () => {
+test('it steps down at once, as far as needed, and up after some seconds of headroom', () => {
   const choice = choose()
   hold(choice, 1_500_000, 0, 1_000)
   assert.equal(choice.update({ available: 450_000, others: {}, now: 20_000 }), 'low')
@@ -28,7 +28,7 @@ test('it goes down at once, as far as it must, and up again only after some seco
   assert.equal(hold(choice, 1_500_000, 22_700, 1_500), 'high')
 })
 
-test('what wavers around a limit does not waver between layers', () => {
+test('a bitrate around a threshold does not toggle the layer', () => {
   const choice = choose()
   hold(choice, 1_500_000, 0, 1_000)
   for (let now = 2_000; now < 60_000; now += 100) {
@@ -36,7 +36,7 @@ test('what wavers around a limit does not waver between layers', () => {
   }
 })
 
-test('of two on one layer the one with the worse way moves down, the other stays (E19)', () => {
+test('of two viewers on one layer the one with the worse path steps down, the other stays (E19)', () => {
   const [good, bad] = [choose(), choose()]
   for (const choice of [good, bad]) hold(choice, 1_500_000, 0, 1_000)
   // alone, 1200 kbit/s would do for the layer: but the other one has it made at 1500
@@ -44,14 +44,14 @@ test('of two on one layer the one with the worse way moves down, the other stays
   assert.equal(good.update({ available: 1_500_000, others: { medium: 900_000 }, now: 2_000 }), 'high')
 })
 
-test('a pinned layer stays whatever the way carries, and auto lets it go', () => {
+test('a pinned layer stays whatever the path carries, until auto', () => {
   const choice = choose('high')
   assert.equal(hold(choice, 100_000, 0, 5_000), 'high')
   choice.mode = 'auto'
   assert.equal(choice.update({ available: 100_000, others: {}, now: 6_000 }), 'low')
 })
 
-test('whatever happens, it never sits above what the way carries at three quarters', () => {
+test('it never stays on a layer of which the path carries less than three quarters', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3_000_000 }), { maxLength: 60 }), (bitrates) => {
       const choice = choose()

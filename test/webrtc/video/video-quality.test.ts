@@ -15,7 +15,7 @@ const command = (mode: unknown, session_id?: string) => ({
   ...(session_id === undefined ? {} : { session_id }),
 })
 
-test('a pinned layer comes at a keyframe, with RTP numbers and timestamps that go on', async (t) => {
+test('a pinned layer starts at a keyframe, with continuous RTP numbers and timestamps', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const [sessions, results] = [await collect(bus, topics.sessions), await collect(bus, topics.commandResult)]
@@ -43,7 +43,7 @@ test('a pinned layer comes at a keyframe, with RTP numbers and timestamps that g
   )
 })
 
-test('set_video_quality before the first session holds for it, and an unknown mode is refused (F04)', async (t) => {
+test('set_video_quality before the first session applies to it, and an unknown mode is refused (F04)', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const [results, demand] = [await collect(bus, topics.commandResult), await collect(bus, topics.demand)]
@@ -60,7 +60,7 @@ test('set_video_quality before the first session holds for it, and an unknown mo
   assert.deepEqual(Object.keys(payload?.layers ?? {}), ['medium'])
 })
 
-test('a viewer that takes VP8 only gets it, beside one that takes H.264 and is never fed VP8', async (t) => {
+test('a viewer with VP8 only gets VP8, beside one with H.264 that never does', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const sessions = await collect(bus, topics.sessions)
@@ -80,7 +80,7 @@ test('a viewer that takes VP8 only gets it, beside one that takes H.264 and is n
   await demand.next({ where: (one) => one?.also === undefined })
 })
 
-test('a viewer that takes both gets what is first in its answer', async (t) => {
+test('a viewer with both codecs gets the first one of its answer', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const viewer = await openViewer(t, bus, 'one', { video: ['vp8', 'h264'] })
@@ -88,7 +88,7 @@ test('a viewer that takes both gets what is first in its answer', async (t) => {
   assert.equal(new Set(viewer.video.map(({ header }) => header.payloadType)).size, 1)
 })
 
-test('webrtc.video.codec VP8 puts VP8 first into the offer', async (t) => {
+test('webrtc.video.codec VP8 offers VP8 first', async (t) => {
   const { bus } = await startRobot(t, { video: { codec: 'VP8' } })
   const offers = await collect(bus, topics.offer)
   await openViewer(t, bus, 'one', { silent: true })
@@ -96,7 +96,7 @@ test('webrtc.video.codec VP8 puts VP8 first into the offer', async (t) => {
   assert.match(payload.sdp.sdp, /^m=video \d+ \S+ 96 97 102 103\r$/m)
 })
 
-test('bars are four, one less for each limit passed, and none before the first report', () => {
+test('signal bars are four, minus one per threshold, and zero before the first report', () => {
   assert.deepEqual(
     [
       undefined,
@@ -109,14 +109,14 @@ test('bars are four, one less for each limit passed, and none before the first r
   )
 })
 
-test('resolutions keep the picture’s shape and are never larger than it', () => {
+test('resolutions keep the aspect ratio and never exceed the source', () => {
   const wide = createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 })
   const square = createVideoQualitySettings({ width: 640, height: 640, bitrate_kbps: 1500 })
   assert.deepEqual([wide.resolution('low'), wide.resolution('high')], ['640x360', '1280x720'])
   assert.deepEqual([square.resolution('low'), square.resolution('high')], ['360x360', '640x640'])
 })
 
-test('a layer that vision makes smaller is told as it is', () => {
+test('a layer that vision reduces is reported with its real size', () => {
   const quality = createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 })
   quality.setReportedSizes({
     high: { wanted: 1, width: 960, height: 540 },

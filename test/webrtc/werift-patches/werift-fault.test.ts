@@ -14,7 +14,7 @@ const caught = (promise: Promise<unknown>) =>
     (err: unknown) => err,
   )
 
-test('an error from inside werift is told from one of ours', async () => {
+test('an error of werift is distinguished from one of ours', async () => {
   const pc = new RTCPeerConnection({ iceServers: [] })
   assert.ok(isWeriftFault(await caught(pc.setRemoteDescription({ type: 'answer', sdp: 'rubbish' }))))
   await pc.close()
@@ -23,7 +23,7 @@ test('an error from inside werift is told from one of ours', async () => {
   for (const none of [undefined, null, 'text', 7, {}]) assert.ok(!isWeriftFault(none))
 })
 
-test('an error of Node without any frame counts only where a peer gathers', () => {
+test('an error with frames of Node only counts inside a gathering', () => {
   const err = new Error('getaddrinfo ENOTFOUND turn.example')
   err.stack = `${err}\n    at GetAddrInfoReqWrap.onlookup (node:internal/dns/promises:89:17)`
   assert.ok(!isWeriftFault(err))
@@ -53,7 +53,7 @@ async function runWith(code: string): Promise<{ lines: { msg: string }[]; code: 
   return { lines, code: code_ as number }
 }
 
-test('a rejection that werift leaves alone ends no process, one of ours does (A15)', async () => {
+test('an unhandled rejection of werift does not end the process, one of ours does (A15)', async () => {
   const [theirs, ours] = await Promise.all([
     runWith(`void new RTCPeerConnection({}).setRemoteDescription({ type: 'answer', sdp: 'rubbish' })`),
     runWith(`void Promise.reject(new Error('ours'))`),
