@@ -1,6 +1,6 @@
-/** What a commented config file says about keys that stand below each other. */
+/** The comment of a config file that explains a group of keys. */
 export interface Explanation {
-  /** `webrtc.video.width`, in the file's order; one that has keys of its own below stands alone. */
+  /** Such as `webrtc.video.width`, in the order of the file; a key that holds other keys is a group of its own. */
   paths: string[]
   /** Whether keys follow that are indented further. */
   hasKeys: boolean
@@ -14,7 +14,7 @@ interface Line {
   path: string
   hasKeys: boolean
   isTitle: boolean
-  /** Of a key that is left out. */
+  /** The line of a key that is commented out. */
   example: string | undefined
 }
 
@@ -22,7 +22,7 @@ const KEY = /^( *)(# )?(\w+):(?: +(.*))?$/
 
 /**
  * Reads the comments of a config file: a block of comment lines explains the keys that follow it up to the next block.
- * A line such as `# token: …` is a key that is left out when `isKey` knows it, else prose.
+ * A line such as `# token: …` is a key that is commented out if `isKey` knows it, else prose.
  */
 export function explanations(text: string, isKey: (path: string) => boolean): Explanation[] {
   const reader = new Reader(isKey)
@@ -55,7 +55,7 @@ class Reader {
     const parents = this.#parents.filter((parent) => parent.indent < indent)
     const path = [...parents.map((parent) => parent.name), name].join('.')
     if (hash && !this.#isKey(path)) return undefined
-    // "# zones:" only stands above an example
+    // "# zones:" is the heading of an example
     const isTitle = hash !== undefined && value === ''
     return { indent, name, path, isTitle, hasKeys: value === '', example: hash && `  ${name}: ${value}` }
   }

@@ -35,7 +35,7 @@ export function eventTables(): string {
 
 const EVENTS = `## Events that apps know
 
-Names and fields of \`event/{name}\` that apps and the relay read; other names and further fields reach the apps as they are.
+Names and fields of \`event/{name}\` that apps and the relay read. Other names and further fields reach the apps unchanged.
 A field may be left out or null unless it is marked *required*. One of the wrong type is sent as null. *kept*: waits on disk
 until the relay has read it; *now*: sent to the apps that are connected, or not at all.`
 

@@ -3,7 +3,7 @@ import { fieldFailuresPage } from './field-failures-page.ts'
 import { noticesPage } from './notices-page.ts'
 import { topicsPage } from './topics-page.ts'
 
-/** Texts of the pages that `npm run docs` writes, by path from the project's folder. */
+/** The text of each page that `npm run docs` writes, by path from the project's folder. */
 export function generatedPages(): Map<string, string> {
   return new Map([
     ['docs/topics.md', topicsPage()],

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { getFFmpegInfo } from 'node-av'
 
-/** One entry of `package-lock.json`, as far as we read it. */
+/** The fields of an entry of `package-lock.json` that this page needs. */
 interface Locked {
   version: string
   license?: string
@@ -11,7 +11,7 @@ interface Locked {
   libc?: string[]
 }
 
-/** What a package says of itself. */
+/** The fields of a package.json that this page needs. */
 interface Manifest {
   name: string
   license?: string
@@ -21,8 +21,8 @@ interface Manifest {
 }
 
 const ROOT = new URL('../', import.meta.url)
-const LICENCE_FILE = /^(licen[cs]e|copying|notice)/i
-/** Packages that do not name their licence in a field; it was read in the file. */
+const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i
+/** Packages without a license field; the license was read from the file. */
 const READ_BY_HAND: Record<string, string> = { '@shinyoshiaki/jspack': 'BSD-3-Clause' }
 
 /** The text of `THIRD_PARTY_NOTICES.md`, from `package-lock.json` and the packages that are installed here. */
@@ -33,7 +33,7 @@ export function noticesPage(): string {
   return `${[read('docs/notices.txt').trim(), machineCode(), TABLE_HEAD + rows.join('\n'), mitText()].join('\n\n')}\n`
 }
 
-/** Those of a robot: Linux with glibc, 64 bits, ARM or x86. */
+/** Whether a robot installs it: Linux with glibc, 64 bits, ARM or x86. */
 function isShipped({ dev, os, cpu, libc }: Locked): boolean {
   const fits = (wanted: string[] | undefined, have: string[]) =>
     !wanted || wanted.some((one) => have.includes(one))
@@ -42,31 +42,31 @@ function isShipped({ dev, os, cpu, libc }: Locked): boolean {
 
 const TABLE_HEAD = `## Packages
 
-Licence texts lie where the last column says, below the folder of the program: \`/app\` in the image, \`/opt/wimz\` with systemd.
-"MIT, below" stands for a package that has no file of its own.
+The last column names the file with the license text, relative to the folder of the program: \`/app\` in the image, \`/opt/wimz\`
+with systemd. "MIT, below" stands for a package without such a file.
 
-| package | version | licence | from | text |
+| package | version | license | from | text |
 |---|---|---|---|---|
 `
 
 function row(path: string, { version, license, cpu }: Locked): string {
   const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
-  // of the two kinds of machine only one is installed here
+  // only the package for this machine's architecture is installed
   if (cpu) {
-    const licences = name.startsWith('@seydx/node-av-')
+    const licenses = name.startsWith('@seydx/node-av-')
       ? `${license}, its machine code GPL-3.0-or-later`
       : license
-    return `| ${name} | ${version} | ${licences} | [npm](https://www.npmjs.com/package/${name}) | MIT, below |`
+    return `| ${name} | ${version} | ${licenses} | [npm](https://www.npmjs.com/package/${name}) | MIT, below |`
   }
   const manifest = JSON.parse(read(`${path}/package.json`)) as Manifest
-  const text = readdirSync(new URL(`${path}/`, ROOT)).filter((file) => LICENCE_FILE.test(file))
+  const text = readdirSync(new URL(`${path}/`, ROOT)).filter((file) => LICENSE_FILE.test(file))
   const where =
     text.length > 0 ? text.map((file) => `\`${path}/${file}\``).join(', ') : `MIT, below${byline(manifest)}`
-  const licence = license ?? READ_BY_HAND[name]
-  if (licence === undefined || (text.length === 0 && licence !== 'MIT')) {
-    throw new Error(`${path}: which licence? Read it and tell docs/notices-page.ts`)
+  const known = license ?? READ_BY_HAND[name]
+  if (known === undefined || (text.length === 0 && known !== 'MIT')) {
+    throw new Error(`${path}: unknown license: read it and add it to docs/notices-page.ts`)
   }
-  return `| ${name} | ${version} | ${licence} | ${source(manifest, name)} | ${where} |`
+  return `| ${name} | ${version} | ${known} | ${source(manifest, name)} | ${where} |`
 }
 
 function byline({ author }: Manifest): string {
@@ -81,19 +81,19 @@ function source({ repository, homepage }: Manifest, name: string): string {
   return path ? `[${path}](https://github.com/${path})` : `[npm](https://www.npmjs.com/package/${name})`
 }
 
-/** The FFmpeg inside node-av as it describes itself: what it was configured with decides about its licence. */
+/** The FFmpeg inside node-av as it describes itself: its configuration determines its license. */
 function machineCode(): string {
   const { version, configuration, libraries } = getFFmpegInfo()
   const enabled = [...configuration.matchAll(/--enable-(\S+)/g)].map(([, name = '']) => name)
   if (!enabled.includes('gpl') || !enabled.includes('version3') || enabled.includes('nonfree')) {
-    throw new Error('the FFmpeg in node-av is another one: read its licence and tell docs/notices.txt')
+    throw new Error('the FFmpeg in node-av has changed: read its license and correct docs/notices.txt')
   }
   const parts = Object.entries(libraries).map(([name, number]) => `lib${name} ${number}`)
   return `FFmpeg ${version} (${parts.join(', ')}), as it describes itself on x64, was built with
 \`--enable-${enabled.join('`, `--enable-')}\`.`
 }
 
-/** The text that packages mean which say MIT and bring no file. */
+/** The license text of packages that say MIT and have no file. */
 function mitText(): string {
   const text = read('node_modules/aedes/LICENSE')
   return `## MIT\n\n${text.slice(text.indexOf('Permission is hereby granted')).trim()}`

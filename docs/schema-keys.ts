@@ -1,15 +1,15 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 
-/** One key of a config file, as the schemas have it. */
+/** One key of a config file. */
 export interface SchemaKey {
-  /** `webrtc.video.width`; `[]` stands for an entry of a list, `<name>` for a name of one's own. */
+  /** Such as `webrtc.video.width`; `[]` stands for an entry of a list, `<name>` for a free name. */
   path: string
-  /** What may stand there, in words and Markdown. */
+  /** Allowed values, in Markdown. */
   type: string
-  /** As YAML; absent where there is none. */
+  /** The default as YAML; absent where there is none. */
   fallback?: string
-  /** What `type` must be for the key to be allowed. */
+  /** The value of `type` with which the key is allowed. */
   variant?: string
 }
 
@@ -26,7 +26,7 @@ interface Bounds {
   minItems?: number
 }
 
-/** Every key that the sections know, in their order. */
+/** Every key of the sections, in their order. */
 export function schemaKeys(sections: z.ZodRawShape): SchemaKey[] {
   return Object.entries(sections).flatMap(([name, schema]) => keysOf(schema, name))
 }
@@ -43,7 +43,7 @@ function keysOf(schema: z.core.$ZodType, path: string, variant?: string): Schema
   return [key]
 }
 
-/** What entries of lists and records have inside; plain ones are told by the type. */
+/** Keys inside the entries of lists and records; for plain entries the type is enough. */
 function nested(schema: z.core.$ZodType, path: string): SchemaKey[] {
   const { inner } = unwrapped(schema)
   return inner instanceof z.ZodObject ? entriesOf(inner, path) : []
@@ -59,7 +59,7 @@ function ofVariant(option: z.core.$ZodType, path: string): SchemaKey[] {
   return entriesOf(option.omit({ type: true }), path, String(variant))
 }
 
-/** The schema that a person writes against: without defaults, and behind what turns text into numbers. */
+/** The schema of the value in the file: without default and conversion from text. */
 function unwrapped(schema: z.core.$ZodType): { inner: z.core.$ZodType; fallback?: string } {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
     return { fallback: inline(schema.def.defaultValue), ...omitFallback(unwrapped(schema.def.innerType)) }
@@ -85,10 +85,10 @@ function typeOf(schema: z.core.$ZodType): string {
   if (inner instanceof z.ZodUnion && !(inner instanceof z.ZodDiscriminatedUnion)) {
     return inner.options.map(typeOf).join(', or ')
   }
-  if (inner instanceof z.ZodDiscriminatedUnion) return 'one of the kinds below'
+  if (inner instanceof z.ZodDiscriminatedUnion) return 'one of the types below'
   if (inner instanceof z.ZodTuple) return `[${inner.def.items.map(typeOf).join(', ')}]`
   if (inner instanceof z.ZodObject) return `{ ${Object.keys(inner.shape).join(', ')} }`
-  if (inner instanceof z.ZodRecord) return `names, each with ${typeOf(inner.valueType)}`
+  if (inner instanceof z.ZodRecord) return `map from names to ${typeOf(inner.valueType)}`
   if (inner instanceof z.ZodArray) return `list of ${typeOf(inner.element)}${length(boundsOf(inner))}`
   return plain(boundsOf(inner))
 }
