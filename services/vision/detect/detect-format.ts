@@ -46,32 +46,41 @@ const END2END_COLUMNS = 6
  * outputs. Throws {@link UnavailableError} with the shapes and the key to set where that leaves a doubt.
  */
 export function detectFormat(file: ModelFile, settings: Settings): ModelIo {
+  const shapes = [file.inputs.map(shapeText).join('; '), file.outputs.map(shapeText).join('; ')]
   const refuse = (why: string): never => {
-    const [ins, outs] = [file.inputs.map(shapeText).join('; '), file.outputs.map(shapeText).join('; ')]
-    throw new UnavailableError(`${why} (inputs: ${ins}; outputs: ${outs})`)
+    throw new UnavailableError(`${why} (inputs: ${shapes[0]}; outputs: ${shapes[1]})`)
   }
-  const task = file.metadata.get('task')
-  if (task !== undefined && task !== 'detect') refuse(`a model for "${task}", not for detection`)
-  const size = inputSize(file, settings)
-  if (!size) return refuse('the input has no fixed size: set detector.size')
-  const format = settings.format === 'auto' ? formatOf(file, size) : settings.format
-  if (!format) return refuse('cannot identify the format of this model: set detector.format')
+  checkPurpose(file, refuse)
+  const size = inputSize(file, settings) ?? refuse('the input has no fixed size: set detector.size')
+  const given = settings.names ?? parseNames(file.metadata.get('names'))
+  const found = settings.format === 'auto' ? formatOf(file, size, given?.length) : settings.format
+  const format = found ?? refuse('cannot identify the format of this model: set detector.format')
   const classes = outputClasses(format, file)
-  const names = namesFor(format, classes, settings.names ?? parseNames(file.metadata.get('names')))
-  if (!names) {
-    const count = classes === undefined ? 'an unknown number of' : classes
-    return refuse(
-      `a model with ${count} classes: set detector.names, or names: coco if it was trained on that`,
-    )
+  const names = given ?? cocoNames(format, classes) ?? refuse(unnamed(classes))
+  if (!fitsClasses(format, classes, names.length)) {
+    const origin = settings.names ? 'detector.names' : 'the metadata'
+    refuse(`${names.length} class names in ${origin}, but the model has ${classes} classes`)
   }
   const logits = logitsOf(format, classes, names)
   return { format, size, names, logits, ...inputOf({ format, file, size, logits }, settings) }
 }
 
-function formatOf(file: ModelFile, size: Size): Format | undefined {
+function checkPurpose({ inputs, metadata }: ModelFile, refuse: (why: string) => never): void {
+  const task = metadata.get('task')
+  if (task !== undefined && task !== 'detect') refuse(`a model for "${task}", not for detection`)
+  const batch = knownDimension(inputs[0] ?? NO_TENSOR, 0)
+  if (batch !== undefined && batch > 1) refuse(`a model for batches of ${batch} images: export it for one`)
+}
+
+function unnamed(classes: number | undefined): string {
+  const count = classes === undefined ? 'an unknown number of' : classes
+  return `a model with ${count} classes: set detector.names, or names: coco if it was trained on that`
+}
+
+function formatOf(file: ModelFile, size: Size, names: number | undefined): Format | undefined {
   const [images] = file.inputs
   if (images?.shape.length !== 4 || (knownDimension(images, 1) ?? 3) !== 3) return undefined
-  return formatByNames(file) ?? formatByShape(file, size)
+  return formatByNames(file) ?? formatByShape(file, size, names)
 }
 
 function inputSize({ inputs, metadata }: ModelFile, { size }: Settings): Size | undefined {
@@ -103,17 +112,16 @@ function letterboxOf({ outputs, metadata }: ModelFile, size: Size, format: Forma
   return format === 'yolov8' && places !== undefined && places !== gridPlaces(size) ? 'stretch' : undefined
 }
 
-/** The given names where they fit the number of classes; without any, COCO's where these fit. */
-function namesFor(
-  format: Format,
-  classes: number | undefined,
-  names: readonly string[] | undefined,
-): readonly string[] | undefined {
-  // DETR has one class more, for "no object"
-  const spare = format === 'detr' ? 1 : 0
-  const fits = (count: number) => classes === count || classes === count + spare
-  if (names) return classes === undefined || fits(names.length) ? names : undefined
-  return [COCO, COCO_91].find(({ length }) => fits(length))
+/** COCO's names where their number leaves no doubt. */
+function cocoNames(format: Format, classes: number | undefined): readonly string[] | undefined {
+  return classes === undefined
+    ? undefined
+    : [COCO, COCO_91].find(({ length }) => fitsClasses(format, classes, length))
+}
+
+/** True where the number of names fits the classes, or these are unknown. DETR has one class more, for "no object". */
+function fitsClasses(format: Format, classes: number | undefined, names: number): boolean {
+  return classes === undefined || classes === names || (format === 'detr' && classes === names + 1)
 }
 
 function logitsOf(format: Format, classes: number | undefined, names: readonly string[]): ModelIo['logits'] {
@@ -140,27 +148,32 @@ function detsAndLabels(dets: TensorShape, labels: TensorShape): Format | undefin
 }
 
 /** The format by the shape of the only output; undefined where several fit. */
-function formatByShape({ outputs, metadata }: ModelFile, size: Size): Format | undefined {
+function formatByShape(
+  { outputs, metadata }: ModelFile,
+  size: Size,
+  classes: number | undefined,
+): Format | undefined {
   const [output = NO_TENSOR, ...more] = outputs
   if (more.length > 0 || output.shape.length !== 3) return undefined
   const [rows, columns] = [knownDimension(output, 1), knownDimension(output, 2)]
   if (metadata.get('end2end')?.toLowerCase() === 'true') {
     return columns === END2END_COLUMNS ? 'end2end' : undefined
   }
-  const classes = parseNames(metadata.get('names'))?.length
   if (rows === undefined || columns === undefined) {
     // the number of places is open
     return columns === undefined && classes !== undefined && rows === 4 + classes ? 'yolov8' : undefined
   }
   const places = STRIDES.map((strides) => gridPlaces(size, strides))
   const fitting = fittingFormats({ rows, columns, classes, places })
-  return fitting.length === 1 ? fitting[0] : undefined
+  // a wrong number of names must not hide a format that the shape alone shows: the error is about the names then
+  const found = fitting.length > 0 ? fitting : fittingFormats({ rows, columns, classes: undefined, places })
+  return found.length === 1 ? found[0] : undefined
 }
 
 interface OutputShape {
   rows: number
   columns: number
-  /** By the metadata. */
+  /** By the class names, if given. */
   classes: number | undefined
   /** Places of nets with three and with four scales. */
   places: readonly number[]

@@ -40,7 +40,7 @@ export class ModelThread implements AsyncDisposable {
       name: 'detector',
     })
     this.#worker.on('message', (answer: WorkerAnswer) => this.#pending?.resolve(answer))
-    this.#worker.once('error', (err) => this.#end(err instanceof Error ? err.message : String(err)))
+    this.#worker.once('error', (err) => this.#end(oneLine(err)))
     this.#worker.once('exit', (code) => this.#end(`detector thread exited with code ${code}`))
   }
 
@@ -91,4 +91,10 @@ export class ModelThread implements AsyncDisposable {
     this.#pending?.reject(new UnavailableError(this.#endReason))
     this.#ended.resolve(this.#endReason)
   }
+}
+
+/** Messages of ONNX Runtime may have many lines, and hold the source path of its build. */
+function oneLine(err: unknown): string {
+  const text = err instanceof Error ? err.message : String(err)
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 500)
 }

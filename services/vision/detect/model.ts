@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { DetectorSection } from '../config.ts'
 import type { Size } from '../image/fit.ts'
@@ -13,6 +13,9 @@ import { createPreprocessor, place, type Yuv420 } from './preprocess.ts'
 /** Boxes with a larger IoU are the same object. */
 const SUPPRESSION_IOU = 0.5
 const MAX_CANDIDATES = 50
+/** The runtime writes its log to stderr, past our logger; what is fatal to us it throws as well. */
+const ONLY_FATAL = 4
+env.logLevel = 'fatal'
 /** Tensor types that onnxruntime-node 1.30 and this code convert; it has no float16. */
 const TYPES: ReadonlySet<string> = new Set(['float32', 'int32', 'int64'])
 
@@ -57,6 +60,7 @@ export async function loadModel(settings: ModelSettings): Promise<Model> {
   const session = await InferenceSession.create(settings.model, {
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
+    logSeverityLevel: ONLY_FATAL,
     // spinning uses whole cores between two frames
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   })

@@ -53,7 +53,7 @@ const one = (shape: Value['shape'], metadata: Record<string, string> = {}): Mode
 /** What is no detector that is known for sure, and what its refusal says. */
 const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegExp }> = {
   'a model for segments': { draft: one([1, 39, 84], { task: 'segment', names: NAMED }), says: /"segment"/ },
-  'a second output that nobody knows': {
+  'an unknown second output': {
     draft: { inputs: [images()], outputs: [v8, { name: 'output1', shape: [1, 32, 16, 16] }] },
     says: /detector\.format.*output1 float32 \[1, 32, 16, 16\]/,
   },
@@ -77,7 +77,20 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
     draft: { inputs: [{ name: 'images', shape: [1, 3, 'h', 'w'] }], outputs: [v8] },
     says: /detector\.size/,
   },
-  'an input that nobody knows': {
+  'a wrong number of class names in the metadata': {
+    draft: { inputs: [images()], outputs: [v8], metadata: { names: '["cat", "dog"]' } },
+    says: /2 class names in the metadata, but the model has 3 classes/,
+  },
+  'a wrong number of class names in the config': {
+    draft: { inputs: [images()], outputs: [v8], metadata: { names: NAMED } },
+    settings: { names: ['cat', 'dog', 'bird', 'fish'] },
+    says: /4 class names in detector\.names, but the model has 3 classes/,
+  },
+  'a batch of two': {
+    draft: { inputs: [{ name: 'images', shape: [2, 3, 64, 64] }], outputs: [v8], metadata: { names: NAMED } },
+    says: /batches of 2 images/,
+  },
+  'an unsupported input': {
     draft: {
       inputs: [images(), { name: 'prompt', type: 'int64', shape: [1, 8] }],
       outputs: [v8],
@@ -85,7 +98,7 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
     },
     says: /prompt int64/,
   },
-  'half precision, which onnxruntime-node has no numbers for': {
+  'half precision, which onnxruntime-node does not support': {
     draft: {
       inputs: [images('images', 'float16')],
       outputs: [{ ...v8, type: 'float16' }],
@@ -97,7 +110,7 @@ const REFUSED: Record<string, { draft: ModelDraft; settings?: object; says: RegE
     draft: { inputs: [images()], outputs: [{ ...v8, type: 'float16' }], metadata: { names: NAMED } },
     says: /output0 float16.*with float32/,
   },
-  'pictures of whole numbers': {
+  'integer images': {
     draft: { inputs: [images('images', 'int32')], outputs: [v8], metadata: { names: NAMED } },
     says: /images int32|float32/,
   },
@@ -118,6 +131,21 @@ test('the config takes precedence over the file', async (t) => {
   assert.deepEqual([letterbox, scale, colours], ['centre', 'byte', 'bgr'])
   await assertSeesDog(t, draft, settings, 'yolov8')
 })
+
+for (const [format, { draft, settings = {} }] of Object.entries(MODELS)) {
+  if (!draft.metadata?.names) continue
+  test(`class names in Python and JSON syntax give the same labels: ${format}`, async (t) => {
+    const written = [NAMED, '{"0": "cat", "1": "dog", "2": "bird"}', '["cat", "dog", "bird"]']
+    for (const names of written) {
+      await assertSeesDog(
+        t,
+        { ...draft, metadata: { ...draft.metadata, names } },
+        settings,
+        MODELS[format]?.format ?? '',
+      )
+    }
+  })
+}
 
 test('class names are read from a text file, one a line', async (t) => {
   const names = join(temporaryFolder(t), 'names.txt')

@@ -47,9 +47,33 @@ test('a damaged file yields no or partial metadata without an error', async (t) 
   )
 })
 
-test('class names in Python syntax are read', () => {
+test('class names in Python and JSON syntax are read', () => {
   assert.deepEqual(parseNames(`{0: 'person', 1: "dog's", 2: 'hot dog'}`), ['person', "dog's", 'hot dog'])
   assert.deepEqual(parseNames("['cat', 'dog']"), ['cat', 'dog'])
   assert.deepEqual(parseNames("{0: 'a', 3: 'd'}"), ['a', '', '', 'd'])
-  for (const nothing of [undefined, '', '{}', '7']) assert.equal(parseNames(nothing), undefined)
+  assert.deepEqual(parseNames('{"0": "cat", "1": "dog\\u0027s"}'), ['cat', "dog's"])
+  assert.deepEqual(parseNames(`{'1': 'dog', '0': "cat"}`), ['cat', 'dog'])
+  assert.deepEqual(parseNames('["cat", "dog",]'), ['cat', 'dog'])
+  assert.deepEqual(parseNames("('cat', 'dog')"), ['cat', 'dog'])
+  assert.deepEqual(parseNames('{"cat": 0, "dog": 1}'), ['cat', 'dog'])
+  assert.deepEqual(parseNames('["0", "1"]'), ['0', '1'], 'numbers as names')
+  for (const nothing of [undefined, '', ' ', '{}', '[]']) assert.equal(parseNames(nothing), undefined)
+})
+
+test('class names that leave a doubt are an error, never a guess', () => {
+  const doubtful = [
+    '7',
+    'cat, dog',
+    '{"0": "cat", "0": "dog"}',
+    "{0: 'cat', 0: 'dog'}",
+    '{"cat", "dog"}',
+    '[["cat"], ["dog"]]',
+    "{'names': ['cat', 'dog']}",
+    '["cat", 1]',
+    '{99999: "cat"}',
+    '{"cat": 0, "dog": 0}',
+    "['cat' 'dog']",
+    "['cat', 'dog'",
+  ]
+  for (const text of doubtful) assert.throws(() => parseNames(text), /ambiguous.*set detector\.names/, text)
 })
