@@ -1,5 +1,6 @@
 import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { TokenBucket } from '#lib/token-bucket.ts'
 import { networkOf } from '../auth/login-throttle.ts'
 
 /** Limits on the number and rate of connections. */
@@ -14,8 +15,7 @@ export interface ConnectionLimits {
 
 interface Bucket {
   open: number
-  tokens: number
-  filledAt: number
+  readonly pace: TokenBucket
 }
 
 const MAX_ADDRESSES = 2_000
@@ -50,7 +50,7 @@ export class ConnectionLimiter {
       this.#counters.count(rejection)
       return undefined
     }
-    bucket.tokens--
+    bucket.pace.charge(1, this.#now())
     bucket.open++
     this.#open++
     let released = false
@@ -68,17 +68,13 @@ export class ConnectionLimiter {
     if (this.#open >= max_clients - reserved) return 'connections_too_many'
     if (!local && bucket.open >= this.#limits.max_clients_per_address)
       return 'connections_too_many_per_address'
-    if (bucket.tokens < 1) return 'connections_too_fast'
+    if (bucket.pace.wait(1, this.#now()) > 0) return 'connections_too_fast'
     return undefined
   }
 
   #bucketOf(key: string, local: boolean): Bucket {
-    const now = this.#now()
     const rate = this.#limits.connections_per_second * (local ? LOCAL_RATE_FACTOR : 1)
-    const full = rate * BURST_S
-    const bucket = this.#buckets.get(key) ?? { open: 0, tokens: full, filledAt: now }
-    bucket.tokens = Math.min(full, bucket.tokens + ((now - bucket.filledAt) / 1_000) * rate)
-    bucket.filledAt = now
+    const bucket = this.#buckets.get(key) ?? { open: 0, pace: new TokenBucket(rate * BURST_S, rate) }
     this.#buckets.set(key, bucket)
     if (this.#buckets.size > MAX_ADDRESSES) this.#evictOne()
     return bucket

@@ -1,12 +1,13 @@
-/** Commands that set the speed of both sides; they are one thing with one meaning (API_CONTRACT 2.2). */
+/** Commands that set the speed of both sides: three names of one command. */
 const DRIVE = new Set(['motor', 'motor_command', 'drive'])
 /** Commands that stop whatever moves. */
-const STOP = new Set(['stop', 'emergency_stop'])
+export const STOP_NAMES = ['stop', 'emergency_stop'] as const
+const STOP: ReadonlySet<string> = new Set(STOP_NAMES)
 
-/** A stick that is let go seldom rests at 0 exactly (FIELD_FAILURES B23). */
+/** A released stick seldom rests at 0 exactly. */
 const DEADZONE = 0.1
-/** The motors never get more than this share of their power. */
-const MOST = 0.7
+/** Highest share of their power that the motors get. */
+const MAX_SPEED = 0.7
 
 /** Speeds of the left and the right side, -0.7..0.7; forward is positive. */
 export interface Speeds {
@@ -18,20 +19,26 @@ export function isDrive(name: string): boolean {
   return DRIVE.has(name)
 }
 
-/** The speeds that a drive command means: whole percents, within bounds, and 0 for what is no number. API_CONTRACT 3.3. */
+export function isStopName(name: string): boolean {
+  return STOP.has(name)
+}
+
+/** The speeds of a drive command: whole percents, within bounds, and 0 for anything but a number. */
 export function speeds(params: Readonly<Record<string, unknown>>): Speeds {
   return { left: speed(params.left), right: speed(params.right) }
 }
 
-/** Whether a command stops the robot: then nothing may hold it up (API_CONTRACT 2.2). */
+/** Whether a command stops the robot: then no other rule may delay it. */
 export function isStop(name: string, params: Readonly<Record<string, unknown>>): boolean {
-  if (STOP.has(name)) return true
-  const { left, right } = speeds(params)
-  return isDrive(name) && left === 0 && right === 0
+  return isStopName(name) || (isDrive(name) && isZero(speeds(params)))
+}
+
+export function isZero({ left, right }: Speeds): boolean {
+  return left === 0 && right === 0
 }
 
 function speed(value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || Math.abs(value) < DEADZONE) return 0
   const clamped = Math.min(1, Math.max(-1, value))
-  return Math.min(MOST, Math.max(-MOST, Math.trunc(clamped * 100) / 100))
+  return Math.min(MAX_SPEED, Math.max(-MAX_SPEED, Math.trunc(clamped * 100) / 100))
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Bus } from '#bus/bus.ts'
 import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { isStop, type Speeds } from './drive.ts'
+import { isStop, type Speeds, STOP_NAMES } from './drive.ts'
 
 /** Without a drive command for this long the motors stop, ms (API_CONTRACT 3.3 rule 1). */
 const DEAD_MAN = 500
@@ -35,22 +35,24 @@ export class MotorGuard implements Disposable {
   #othersAt = Number.NEGATIVE_INFINITY
   #heldUntil = Number.NEGATIVE_INFINITY
 
-  private constructor(options: GuardOptions) {
+  constructor(options: GuardOptions) {
     this.#options = options
   }
 
-  /** Resolves when it hears the other sources on the bus. */
   static async open(options: GuardOptions): Promise<MotorGuard> {
     const guard = new MotorGuard(options)
-    const { bus } = options
-    await bus.subscribe(topics.motor, ({ source, params }) => {
-      if (source === options.source) return
-      guard.#othersAt = isStop('motor', params) ? Number.NEGATIVE_INFINITY : performance.now()
-    })
-    for (const name of ['stop', 'emergency_stop']) {
-      await bus.subscribe(topics.command, () => guard.#hold(), { name })
-    }
+    await guard.listen()
     return guard
+  }
+
+  /** Resolves when the other sources on the bus, and stops, are received. */
+  async listen(): Promise<void> {
+    const { bus, source: own } = this.#options
+    const motors = bus.subscribe(topics.motor, ({ source, params }) => {
+      if (source !== own) this.#othersAt = isStop('motor', params) ? Number.NEGATIVE_INFINITY : performance.now()
+    })
+    const stops = STOP_NAMES.map((name) => bus.subscribe(topics.command, () => this.#hold(), { name }))
+    await Promise.all([motors, ...stops])
   }
 
   /** Passes a drive command on. Resolves to false when it is dropped, because somebody has just stopped the robot. */

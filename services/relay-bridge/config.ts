@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { CommandLimits } from '#commands/actuators.ts'
 import { DataDir } from '#lib/config-schema.ts'
-import { CommandLimits } from './commands/actuators.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
 

@@ -7,8 +7,7 @@ import { type Deps, defineService } from '#lib/process/service.ts'
 import { VERSION } from '#lib/version.ts'
 import { CloudMessages } from './app-state/cloud-messages.ts'
 import { Telemetry, type TelemetryTimes } from './app-state/telemetry.ts'
-import { ActuatorLimits } from './commands/actuators.ts'
-import { CommandGate } from './commands/command-gate.ts'
+import { RelayCommands } from './commands/relay-commands.ts'
 import { type BridgeConfig, config } from './config.ts'
 import { createCredentials } from './connection/credentials.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
@@ -100,8 +99,8 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
     times: { ...SOCKET_TIMES, ...deps.times },
   })
   const clock = stack.use(new RelayClock(log))
-  const limits = new ActuatorLimits(cloud.command_limits)
-  const commands = new CommandGate({ bus, deviceId, link: () => connection, clock, limits, log })
+  const limits = cloud.command_limits
+  const commands = new RelayCommands({ bus, deviceId, connection, clock, limits, log })
   const telemetry = stack.use(
     new Telemetry({
       ...{ bus, connection, log, deviceId },

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net'
 import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
+import { CommandSection } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
-import { openCommands } from './control/commands.ts'
+import { openControls } from './control/control-channel.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
 import { warmUp } from './peer/peer.ts'
@@ -20,14 +21,17 @@ import { isWeriftFault } from './werift-patches/werift-fault.ts'
 
 export const webrtc = defineService({
   name: 'webrtc',
-  config: { webrtc: WebrtcSection },
+  config: { webrtc: WebrtcSection, cloud: CommandSection },
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   isRecoverable: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 
+type WebrtcDeps = Deps<{ webrtc: WebrtcSection; cloud: CommandSection }>
+
 /** Serves video, audio and the data channel `control` to every viewer that requests it on `signaling/request`. */
 export async function startWebrtc(
-  deps: Deps<{ webrtc: WebrtcSection }>,
+  deps: WebrtcDeps,
   timings: Partial<Timings> = {},
   { readMemory }: { readMemory?: () => Memory } = {},
 ): Promise<AsyncDisposable> {
@@ -67,7 +71,7 @@ export async function startWebrtc(
 
 /** The parts, each built from those before it; `stack` disposes them. */
 async function createParts(
-  { bus, config, log, metrics: registry = new Registry() }: Deps<{ webrtc: WebrtcSection }>,
+  { bus, config, log, metrics: registry = new Registry() }: WebrtcDeps,
   timings: Timings,
   stack: AsyncDisposableStack,
 ) {
@@ -76,7 +80,8 @@ async function createParts(
   const metrics = createMetrics(registry, { discarded })
   const audio = stack.use(createSilentAudio())
   const layers = stack.use(await openVideoLayers({ bus, log, discarded, metrics }))
-  const commands = stack.use(await openCommands({ bus, log, tally: discarded }))
+  const limits = config.cloud.command_limits
+  const controls = stack.use(await openControls({ bus, log, discarded, limits }))
   const quality = createVideoQualitySettings(video)
   const state = createStatePublisher({ bus, log, metrics, intervalMs: timings.report })
   const onChanged = state.changed
@@ -84,7 +89,7 @@ async function createParts(
     maxConnections: max_connections,
     ownServers: [...stun_servers, ...turn_servers],
     peer: peerOptions(config.webrtc),
-    deps: { bus, log, discarded, metrics, layers, audio, commands, timings, quality, onChanged },
+    deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
   })
   return { metrics, quality, state, sessions }
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROJECT_ROOT } from '#lib/version.ts'
 
-const FOLDERS = ['bus', 'lib', 'broker', 'services', 'dev']
+const FOLDERS = ['bus', 'lib', 'commands', 'broker', 'services', 'dev']
 
 /** Every source file of the product that writes log lines, by path. */
 export function sources(folders: readonly string[] = FOLDERS): Map<string, string> {

@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { Registry } from 'prom-client'
+import { CommandSection } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
 import type { Timings } from '#services/webrtc/session/timings.ts'
@@ -9,7 +10,7 @@ import { openCamera } from './camera.ts'
 /** The service on an in-memory bus, with a camera, and with `bus` as the rest of the robot. */
 export async function startRobot(
   t: TestContext,
-  config: object = {},
+  { cloud: limits, ...config }: Record<string, unknown> = {},
   timings: Partial<Timings> = {},
   given: Parameters<typeof startWebrtc>[2] = {},
 ) {
@@ -18,9 +19,10 @@ export async function startRobot(
   const camera = await openCamera(await memory.connect('vision', { announce: false }))
   t.after(() => camera[Symbol.dispose]())
   const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
+  const cloud = CommandSection.parse(limits ?? {})
   const metrics = new Registry()
   const service = await startWebrtc(
-    { bus: await memory.connect('webrtc'), config: { webrtc }, log: memory.log, metrics },
+    { bus: await memory.connect('webrtc'), config: { webrtc, cloud }, log: memory.log, metrics },
     timings,
     given,
   )

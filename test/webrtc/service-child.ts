@@ -1,4 +1,5 @@
 import { createHistogram } from 'node:perf_hooks'
+import { CommandSection } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { createLogger } from '#lib/logger.ts'
 import { startWebrtc } from '#services/webrtc/index.ts'
@@ -21,7 +22,8 @@ const LAG_EVERY = 20
 async function serve(path: string, config: object): Promise<void> {
   const log = createLogger('webrtc', { write: () => undefined })
   const bus = await connectUnixBus(path, 'webrtc')
-  await startWebrtc({ bus, config: { webrtc: WebrtcSection.parse({ stun_servers: [], ...config }) }, log })
+  const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
+  await startWebrtc({ bus, config: { webrtc, cloud: CommandSection.parse({}) }, log })
   const lag = createHistogram()
   let last = performance.now()
   setInterval(() => {

@@ -4,8 +4,9 @@ import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import { topics } from '#bus/topics.ts'
 import { AtomicFile } from '#lib/atomic-file.ts'
+import { isObject } from '#lib/json-object.ts'
 import type { Logger } from '#lib/logger.ts'
-import { type Frame, isObject } from '../protocol/frame.ts'
+import type { Frame } from '../protocol/frame.ts'
 
 /** The file: the frame as received. */
 const Kept = z.looseObject({ profiles: z.array(z.looseObject({ dog_id: z.string() })) })

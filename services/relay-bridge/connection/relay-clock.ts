@@ -1,29 +1,11 @@
-import { existsSync } from 'node:fs'
+import { type Age, type CommandClock, EARLIEST_TIME, wallClock } from '#commands/command-clock.ts'
 import type { Logger } from '#lib/logger.ts'
 import { relayHttp } from './relay-address.ts'
 
-/** Earlier than any robot with this software: a Pi without a clock battery starts in the past. */
-const EARLIEST = Date.UTC(2026, 0, 1)
-/** systemd-timesyncd creates the folder when it starts and the file when the clock is set (systemd-timesyncd.service(8)). */
-const TIMESYNC = '/run/systemd/timesync'
 const ANSWER_TIMEOUT_MS = 3_000
 /** A crystal drifts by seconds a day. */
 const QUERY_INTERVAL_MS = 10 * 60_000
 const DRIFT = 100e-6
-
-export interface Age {
-  ms: number
-  /** Measured by the relay's clock. */
-  byRelay: boolean
-  /** Bound of the error, ms. */
-  error?: number
-}
-
-/** The clock that measures the age of a command. */
-export interface CommandClock {
-  /** Age of something issued at this time, ms; undefined when no clock is reliable. */
-  age(issuedAt: number): Age | undefined
-}
 
 /**
  * The relay's clock, extrapolated by the monotonic one, so that setting the local clock changes nothing. Until the
@@ -36,7 +18,7 @@ export class RelayClock implements CommandClock, Disposable {
   #offset: { ms: number; error: number; at: number } | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(log: Logger, local = localClock) {
+  constructor(log: Logger, local = wallClock) {
     this.#log = log
     this.#local = local
   }
@@ -81,7 +63,7 @@ export class RelayClock implements CommandClock, Disposable {
       })
       const { server_ts: time } = (await response.json()) as { server_ts?: unknown }
       const after = performance.now()
-      if (!response.ok || typeof time !== 'number' || time < EARLIEST) return
+      if (!response.ok || typeof time !== 'number' || time < EARLIEST_TIME) return
       this.#learn({ ms: time - (before + after) / 2, error: (after - before) / 2 })
     } catch (err) {
       this.#log.debug({ reason: (err as Error).message }, 'relay time not available')
@@ -93,13 +75,5 @@ export class RelayClock implements CommandClock, Disposable {
     const known = this.#offset
     if (known && sample.error > known.error && Math.abs(sample.ms - known.ms) < 2 * sample.error) return
     this.#offset = { ...sample, at: performance.now() }
-  }
-}
-
-function localClock(): { now: number; synchronized: boolean } {
-  const now = Date.now()
-  return {
-    now,
-    synchronized: now >= EARLIEST && (!existsSync(TIMESYNC) || existsSync(`${TIMESYNC}/synchronized`)),
   }
 }

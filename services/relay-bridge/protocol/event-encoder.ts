@@ -1,6 +1,7 @@
 import { ContractError } from '#bus/contract-error.ts'
 import { EVENT_TYPES, INTEGER_FIELDS } from '#bus/events.ts'
-import { type Frame, isObject } from './frame.ts'
+import { isObject } from '#lib/json-object.ts'
+import type { Frame } from './frame.ts'
 
 /** Largest frame that phones handle well; files go over HTTP. */
 export const MAX_FRAME_BYTES = 1024 * 1024

@@ -1,4 +1,7 @@
 import { ContractError } from '#bus/contract-error.ts'
+import { commandName } from '#commands/command-message.ts'
+import { KNOWN_COMMANDS } from '#commands/command-names.ts'
+import { isObject } from '#lib/json-object.ts'
 
 /** The room of the relay's frames: parsing, events and their encoding. */
 /** A frame: any JSON object. */
@@ -42,16 +45,12 @@ function endOfString(text: string, start: number): number {
   return i
 }
 
-/** Whether it is a JSON object: not an array, not null. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The kind of a frame. A frame with a `command` and no known `type` is a command. */
+/** The kind of a frame. Without a `type` of the relay it is a command if it has a `command`, or a known command as its type. */
 export function kindOf(frame: Frame, known: ReadonlySet<string>): string {
   const type = typeof frame.type === 'string' ? frame.type : undefined
   if (type !== undefined && known.has(type)) return type
-  if (typeof frame.command === 'string') return 'command'
+  const name = commandName(frame)
+  if (typeof frame.command === 'string' || (name !== undefined && KNOWN_COMMANDS.has(name))) return 'command'
   if (type === undefined) throw new ContractError('frame has neither a type nor a command')
   return type
 }

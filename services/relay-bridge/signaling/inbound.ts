@@ -4,11 +4,12 @@ import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Params, Topic } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
+import { isObject } from '#lib/json-object.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CloudMessages } from '../app-state/cloud-messages.ts'
-import type { CommandGate } from '../commands/command-gate.ts'
-import { type Frame, isObject, kindOf, parseFrame } from '../protocol/frame.ts'
+import type { RelayCommands } from '../commands/relay-commands.ts'
+import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
 const MAX_SESSIONS = 64
@@ -40,7 +41,7 @@ interface InboundEvents {
 
 interface InboundDeps {
   bus: Bus
-  commands: CommandGate
+  commands: RelayCommands
   /** Takes everything that is neither signaling nor a command. */
   cloud: CloudMessages
   deviceId: string
@@ -65,7 +66,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       ['webrtc_ice', (frame) => this.#candidate(frame)],
       ['webrtc_close', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'closed by the app'))],
       ['session_ended', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'session ended'))],
-      ['command', (frame) => deps.commands.take(frame)],
+      ['command', (frame) => deps.commands.handle(frame)],
       ['user_connected', (frame) => this.#user(frame, true)],
       ['user_disconnected', (frame) => this.#user(frame, false)],
       [

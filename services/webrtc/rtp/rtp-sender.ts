@@ -9,6 +9,7 @@ import {
   SourceDescriptionChunk,
   SourceDescriptionItem,
 } from 'werift'
+import { TokenBucket } from '#lib/token-bucket.ts'
 import type { CongestionController } from '../congestion/congestion-controller.ts'
 import type { Padding } from '../congestion/probe.ts'
 import type { Probe } from '../congestion/sent-packets.ts'
@@ -21,6 +22,9 @@ const NTP_OFFSET = 2_208_988_800
 const SDES_CNAME = 1
 /** Bytes beside the RTP packet: SRTP tag (RFC 5764 §4.1.2), UDP and IPv4 headers. */
 const TRANSPORT_OVERHEAD = 10 + 8 + 20
+/** Share of the path's rate for retransmissions, and their largest burst in bytes. */
+const RTX_SHARE = 0.3
+const RTX_BURST = 30_000
 
 /** The viewer's newest receiver report. */
 interface ReceiverReport {
@@ -53,7 +57,8 @@ export class RtpSender {
   readonly #cname: string
   readonly #congestion: CongestionController
   readonly #history = new RtpHistory()
-  readonly #rtxBudget: RtxBudget
+  /** Bytes of retransmissions, bounded so that they do not fill a lossy path. */
+  readonly #rtxBudget: TokenBucket
   #extensions: HeaderExtensions | undefined
   #rtxSequence = randomInt(0x8000)
   // RFC 3711 §3.3.1: a first number in the lower half keeps the rollover counter unambiguous when early packets are lost
@@ -65,7 +70,7 @@ export class RtpSender {
     this.#sender = sender
     this.#cname = cname
     this.#congestion = congestion
-    this.#rtxBudget = new RtxBudget(() => congestion.estimator.target)
+    this.#rtxBudget = new TokenBucket(RTX_BURST, () => (congestion.estimator.target * RTX_SHARE) / 8)
     this.ssrc = sender.ssrc
     disableOwnReports(sender)
   }
@@ -176,31 +181,6 @@ export class RtpSender {
     header.extensions = this.#extensions.forPacket(this.#congestion.packetSent(size, probe))
     transport.sendRtp(payload, header).catch(() => undefined) // lost, as on any network
     return size
-  }
-}
-
-/** Share of the path's rate for retransmissions, and their largest burst in bytes. */
-const RTX_SHARE = 0.3
-const RTX_BURST = 30_000
-
-/** Bounds retransmissions, so that they do not fill a lossy path. */
-class RtxBudget {
-  readonly #rate: () => number
-  #bytes = RTX_BURST
-  #at = performance.now()
-
-  /** `rate`: capacity of the path, bit/s. */
-  constructor(rate: () => number) {
-    this.#rate = rate
-  }
-
-  take(size: number): boolean {
-    const now = performance.now()
-    this.#bytes = Math.min(RTX_BURST, this.#bytes + ((now - this.#at) * this.#rate() * RTX_SHARE) / 8_000)
-    this.#at = now
-    if (this.#bytes < size) return false
-    this.#bytes -= size
-    return true
   }
 }
 

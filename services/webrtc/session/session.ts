@@ -2,7 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
-import type { Commands, Controls } from '../control/commands.ts'
+import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { answeredCodec } from '../peer/codecs.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
@@ -29,7 +29,7 @@ export interface SessionDeps {
   metrics: WebrtcMetrics
   layers: VideoLayers
   audio: SilentAudio
-  commands: Commands
+  controls: Controls
   timings: Timings
   quality: VideoQualitySettings
   /** State, selected pair or statistics changed. */
@@ -49,7 +49,7 @@ export class Session implements AudioSink {
   readonly #sessionLog: SessionLog
   readonly #signaling: SignalingPublisher
   readonly #peer: Peer
-  readonly #controls: Controls
+  readonly #control: SessionControl
   readonly #localCandidates: LocalCandidates
   readonly #remoteCandidates: RemoteCandidates
   readonly #restarts: IceRestarts
@@ -72,7 +72,7 @@ export class Session implements AudioSink {
     this.#sessionLog = new SessionLog(this.#log, deps.metrics)
     this.#signaling = createSignalingPublisher(deps.bus, this.#log, id)
     this.#localCandidates = new LocalCandidates(this.#signaling)
-    this.#controls = deps.commands.join(id)
+    this.#control = deps.controls.join(id)
     this.#peer = new Peer(peer, {
       candidate: (candidate) => this.#localCandidates.add(candidate),
       connected: () => this.#connected(),
@@ -81,7 +81,7 @@ export class Session implements AudioSink {
         deps.metrics.keyframeRequested()
         this.#video?.requestKeyframe()
       },
-      channel: this.#controls.channel,
+      channel: this.#control.channel,
     })
     this.#remoteCandidates = new RemoteCandidates(this.#peer)
     this.#restarts = new IceRestarts({
@@ -184,7 +184,7 @@ export class Session implements AudioSink {
     const { packets, octets: bytes } = this.#peer.video
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
-    this.#controls.driver.leave()
+    this.#control.app.leave()
     this.#listening?.[Symbol.dispose]()
     this.#video?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
@@ -219,7 +219,7 @@ export class Session implements AudioSink {
     this.state = 'connected'
     this.#sessionLog.connected(this.#peer.selectedPair)
     this.#deps.onChanged()
-    this.#controls.driver.connected()
+    this.#control.app.connected()
     this.#video?.start()
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
     this.#listening = this.#deps.audio.listen(this)
@@ -243,7 +243,7 @@ export class Session implements AudioSink {
     this.#silent = silent
     this.#sessionLog.info(silent ? 'viewer silent' : 'viewer back')
     if (!silent) return
-    this.#controls.driver.halt()
+    this.#control.app.halt()
     this.#restarts.viewerSilent()
   }
 

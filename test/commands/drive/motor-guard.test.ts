@@ -29,7 +29,7 @@ async function openGuards(t: TestContext) {
   }
 }
 
-test('a stop holds every way to drive, whoever said it (B01)', async (t) => {
+test('a stop holds every way to drive, whichever entrance it came from (B01)', async (t) => {
   const { motor, relay, channel } = await openGuards(t)
   assert.equal(await relay.guard.drive(command(), HALF), true)
   await motor.next({ where: (one) => !isZero(one) })

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { ActuatorLimits, CommandLimits } from '#services/relay-bridge/commands/actuators.ts'
-import { PendingCommands } from '#services/relay-bridge/commands/pending-commands.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { until } from '#test/helpers/until.ts'
@@ -66,31 +64,4 @@ test('a name that a broker would refuse ends no connection, and the next command
   socket.send({ command: 'led_color', r: 1 })
   assert.equal((await commands.next()).payload.name, 'led_color')
   assert.equal(commands.all.length, 1)
-})
-
-test('sound and light may be put out at any pace (B18)', () => {
-  const once = { per_minute: 1, burst: 1 }
-  const limits = new ActuatorLimits(CommandLimits.parse({ audio: once, light: once }))
-  for (let i = 0; i < 5; i++) {
-    assert.equal(limits.waitFor('audio', { stop: true }, 0), undefined)
-    assert.equal(limits.waitFor('led_off', {}, 0), undefined)
-    assert.equal(limits.waitFor('led', { off: true }, 0), undefined)
-    assert.equal(limits.waitFor('mood_led', { action: 'off' }, 0), undefined)
-  }
-  assert.equal(limits.waitFor('led', { pattern: 'x' }, 0), undefined)
-  assert.equal(limits.waitFor('mood_led', { action: 'on' }, 0), 60_000)
-})
-
-test('of what was accepted nobody says later that nothing answered (B06, B21)', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  const acks: boolean[] = []
-  const pending = new PendingCommands((_command, _echo, { success }) => acks.push(success))
-  const [done, silent] = [pending.add('upload', {}), pending.add('upload', {})]
-  pending.answered(done, { success: true, accepted: true })
-  pending.answered(silent, { success: true, accepted: true })
-  t.mock.timers.tick(60_000)
-  pending.answered(done, { success: false, error: 'the disk is full' })
-  t.mock.timers.tick(10 * 60_000)
-  pending.answered(silent, { success: true })
-  assert.deepEqual(acks, [true, true, false])
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { topics } from '#bus/topics.ts'
+import { CommandLimits } from '#commands/actuators.ts'
 import { isDrive } from '#commands/drive/drive.ts'
-import { ActuatorLimits, CommandLimits } from '#services/relay-bridge/commands/actuators.ts'
-import { CommandGate } from '#services/relay-bridge/commands/command-gate.ts'
+import { RelayCommands } from '#services/relay-bridge/commands/relay-commands.ts'
 import type { Frame } from '#services/relay-bridge/protocol/frame.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
@@ -56,9 +56,9 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
     return true
   }
   const gate = memory.use(
-    new CommandGate({
-      ...{ bus, deviceId: 'wimz_robot_99', log: memory.log, link: () => ({ send }) },
-      limits: new ActuatorLimits(CommandLimits.parse({})),
+    new RelayCommands({
+      ...{ bus, deviceId: 'wimz_robot_99', log: memory.log, connection: { send } },
+      limits: CommandLimits.parse({}),
       clock: { age: (issuedAt) => ({ ms: now - issuedAt, byRelay: true }) },
     }),
   )
@@ -76,7 +76,7 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
       const id = `n${n++}`
       names.set(id, said.command)
       // as it comes over the wire: no undefined, no -0
-      gate.take(JSON.parse(JSON.stringify({ ...said, id })))
+      gate.handle(JSON.parse(JSON.stringify({ ...said, id })))
       if (typeof said.command === 'string' && isDrive(said.command)) return
       const [ack] = (await ackOf(id)) ?? []
       assert.ok(ack, `no acknowledgement of ${JSON.stringify(said)}`)
@@ -86,7 +86,7 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
     }),
     { numRuns: RUNS },
   )
-  gate.take({ command: 'stop', id: 'end' })
+  gate.handle({ command: 'stop', id: 'end' })
   await ackOf('end')
   for (const [id, found] of acks)
     assert.equal(found.length, 1, `${id}: ${JSON.stringify(names.get(String(id)))}`)

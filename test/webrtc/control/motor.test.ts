@@ -14,7 +14,10 @@ const GO = '{"command":"motor","left":0.5,"right":0.5}'
 
 type Motor = Awaited<ReturnType<typeof startDriver>>['motor']
 
-async function startDriver(t: Parameters<typeof startRobot>[0], ...options: [object?, object?]) {
+async function startDriver(
+  t: Parameters<typeof startRobot>[0],
+  ...options: [Record<string, unknown>?, object?]
+) {
   const robot = await startRobot(t, ...options)
   const motor = await collect(robot.bus, topics.motor)
   const viewer = await openViewer(t, robot.bus, 'one')

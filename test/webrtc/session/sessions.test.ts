@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
+import { CommandLimits } from '#commands/actuators.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
-import { openCommands } from '#services/webrtc/control/commands.ts'
+import { openControls } from '#services/webrtc/control/control-channel.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
 import { createSilentAudio } from '#services/webrtc/rtp/silent-audio.ts'
 import { Sessions } from '#services/webrtc/session/sessions.ts'
@@ -20,7 +21,7 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
   const metrics = createMetrics(new Registry(), { discarded })
   using audio = createSilentAudio()
   await using layers = await openVideoLayers({ bus, log, discarded, metrics })
-  using commands = await openCommands({ bus, log, tally: discarded })
+  using controls = await openControls({ bus, log, discarded, limits: CommandLimits.parse({}) })
   await using sessions = new Sessions({
     maxConnections: 2,
     ownServers: [],
@@ -36,7 +37,7 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
       metrics,
       layers,
       audio,
-      commands,
+      controls,
       timings: TIMINGS,
       quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),
       onChanged: () => undefined,

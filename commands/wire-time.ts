@@ -1,6 +1,6 @@
 /**
- * A time from the wire in milliseconds since the epoch, or undefined when there is none. Units differ (API_CONTRACT 0):
- * a number below 1e11 is seconds, above milliseconds; numeric text likewise; other text an ISO date. Never throws.
+ * A time from the wire in milliseconds since the epoch, or undefined when there is none. Units differ between apps: a
+ * number below 1e11 is seconds, above milliseconds; numeric text likewise; other text is an ISO date. Never throws.
  */
 export function wireTime(value: unknown): number | undefined {
   if (typeof value === 'number') return fromNumber(value)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FrameOrder } from '#services/webrtc/control/drive-sequence.ts'
-import { StallWatch } from '#services/webrtc/control/event-loop-stall.ts'
+import { DriveSequence } from '#commands/drive/drive-sequence.ts'
+import { EventLoopStall } from '#commands/drive/event-loop-stall.ts'
 
 const EPOCH = 1_769_500_000_000
 
@@ -13,7 +13,7 @@ function clock() {
 }
 
 test('an older frame is dropped, after a zero as well (B25)', () => {
-  const order = new FrameOrder(clock().now)
+  const order = new DriveSequence(clock().now)
   assert.equal(order.check({ seq: 5 }), undefined)
   assert.equal(order.check({ seq: 4 }), 'overtaken')
   assert.equal(order.check({ seq: 5 }), undefined)
@@ -21,9 +21,9 @@ test('an older frame is dropped, after a zero as well (B25)', () => {
   assert.equal(order.check({ ts: EPOCH - 1, seq: 6 }), 'overtaken')
 })
 
-test('an app that counts anew drives again within a second', () => {
+test('an app that restarts its counter drives again within a second', () => {
   const { now, pass } = clock()
-  const order = new FrameOrder(now)
+  const order = new DriveSequence(now)
   order.check({ seq: 9_000 })
   pass(900)
   assert.equal(order.check({ seq: 1 }), 'overtaken')
@@ -35,7 +35,7 @@ test('an app that counts anew drives again within a second', () => {
 test('frames that a full network has held back are late, however wrong the appâ€™s clock is (B24, B03)', () => {
   for (const wrong of [-15, 0, 15].map((hours) => hours * 3_600_000)) {
     const { now, pass } = clock()
-    const order = new FrameOrder(now)
+    const order = new DriveSequence(now)
     const send = (wait: number) => order.check({ ts: EPOCH + wrong + now() - wait })
     assert.equal(send(20), undefined)
     for (let wait = 20; wait <= 500; wait += 20) {
@@ -54,7 +54,7 @@ test('frames that a full network has held back are late, however wrong the appâ€
 test('an app whose clock is set while it drives drives on within a second (B03)', () => {
   for (const step of [-15 * 3_600_000, -2_000, 15 * 3_600_000]) {
     const { now, pass } = clock()
-    const order = new FrameOrder(now)
+    const order = new DriveSequence(now)
     for (let i = 0; i < 20; i++, pass(50)) assert.equal(order.check({ ts: EPOCH + now() }), undefined)
     for (let i = 0; i < 20; i++, pass(50)) order.check({ ts: EPOCH + step + now() })
     for (let i = 0; i < 20; i++, pass(50)) assert.equal(order.check({ ts: EPOCH + step + now() }), undefined)
@@ -64,7 +64,7 @@ test('an app whose clock is set while it drives drives on within a second (B03)'
 test('whatever a mark is, a frame is judged, and one that is no number counts as none', () => {
   fc.assert(
     fc.property(fc.array(fc.record({ seq: fc.anything(), ts: fc.anything() })), (frames) => {
-      const order = new FrameOrder(clock().now)
+      const order = new DriveSequence(clock().now)
       for (const frame of frames) assert.ok([undefined, 'overtaken', 'late'].includes(order.check(frame)))
       assert.equal(order.check({ seq: 'x', ts: Number.NaN }), undefined)
     }),
@@ -74,7 +74,7 @@ test('whatever a mark is, a frame is judged, and one that is no number counts as
 test('what a process reads after it stood still may have waited (B24)', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { now, pass } = clock()
-  const stall = new StallWatch(now)
+  const stall = new EventLoopStall(now)
   assert.equal(stall.isOver, true)
   stall.watch(true)
   for (let i = 0; i < 40; i++) {

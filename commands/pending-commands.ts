@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { DriveAnswers } from './drive-ack-throttle.ts'
+import { type Acknowledge, DriveAcks, type Outcome } from './drive-acks.ts'
 
-/** Time that a robot service has to answer a command, ms: a treat may jam and be freed (FIELD_FAILURES B21). */
+/** Time that a robot service has to answer a command, ms: a treat may jam and be freed. */
 const TIMEOUTS: ReadonlyMap<string, number> = new Map([
   ...['treat', 'dispense_treat', 'treat_unjam', 'carousel_rotate'].map((name) => [name, 35_000] as const),
   ...['record_video', 'ptt_record', 'audio_request', 'upload_song', 'download_song'].map(
@@ -11,44 +11,37 @@ const TIMEOUTS: ReadonlyMap<string, number> = new Map([
   ['controller_pair', 30_000],
 ])
 const TIMEOUT = 5_000
-/** Commands that wait for their result, at most. */
+/** Commands of one app connection that await their result. */
 const MAX_PENDING = 256
-/** What was accepted may take its time, ms. After that nothing more is said: it was no lie that it had begun. */
+/** An accepted command may take this long, ms. After that no failure is reported: the app knows that it has begun. */
 const ACCEPTED_TIMEOUT = 10 * 60_000
 
-export interface Outcome {
-  success: boolean
-  error?: string | undefined
-  /** Begun: another result will follow. */
-  accepted?: unknown
-}
-
-export type Echo = Record<string, unknown>
-export type Acknowledge = (command: string, echo: Echo, outcome: Outcome) => void
-
-interface Pending {
+interface Pending<E> {
   command: string
-  echo: Echo
+  echo: E
   timer: NodeJS.Timeout
 }
 
-/** Commands that were handed over and whose result is awaited. Each is acknowledged once, or once more when it was accepted. */
-export class PendingCommands {
-  readonly #acknowledge: Acknowledge
-  readonly #pending = new Map<string, Pending>()
-  readonly #drive: DriveAnswers
+/**
+ * Published commands of one app connection that await their result. Each is acknowledged once, or once more after it was
+ * accepted.
+ */
+export class PendingCommands<E> {
+  readonly #acknowledge: Acknowledge<E>
+  readonly #pending = new Map<string, Pending<E>>()
+  readonly #drive: DriveAcks<E>
 
-  constructor(acknowledge: Acknowledge) {
+  constructor(acknowledge: Acknowledge<E>) {
     this.#acknowledge = acknowledge
-    this.#drive = new DriveAnswers(acknowledge, TIMEOUT)
+    this.#drive = new DriveAcks(acknowledge, TIMEOUT)
   }
 
   get isFull(): boolean {
     return this.#pending.size >= MAX_PENDING
   }
 
-  /** Waits for the result of this command, and for the oldest no longer when there are too many; returns the id that it will carry. */
-  add(command: string, echo: Echo, params: Readonly<Record<string, unknown>> = {}): string {
+  /** Awaits the result of this command, at the cost of the oldest when full; returns the id that it will carry. */
+  add(command: string, echo: E, params: Readonly<Record<string, unknown>> = {}): string {
     const [oldest] = this.#pending.keys()
     if (this.isFull && oldest !== undefined) {
       this.answered(oldest, { success: false, error: 'too many commands are waiting: it may still happen' })
@@ -61,11 +54,11 @@ export class PendingCommands {
   }
 
   /** As {@link add}, for one of a stream of drive commands. */
-  addDrive(command: string, echo: Echo): string {
-    return this.#drive.add(command, echo)
+  addDrive(command: string, echo: E, id?: string): string {
+    return this.#drive.add(command, echo, id)
   }
 
-  /** A result came. One that nobody waits for, any more, is dropped. */
+  /** A result arrived; one that is not awaited is dropped. */
   answered(id: string, outcome: Outcome): void {
     if (this.#drive.answered(id, outcome)) return
     const pending = this.#pending.get(id)
@@ -75,22 +68,22 @@ export class PendingCommands {
     this.#acknowledge(pending.command, pending.echo, outcome)
   }
 
-  /** Tells the driver, now and then. */
-  refuseDrive(command: string, echo: Echo, error: string): void {
-    this.#drive.tell(command, echo, { success: false, error })
+  /** Acknowledges a rejected drive command, at a bounded rate. */
+  rejectDrive(command: string, echo: E, error: string): void {
+    this.#drive.acknowledge(command, echo, { success: false, error })
   }
 
-  acknowledge(command: string, echo: Echo, outcome: Outcome): void {
+  acknowledge(command: string, echo: E, outcome: Outcome): void {
     this.#acknowledge(command, echo, outcome)
   }
 
-  /** Settles everything that waits. */
+  /** Answers everything that is pending. */
   end(error: string): void {
     this.#drive.end(error)
     for (const id of [...this.#pending.keys()]) this.answered(id, { success: false, error })
   }
 
-  #accepted(id: string, pending: Pending): void {
+  #accepted(id: string, pending: Pending<E>): void {
     clearTimeout(pending.timer)
     pending.timer = setTimeout(() => this.#forget(id), ACCEPTED_TIMEOUT)
   }
@@ -101,7 +94,7 @@ export class PendingCommands {
   }
 }
 
-/** A clip is played to its end, which its sender knows, if anybody. */
+/** A clip is played to its end; only its sender knows how long it is. */
 function timeoutOf(command: string, { duration_ms: clip }: Readonly<Record<string, unknown>>): number {
   if (command !== 'ptt_play') return TIMEOUTS.get(command) ?? TIMEOUT
   return 10_000 + (typeof clip === 'number' && clip > 0 ? Math.min(clip, 60_000) : 10_000)

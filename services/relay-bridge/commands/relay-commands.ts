@@ -1,0 +1,54 @@
+import type { Bus } from '#bus/bus.ts'
+import type { CommandLimits } from '#commands/actuators.ts'
+import type { AppConnection, Reply } from '#commands/app-connection.ts'
+import type { CommandClock } from '#commands/command-clock.ts'
+import { CommandPath } from '#commands/command-path.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { RelayConnection } from '../connection/relay-connection.ts'
+import type { Frame } from '../protocol/frame.ts'
+
+/** Frames a second: all apps of the owner share the relay connection. */
+const RATE = 1_000
+
+interface RelayCommandsDeps {
+  bus: Bus
+  deviceId: string
+  connection: Pick<RelayConnection, 'send'>
+  clock: CommandClock
+  limits: CommandLimits
+  log: Logger
+}
+
+/** The entrance of commands over the relay. The relay does not name the app, so all apps are one connection. */
+export class RelayCommands implements Disposable {
+  readonly #path: CommandPath
+  readonly #apps: AppConnection
+  readonly #reply: Reply
+
+  constructor({ deviceId, connection, ...deps }: RelayCommandsDeps) {
+    this.#path = new CommandPath({ ...deps, source: 'relay' })
+    this.#apps = this.#path.join({ rate: RATE })
+    this.#apps.connected()
+    this.#reply = (answer) => void connection.send({ ...answer, device_id: deviceId })
+  }
+
+  /** Resolves when results, and the commands of the other entrance, are received. */
+  listen(): Promise<void> {
+    return this.#path.listen()
+  }
+
+  /** One command frame. */
+  handle(frame: Frame): void {
+    this.#apps.handle(frame, this.#reply)
+  }
+
+  /** Stops the motors that an app moves over the relay: the app is gone, or the relay connection. */
+  halt(): void {
+    this.#apps.halt()
+  }
+
+  /** Answers what is pending, while the relay connection still stands. */
+  [Symbol.dispose](): void {
+    this.#path[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,66 @@
+import type { Bus } from '#bus/bus.ts'
+import type { CommandLimits } from '#commands/actuators.ts'
+import type { AppConnection } from '#commands/app-connection.ts'
+import { localClock } from '#commands/command-clock.ts'
+import { isMessage } from '#commands/command-message.ts'
+import { CommandPath } from '#commands/command-path.ts'
+import { isObject } from '#lib/json-object.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import type { ChannelEvents } from '../peer/channel.ts'
+
+/** Messages a second of one viewer: a stick sends 50 at most. */
+const RATE = 200
+const MAX_BYTES = 16 * 1024
+
+/** The entrance of commands over the viewers' data channels. */
+export interface Controls extends Disposable {
+  /** Adds the data channels of one session. */
+  join(sessionId: string): SessionControl
+}
+
+/** The data channels of one session. */
+export interface SessionControl {
+  readonly app: Pick<AppConnection, 'connected' | 'halt' | 'leave'>
+  readonly channel: ChannelEvents
+}
+
+interface ControlsDeps {
+  bus: Bus
+  log: Logger
+  discarded: EventCounter
+  limits: CommandLimits
+}
+
+export async function openControls({ bus, log, discarded, limits }: ControlsDeps): Promise<Controls> {
+  const path = new CommandPath({ bus, log, limits, source: 'datachannel', clock: localClock })
+  await path.listen()
+  return {
+    join(sessionId) {
+      const app = path.join({ sessionId, rate: RATE })
+      return {
+        app,
+        channel: {
+          onText(text, channel) {
+            const message = text === undefined ? undefined : parseMessage(text)
+            if (message) app.handle(message, (answer) => void channel.send(JSON.stringify(answer)))
+            else discarded.count('control: not understood')
+          },
+          onClosed: () => app.halt(),
+        },
+      }
+    },
+    [Symbol.dispose]: () => path[Symbol.dispose](),
+  }
+}
+
+/** The JSON object of a text message; undefined for anything else, or when it is too long or has no type. */
+function parseMessage(text: string): Record<string, unknown> | undefined {
+  if (text.length > MAX_BYTES) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) && isMessage(value) ? value : undefined
+  } catch {
+    return undefined // not JSON: the reason makes no difference
+  }
+}
