@@ -49,7 +49,8 @@ export class MotorGuard implements Disposable {
   async listen(): Promise<void> {
     const { bus, source: own } = this.#options
     const motors = bus.subscribe(topics.motor, ({ source, params }) => {
-      if (source !== own) this.#othersAt = isStop('motor', params) ? Number.NEGATIVE_INFINITY : performance.now()
+      if (source !== own)
+        this.#othersAt = isStop('motor', params) ? Number.NEGATIVE_INFINITY : performance.now()
     })
     const stops = STOP_NAMES.map((name) => bus.subscribe(topics.command, () => this.#hold(), { name }))
     await Promise.all([motors, ...stops])
