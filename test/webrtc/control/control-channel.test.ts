@@ -23,7 +23,7 @@ async function openSession(t: TestContext) {
   return {
     commands,
     answers,
-    tally,
+    discarded,
     say: (text: string | undefined) => session.channel.onText(text, channel),
   }
 }
