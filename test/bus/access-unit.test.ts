@@ -60,3 +60,45 @@ test('NAL units are found after three and four byte start codes', () => {
     ['6705', '6806', '650000030180'],
   )
 })
+
+test('the bytes of an access unit are those of H.264 D.1.7, for other readers', () => {
+  const bytes = encodeAccessUnit({ capturedAt: 0x0102030405060708n, rtpTimestamp: 9, frame: 10, data: delta })
+  const sei =
+    '0000000106' +
+    '0520' +
+    '77696d7ab4d54c1e9c0a6f0d3c2e5a11' +
+    '0102030405060708' +
+    '0000030009' +
+    '0000030' +
+    '00a80'
+  assert.equal(bytes.toString('hex'), `${sei}${delta.toString('hex')}`)
+})
+
+test('an access unit with any part of its SEI changed is rejected', () => {
+  const whole = encodeAccessUnit({
+    capturedAt: 1n << 60n,
+    rtpTimestamp: 2 ** 31,
+    frame: 2 ** 31,
+    data: delta,
+  })
+  for (const [at, what] of [
+    [2, 'start code'],
+    [4, 'NAL type'],
+    [5, 'payload type'],
+    [7, 'first byte of the UUID'],
+    [22, 'last byte of the UUID'],
+  ] as const) {
+    const changed = Buffer.from(whole)
+    changed.writeUInt8(0x55, at)
+    assert.throws(() => decodeAccessUnit(changed), ContractError, what)
+  }
+  const truncated = Buffer.concat([whole.subarray(0, 30), delta])
+  assert.throws(() => decodeAccessUnit(truncated), /truncated/)
+})
+
+test('the first slice decides whether it is a keyframe', () => {
+  const withData = (data: Buffer) =>
+    decodeAccessUnit(encodeAccessUnit({ capturedAt: 1n, rtpTimestamp: 1, frame: 1, data })).keyframe
+  assert.equal(withData(idr), true)
+  assert.equal(withData(Buffer.concat([delta, idr])), false)
+})

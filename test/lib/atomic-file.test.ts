@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { AtomicFile } from '#lib/atomic-file.ts'
@@ -31,12 +42,15 @@ test('while it is written, a reader sees either the old or the new text whole', 
   const { log } = recorded()
   await using file = new AtomicFile(path, log)
   const texts = new Set<string>()
+  file.save('9'.repeat(100_000))
+  await file[Symbol.asyncDispose]()
   for (let i = 0; i < 50; i++) {
     file.save(String(i % 10).repeat(100_000))
     await new Promise((resolve) => setImmediate(resolve))
     texts.add((await file.read()) ?? '')
   }
-  for (const text of texts) assert.ok(text === '' || (text.length === 100_000 && new Set(text).size === 1))
+  assert.ok(texts.size > 1)
+  for (const text of texts) assert.ok(text.length === 100_000 && new Set(text).size === 1, text.slice(0, 20))
 })
 
 test('a disk that cannot be written is one line, and goes on once it can', async (t) => {
@@ -56,4 +70,61 @@ test('a disk that cannot be written is one line, and goes on once it can', async
   other.save('d')
   await other[Symbol.asyncDispose]()
   assert.equal(await other.read(), 'd')
+})
+
+test('the old file stays whole for a reader that has it open', async (t) => {
+  const path = join(temporaryFolder(t), 'state.json')
+  await using file = new AtomicFile(path, recorded().log)
+  file.save('the old text')
+  await file[Symbol.asyncDispose]()
+  const before = openSync(path, 'r')
+  t.after(() => closeSync(before))
+  file.save('new')
+  await file[Symbol.asyncDispose]()
+  assert.equal(readFileSync(before, 'utf8'), 'the old text')
+  assert.equal(await file.read(), 'new')
+})
+
+test('the text is on the disk before the file gets its name', async (t) => {
+  const order: string[] = []
+  const probe = await open(join(temporaryFolder(t), 'probe'), 'w')
+  const handle = Object.getPrototypeOf(probe) as { sync: () => Promise<void> }
+  await probe.close()
+  const { sync } = handle
+  const path = join(temporaryFolder(t), 'state.json')
+  t.mock.method(handle, 'sync', async function (this: { sync: () => Promise<void> }) {
+    await sync.call(this)
+    order.push(existsSync(path) ? 'named' : 'draft')
+  })
+  await using file = new AtomicFile(path, recorded().log)
+  file.save('x')
+  await file[Symbol.asyncDispose]()
+  assert.deepEqual(order, ['draft'])
+})
+
+test('a file that cannot be read is logged and counts as missing', async (t) => {
+  const { lines, log } = recorded()
+  await using file = new AtomicFile(temporaryFolder(t), log)
+  assert.equal(await file.read(), undefined)
+  assert.equal(lines.length, 1)
+})
+
+test('each failure after a success is logged again', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'sub', 'state.json')
+  const { lines, log } = recorded()
+  await using file = new AtomicFile(path, log)
+  const save = async (text: string) => {
+    file.save(text)
+    await file[Symbol.asyncDispose]()
+  }
+  writeFileSync(join(folder, 'sub'), '')
+  await save('a')
+  rmSync(join(folder, 'sub'))
+  await save('b')
+  assert.equal(readFileSync(path, 'utf8'), 'b')
+  rmSync(join(folder, 'sub'), { recursive: true })
+  writeFileSync(join(folder, 'sub'), '')
+  await save('c')
+  assert.equal(lines.length, 2)
 })

@@ -1,7 +1,7 @@
 /** Central files, each with the tests that have to notice a fault in it. */
 export const TARGETS: readonly { file: string; tests: readonly string[] }[] = [
   { file: 'bus/access-unit.ts', tests: ['test/bus/access-unit.test.ts'] },
-  { file: 'bus/topic.ts', tests: ['test/bus/topic.test.ts'] },
+  { file: 'bus/topic.ts', tests: ['test/bus/topic.test.ts', 'test/bus/bus.test.ts'] },
   { file: 'lib/atomic-file.ts', tests: ['test/lib/atomic-file.test.ts'] },
   { file: 'lib/backoff.ts', tests: ['test/lib/backoff.test.ts'] },
   { file: 'lib/config.ts', tests: ['test/lib/config.test.ts'] },
@@ -28,8 +28,14 @@ export const TARGETS: readonly { file: string; tests: readonly string[] }[] = [
   },
   { file: 'broker/auth/login-throttle.ts', tests: ['test/broker/limits/limits.test.ts'] },
   { file: 'broker/limits/connection-limiter.ts', tests: ['test/broker/limits/limits.test.ts'] },
-  { file: 'services/webrtc/congestion/estimator.ts', tests: ['test/webrtc/congestion/estimator.test.ts'] },
-  { file: 'services/webrtc/video/layer-choice.ts', tests: ['test/webrtc/video/layer-choice.test.ts'] },
+  {
+    file: 'services/webrtc/congestion/estimator.ts',
+    tests: ['test/webrtc/congestion/estimator.test.ts', 'test/webrtc/congestion/estimator-limits.test.ts'],
+  },
+  {
+    file: 'services/webrtc/video/rate-control.ts',
+    tests: ['test/webrtc/video/rate-control.test.ts', 'test/webrtc/video/rate-limits.test.ts'],
+  },
   { file: 'services/vision/track/tracker.ts', tests: ['test/vision/track/tracker.test.ts'] },
   { file: 'services/vision/track/associate.ts', tests: ['test/vision/track/tracker.test.ts'] },
   { file: 'services/vision/detect/nms.ts', tests: ['test/vision/detect/nms.test.ts'] },
@@ -39,7 +45,11 @@ export const TARGETS: readonly { file: string; tests: readonly string[] }[] = [
   },
   {
     file: 'services/vision/overlay/overlay.ts',
-    tests: ['test/vision/overlay/overlay.test.ts', 'test/vision/overlay/golden.test.ts'],
+    tests: [
+      'test/vision/overlay/overlay.test.ts',
+      'test/vision/overlay/golden.test.ts',
+      'test/vision/overlay/text.test.ts',
+    ],
   },
   { file: 'doctor/machine-check.ts', tests: ['test/doctor/checks.test.ts'] },
 ]

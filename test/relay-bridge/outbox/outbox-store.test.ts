@@ -91,3 +91,30 @@ test('counts and bytes match the content after random operations', (t) => {
   assert.ok(names().length <= 8)
   store[Symbol.dispose]()
 })
+
+test('what was read is not read again, and a part ends at its limits', (t) => {
+  const { store } = open(t)
+  for (let i = 0; i < 10; i++) store.append(`e${i}`, 'x'.repeat(10))
+  const part = store.after(0, { count: 3, bytes: 1_000 })
+  assert.deepEqual(
+    part.map(({ name }) => name),
+    ['e0', 'e1', 'e2'],
+  )
+  const next = store.after(part.at(-1)?.seq ?? 0, { count: 100, bytes: 25 })
+  assert.deepEqual(
+    next.map(({ name }) => name),
+    ['e3', 'e4', 'e5'],
+    'the one that reaches the limit is the last',
+  )
+  assert.deepEqual(store.after(store.after(0, ALL).at(-1)?.seq ?? 0, ALL), [])
+  store[Symbol.dispose]()
+})
+
+test('a rejected event is gone, counted as dropped, and the others stay', (t) => {
+  const { store, names } = open(t)
+  for (const name of ['a', 'b', 'c']) store.append(name, '{}')
+  store.reject(store.after(0, ALL)[1]?.seq ?? 0)
+  assert.deepEqual(names(), ['a', 'c'])
+  assert.deepEqual(store.counts, { depth: 2, bytes: 4, dropped: 1 })
+  store[Symbol.dispose]()
+})

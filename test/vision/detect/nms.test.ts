@@ -46,3 +46,30 @@ test('IoU is symmetric and between 0 and 1', () => {
     }),
   )
 })
+
+test('no more than the limit stay, the best first', () => {
+  const apart = Array.from({ length: 10 }, (_, i): Candidate => {
+    return { label: 'dog', score: (i + 1) / 10, box: [i / 10, 0, 0.05, 0.05] }
+  })
+  for (const limit of [0, 1, 3, 10, 20]) {
+    const kept = suppress(apart, 0.5, limit)
+    assert.deepStrictEqual(kept, apart.toReversed().slice(0, limit))
+  }
+})
+
+test('IoU of boxes that were worked out by hand', () => {
+  assert.equal(iou([0, 0, 1, 1], [0, 0, 1, 1]), 1)
+  assert.equal(iou([0, 0, 1, 1], [0.5, 0, 1, 1]), 1 / 3)
+  assert.equal(iou([0, 0, 1, 1], [0, 0.5, 1, 1]), 1 / 3)
+  assert.equal(iou([0, 0, 1, 1], [0.25, 0.25, 0.5, 0.5]), 0.25)
+  assert.equal(iou([0, 0, 1, 1], [1, 0, 1, 1]), 0, 'only an edge in common')
+  assert.equal(iou([0, 0, 1, 1], [2, 0.5, 1, 1]), 0)
+  assert.equal(iou([0, 0, 1, 1], [2, 2, 1, 1]), 0)
+})
+
+test('boxes that overlap exactly as much as the threshold both stay', () => {
+  const one: Candidate = { label: 'dog', score: 0.9, box: [0, 0, 1, 1] }
+  const other: Candidate = { label: 'dog', score: 0.8, box: [0.25, 0.25, 0.5, 0.5] }
+  assert.equal(suppress([one, other], 0.25, 10).length, 2)
+  assert.equal(suppress([one, other], 0.249, 10).length, 1)
+})

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type LoadSample, OverloadPolicy } from '#services/vision/encode/overload-control.ts'
+import { createLogger } from '#lib/logger.ts'
+import { type LoadSample, OverloadControl, OverloadPolicy } from '#services/vision/encode/overload-control.ts'
 
 const GOOD: LoadSample = { published: 15, dropped: 0, age: 25 }
 const LATE: LoadSample = { published: 15, dropped: 0, age: 130 }
@@ -80,4 +81,67 @@ test('any load: one step at a time within bounds', () => {
       }
     }),
   )
+})
+
+test('without a detector the frame size goes down one step at a time', () => {
+  const policy = new OverloadPolicy()
+  assert.equal(seconds(policy, LATE, 10, false), 2)
+  assert.equal(policy.reduction.steps, 1)
+  assert.equal(seconds(policy, LATE, 10, false), 2)
+  assert.equal(policy.reduction.steps, 2)
+  assert.equal(seconds(policy, LATE, 10, false), undefined)
+})
+
+test('the limits of overload: 10 % dropped, 100 ms; of spare capacity: none dropped, 60 ms', () => {
+  const isOverloaded = (second: LoadSample) => seconds(new OverloadPolicy(), second, 5) === 2
+  assert.equal(isOverloaded({ published: 90, dropped: 10, age: 50 }), false)
+  assert.equal(isOverloaded({ published: 89, dropped: 11, age: 50 }), true)
+  assert.equal(isOverloaded({ published: 10, dropped: 0, age: 100 }), false)
+  assert.equal(isOverloaded({ published: 10, dropped: 0, age: 101 }), true)
+  const isCalm = (second: LoadSample) => {
+    const policy = new OverloadPolicy()
+    seconds(policy, LATE, 2)
+    return seconds(policy, second, 20) === 10
+  }
+  assert.equal(isCalm({ published: 100, dropped: 0, age: 59 }), true)
+  assert.equal(isCalm({ published: 100, dropped: 0, age: 60 }), false)
+  assert.equal(isCalm({ published: 100, dropped: 1, age: 59 }), false)
+})
+
+test('a step back that lasted longer than its wait is no failed attempt', () => {
+  const policy = new OverloadPolicy()
+  seconds(policy, LATE, 2)
+  assert.equal(seconds(policy, GOOD, 100), 10)
+  seconds(policy, LATE, 2)
+  assert.equal(seconds(policy, GOOD, 100), 20, 'it failed at once')
+  seconds(policy, { ...GOOD, age: 80 }, 30)
+  seconds(policy, LATE, 2)
+  assert.equal(seconds(policy, GOOD, 100), 10, 'it lasted 30 s')
+})
+
+test('every second is judged by its own frames, and each change is emitted once', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  using control = new OverloadControl(createLogger('test', { write() {} }))
+  const reductions: unknown[] = []
+  control.on('change', (reduction) => reductions.push(reduction))
+  control.detecting = true
+  control.start()
+  const second = (age: number, dropped = 0) => {
+    for (let i = 0; i < 15; i++) control.published({ age, encoding: 5 })
+    for (let i = 0; i < dropped; i++) control.dropped()
+    t.mock.timers.tick(1_000)
+  }
+  second(130)
+  second(20)
+  second(130)
+  assert.deepEqual(reductions, [])
+  second(130)
+  assert.deepEqual(reductions, [{ detection: 0.5, steps: 0 }])
+  second(20, 5)
+  second(20, 5)
+  assert.deepEqual(reductions.at(-1), { detection: 0.2, steps: 0 })
+  assert.equal(control.summary.level, 2)
+  for (let i = 0; i < 10; i++) second(20)
+  assert.equal(control.summary.level, 1)
+  assert.equal(reductions.length, 3)
 })
