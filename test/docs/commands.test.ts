@@ -7,6 +7,7 @@ import { blocksOf, commandsOf, MARKER } from './blocks.ts'
 
 const DOCUMENTS = [
   'README.md',
+  'CONTRIBUTING.md',
   ...readdirSync(join(PROJECT_ROOT, 'docs')).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))
 const read = (path: string) => readFileSync(join(PROJECT_ROOT, path), 'utf8')
@@ -27,7 +28,14 @@ for (const document of DOCUMENTS) {
   })
 }
 
-for (const document of [...DOCUMENTS, 'CHANGELOG.md', 'THIRD_PARTY_NOTICES.md', 'models/README.md']) {
+for (const document of [
+  ...DOCUMENTS,
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'CODE_OF_CONDUCT.md',
+  'THIRD_PARTY_NOTICES.md',
+  'models/README.md',
+]) {
   test(`the links of ${document} lead to files and headings that exist`, () => assertLinks(document))
 }
 
