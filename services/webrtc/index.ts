@@ -57,13 +57,7 @@ export async function startWebrtc(
   stack.use(sessions)
 
   state.start(summaries) // clears the retained list of an earlier run
-  const vision = { service: 'vision' }
-  const visionStates = bus.subscribe(
-    topics.serviceState,
-    (one) => quality.setReportedSizes(one.layers),
-    vision,
-  )
-  stack.use(await visionStates)
+  stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
   stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list }))
   stack.use(await subscribeSignaling(bus, sessions))
   return stack.move()

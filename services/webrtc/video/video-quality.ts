@@ -1,6 +1,5 @@
-import { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
-import type { Layer } from '#bus/messages.ts'
+import type { Layer, VisionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { type LayerLadder, layerLadder } from '#lib/layer-ladder.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -14,12 +13,8 @@ export interface VideoQualitySettings {
   /** Frame size as `1280x720`: the one that vision reports, else the configured one. */
   resolution(layer: Layer): string
   /** Takes over the `layers` of `vision/state`. */
-  setReportedSizes(layers: unknown): void
+  setReportedSizes(layers: VisionState['layers']): void
 }
-
-/** Frame size of each layer: smaller than configured for a smaller camera, or when the machine is overloaded. */
-const FrameSize = z.looseObject({ width: z.int().optional(), height: z.int().optional() }).optional()
-const FrameSizes = z.looseObject({ high: FrameSize, medium: FrameSize, low: FrameSize })
 
 /** `video`: size of the captured frames, and highest bitrate. */
 export function createVideoQualitySettings(video: {
@@ -28,15 +23,16 @@ export function createVideoQualitySettings(video: {
   bitrate_kbps: number
 }): VideoQualitySettings {
   const ladder = layerLadder(video.bitrate_kbps * 1000)
-  let reported: z.infer<typeof FrameSizes> = {}
+  // smaller than configured for a smaller camera, or when the machine is overloaded
+  let reported: VisionState['layers'] = {}
   return {
     ladder,
     mode: 'auto',
     setReportedSizes(layers) {
-      reported = FrameSizes.safeParse(layers).data ?? {}
+      reported = layers
     },
     resolution(layer) {
-      const { width, height } = reported[layer] ?? {}
+      const { width, height } = reported?.[layer] ?? {}
       if (width && height) return `${width}x${height}`
       const max = ladder[layer]
       const scale = Math.min(1, max.width / video.width, max.height / video.height)
