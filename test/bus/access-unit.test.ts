@@ -102,3 +102,12 @@ test('the first slice decides whether it is a keyframe', () => {
   assert.equal(withData(idr), true)
   assert.equal(withData(Buffer.concat([delta, idr])), false)
 })
+
+test('zeros at the end of a NAL unit belong to the byte stream', () => {
+  const stream = Buffer.from([0, 0, 1, 0x67, 5, 0, 0, 0, 0, 0, 1, 0x68, 6, 0, 0])
+  assert.deepEqual(
+    [...nalUnits(stream)].map((unit) => unit.toString('hex')),
+    ['6705', '6806'],
+  )
+  assert.deepEqual([...nalUnits(Buffer.from([0, 0, 1, 0, 0, 0, 0, 1]))], [])
+})

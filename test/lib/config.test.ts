@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import { parseSections, readConfigFile } from '#lib/config.ts'
+import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { BusSection, CloudIdentity, WebrtcSection } from '#lib/config-schema.ts'
+import { BusSection, CloudIdentity, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
 
 function files(t: TestContext, contents: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-config-'))
@@ -137,4 +137,82 @@ test('the webrtc section of the earlier robot is understood', (t) => {
     () => parseSections(file, { webrtc: WebrtcSection }),
     /webrtc\.audio\.enabled ✖ there is no microphone/,
   )
+})
+
+test('an unknown key is refused in each section and each object in it', (t) => {
+  const bad: [section: string, yaml: string, at: string][] = [
+    ['webrtc', 'webrtc: { planted: 1 }', 'webrtc'],
+    ['webrtc', 'webrtc: { ice: { planted: 1 } }', 'webrtc.ice'],
+    ['webrtc', 'webrtc: { audio: { planted: 1 } }', 'webrtc.audio'],
+    [
+      'webrtc',
+      'webrtc: { turn_servers: [{ urls: "turn:a", username: u, credential: c, planted: 1 }] }',
+      'webrtc.turn_servers.0',
+    ],
+    ['bus', 'bus: { planted: 1 }', 'bus'],
+    ['metrics', 'metrics: { planted: 1 }', 'metrics'],
+  ]
+  const schemas = { webrtc: WebrtcSection, bus: BusSection, metrics: MetricsSection }
+  for (const [section, yaml, at] of bad) {
+    const file = readConfigFile(files(t, { 'robot.yaml': yaml }), {})
+    const schema = schemas[section as keyof typeof schemas]
+    assert.throws(
+      () => parseSections(file, { [section]: schema }),
+      (err) => err instanceof ConfigError && err.message.includes(`${at} ✖ Unrecognized key: "planted"`),
+      yaml,
+    )
+  }
+})
+
+test('a bitrate below 100 000 is in kbit/s, from there on in bit/s', (t) => {
+  for (const [bitrate, expected] of [
+    [1_500, 1_500],
+    [99_999, 99_999],
+    [100_000, 100],
+    [1_500_000, 1_500],
+  ]) {
+    const file = readConfigFile(files(t, { 'robot.yaml': `webrtc: { video: { bitrate: ${bitrate} } }` }), {})
+    assert.equal(parseSections(file, { webrtc: WebrtcSection }).webrtc.video.bitrate_kbps, expected)
+  }
+})
+
+test('a secret that was written without the blank after the colon is not in the error', (t) => {
+  for (const yaml of [
+    'cloud: { device_id: x, device_secret:planted-secret }',
+    'cloud:\n  device_id: x\n  ? device_secret=planted-secret\n',
+    'cloud:\n  device_id: x\n  device_secret:planted-secret\n',
+    'cloud: [planted-secret\n',
+    'cloud: &a planted-secret\nbus: *planted-secret\n',
+  ]) {
+    const path = files(t, { 'robot.yaml': yaml })
+    assert.throws(
+      () => parseSections(readConfigFile(path, {}), { cloud: Cloud }),
+      (err) => err instanceof ConfigError && !/planted-secret/.test(err.message),
+      yaml,
+    )
+  }
+})
+
+test('--config names the file, then WIMZ_CONFIG, then the default', (t) => {
+  const { argv } = process
+  t.after(() => {
+    process.argv = argv
+    delete process.env.WIMZ_CONFIG
+  })
+  assert.equal(configPath('configs/robot.yaml'), resolve('configs/robot.yaml'))
+  process.env.WIMZ_CONFIG = '/etc/a.yaml'
+  assert.equal(configPath('configs/robot.yaml'), '/etc/a.yaml')
+  process.argv = [...argv, '--config', '/etc/b.yaml']
+  assert.equal(configPath('configs/robot.yaml'), '/etc/b.yaml')
+})
+
+test('a section that is no object is an error, also where its keys may come from the environment', (t) => {
+  for (const yaml of ['cloud: 5', 'cloud: [a]', 'cloud: text']) {
+    const file = readConfigFile(files(t, { 'robot.yaml': yaml }), { DEVICE_ID: 'x', DEVICE_SECRET: 'y' })
+    assert.throws(
+      () => parseSections(file, { cloud: CloudIdentity }, ['cloud.device_id', 'cloud.device_secret']),
+      (err) => err instanceof ConfigError && /cloud ✖ /.test(err.message),
+      yaml,
+    )
+  }
 })

@@ -184,3 +184,15 @@ test('a port that is taken is told as a mistake of the configuration', async (t)
     (err) => err instanceof ConfigError && /set metrics\.port to another/.test(err.message),
   )
 })
+
+test('the port is open on 127.0.0.1 alone', async (t) => {
+  const memory = await memoryBus(t)
+  const [port = 0] = await freePorts(1)
+  const bus = await memory.connect('metrics')
+  memory.use(
+    await startMetrics({ bus, config: { metrics: MetricsSection.parse({ port }) }, log: memory.log }),
+  )
+  assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`)).status, 200)
+  await assert.rejects(fetch(`http://127.0.0.2:${port}/metrics`))
+  await assert.rejects(fetch(`http://[::1]:${port}/metrics`))
+})

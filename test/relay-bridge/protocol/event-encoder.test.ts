@@ -194,3 +194,15 @@ test('a volatile event has no id, and cannot change its name (I10)', () => {
     level: 50,
   })
 })
+
+test('no password of a network is in an event, whatever its key is called and however deep', () => {
+  const secret = 'planted-secret'
+  const payload = {
+    mode: 'wifi',
+    ...{ psk: secret, wifi_psk: secret, PSK: secret, passphrase: secret, ap_password: secret },
+    wifi: { ssid: 'home', psk: secret, ap: { passphrase: secret, channel: 6 } },
+  }
+  const frame = framed('network_state', { ...payload, data: payload })
+  assert.doesNotMatch(JSON.stringify(frame), /planted-secret/)
+  assert.deepEqual(frame.data, { mode: 'wifi', wifi: { ssid: 'home', ap: { channel: 6 } } })
+})
