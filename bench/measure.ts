@@ -31,7 +31,7 @@ async function glassToGlass(browser: Browser): Promise<void> {
   await page.close()
 }
 
-/** webrtc_request sent by the page to its first decoded picture, with nobody watching before. */
+/** webrtc_request sent by the page to its first decoded picture, without another viewer. */
 async function firstFrame(browser: Browser, stack: Stack): Promise<void> {
   const times: number[] = []
   for (let i = 0; i < FIRST_FRAMES; i++) {

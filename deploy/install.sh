@@ -6,7 +6,7 @@
 set -eu
 
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
-APP=/opt/wimz     # the program; root's, nobody else writes to it
+APP=/opt/wimz     # the program; writable by root only
 CONFIG=/etc/wimz  # robot.yaml, and robot.env with DEVICE_ID and DEVICE_SECRET
 STATE=/var/lib/wimz
 UNITS=/etc/systemd/system

@@ -4,13 +4,13 @@ import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { isStop, type Speeds, STOP_NAMES } from './drive.ts'
 
-/** Without a drive command for this long the motors stop, ms (API_CONTRACT 3.3 rule 1). */
+/** Without a drive command for this long the motors stop, ms (docs/motor-safety.md). */
 const DEAD_MAN = 500
 /** The zero of a source whose silence another one covered comes this much after the other's own, ms. */
 const AFTER_OTHERS = 50
 /** `command/motor` has QoS 0: a zero is said again after these times, ms. */
 const AGAIN = [50, 150]
-/** After a stop nothing moves for this long, whoever drives: frames were under way (API_CONTRACT 3.3 rule 3), ms. */
+/** After a stop nothing moves for this long at either entrance, because frames may be under way, ms. */
 const HOLD = 300
 
 type Drive = Pick<Command, 'id' | 'params' | 'session_id' | 'issued_at' | 'received_at'>

@@ -49,7 +49,7 @@ export function servePage(
     const handler = handlers.get(path) ?? notFound
     if (handler === notFound || PUBLIC.test(path) || hasToken(request, query, access.token)) return handler
     return () =>
-      forbidden('the relay refuses this page: its address must end in ?token=… with the right token')
+      forbidden('the relay rejects this page: its address must end in ?token=… with the right token')
   }
   return (request, response) => {
     const url = URL.parse(request.url ?? '/', 'http://relay')

@@ -140,7 +140,7 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
   void t.test('a page that is refused says so', async (t) => {
     const { view, complaints } = await watching(t, browser, { token: 'secret' })
     const refused = await view('?token=wrong')
-    await says(refused, /refuses this page/)
+    await says(refused, /rejects this page/)
     await refused.close()
     complaints.length = 0 // the browser itself tells of the refused socket
     await inState(await view('?token=secret'), 'playing')

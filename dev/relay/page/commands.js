@@ -1,16 +1,16 @@
 import { newId } from './relay-link.js'
 import { element, setAnswer, showEvent } from './view.js'
 
-const MAX_ASKED = 20
-/** The data channel loses some: a stop is said again after these times, ms. */
-const STOP_AGAIN = [50, 150]
+const MAX_PENDING = 20
+/** The data channel may lose a message: a stop is sent again after these times. */
+const STOP_REPEATS_MS = [50, 150]
 
-/** The buttons that make the robot do something, and what it answers. */
+/** The command buttons, and the robot's acknowledgments. */
 export class Commands {
-  /** Id of a command → what the person calls it. @type {Map<string, string>} */
-  #asked = new Map()
+  /** Id of a command → its name on the page. @type {Map<string, string>} */
+  #pending = new Map()
 
-  /** @param {{ send: (frame: object) => boolean, channel: () => RTCDataChannel | null }} ways to the robot */
+  /** @param {{ send: (frame: object) => boolean, channel: () => RTCDataChannel | null }} options */
   constructor({ send, channel }) {
     this.send = send
     this.channel = channel
@@ -24,39 +24,39 @@ export class Commands {
     }
   }
 
-  /** Stops the motors: both ways, whichever arrives first. @param {'stop' | 'emergency_stop'} type @param {string} name */
+  /** Stops the motors, over relay and data channel. @param {'stop' | 'emergency_stop'} type @param {string} name */
   stop(type, name) {
     const id = this.#command(type, {}, name)
-    const say = () => {
-      const way = this.channel()
-      if (way?.readyState === 'open') way.send(JSON.stringify({ type, id }))
+    const send = () => {
+      const channel = this.channel()
+      if (channel?.readyState === 'open') channel.send(JSON.stringify({ type, id }))
     }
-    say()
-    for (const after of STOP_AGAIN) setTimeout(say, after)
+    send()
+    for (const after of STOP_REPEATS_MS) setTimeout(send, after)
   }
 
-  /** Whether there is a robot to take them. Stop can always be pressed. @param {boolean} can */
+  /** Enables the buttons while a robot is online. Stop is always enabled. @param {boolean} can */
   enable(can) {
     for (const id of ['treat', 'photo', 'quality']) element(id).toggleAttribute('disabled', !can)
   }
 
-  /** Every app hears every acknowledgement; an older robot's has no id. @param {any} ack of the relay or the data channel */
+  /** Every app gets every acknowledgment; those of older robots have no id. @param {any} ack of the relay or the data channel */
   acknowledged({ id, command, success, error }) {
-    const name = this.#asked.get(id) ?? String(command).replaceAll('_', ' ')
+    const name = this.#pending.get(id) ?? String(command).replaceAll('_', ' ')
     const answer = success ? 'done' : String(error ?? 'failed')
-    if (id === undefined || this.#asked.has(id)) setAnswer(`${name}: ${answer}`, success ? 'good' : 'bad')
+    if (id === undefined || this.#pending.has(id)) setAnswer(`${name}: ${answer}`, success ? 'good' : 'bad')
     showEvent(name, answer)
   }
 
   /** @param {string} command @param {object} data @param {string} name @returns {string} its id */
   #command(command, data, name) {
     const id = newId()
-    const [oldest] = this.#asked.keys()
-    if (this.#asked.size >= MAX_ASKED && oldest) this.#asked.delete(oldest)
-    this.#asked.set(id, name)
+    const [oldest] = this.#pending.keys()
+    if (this.#pending.size >= MAX_PENDING && oldest) this.#pending.delete(oldest)
+    this.#pending.set(id, name)
     setAnswer(`${name}…`)
     const sent = this.send({ type: 'command', command, data, timestamp: Date.now(), id })
-    if (!sent) setAnswer(`${name}: the relay is away`, 'bad')
+    if (!sent) setAnswer(`${name}: no connection to the relay`, 'bad')
     return id
   }
 }

@@ -1,17 +1,17 @@
 import { element, setAnswer } from './view.js'
 
-/** Ms between two drive commands: the robot stops 500 ms after the last (API_CONTRACT 3.3). */
-const EVERY = 66
-/** Each may be lost, so a zero is said more than once. */
+/** Between two drive commands; the robot stops 500 ms after the last one (docs/motor-safety.md). */
+const INTERVAL_MS = 66
+/** Each message may be lost, so a zero is sent several times. */
 const ZEROS = 4
-/** How fast straight on and on the spot, as shares of full power. */
+/** Speed forward and when turning on the spot, as shares of full power. */
 const FORWARD = 0.6
 const TURN = 0.4
-/** A press of a button that has no beginning and end, such as a screen reader's, ms. */
-const NUDGE = 300
+/** Motion after a click without press and release, such as a screen reader's. */
+const NUDGE_MS = 300
 
-/** Where a key or a button goes: right, forward. @type {Map<string, [number, number]>} */
-const WAYS = new Map([
+/** Direction of a key or a button: right, forward. @type {Map<string, [number, number]>} */
+const DIRECTIONS = new Map([
   ['ArrowUp', [0, 1]],
   ['ArrowDown', [0, -1]],
   ['ArrowLeft', [-1, 0]],
@@ -23,13 +23,13 @@ const WAYS = new Map([
 ])
 
 /**
- * Drives with keys or the pad, once somebody has asked for it: an arrow key that was meant to scroll moves no robot.
- * Whatever ends a press ends the motion: release, focus elsewhere, a hidden page, a channel that is gone.
+ * Drives with keys or the pad after the user has armed it, so that an arrow key that scrolls moves no robot. Release,
+ * loss of focus, a hidden page and a closed channel all end the motion.
  */
 export class Drive {
   /** Keys that are down. @type {Set<string>} */
   #keys = new Set()
-  /** Where the pad is held: right, forward. @type {[number, number] | null} */
+  /** Position on the pad: right, forward. @type {[number, number] | null} */
   #stick = null
   #pointer = -1
   #armed = false
@@ -37,7 +37,7 @@ export class Drive {
   #seq = 0
   #timer = 0
 
-  /** @param {{ channel: () => RTCDataChannel | null, stop: () => void }} ways to the robot */
+  /** @param {{ channel: () => RTCDataChannel | null, stop: () => void }} options */
   constructor({ channel, stop }) {
     this.channel = channel
     this.stop = stop
@@ -51,9 +51,9 @@ export class Drive {
     addEventListener('keyup', ({ code }) => {
       if (this.#keys.delete(code)) this.#changed()
     })
-    addEventListener('blur', () => this.#letGo())
+    addEventListener('blur', () => this.#release())
     document.addEventListener('visibilitychange', () => {
-      if (document.hidden) this.#letGo()
+      if (document.hidden) this.#release()
     })
     this.#listenToPad()
   }
@@ -66,7 +66,7 @@ export class Drive {
 
   /** @param {boolean} on */
   #arm(on) {
-    this.#letGo()
+    this.#release()
     this.#armed = on
     this.toggle.setAttribute('aria-pressed', String(on))
     this.pad.hidden = !on
@@ -78,11 +78,11 @@ export class Drive {
     const elsewhere = event.ctrlKey || event.altKey || event.metaKey || target instanceof HTMLSelectElement
     if (!this.#armed || elsewhere) return
     if (code === 'Escape') this.#arm(false)
-    if (code !== 'Space' && !WAYS.has(code)) return
+    if (code !== 'Space' && !DIRECTIONS.has(code)) return
     event.preventDefault() // neither scrolls nor presses the button that has the focus
-    if (repeat) return // what was let go by a stop or a lost channel must be pressed anew
+    if (repeat) return // after a stop or a lost channel the key must be pressed again
     if (code === 'Space') {
-      this.#letGo()
+      this.#release()
       this.stop()
     } else {
       this.#keys.add(code)
@@ -109,10 +109,10 @@ export class Drive {
     }
     pad.onpointerup = pad.onpointercancel = pad.onlostpointercapture = end
     pad.onclick = ({ target, detail }) => {
-      const way = target instanceof HTMLElement ? WAYS.get(target.dataset.way ?? '') : undefined
-      if (detail !== 0 || !way) return // a pointer was held, not a button pressed
-      this.#move(way)
-      setTimeout(() => this.#move(null), NUDGE)
+      const direction = target instanceof HTMLElement ? DIRECTIONS.get(target.dataset.way ?? '') : undefined
+      if (detail !== 0 || !direction) return // a pointer press, handled above
+      this.#move(direction)
+      setTimeout(() => this.#move(null), NUDGE_MS)
     }
   }
 
@@ -132,18 +132,18 @@ export class Drive {
     this.#changed()
   }
 
-  #letGo() {
+  #release() {
     this.#keys.clear()
     this.#stick = null
     this.#pointer = -1
     this.#changed()
   }
 
-  get #way() {
+  get #direction() {
     if (this.#stick) return this.#stick
-    const ways = Array.from(this.#keys, (code) => WAYS.get(code) ?? [0, 0])
+    const directions = Array.from(this.#keys, (code) => DIRECTIONS.get(code) ?? [0, 0])
     const sum = (/** @type {number} */ axis) =>
-      Math.sign(ways.reduce((all, way) => all + (way[axis] ?? 0), 0))
+      Math.sign(directions.reduce((all, direction) => all + (direction[axis] ?? 0), 0))
     return [sum(0), sum(1)]
   }
 
@@ -151,24 +151,24 @@ export class Drive {
     return this.#stick !== null || this.#keys.size > 0
   }
 
-  /** Something was pressed or let go: says so now, and again and again. */
+  /** Sends the new speeds now, and again at each interval. */
   #changed() {
-    const [right = 0, forward = 0] = this.#way
+    const [right = 0, forward = 0] = this.#direction
     this.pad.style.setProperty('--right', String(right))
     this.pad.style.setProperty('--forward', String(forward))
     this.pad.classList.toggle('held', this.#held)
     if (this.#held) this.#zeros = ZEROS
     if (this.#zeros === 0) return
     const begins = !this.#timer
-    if (begins) this.#timer = setInterval(() => this.#say(), EVERY)
-    // a stick that moves changes more often than is worth saying
-    if (begins || this.#stick === null) this.#say()
+    if (begins) this.#timer = setInterval(() => this.#send(), INTERVAL_MS)
+    // a moving stick changes too often to send each change
+    if (begins || this.#stick === null) this.#send()
   }
 
-  #say() {
-    const way = this.channel()
-    if (way?.readyState !== 'open') this.#zeros = 0
-    else way.send(JSON.stringify({ type: 'motor', ...this.#speeds(), seq: ++this.#seq, ts: Date.now() }))
+  #send() {
+    const channel = this.channel()
+    if (channel?.readyState !== 'open') this.#zeros = 0
+    else channel.send(JSON.stringify({ type: 'motor', ...this.#speeds(), seq: ++this.#seq, ts: Date.now() }))
     if (!this.#held && --this.#zeros <= 0) {
       clearInterval(this.#timer)
       this.#timer = 0
@@ -177,7 +177,7 @@ export class Drive {
   }
 
   #speeds() {
-    const [right = 0, forward = 0] = this.#held ? this.#way : []
+    const [right = 0, forward = 0] = this.#held ? this.#direction : []
     const turn = right * TURN
     return { left: clamp(forward * FORWARD + turn), right: clamp(forward * FORWARD - turn) }
   }

@@ -1,6 +1,6 @@
-/** Samples that rate and bitrate are taken over, and those that loss is. */
-const RATE_OVER = 6
-const LOSS_OVER = 20
+/** Number of samples for rate and bitrate, and for loss. */
+const RATE_SAMPLES = 6
+const LOSS_SAMPLES = 20
 
 /**
  * @typedef {{ at: number, packets: number, decoded: number, bytes: number, received: number, lost: number, freezes: number,
@@ -9,7 +9,7 @@ const LOSS_OVER = 20
  *   freezes: number, codec: string, path: string }} Figures
  */
 
-/** The counters of a connection as they stand. @param {RTCPeerConnection} pc @returns {Promise<Sample>} */
+/** The current counters of a connection. @param {RTCPeerConnection} pc @returns {Promise<Sample>} */
 export async function sample(pc) {
   const report = await pc.getStats()
   /** @type {any[]} */
@@ -51,7 +51,7 @@ function describe(local, remote) {
   return `${types}, ${local.relayProtocol ?? local.protocol ?? 'udp'}`
 }
 
-/** Turns samples into figures of the last few seconds: what is now, not an average of all time. */
+/** Turns samples into statistics of the last few seconds. */
 export class Meter {
   /** @type {Sample[]} */
   #samples = []
@@ -61,8 +61,8 @@ export class Meter {
     const last = this.#samples.at(-1)
     if (last && (now.at < last.at || now.bytes < last.bytes)) this.#samples = [] // another connection
     this.#samples.push(now)
-    if (this.#samples.length > LOSS_OVER) this.#samples.shift()
-    const before = this.#samples.at(-RATE_OVER) ?? this.#samples[0] ?? now
+    if (this.#samples.length > LOSS_SAMPLES) this.#samples.shift()
+    const before = this.#samples.at(-RATE_SAMPLES) ?? this.#samples[0] ?? now
     const long = this.#samples[0] ?? now
     const seconds = (now.at - before.at) / 1000
     const lost = Math.max(0, now.lost - long.lost)

@@ -1,14 +1,14 @@
 const BLOCKS = 32
-/** Where the synthetic source paints its clock, as fractions of a 1280×720 picture. */
+/** Where the synthetic source draws its clock, as fractions of a 1280×720 frame. */
 const STRIP = { top: 8 / 720, width: 1024 / 1280, height: 32 / 720 }
 const CELL = 8
 const WINDOW = 300
 const WRAP = 2 ** 31
-/** What is older, ms, is a picture that only looks like a clock. */
-const LONGEST = 60_000
+/** A larger age means that the frame has no clock. */
+const MAX_AGE_MS = 60_000
 
 /**
- * Reads the wall clock out of the synthetic source's picture, and so tells how old it is on the screen.
+ * Reads the clock from a frame of the synthetic source, and so its age on the screen.
  * @returns {{ read: (video: HTMLVideoElement) => number | null, summary: () => { p50: number, p95: number, n: number } | null }}
  */
 export function createLatencyReader() {
@@ -22,7 +22,7 @@ export function createLatencyReader() {
   return {
     read(video) {
       if (!context) return null
-      const now = Date.now() // what follows takes milliseconds of its own
+      const now = Date.now() // before the drawing, which takes milliseconds
       const top = STRIP.top * video.videoHeight
       const width = STRIP.width * video.videoWidth
       const height = STRIP.height * video.videoHeight
@@ -44,7 +44,7 @@ export function createLatencyReader() {
   }
 }
 
-/** @param {Uint8ClampedArray} pixels @param {number} now @returns {number | null} ms, or null where no clock is painted */
+/** @param {Uint8ClampedArray} pixels @param {number} now @returns {number | null} ms, or null without a clock */
 function ageOf(pixels, now) {
   let code = 0
   for (let block = 0; block < BLOCKS; block++) {
@@ -55,5 +55,5 @@ function ageOf(pixels, now) {
   }
   const behind = ((now % WRAP) - code + WRAP) % WRAP
   const age = behind < WRAP / 2 ? behind : behind - WRAP // the robot's clock may be ahead of ours
-  return Math.abs(age) < LONGEST ? age : null
+  return Math.abs(age) < MAX_AGE_MS ? age : null
 }

@@ -1,16 +1,16 @@
 import { element, write } from './view.js'
 
-/** Characters of base64; a photo of the robot is far below. */
-const MOST = 8 * 1024 * 1024
+/** Characters of base64; photos of the robot are far smaller. */
+const MAX_LENGTH = 8 * 1024 * 1024
 /** The alphabet of RFC 4648 §4 alone. */
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
-/** The last photo that the robot took, with a way to keep it. */
+/** The last photo that the robot took, with a link to save it. */
 export class Photo {
   /** @type {string | null} */
   #url = null
 
-  /** @param {any} event `photo`, as the relay forwards it (API_CONTRACT 2.4) */
+  /** @param {any} event `photo`, as the relay forwards it (docs/relay-protocol.md#events) */
   show(event) {
     const facts = { ...event, ...(typeof event.data === 'object' ? event.data : {}) }
     const data = typeof event.data === 'string' ? event.data : facts.data
@@ -35,6 +35,6 @@ export class Photo {
 
 /** @param {string} data */
 function decode(data) {
-  if (data.length > MOST || !BASE64.test(data)) return null
+  if (data.length > MAX_LENGTH || !BASE64.test(data)) return null
   return Uint8Array.from(atob(data), (character) => character.charCodeAt(0))
 }

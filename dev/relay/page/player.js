@@ -1,24 +1,24 @@
 import { Viewing } from './viewing.js'
 
-/** No picture for this long, though the robot's side is there: the camera may come back without our help. */
-const BLACK_AFTER = 10_000
-/** Neither picture nor sound for this long: the robot's side is gone. */
-const DEAD_AFTER = 3_000
-/** Packets younger than this prove that the robot's side is there. */
-const HEARD_WITHIN = 2_000
-/** From the offer to the first packet. */
-const CONNECT_WITHIN = 8_000
-/** From the request to the offer: at first, and after so many failures. */
-const OFFER_WITHIN = [2_500, 2_500, 4_000, 8_000]
-const FIRST_RETRY = 1_000
-const LONGEST_RETRY = 8_000
-const STALLED_AFTER = 1_500
+/** Request again after this long without a frame, while packets arrive: the camera may recover by itself. */
+const NO_FRAME_MS = 10_000
+/** Request again after this long without video and audio packets. */
+const NO_PACKET_MS = 3_000
+/** Packets younger than this prove that the connection works. */
+const RECENT_PACKET_MS = 2_000
+/** Longest time from the offer to the first packet. */
+const CONNECT_MS = 8_000
+/** Longest time from the request to the offer, by number of failures. */
+const OFFER_MS = [2_500, 2_500, 4_000, 8_000]
+const FIRST_RETRY_MS = 1_000
+const MAX_RETRY_MS = 8_000
+const STALLED_MS = 1_500
 
 /** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken'} Phase */
 
 /**
- * Keeps a picture on the screen: asks for video, and asks again whenever it has gone. `taken` means that a
- * newer viewer or app has our place; then only a person asks again.
+ * Keeps video on the screen: requests it, and requests it again when it is lost. `taken` means that a newer viewer or
+ * app has this place; then only the user requests it again.
  */
 export class Player {
   /** @type {Phase} */
@@ -26,14 +26,14 @@ export class Player {
   frames = 0
   /** Requests made. */
   sessions = 0
-  /** Request to first picture, ms, of the first session that had one. @type {number | null} */
+  /** From the request to the first frame, ms, of the first session that showed one. @type {number | null} */
   firstFrameMs = null
   /** @type {Viewing | null} */
   viewing = null
   robotOnline = false
   #requestedAt = 0
-  #pictureAt = Number.NEGATIVE_INFINITY
-  #heardAt = Number.NEGATIVE_INFINITY
+  #frameAt = Number.NEGATIVE_INFINITY
+  #packetAt = Number.NEGATIVE_INFINITY
   #retryAt = Number.POSITIVE_INFINITY
   #failures = 0
   #packets = 0
@@ -58,12 +58,12 @@ export class Player {
   /** @param {boolean} online */
   robot(online) {
     this.robotOnline = online
-    // what was being signalled when the robot's socket went is lost
+    // signaling that was under way when the robot's socket closed is lost
     if (online && this.phase !== 'playing' && this.phase !== 'taken') this.request()
     else if (!online && this.phase !== 'playing' && this.phase !== 'taken') this.#enter('waiting')
   }
 
-  /** Asks for video now. What there is ends. */
+  /** Requests video now. Ends the current session. */
   request() {
     this.#drop()
     this.#retryAt = Number.POSITIVE_INFINITY
@@ -76,14 +76,14 @@ export class Player {
     this.#enter('asking')
   }
 
-  /** A person wants it anew; without the robot, what there is stays. */
+  /** The user reconnects; while the robot is offline, the current session stays. */
   reconnect() {
     this.#failures = 0
     if (this.robotOnline) this.request()
     else if (this.phase === 'taken') this.#enter('waiting')
   }
 
-  /** Somebody else has our place: leaves it until a person wants it back. @param {string} why */
+  /** Another viewer has this place: waits until the user wants it back. @param {string} why */
   yield(why) {
     this.#drop()
     this.#retryAt = Number.POSITIVE_INFINITY
@@ -91,7 +91,7 @@ export class Player {
     this.#enter('taken')
   }
 
-  /** One signalling frame of the relay. @param {any} frame */
+  /** One signaling frame of the relay. @param {any} frame */
   signal(frame) {
     const { type, session_id, sdp, ice_servers, candidate } = frame
     if (type === 'webrtc_credentials') this.#open(session_id, ice_servers)
@@ -102,9 +102,9 @@ export class Player {
     else if (type === 'webrtc_close') this.#ended(frame.reason)
   }
 
-  /** What the connection's counters say: the only proof of life on a hidden page. @param {import('./figures.js').Sample} sample */
+  /** The connection's counters: the only proof of life on a hidden page. @param {import('./figures.js').Sample} sample */
   sampled({ packets, decoded }) {
-    if (packets > this.#packets) this.#heardAt = performance.now()
+    if (packets > this.#packets) this.#packetAt = performance.now()
     if (decoded > this.#decoded) this.#progress()
     this.#packets = packets
     this.#decoded = decoded
@@ -121,7 +121,7 @@ export class Player {
       onChannel: this.hooks.onChannel,
       onFailed: (why) => this.#fail(why),
       onStream: (stream) => {
-        // until then the last picture of the session before stays
+        // until then the last frame of the previous session stays
         this.video.srcObject = stream
         this.video.play().catch(() => {}) // the next stream takes its place
       },
@@ -130,7 +130,7 @@ export class Player {
 
   /** @param {RTCSessionDescriptionInit} sdp */
   #offer(sdp) {
-    // of a newer session with our id: an earlier request was answered late
+    // a newer session with the same id: an earlier request was answered late
     if (this.viewing && !this.viewing.takes(sdp)) this.#open(this.viewing.sessionId, this.viewing.iceServers)
     void this.viewing?.offer(sdp)
     if (this.phase === 'asking') this.#enter('connecting')
@@ -138,15 +138,15 @@ export class Player {
 
   /** @param {unknown} reason */
   #ended(reason) {
-    if (reason === 'evicted') this.yield('a newer viewer has our place')
+    if (reason === 'evicted') this.yield('a newer viewer has this place')
     else this.#fail(`closed: ${reason ?? 'by the robot'}`)
   }
 
-  /** The session is of no use any more: another follows. @param {string} why */
+  /** The session has failed: another one follows. @param {string} why */
   #fail(why) {
     this.#drop()
     this.hooks.onLost(why)
-    this.#retryAt = performance.now() + Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** this.#failures++)
+    this.#retryAt = performance.now() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++)
     this.#enter('waiting')
   }
 
@@ -164,9 +164,9 @@ export class Player {
 
   #progress() {
     if (!this.viewing) return
-    this.#pictureAt = performance.now()
+    this.#frameAt = performance.now()
     if (this.phase === 'playing') return
-    this.firstFrameMs ??= this.#pictureAt - this.#requestedAt
+    this.firstFrameMs ??= this.#frameAt - this.#requestedAt
     this.#failures = 0
     this.#enter('playing')
   }
@@ -175,20 +175,20 @@ export class Player {
     const now = performance.now()
     if (now >= this.#retryAt) this.request()
     if (!this.viewing && this.phase !== 'asking') return
-    const quiet = now - Math.max(this.#pictureAt, this.#requestedAt, this.viewing?.offeredAt ?? 0)
-    if (this.phase === 'playing' && quiet > STALLED_AFTER) this.#enter('stalled')
-    if (quiet > this.#patience(now) && this.robotOnline) {
-      this.hooks.onLost(this.phase === 'asking' ? 'the robot made no offer' : 'no picture')
+    const quiet = now - Math.max(this.#frameAt, this.#requestedAt, this.viewing?.offeredAt ?? 0)
+    if (this.phase === 'playing' && quiet > STALLED_MS) this.#enter('stalled')
+    if (quiet > this.#timeout(now) && this.robotOnline) {
+      this.hooks.onLost(this.phase === 'asking' ? 'the robot made no offer' : 'no video')
       this.#failures++
       this.request()
     }
   }
 
   /** @param {number} now */
-  #patience(now) {
-    if (!this.viewing?.offeredAt) return OFFER_WITHIN[Math.min(this.#failures, OFFER_WITHIN.length - 1)] ?? 0
-    if (now - this.#heardAt < HEARD_WITHIN) return BLACK_AFTER
-    return this.#pictureAt > this.#requestedAt ? DEAD_AFTER : CONNECT_WITHIN
+  #timeout(now) {
+    if (!this.viewing?.offeredAt) return OFFER_MS[Math.min(this.#failures, OFFER_MS.length - 1)] ?? 0
+    if (now - this.#packetAt < RECENT_PACKET_MS) return NO_FRAME_MS
+    return this.#frameAt > this.#requestedAt ? NO_PACKET_MS : CONNECT_MS
   }
 
   /** @param {Phase} phase */

@@ -1,24 +1,24 @@
-const FIRST_WAIT = 300
-const LONGEST_WAIT = 3_000
-const PING_EVERY = 10_000
-/** Nothing heard for this long, not even a pong: the socket is dead, whatever the browser thinks. */
-const SILENT_AFTER = 15_000
-/** Another app has taken the session over; to come back at once would be a quarrel (API_CONTRACT 1.4). */
+const FIRST_WAIT_MS = 300
+const MAX_WAIT_MS = 3_000
+const PING_INTERVAL_MS = 10_000
+/** Without any frame, not even a pong, for this long the socket is dead. */
+const SILENCE_MS = 15_000
+/** Close code: another app has taken the session over. Reconnecting would take it back in turn. */
 const SUPERSEDED = 4003
 
 /** @typedef {'connecting' | 'connected' | 'away' | 'refused' | 'replaced'} LinkState */
 
-/** The app's WebSocket to the relay, kept up for ever under one session id. */
+/** The app's WebSocket to the relay; reconnects automatically, with one session id. */
 export class RelayLink {
-  /** Ours for as long as the page lives: asked for again after a break, the robot sees a restart and no second viewer. */
+  /** The same for the life of the page, so that after a break the robot sees a restart and not a second viewer. */
   sessionId = newId()
   /** @type {LinkState} */
   state = 'connecting'
   /** @type {WebSocket | null} */
   #socket = null
   #opened = false
-  #wait = FIRST_WAIT
-  #heardAt = 0
+  #wait = FIRST_WAIT_MS
+  #receivedAt = 0
   #timer = 0
 
   /**
@@ -31,12 +31,12 @@ export class RelayLink {
     this.address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
     if (device) this.address.searchParams.set('device_id', device)
     if (token) this.address.searchParams.set('token', token)
-    setInterval(() => this.#ping(), PING_EVERY)
+    setInterval(() => this.#ping(), PING_INTERVAL_MS)
     addEventListener('pagehide', () => this.send({ type: 'client_closing' }))
     addEventListener('online', () => this.state !== 'connected' && this.connect())
   }
 
-  /** Dials now, whatever was before. */
+  /** Connects now, closing any earlier socket. */
   connect() {
     clearTimeout(this.#timer)
     this.#leave()
@@ -46,7 +46,7 @@ export class RelayLink {
     this.#opened = false
     socket.onopen = () => {
       this.#opened = true
-      this.#heardAt = performance.now()
+      this.#receivedAt = performance.now()
       this.send({ type: 'session_hello', session_id: this.sessionId, user_id: 'local', last_seen_seq: 0 })
     }
     socket.onmessage = ({ data }) => this.#received(data)
@@ -62,10 +62,10 @@ export class RelayLink {
 
   /** @param {string} text */
   #received(text) {
-    this.#heardAt = performance.now()
+    this.#receivedAt = performance.now()
     const frame = parse(text)
     if (frame?.type === 'session_ack') {
-      this.#wait = FIRST_WAIT
+      this.#wait = FIRST_WAIT_MS
       this.#enter('connected')
     }
     if (frame) this.onFrame(frame)
@@ -73,7 +73,7 @@ export class RelayLink {
 
   #ping() {
     if (this.#socket?.readyState !== WebSocket.OPEN) return
-    if (performance.now() - this.#heardAt > SILENT_AFTER) this.#lost(0)
+    if (performance.now() - this.#receivedAt > SILENCE_MS) this.#lost(0)
     else this.send({ type: 'ping' })
   }
 
@@ -85,13 +85,13 @@ export class RelayLink {
       return
     }
     if (this.#opened) this.#enter('away')
-    else if (this.state !== 'away') void this.#tellWhy()
+    else if (this.state !== 'away') void this.#findReason()
     this.#timer = setTimeout(() => this.connect(), this.#wait)
-    this.#wait = Math.min(LONGEST_WAIT, this.#wait * 2)
+    this.#wait = Math.min(MAX_WAIT_MS, this.#wait * 2)
   }
 
-  /** A browser does not say why a WebSocket was not opened: a relay that answers otherwise has refused it. */
-  async #tellWhy() {
+  /** A browser does not report why a WebSocket failed to open: a relay that answers HTTP has rejected it. */
+  async #findReason() {
     const answer = await fetch('/health').catch(() => null)
     if (this.state !== 'connected') this.#enter(answer?.ok ? 'refused' : 'away')
   }
@@ -116,12 +116,12 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** The JSON object that the text is, else null. @param {string} text */
+/** The JSON object in the text, else null. @param {string} text */
 export function parse(text) {
   try {
     const value = JSON.parse(text)
     return typeof value === 'object' && value !== null ? value : null
   } catch {
-    return null // what a robot says may not be JSON for everybody
+    return null // not JSON: ignored
   }
 }

@@ -1,12 +1,12 @@
 import { element, part, write } from './view.js'
 
 const MAX_ROWS = 5
-/** A detection this old is shown as past; the relay passes on one per label in 5 s (API_CONTRACT 2.4). */
+/** A detection older than this is shown as past, ms; the robot sends one per label in 5 s. */
 const PAST_AFTER = 8_000
 
 /** @typedef {{ row: HTMLElement, at: number, score: number | null }} Entry */
 
-/** The list of what the robot sees: one line for each label, the newest first. */
+/** The list of detections: one line per label, the newest first. */
 export class Seen {
   /** @type {Map<string, Entry>} */
   #entries = new Map()

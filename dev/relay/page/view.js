@@ -13,7 +13,7 @@ export function setLamp(name, state, text) {
   write(lamp.querySelector('b'), text)
 }
 
-/** What lies over the picture while it is not live; nothing takes it away. @param {string} text @param {boolean} ask whether a person must decide */
+/** The text over the video while it is not live; empty hides it. @param {string} text @param {boolean} ask whether the user must decide */
 export function setNotice(text, ask = false) {
   const notice = element('notice')
   notice.classList.toggle('shown', text !== '')
@@ -42,7 +42,7 @@ export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes,
   show('path', path || '–')
 }
 
-/** What the robot sends us now: `video_quality` of the data channel. API_CONTRACT 3.3. @param {any} message */
+/** Shows `video_quality` of the data channel (docs/relay-protocol.md#data-channel). @param {any} message */
 export function showQuality({ tier, mode, bars }) {
   const known = [tier, mode].filter((word) => typeof word === 'string')
   write(element('tier'), known.join(', ').slice(0, 40))
@@ -56,10 +56,10 @@ export function showQuality({ tier, mode, bars }) {
 export function showLatency(latency) {
   element('latency').hidden = false
   if (latency) show('latency', `${latency.p50} ms median, ${latency.p95} ms p95`, latency.p50)
-  else show('latency', 'no clock in this picture')
+  else show('latency', 'no clock in this frame')
 }
 
-/** One line in the log. @param {string} name @param {string} details */
+/** Adds a line to the event log. @param {string} name @param {string} details */
 export function showEvent(name, details = '') {
   const list = element('events')
   const line = document.createElement('li')
@@ -86,7 +86,7 @@ function show(id, text, value) {
   if (value !== undefined) draw(id, value)
 }
 
-/** The last minute as a curve. @param {string} id @param {number} value */
+/** Draws the last minute. @param {string} id @param {number} value */
 function draw(id, value) {
   const values = trends.get(id) ?? []
   trends.set(id, values)
@@ -107,7 +107,7 @@ export function part(name, text) {
   return node
 }
 
-/** Leaves the node alone when it says that already: screen readers would say it again. @param {Element | null} node @param {string} text */
+/** Sets the text unless it is the same: screen readers would read it again. @param {Element | null} node @param {string} text */
 export function write(node, text) {
   if (node && node.textContent !== text) node.textContent = text
 }

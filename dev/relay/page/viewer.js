@@ -21,7 +21,7 @@ import {
 const SAMPLE_EVERY = 500
 const MAX_EVENTS = 100
 const MAX_PICTURES = 1_000
-/** Too frequent or too dull for the log. */
+/** Too frequent for the event log. */
 const NOT_LOGGED = new Set(['status', 'heartbeat', 'pong', 'auth_result', 'session_ack', 'video_quality'])
 
 const query = new URLSearchParams(location.search)
@@ -56,16 +56,16 @@ const channel = () => player.viewing?.channel ?? null
 const commands = new Commands({ send: (frame) => link.send(frame), channel })
 const drive = new Drive({ channel, stop: () => commands.stop('emergency_stop', 'Emergency stop') })
 
-/** Handles for tests, benchmarks and the curious. */
+/** Statistics and handles for tests, benchmarks and debugging. */
 const wimz = {
   fps: 0,
   bitrate: 0,
   loss: 0,
   rttMs: /** @type {number | null} */ (null),
   latency: /** @type {{ p50: number, p95: number, n: number } | null} */ (null),
-  /** When each of the last pictures was shown and how old it was, ms, and its height. @type {[at: number, age: number | null, height: number][]} */
+  /** When each of the last frames was shown, its age (ms) and its height. @type {[at: number, age: number | null, height: number][]} */
   pictures: [],
-  /** The last frames that are no signalling. @type {any[]} */
+  /** The last relay frames other than signaling. @type {any[]} */
   events: [],
   get state() {
     return player.phase
@@ -98,13 +98,13 @@ const handlers = new Map([
 for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
   handlers.set(`webrtc_${type}`, (frame) => player.signal(frame))
 
-/** @param {import('./relay-link.js').LinkState} state */
 /** @param {number | null} age */
 function notePicture(age) {
   wimz.pictures.push([performance.now(), age, video.videoHeight])
   if (wimz.pictures.length > MAX_PICTURES) wimz.pictures.shift()
 }
 
+/** @param {import('./relay-link.js').LinkState} state */
 function showLink(state) {
   setLamp('relay', state === 'connected' ? 'good' : 'bad', state)
   if (state === 'connected') return
@@ -135,13 +135,13 @@ function noticeFor(phase) {
   if (phase === 'playing') return ''
   if (link.state === 'replaced') return 'Another app has taken over.'
   if (link.state === 'refused')
-    return 'The relay refuses this page. Are the token and the device in its address right?'
+    return 'The relay rejects this page. Check the token and the device in its address.'
   if (phase === 'taken') return 'A newer viewer has taken this place.'
   if (link.state === 'connecting') return 'Connecting to the relay…'
-  if (link.state === 'away') return 'The relay is away. Trying again…'
-  if (!player.robotOnline) return 'The robot is not connected. Waiting for it…'
-  if (phase === 'stalled') return 'The picture stands still…'
-  return phase === 'waiting' ? 'Reconnecting…' : 'Waiting for the first picture…'
+  if (link.state === 'away') return 'No connection to the relay. Retrying…'
+  if (!player.robotOnline) return 'The robot is offline. Waiting for it…'
+  if (phase === 'stalled') return 'The video has stalled…'
+  return phase === 'waiting' ? 'Reconnecting…' : 'Waiting for video…'
 }
 
 /** @param {any} frame */
@@ -150,11 +150,11 @@ function showError({ code, message }) {
   if (code === 'DEVICE_OFFLINE') showRobot(false)
 }
 
-/** @param {any} frame whatever is no signalling */
+/** @param {any} frame any other than signaling */
 function received(frame) {
   const name = frame.event ?? frame.type
   if (typeof name !== 'string') return
-  // a hundred photos would be a hundred megabytes
+  // a hundred photos would take a hundred megabytes
   wimz.events.push(name === 'photo' ? { ...frame, data: null } : frame)
   if (wimz.events.length > MAX_EVENTS) wimz.events.shift()
   if (name === 'detection') seen.add(frame)
@@ -162,7 +162,7 @@ function received(frame) {
   if (!NOT_LOGGED.has(name)) showEvent(name.replaceAll('_', ' '), describe(frame.data ?? {}))
 }
 
-/** The plain fields in short. @param {any} data */
+/** The short fields as text. @param {any} data */
 function describe(data) {
   if (data.label && typeof data.confidence === 'number')
     return `${data.label} ${Math.round(data.confidence * 100)} %`
@@ -187,7 +187,7 @@ async function measure() {
   showFigures({ fps, bitrate, loss, rttMs, ...rest })
   if (latencyReader) showLatency(wimz.latency)
 }
-setInterval(() => measure().catch(() => {}), SAMPLE_EVERY) // a connection that closes meanwhile has no figures
+setInterval(() => measure().catch(() => {}), SAMPLE_EVERY) // a connection that closes during the measurement has no statistics
 
 function again() {
   player.reconnect()

@@ -8,10 +8,10 @@ const CONTROL_PING_EVERY = 2_000
  * @property {(stream: MediaStream) => void} onStream
  * @property {(why: string) => void} onFailed
  * @property {(message: any) => void} onMessage
- * @property {(open: boolean) => void} onChannel whether there is one to speak on
+ * @property {(open: boolean) => void} onChannel whether the data channel is open
  */
 
-/** One WebRTC session of this page, from the relay's credentials to its end. The robot offers, we answer. */
+/** One WebRTC session of this page, from the relay's credentials to its close. The robot offers, the page answers. */
 export class Viewing {
   /** @type {RTCDataChannel | null} */
   channel = null
@@ -19,9 +19,9 @@ export class Viewing {
   stream = null
   /** Round trip on the data channel, ms. */
   controlRtt = /** @type {number | null} */ (null)
-  /** When the offer came, 0 before. */
+  /** When the offer arrived, 0 before. */
   offeredAt = 0
-  /** The robot's side of this connection, as its offers name it. */
+  /** Identifies the robot's end of this connection in its offers. */
   #origin = ''
   #closed = false
   /** @type {RTCIceCandidateInit[]} */
@@ -40,7 +40,7 @@ export class Viewing {
     const list = Array.isArray(iceServers) ? iceServers : [iceServers?.iceServers ?? []].flat()
     this.pc = new RTCPeerConnection({ iceServers: list })
     this.pc.ontrack = ({ receiver, streams: [stream] }) => {
-      // rather now than smooth; of sound as well, since the picture waits for it
+      // low delay rather than smooth; for audio as well, because video waits for it
       receiver.jitterBufferTarget = 0
       if (stream) this.#show(stream)
     }
@@ -68,7 +68,7 @@ export class Viewing {
       await this.pc.setLocalDescription()
       this.#send({ type: 'webrtc_answer', sdp: this.pc.localDescription })
     } catch (err) {
-      this.#fail(`the offer is of no use: ${err instanceof Error ? err.message : err}`)
+      this.#fail(`unusable offer: ${err instanceof Error ? err.message : err}`)
     }
   }
 
@@ -126,7 +126,7 @@ export class Viewing {
   }
 }
 
-/** The user name and session id of RFC 8866 §5.2, which stay the same as long as the connection does. @param {any} sdp */
+/** User name and session id of the offer (RFC 8866 §5.2), which stay the same for one connection. @param {any} sdp */
 function originOf(sdp) {
   return /^o=(\S+ \S+)/m.exec(sdp?.sdp ?? '')?.[1] ?? 'none'
 }

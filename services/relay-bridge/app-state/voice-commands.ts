@@ -23,13 +23,13 @@ interface VoiceCommandsDeps {
 }
 
 /**
- * The clips that the owner recorded. The relay tells of all of them at every connect; the robot hears of each version
- * once, also across restarts (FIELD_FAILURES A21). One after another goes to the bus, so nothing else has to wait.
+ * The clips that the owner recorded. The relay sends all of them at every connect; each version is published once, also
+ * across restarts (A21 in docs/field-failures.md). They are published one after another, so that nothing else waits.
  */
 export class VoiceCommands implements AsyncDisposable {
   readonly #deps: VoiceCommandsDeps
   readonly #file: AtomicFile
-  /** What the bus has taken: `updated_at` by clip. */
+  /** Published versions: `updated_at` by clip. */
   readonly #known = new Map<string, string>()
   readonly #waiting = new Map<string, Frame>()
   #passingOn = false
@@ -40,7 +40,7 @@ export class VoiceCommands implements AsyncDisposable {
     this.#file = new AtomicFile(join(deps.dataDir, 'voice-commands.json'), deps.log)
   }
 
-  /** Reads what was passed on before. A broken file counts as none: then every clip is told once more. */
+  /** Reads which versions were published. A broken file counts as none: then every clip is published again. */
   async restore(): Promise<void> {
     const text = await this.#file.read()
     if (text === undefined) return
@@ -67,7 +67,7 @@ export class VoiceCommands implements AsyncDisposable {
     await this.#file[Symbol.asyncDispose]()
   }
 
-  /** Has the bus this version, or will it have it when what waits is passed on? */
+  /** Whether this version is published, or waits to be. */
   #isKnown(key: string, version: string | undefined): boolean {
     const waiting = this.#waiting.get(key)
     if (version === undefined || (waiting && isDeletion(waiting))) return false
@@ -84,7 +84,7 @@ export class VoiceCommands implements AsyncDisposable {
       } catch (err) {
         this.#deps.log.warn({ err }, 'voice clip not passed on, the relay tells of it at the next connect')
       }
-      // a newer version that came meanwhile stays, and its turn comes
+      // a newer version that arrived during the publish stays in the queue
       if (this.#waiting.get(key) === frame) this.#waiting.delete(key)
     }
     this.#passingOn = false
@@ -117,7 +117,7 @@ function keyOf({ type, dog_id: dog, command_id: command }: Frame): string {
   return JSON.stringify([dog, command])
 }
 
-/** Opaque text (API_CONTRACT 0); undefined means that it cannot be told from another version. */
+/** Opaque text; undefined if the version cannot be identified. */
 function versionOf({ updated_at: version }: Frame): string | undefined {
   return isShort(version) ? version : undefined
 }
@@ -126,7 +126,7 @@ function isShort(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TEXT
 }
 
-/** Where to fetch a clip: `audio_url` is relative to the relay (API_CONTRACT 2.1). Null when it is no http address. */
+/** The absolute address of a clip: `audio_url` is relative to the relay. Null if it is not an http address. */
 function absolute(path: unknown, origin: string): string | null {
   const url = typeof path === 'string' ? URL.parse(path, origin) : null
   return url && /^https?:$/.test(url.protocol) ? url.href : null
