@@ -22,7 +22,14 @@ export const SourceSection = z.discriminatedUnion('type', [
     device: z.string().default('/dev/video0'),
     format: z.enum(['yuyv422', 'mjpeg', 'nv12', 'yuv420p', 'h264']).optional(),
   }),
-  z.strictObject({ type: z.literal('url'), url: z.string().min(1), loop: z.boolean().default(true) }),
+  z.strictObject({
+    type: z.literal('url'),
+    url: z.string().min(1),
+    loop: z.boolean().default(true),
+    rtsp_transport: z.enum(['tcp', 'udp', 'auto']).optional(),
+    ca: z.string().min(1).optional(),
+    tls_insecure: z.boolean().optional(),
+  }),
   z.strictObject({
     type: z.literal('exec'),
     command: z.array(z.string().min(1)).min(1),
@@ -90,6 +97,8 @@ export type ZoneSection = z.infer<typeof ZoneSection>
 export const VisionSection = z
   .strictObject({
     source: SourceSection.prefault({ type: 'rpicam' }),
+    sources_from_commands: z.array(z.string().regex(/^[\w.:[\]-]+$/)).default([]),
+    max_pixels: number.pipe(z.int().min(16_384).max(134_217_728)).default(4096 * 2304),
     rotate: Rotate.default(0),
     flip: Flip.default('none'),
     detector: DetectorSection,
@@ -108,6 +117,8 @@ export type VisionSection = z.infer<typeof VisionSection>
 
 /** Camera settings that `command/camera_control` changes at run time. */
 export interface CameraSettings extends Pick<VisionSection, 'source' | 'rotate' | 'flip'> {
+  /** Larger frames of a source are an error. */
+  maxPixels?: number
   /** Largest size of the video. */
   width: number
   height: number

@@ -81,7 +81,11 @@ function createParts(
   const detector = stack.use(new Detector({ config: settings, log, drops }))
   const afterEncoding = stack.use(createAfterEncoding({ layers, detector, snapshots }))
   const camera = stack.use(
-    new Camera({ settings: { source, rotate, flip, width, height, fps }, captureFrom, log }),
+    new Camera({
+      settings: { source, rotate, flip, width, height, fps, maxPixels: section.max_pixels },
+      captureFrom,
+      log,
+    }),
   )
   const shown = { camera, detector, tracking, overlay, layers, overload, metrics, drops }
   const state = stack.use(new StatePublisher({ bus, ...shown }))
@@ -156,7 +160,7 @@ function commandsOf(
   const { camera, detector, overlay, latestFrame, state } = parts
   return [
     setDetector({ detector, configured: section.detector, dataDir }),
-    cameraControl({ camera, dataDir }),
+    cameraControl({ camera, dataDir, hosts: section.sources_from_commands }),
     setOverlay(overlay, () => state.changed()),
     takePhoto({ bus, log, dataDir, latestFrame, camera, overlay, limits: section.photos }),
   ]

@@ -13,6 +13,7 @@ import { CapturedFrame } from '../frame/captured-frame.ts'
 import { createRateMeter } from '../frame/rate-meter.ts'
 import type { Size } from '../image/fit.ts'
 import { FrameNormalizer } from './frame-normalizer.ts'
+import { FrameWatchdog } from './frame-watchdog.ts'
 import { FreezeFrame } from './freeze-frame.ts'
 import { sanitizeError } from './sanitize-error.ts'
 import type { Capture } from './sources/source.ts'
@@ -32,10 +33,6 @@ interface CameraOptions {
   log: Logger
 }
 
-/** A camera without frames for this long has failed. */
-const FRAME_TIMEOUT_MS = 2_000
-/** Longer before the first frame: cameras warm up, streams connect. */
-const FIRST_FRAME_TIMEOUT_MS = 10_000
 const RETRY = { first: 500, cap: 10_000, least: 250 }
 /** Captures shorter than this do not reset the backoff: apps would be notified several times a second. */
 const MIN_RECOVERED_MS = 3_000
@@ -55,6 +52,8 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
   readonly #options: CameraOptions
   readonly #closing = new AbortController()
   readonly #rate = createRateMeter()
+  /** Of the current capture. */
+  #watchdog: FrameWatchdog | undefined
   readonly #backoff = createBackoff(RETRY)
   readonly #freezeFrame: FreezeFrame
   #running: Promise<void> | undefined
@@ -100,8 +99,17 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
       size: { width, height },
       rotate,
       flip,
-      fps: Math.round(this.#rate.read().rate * 10) / 10,
+      fps: this.#fps,
     }
+  }
+
+  /** By the interval of the last frames where they are too rare to count. */
+  get #fps(): number {
+    if (this.#error !== null) return 0
+    const interval = this.#watchdog?.interval ?? 0
+    return interval > 1_000
+      ? Math.round(100_000 / interval) / 100
+      : Math.round(this.#rate.read().rate * 10) / 10
   }
 
   /** The settings in use. */
@@ -171,10 +179,8 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
     const settings = change?.settings ?? this.#settings
     using normalizer = new FrameNormalizer(settings)
     const ending = new AbortController()
-    let worked = false
-    const timedOut = () => ending.abort(new Error(worked ? 'no frame for 2 s' : 'no first frame within 10 s'))
-    const firstFrame = setTimeout(timedOut, FIRST_FRAME_TIMEOUT_MS)
-    let nextFrame: NodeJS.Timeout | undefined
+    using watchdog = new FrameWatchdog((reason) => ending.abort(new Error(reason)))
+    this.#watchdog = watchdog
     let abandoned = false
     const emit = async (pixels: Frame, lores?: Frame) => {
       if (abandoned) {
@@ -182,10 +188,7 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
         lores?.free()
         return
       }
-      clearTimeout(firstFrame)
-      nextFrame ??= setTimeout(timedOut, FRAME_TIMEOUT_MS)
-      nextFrame.refresh()
-      worked = true
+      watchdog.frame()
       await this.#handle(normalizer, { pixels, lores }, change)
     }
     const signal = AbortSignal.any([ending.signal, this.#interrupt.signal, this.#closing.signal])
@@ -193,17 +196,19 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
       const capture = this.#options.captureFrom(settings.source)
       // two captures at once would compete for the device
       if (!(await endsWithinGrace(this.#stuck, signal)))
-        return { reason: sanitizeError(signal.reason), worked }
-      const capturing = capture({ ...settings, emit, signal })
+        return { reason: sanitizeError(signal.reason), worked: watchdog.hasFrames }
+      const onData = () => watchdog.data()
+      const capturing = capture({ ...settings, emit, onData, signal })
       if (!(await endsWithinGrace(capturing, signal))) this.#stuck = capturing.catch(() => {})
-      return { reason: signal.aborted ? sanitizeError(signal.reason) : 'source ended', worked }
+      return {
+        reason: signal.aborted ? sanitizeError(signal.reason) : 'source ended',
+        worked: watchdog.hasFrames,
+      }
     } catch (err) {
       this.#options.log.debug({ reason: sanitizeError(err) }, 'source failed')
-      return { reason: sanitizeError(signal.aborted ? signal.reason : err), worked }
+      return { reason: sanitizeError(signal.aborted ? signal.reason : err), worked: watchdog.hasFrames }
     } finally {
       abandoned = true
-      clearTimeout(firstFrame)
-      clearTimeout(nextFrame)
     }
   }
 

@@ -35,10 +35,12 @@ export class FrameNormalizer implements Disposable {
     }
     const isLarger = pixels.width > this.#box.width || pixels.height > this.#box.height
     const full = isLarger ? (pixels.clone() ?? undefined) : undefined
+    // conversion drops the display matrix
+    const filters = this.#upright.pixels.filtersFor(pixels)
     return {
-      pixels: await this.#upright.pixels.apply(await this.#converter.convert(pixels)),
-      full: full && (await this.#upright.full.apply(full)),
-      lores: lores && (await this.#upright.lores.apply(await this.#loresConverter.convert(lores))),
+      pixels: await this.#upright.pixels.apply(await this.#converter.convert(pixels), filters),
+      full: full && (await this.#upright.full.apply(full, filters)),
+      lores: lores && (await this.#upright.lores.apply(await this.#loresConverter.convert(lores), filters)),
     }
   }
 

@@ -1,28 +1,39 @@
 import { FilterAPI, Frame, Rational } from 'node-av'
+import { AV_FRAME_DATA_DISPLAYMATRIX } from 'node-av/constants'
 import type { VisionSection } from '../config.ts'
 
 type Turn = Pick<VisionSection, 'rotate' | 'flip'>
 
 /** FFmpeg's filters for clockwise turns, then flips. `vflip` yields negative strides, which downstream code does not support, so copy. */
 const UPSIDE_DOWN = ['vflip', 'copy']
-const TURNS = { 0: [], 90: ['transpose=clock'], 180: ['hflip', ...UPSIDE_DOWN], 270: ['transpose=cclock'] }
+const TURNS: Readonly<Record<number, readonly string[]>> = {
+  0: [],
+  90: ['transpose=clock'],
+  180: ['hflip', ...UPSIDE_DOWN],
+  270: ['transpose=cclock'],
+}
 const FLIPS = { none: [], horizontal: ['hflip'], vertical: UPSIDE_DOWN }
 
-/** Turns frames of a camera that is not mounted upright. */
+/** Turns frames upright: by their display matrix (recordings of phones, EXIF of JPEG), then as the camera is mounted. */
 export class Orientation implements Disposable {
-  readonly #filters: string
+  readonly #mounted: readonly string[]
   #open: { filter: FilterAPI; kind: string } | undefined
   #count = 0
 
   constructor({ rotate, flip }: Turn) {
-    this.#filters = [...TURNS[rotate], ...FLIPS[flip]].join(',')
+    this.#mounted = [...(TURNS[rotate] ?? []), ...FLIPS[flip]]
+  }
+
+  /** The filters that turn a frame of this source upright; empty for none. Read before the frame is converted. */
+  filtersFor(source: Frame): string {
+    return [...displayFilters(source), ...this.#mounted].join(',')
   }
 
   /** Takes ownership of the frame; returns it, or a turned one in its place. */
-  async apply(source: Frame): Promise<Frame> {
-    if (this.#filters === '') return source
+  async apply(source: Frame, filters: string): Promise<Frame> {
+    if (filters === '') return source
     const { colorSpace, colorRange } = source
-    const filter = this.#filterFor(source)
+    const filter = this.#filterFor(source, filters)
     try {
       source.timeBase = new Rational(1, 1000)
       source.pts = BigInt(this.#count++)
@@ -43,12 +54,28 @@ export class Orientation implements Disposable {
   }
 
   /** A filter graph is for one size and pixel format. */
-  #filterFor({ width, height, format }: Frame): FilterAPI {
-    const kind = `${width}x${height} ${format}`
+  #filterFor({ width, height, format }: Frame, filters: string): FilterAPI {
+    const kind = `${width}x${height} ${format} ${filters}`
     if (this.#open?.kind !== kind) {
       this.#open?.filter.close()
-      this.#open = { filter: FilterAPI.create(this.#filters), kind }
+      this.#open = { filter: FilterAPI.create(filters), kind }
     }
     return this.#open.filter
   }
+}
+
+/**
+ * The filters of a frame's display matrix: rows [a, b, u], [c, d, v], [x, y, w] of 32-bit fixed-point numbers, applied to
+ * row vectors with y downwards. libavutil/display.h.
+ */
+function displayFilters(frame: Frame): readonly string[] {
+  const matrix = frame.getSideData(AV_FRAME_DATA_DISPLAYMATRIX)
+  if (!matrix || matrix.length < 36) return []
+  const at = (index: number) => matrix.readInt32LE(index * 4)
+  const [a, b, c, d] = [at(0), at(1), at(3), at(4)]
+  const isMirrored = a * d - b * c < 0
+  // without the mirror at the vertical axis, which comes first
+  const [cos, sin] = isMirrored ? [-a, -b] : [a, b]
+  const turn = (Math.round(Math.atan2(sin, cos) / (Math.PI / 2)) * 90 + 360) % 360
+  return [...(isMirrored ? ['hflip'] : []), ...(TURNS[turn] ?? [])]
 }

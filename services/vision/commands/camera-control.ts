@@ -1,10 +1,10 @@
-import { realpath, stat } from 'node:fs/promises'
-import { sep } from 'node:path'
+import { extname } from 'node:path'
 import { z } from 'zod'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Camera } from '../camera/camera.ts'
 import { Flip, Fps, Rotate, Side, SourceSection } from '../config.ts'
 import { type CommandHandler, paramsOf } from './commands.ts'
+import { isFileWithin } from './file-access.ts'
 
 const Params = z.object({
   width: Side.optional(),
@@ -18,19 +18,21 @@ const Params = z.object({
 interface CameraControlOptions {
   camera: Camera
   dataDir: string
+  /** `vision.sources_from_commands`: hosts, each with a port where it is not the usual one. */
+  hosts: readonly string[]
 }
 
 /**
  * `command/camera_control {width, height, fps, source, rotate, flip}`, each optional, until the next start. Apps send the
  * same command as `{active}` to a service that turns the camera.
  */
-export function cameraControl({ camera, dataDir }: CameraControlOptions): CommandHandler {
+export function cameraControl({ camera, dataDir, hosts }: CameraControlOptions): CommandHandler {
   return {
     name: 'camera_control',
     accepts: (params) => Object.keys(Params.shape).some((key) => key in params),
     async run(params) {
       const { source, ...rest } = paramsOf(Params, params)
-      if (source) await checkSource(source, dataDir)
+      if (source) await checkSource(source, { dataDir, hosts })
       const before = camera.settings
       await camera.reconfigure({ ...before, ...definedOf(rest), source: source ?? before.source })
       const { size, source: type, rotate, flip } = camera.summary
@@ -39,8 +41,27 @@ export function cameraControl({ camera, dataDir }: CameraControlOptions): Comman
   }
 }
 
-/** Commands are untrusted: they start no programs, and open only video files of the project and of `data_dir`. */
-async function checkSource(source: SourceSection, dataDir: string): Promise<void> {
+/** Files that commands may open: nothing that FFmpeg would show as text. */
+const VIDEO_FILES: ReadonlySet<string> = new Set(
+  '.mp4 .m4v .mov .mkv .webm .avi .ts .mpg .mpeg .flv .h264 .hevc .mjpeg'.split(' '),
+)
+const DEFAULT_PORTS: Readonly<Record<string, string>> = {
+  'http:': '80',
+  'https:': '443',
+  'rtsp:': '554',
+  'rtsps:': '322',
+}
+
+interface Allowed {
+  dataDir: string
+  hosts: readonly string[]
+}
+
+/**
+ * Commands are untrusted: they start no programs, open only video files of the project and of `data_dir`, and contact only
+ * hosts of the config. Throws a {@link ContractError}.
+ */
+async function checkSource(source: SourceSection, { dataDir, hosts }: Allowed): Promise<void> {
   if (source.type === 'exec') throw new ContractError('source: exec can only be set in the config file')
   if (source.type === 'rpicam' && source.args.length > 0) {
     throw new ContractError('source.args: can only be set in the config file')
@@ -48,19 +69,34 @@ async function checkSource(source: SourceSection, dataDir: string): Promise<void
   if (source.type === 'v4l2' && !/^\/dev\/video\d+$/.test(source.device)) {
     throw new ContractError('source.device: /dev/video0 or another number')
   }
-  if (source.type === 'url' && !/^(rtsps?|https?):\/\//i.test(source.url))
-    await checkFile(source.url, dataDir)
+  if (source.type !== 'url') return
+  if (source.ca !== undefined || source.tls_insecure) {
+    throw new ContractError('source: ca and tls_insecure can only be set in the config file')
+  }
+  if (/^[a-z][a-z0-9+.-]*:/i.test(source.url)) checkHost(source.url, hosts)
+  else await checkFile(source.url, dataDir)
 }
 
-async function checkFile(url: string, dataDir: string): Promise<void> {
-  const refuse = (why: string) => new ContractError(`source.url: ${why}`)
-  const path = await realpath(url).catch(() => undefined)
-  if (path === undefined) throw refuse('rtsp://, rtsps://, http://, https://, or a file that is there')
-  const folders = await Promise.all(
-    [process.cwd(), dataDir].map((folder) => realpath(folder).catch(() => undefined)),
-  )
-  const inside = folders.some((folder) => folder !== undefined && path.startsWith(folder + sep))
-  if (!inside || !(await stat(path)).isFile()) throw refuse('a file of the project or of data_dir')
+function checkHost(address: string, hosts: readonly string[]): void {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  const usual = DEFAULT_PORTS[url?.protocol ?? '']
+  const port = url?.port || usual
+  const isAllowed = hosts.some((host) => {
+    const [, name, ownPort = usual] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host) ?? []
+    return name?.toLowerCase() === url?.hostname.toLowerCase() && ownPort === port
+  })
+  if (usual === undefined || !isAllowed) {
+    throw new ContractError(
+      'source.url: network cameras can only be set in the config file, or for hosts of vision.sources_from_commands',
+    )
+  }
+}
+
+async function checkFile(path: string, dataDir: string): Promise<void> {
+  const isVideo = VIDEO_FILES.has(extname(path).toLowerCase())
+  if (!isVideo || !(await isFileWithin(path, [process.cwd(), dataDir]))) {
+    throw new ContractError('source.url: no such video file in the project or in data_dir')
+  }
 }
 
 /** Without undefined values. */

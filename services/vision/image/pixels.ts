@@ -94,6 +94,12 @@ function sameShape(a: Frame, b: Frame): boolean {
   )
 }
 
+/** The size with square pixels. */
+function displaySize({ width, height, sampleAspectRatio: { num, den } }: Frame): Size {
+  const isSquare = num <= 0 || den <= 0 || num === den
+  return { width: isSquare ? width : Math.round((width * num) / den), height }
+}
+
 /** Converts decoder output to the format of the pipeline: 4:2:0, limited range, labelled, of bounded size. */
 export class FrameConverter implements Disposable {
   readonly #scaler = new Scaler()
@@ -105,7 +111,7 @@ export class FrameConverter implements Disposable {
 
   /** Takes ownership of `source`; returns it, or a converted frame in its place. */
   async convert(source: Frame): Promise<Frame> {
-    const size = fit(source, this.#box)
+    const size = fit(displaySize(source), this.#box)
     const matrix = matrixOf(source)
     source.colorSpace = matrix === 'bt709' ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M
     const limited = source.colorRange !== AVCOL_RANGE_JPEG

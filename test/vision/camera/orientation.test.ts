@@ -13,11 +13,11 @@ async function turned(rotate: 0 | 90 | 180 | 270, flip: 'none' | 'horizontal' | 
   // more than one picture, and of more than one size
   for (const size of [SIZE, { width: 32, height: 32 }]) {
     const other = plainFrame(size, [10, 10, 10])
-    using _ = await orientation.apply(other)
+    using _ = await orientation.apply(other, orientation.filtersFor(other))
   }
   const pixels = plainFrame(SIZE, [10, 10, 10])
   fillRect(planesOf(pixels), { x: 0, y: 0, width: 8, height: 8 }, [235, 128, 128])
-  using frame = await orientation.apply(pixels)
+  using frame = await orientation.apply(pixels, orientation.filtersFor(pixels))
   const { width, height, y, strideY, matrix } = planesOf(frame)
   assert.equal(matrix, 'bt601')
   const bright = (x: number, row: number) => (y[row * strideY + x] ?? 0) > 200

@@ -78,12 +78,44 @@ test('settings that fail are reverted, and the result has the reason', async (t)
     assert.match(String(error), why)
   }
   await refused({ source: { type: 'v4l2', device: '/dev/video99' } }, /No such file/)
-  await refused({ source: { type: 'url', url: 'http://127.0.0.1:1/live' } }, /cannot open/)
   await refused({ source: { type: 'exec', command: ['sh', '-c', 'id'], format: 'mjpeg' } }, /config file/)
   await refused({ source: { type: 'rpicam', args: ['--post-process-file', 'x'] } }, /config file/)
   await refused({ source: { type: 'v4l2', device: '/etc/passwd' } }, /\/dev\/video/)
-  await refused({ source: { type: 'url', url: '/etc/passwd' } }, /project or of data_dir/)
-  await refused({ source: { type: 'url', url: 'concat:/etc/passwd' } }, /a file that is there/)
+  // the same answer for files that exist and files that do not, and nothing but video
+  for (const url of [
+    '/etc/passwd',
+    '/etc/none',
+    '/etc/none.mp4',
+    'package.json',
+    'demo/none.mp4',
+    '.env',
+    'README.md',
+  ]) {
+    await refused(
+      { source: { type: 'url', url } },
+      /^source\.url: no such video file in the project or in data_dir$/,
+    )
+  }
+  const networks = [
+    'http://127.0.0.1:1/live',
+    'http://192.168.1.1/setup.txt',
+    'HTTPS://169.254.169.254/latest',
+    'rtsp://10.0.0.1/live',
+    'udp://0.0.0.0:5000',
+    'concat:/etc/passwd',
+    'file:///etc/passwd',
+    'data:video/mp4;base64,AAAA',
+    'http:127.0.0.1/live',
+    'camera.lan.evil.example:80',
+  ]
+  for (const url of networks) {
+    await refused(
+      { source: { type: 'url', url } },
+      /^source\.url: (network cameras can only|no such video file)/,
+    )
+  }
+  const insecure = { type: 'url', url: 'demo/clip.mp4', tls_insecure: true }
+  await refused({ source: insecure }, /tls_insecure can only be set in the config file/)
   await refused({ width: 17 }, /width/)
   await refused({ rotate: 45 }, /rotate/)
   await states.next({

@@ -4,34 +4,51 @@ import {
   Codec,
   CodecContext,
   type CodecParameters,
+  Dictionary,
   Frame,
   type Packet,
 } from 'node-av'
-import { type AVCodecID, FF_THREAD_SLICE } from 'node-av/constants'
+import { type AVCodecID, AVERROR_EINVAL, AVERROR_ENOMEM, FF_THREAD_SLICE } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check } from '../../image/pixels.ts'
+import { DEFAULT_MAX_PIXELS } from './source.ts'
+
+interface DecoderOptions {
+  parameters?: CodecParameters
+  /** Larger frames are rejected before their pixels are allocated. */
+  maxPixels?: number | undefined
+}
 
 /** Decodes packets to frames, on FFmpeg's threads, without frame delay. */
 export class Decoder implements Disposable {
   readonly context = new CodecContext()
+  readonly #maxPixels: number
 
   /** Opens the decoder of a codec, with the parameters of a stream if given. Rejects with {@link UnavailableError} when there is none. */
-  static async open(id: AVCodecID, parameters?: CodecParameters): Promise<Decoder> {
+  static async open(id: AVCodecID, { parameters, maxPixels }: DecoderOptions = {}): Promise<Decoder> {
     const codec = Codec.findDecoder(id)
     if (!codec) throw new UnavailableError(`no decoder for codec ${id}`)
-    const decoder = new Decoder()
+    const decoder = new Decoder(maxPixels)
     const { context } = decoder
     context.allocContext3(codec)
-    if (parameters) check(context.parametersToContext(parameters), 'decoder parameters')
+    if (parameters) {
+      decoder.#checkSize(parameters)
+      check(context.parametersToContext(parameters), 'decoder parameters')
+    }
     // frame threads would delay the output by a frame each
     context.threadType = FF_THREAD_SLICE
-    check(await context.open2(codec), 'open decoder')
+    using options = Dictionary.fromObject({ max_pixels: String(decoder.#maxPixels) })
+    check(await context.open2(codec, options), 'open decoder')
     return decoder
+  }
+
+  private constructor(maxPixels = DEFAULT_MAX_PIXELS) {
+    this.#maxPixels = maxPixels
   }
 
   /** Sends a packet; null at the end of the stream. A damaged packet is skipped. */
   async send(packet: Packet | null): Promise<void> {
-    await this.context.sendPacket(packet)
+    this.#checkCode(await this.context.sendPacket(packet))
   }
 
   /** The next frame, which the caller frees; undefined when the decoder needs more packets or has ended. */
@@ -41,11 +58,30 @@ export class Decoder implements Disposable {
     const code = await this.context.receiveFrame(frame)
     if (code >= 0) return frame
     frame.free()
-    if (code !== AVERROR_EAGAIN && code !== AVERROR_EOF) check(code, 'decode')
+    this.#checkCode(code)
     return undefined
   }
 
   [Symbol.dispose](): void {
     this.context.freeContext()
   }
+
+  /** Damaged data is skipped: after packet loss HEVC reports an error for each frame up to the next keyframe. */
+  #checkCode(code: number): void {
+    if (code >= 0 || code === AVERROR_EAGAIN || code === AVERROR_EOF) return
+    if (code === AVERROR_ENOMEM) check(code, 'decode')
+    // FFmpeg rejects sizes beyond its option max_pixels with this code
+    if (code === AVERROR_EINVAL) throw new UnavailableError(tooLarge('', this.#maxPixels))
+  }
+
+  #checkSize({ width, height }: { width: number; height: number }): void {
+    if (width * height > this.#maxPixels) {
+      throw new UnavailableError(tooLarge(` (${width}x${height})`, this.#maxPixels))
+    }
+  }
+}
+
+/** The error of a frame of more than `maxPixels`. */
+export function tooLarge(size: string, maxPixels: number): string {
+  return `a frame${size} is larger than vision.max_pixels (${maxPixels})`
 }

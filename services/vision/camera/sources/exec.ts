@@ -53,8 +53,8 @@ async function openReader(format: ExecSection['format'], options: CaptureOptions
       return Object.assign(raw, { [Symbol.dispose]() {} })
     }
     case 'mjpeg':
-      return await openMjpegReader(emit)
+      return await openMjpegReader(emit, options.maxPixels)
     case 'h264':
-      return await openH264Reader(emit)
+      return await openH264Reader(emit, options.maxPixels)
   }
 }

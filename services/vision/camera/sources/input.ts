@@ -15,19 +15,26 @@ import { Decoder } from './decoder.ts'
 export interface InputOptions {
   /** FFmpeg's name of the demuxer, where it is not probed. */
   format?: string
-  /** FFmpeg's options for protocol and format. */
+  /** FFmpeg's options for protocol and demuxer. */
   options?: Record<string, string>
+  maxPixels?: number | undefined
+  /** Called for each packet of video. */
+  onData?: (() => void) | undefined
   signal: AbortSignal
 }
 
-/** Demuxers that deliver in real time, also with a known duration. */
-const LIVE_FORMATS: ReadonlySet<string> = new Set(['rtsp', 'sdp'])
+/** Codecs of cameras and recordings: fewer decoders of hostile data. */
+const CODECS =
+  'h264,hevc,mjpeg,mpeg4,mpeg1video,mpeg2video,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,rawvideo,aac,pcm_alaw,pcm_mulaw,opus'
 
-/** The video of a file, stream or device that FFmpeg can open. */
+/**
+ * The video of a file, stream or device that FFmpeg can open. Frames are decoded from the first packet on: FFmpeg's
+ * `avformat_find_stream_info` would take as long as the interval of keyframes, and decode frames of any size.
+ */
 export class Input implements AsyncDisposable {
   readonly #context = new FormatContext()
   readonly #packet = new Packet()
-  readonly #signal: AbortSignal
+  readonly #options: InputOptions
   readonly #interrupt = () => this.#context.interrupt()
   #stream: Stream | undefined
   /** Position after the last frame, ms: a bare H.264 stream has no timestamps. */
@@ -36,9 +43,9 @@ export class Input implements AsyncDisposable {
 
   /** Rejects with {@link UnavailableError} when it cannot be opened, has no video, or the signal is aborted. */
   static async open(url: string, options: InputOptions): Promise<Input> {
-    const input = new Input(options.signal)
+    const input = new Input(options)
     try {
-      await input.#open(url, options)
+      await input.#open(url)
       return input
     } catch (err) {
       await input[Symbol.asyncDispose]()
@@ -46,56 +53,45 @@ export class Input implements AsyncDisposable {
     }
   }
 
-  private constructor(signal: AbortSignal) {
-    this.#signal = signal
+  private constructor(options: InputOptions) {
+    this.#options = options
     this.#context.allocContext()
     this.#packet.alloc()
     // ends a read that waits for the network
-    signal.addEventListener('abort', this.#interrupt)
-  }
-
-  /**
-   * True when frames arrive before they are due: of recordings, and of HLS and DASH, whose segments hold seconds. Cameras,
-   * over RTSP too, send each frame when it is captured.
-   */
-  get needsPacing(): boolean {
-    const format = this.#context.iformat?.name ?? ''
-    return /hls|dash/.test(format) || (this.#context.duration > 0n && !LIVE_FORMATS.has(format))
+    options.signal.addEventListener('abort', this.#interrupt)
   }
 
   /** The next frame, which the caller frees, with position and duration in ms; undefined at the end. */
   async next(): Promise<{ pixels: Frame; position: number; duration: number } | undefined> {
-    const decoder = this.#decoder
-    const stream = this.#stream
-    if (!decoder || !stream) return undefined
     let ended = false
-    while (!this.#signal.aborted) {
-      const pixels = await decoder.receive()
-      if (pixels) return this.#place(pixels, stream)
+    while (!this.#options.signal.aborted) {
+      const pixels = await this.#decoder?.receive()
+      if (pixels && this.#stream) return this.#place(pixels, this.#stream)
       if (ended) return undefined
-      ended = !(await this.#read(decoder, stream))
+      ended = !(await this.#read())
     }
     return undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#signal.removeEventListener('abort', this.#interrupt)
+    this.#options.signal.removeEventListener('abort', this.#interrupt)
     this.#decoder?.[Symbol.dispose]()
     this.#packet.free()
     await this.#context.closeInput()
   }
 
-  async #open(url: string, { format, options = {} }: InputOptions): Promise<void> {
+  async #open(url: string): Promise<void> {
+    const { format, options = {} } = this.#options
     const inputFormat = format === undefined ? null : InputFormat.findInputFormat(format)
     if (format !== undefined && !inputFormat) throw new UnavailableError(`FFmpeg has no input ${format}`)
-    using dictionary = Dictionary.fromObject(options)
+    using dictionary = Dictionary.fromObject({ codec_whitelist: CODECS, ...options })
     unavailable(await this.#context.openInput(url, inputFormat, dictionary), 'cannot open')
-    unavailable(await this.#context.findStreamInfo(), 'cannot read')
-    const index = this.#context.findBestStream(AVMEDIA_TYPE_VIDEO)
-    const stream = this.#context.streams[index]
-    if (index < 0 || !stream) throw new UnavailableError('no video stream')
+  }
+
+  async #use(stream: Stream): Promise<void> {
+    const { maxPixels } = this.#options
     this.#stream = stream
-    this.#decoder = await Decoder.open(stream.codecpar.codecId, stream.codecpar)
+    this.#decoder = await Decoder.open(stream.codecpar.codecId, { parameters: stream.codecpar, maxPixels })
   }
 
   #place(pixels: Frame, stream: Stream) {
@@ -105,15 +101,22 @@ export class Input implements AsyncDisposable {
   }
 
   /** Feeds the decoder; false at the end. */
-  async #read(decoder: Decoder, stream: Stream): Promise<boolean> {
+  async #read(): Promise<boolean> {
     const code = await this.#context.readFrame(this.#packet)
     if (code === AVERROR_EOF) {
-      await decoder.send(null)
+      if (!this.#stream) throw new UnavailableError('no video stream')
+      await this.#decoder?.send(null)
       return false
     }
-    if (this.#signal.aborted) return false
+    if (this.#options.signal.aborted) return false
     unavailable(code, 'cannot read')
-    if (this.#packet.streamIndex === stream.index) await decoder.send(this.#packet)
+    const { streamIndex } = this.#packet
+    const stream = this.#context.streams[streamIndex]
+    if (!this.#stream && stream?.codecpar.codecType === AVMEDIA_TYPE_VIDEO) await this.#use(stream)
+    if (streamIndex === this.#stream?.index) {
+      this.#options.onData?.()
+      await this.#decoder?.send(this.#packet)
+    }
     this.#packet.unref()
     return true
   }

@@ -1,7 +1,9 @@
 import { CodecParser, type Frame, Packet } from 'node-av'
 import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, AV_NOPTS_VALUE } from 'node-av/constants'
-import { Decoder } from './decoder.ts'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import { Decoder, tooLarge } from './decoder.ts'
 import { JpegSplitter } from './jpeg-splitter.ts'
+import { DEFAULT_MAX_PIXELS } from './source.ts'
 
 /** Decodes a byte stream. */
 export interface PacketReader extends Disposable {
@@ -11,12 +13,15 @@ export interface PacketReader extends Disposable {
 type Emit = (pixels: Frame) => Promise<void> | void
 
 /** Decodes concatenated JPEG files. */
-export async function openMjpegReader(emit: Emit): Promise<PacketReader> {
-  const decoder = await Decoder.open(AV_CODEC_ID_MJPEG)
+export async function openMjpegReader(emit: Emit, maxPixels = DEFAULT_MAX_PIXELS): Promise<PacketReader> {
+  const decoder = await Decoder.open(AV_CODEC_ID_MJPEG, { maxPixels })
   const splitter = new JpegSplitter()
   return {
     async read(chunk) {
-      for (const file of splitter.push(chunk)) await decode(decoder, file, emit)
+      for (const file of splitter.push(chunk)) {
+        checkJpegSize(file, maxPixels)
+        await decode(decoder, file, emit)
+      }
     },
     [Symbol.dispose]: () => decoder[Symbol.dispose](),
   }
@@ -26,8 +31,8 @@ export async function openMjpegReader(emit: Emit): Promise<PacketReader> {
  * Decodes an H.264 byte stream (Annex B). Only the next access unit shows the end of one, which delays the output by a
  * frame; prefer yuv420p or MJPEG where latency matters.
  */
-export async function openH264Reader(emit: Emit): Promise<PacketReader> {
-  const decoder = await Decoder.open(AV_CODEC_ID_H264)
+export async function openH264Reader(emit: Emit, maxPixels = DEFAULT_MAX_PIXELS): Promise<PacketReader> {
+  const decoder = await Decoder.open(AV_CODEC_ID_H264, { maxPixels })
   const parser = new CodecParser()
   parser.init(AV_CODEC_ID_H264)
   return {
@@ -44,6 +49,18 @@ export async function openH264Reader(emit: Emit): Promise<PacketReader> {
       parser.close()
       decoder[Symbol.dispose]()
     },
+  }
+}
+
+/** Throws {@link UnavailableError} for a file whose frame header has too many pixels. ITU-T T.81 B.2.2. */
+function checkJpegSize(jpeg: Buffer, maxPixels: number): void {
+  for (let at = 2; at + 9 < jpeg.length && jpeg[at] === 0xff; at += 2 + jpeg.readUInt16BE(at + 2)) {
+    const marker = jpeg[at + 1] ?? 0
+    const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
+    if (!isFrameHeader) continue
+    const [height, width] = [jpeg.readUInt16BE(at + 5), jpeg.readUInt16BE(at + 7)]
+    if (width * height > maxPixels) throw new UnavailableError(tooLarge(` (${width}x${height})`, maxPixels))
+    return
   }
 }
 

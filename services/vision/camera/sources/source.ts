@@ -1,9 +1,14 @@
 import type { Frame } from 'node-av'
 import type { Size } from '../../image/fit.ts'
 
+/** 4096×2304, the largest frame by default. */
+export const DEFAULT_MAX_PIXELS = 4096 * 2304
+
 /** What a source is asked for, and where its frames go. */
 export interface CaptureOptions extends Size {
   fps: number
+  /** Larger frames are an error before they are decoded. */
+  maxPixels?: number | undefined
   /** Aborted when the source must end, also one that is stuck. */
   signal: AbortSignal
   /**
@@ -11,6 +16,8 @@ export interface CaptureOptions extends Size {
    * when it accepts the next one; a source that cannot wait drops frames.
    */
   emit(pixels: Frame, lores?: Frame): Promise<void> | void
+  /** Video data has arrived: frames may still be missing, for example before the first keyframe. */
+  onData?(): void
 }
 
 /**

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UnavailableError } from '#lib/unavailable-error.ts'
+import type { SourceSection } from '../../config.ts'
+import { HttpClient } from './http-client.ts'
+import { HttpGateway } from './http-gateway.ts'
+import { Input } from './input.ts'
+import { createPacer } from './pacer.ts'
+import { openMjpegReader } from './packet-reader.ts'
+import { createPlayer, passOn, RECORDINGS } from './playback.ts'
+import type { Capture, CaptureOptions } from './source.ts'
+
+type UrlSection = Extract<SourceSection, { type: 'url' }>
+type Opened = Awaited<ReturnType<HttpClient['get']>>
+
+/** A still image is read again at the frame rate, at most this often a second. */
+const MAX_SNAPSHOT_FPS = 10
+const MAX_SNAPSHOT_BYTES = 8 * 1024 * 1024
+/** FFmpeg's demuxers for HTTP; the segments of HLS are MPEG-TS, MP4 or audio. */
+const FORMATS = `${RECORDINGS},hls,aac`
+const PLAYLIST = /mpegurl/i
+
+/**
+ * A camera or recording over HTTP. MJPEG and snapshots are read here, whatever their multipart looks like; everything
+ * else by FFmpeg through {@link HttpGateway}.
+ */
+export function captureHttp(section: UrlSection): Capture {
+  return async (options) => {
+    const { signal } = options
+    const ending = new AbortController()
+    const client = new HttpClient(section.url, section, AbortSignal.any([signal, ending.signal]))
+    // a recording must say how long it is; a camera ignores this
+    const opened = await client.get(new URL(section.url), { range: 'bytes=0-' })
+    try {
+      const type = opened.response.headers['content-type'] ?? ''
+      if (/^image\/jpe?g/i.test(type)) await pollSnapshots(client, opened, options)
+      else if (/^multipart\//i.test(type)) await readMjpeg(opened.response, options)
+      else await playThroughFfmpeg(client, opened, section, options)
+    } catch (err) {
+      if (signal.aborted) return
+      throw err instanceof UnavailableError ? err : new UnavailableError(`cannot read: ${codeOf(err)}`)
+    } finally {
+      ending.abort()
+    }
+  }
+}
+
+function codeOf(err: unknown): string {
+  const { code, message } = err as NodeJS.ErrnoException
+  return (code ?? message).slice(0, 80)
+}
+
+/** JPEG files in a row; headers and boundaries between them are skipped, since cameras get these wrong in many ways. */
+async function readMjpeg(response: IncomingMessage, options: CaptureOptions): Promise<void> {
+  using reader = await openMjpegReader(options.emit, options.maxPixels)
+  for await (const chunk of response) {
+    options.onData?.()
+    await reader.read(chunk)
+  }
+}
+
+async function pollSnapshots(client: HttpClient, first: Opened, options: CaptureOptions): Promise<void> {
+  const { signal, fps } = options
+  using reader = await openMjpegReader(options.emit, options.maxPixels)
+  const pacer = createPacer(performance.now())
+  const interval = 1000 / Math.min(MAX_SNAPSHOT_FPS, fps)
+  let { response } = first
+  for (let index = 1; ; index++) {
+    let bytes = 0
+    for await (const chunk of response) {
+      bytes += chunk.length
+      if (bytes > MAX_SNAPSHOT_BYTES) throw new UnavailableError('the snapshot is larger than 8 MiB')
+      options.onData?.()
+      await reader.read(chunk)
+    }
+    await sleep(pacer.until(index * interval), undefined, { signal })
+    response = (await client.get(first.url)).response
+  }
+}
+
+async function playThroughFfmpeg(
+  client: HttpClient,
+  opened: Opened,
+  { loop }: UrlSection,
+  options: CaptureOptions,
+): Promise<void> {
+  const { headers } = opened.response
+  const isPlaylist = PLAYLIST.test(headers['content-type'] ?? '') || /\.m3u8?$/i.test(opened.url.pathname)
+  // a camera does not know how long its stream will be; segments of HLS arrive before they are due
+  const needsPacing = isPlaylist || headers['content-length'] !== undefined
+  await using gateway = await HttpGateway.start(client, opened)
+  const play = createPlayer(options)
+  const open = () =>
+    Input.open(gateway.address(opened.url), {
+      signal: options.signal,
+      maxPixels: options.maxPixels,
+      onData: options.onData,
+      options: {
+        protocol_whitelist: 'http,tcp,crypto',
+        format_whitelist: FORMATS,
+        rw_timeout: '20000000',
+      },
+    })
+  let more: boolean
+  do {
+    await using input = await open()
+    if (!needsPacing) return await passOn(input, options)
+    more = await play(input)
+  } while (more && loop && !options.signal.aborted)
+}
