@@ -179,7 +179,9 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
     const settings = change?.settings ?? this.#settings
     using normalizer = new FrameNormalizer(settings)
     const ending = new AbortController()
-    using watchdog = new FrameWatchdog((reason) => ending.abort(new Error(reason)))
+    using watchdog = new FrameWatchdog({ mayBeSlow: settings.source.type === 'url' }, (reason) =>
+      ending.abort(new Error(reason)),
+    )
     this.#watchdog = watchdog
     let abandoned = false
     const emit = async (pixels: Frame, lores?: Frame) => {

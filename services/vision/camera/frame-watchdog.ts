@@ -6,7 +6,7 @@ const FRAME_TIMEOUT_MS = 60_000
 const INTERVALS = 3
 const MIN_TIMEOUT_MS = 2_000
 const MAX_TIMEOUT_MS = 35_000
-/** Longest wait for the second frame: the interval is not known yet, and slow cameras send a frame every 10 s. */
+/** Longest wait for the second frame of a network camera: the interval is not known yet, and may be 10 s. */
 const SECOND_FRAME_TIMEOUT_MS = 12_000
 /** Weight of the newest interval; a longer one counts at once, so that a slowing camera is not lost. */
 const SMOOTHING = 0.3
@@ -17,13 +17,15 @@ const SMOOTHING = 0.3
  */
 export class FrameWatchdog implements Disposable {
   readonly #onTimeout: (reason: string) => void
+  readonly #mayBeSlow: boolean
   readonly #start = performance.now()
   #timer: NodeJS.Timeout | undefined
   #lastFrame: number | undefined
   #interval: number | undefined
 
-  /** `onTimeout` is called at most once, with the reason. */
-  constructor(onTimeout: (reason: string) => void) {
+  /** `onTimeout` is called with the reason. `mayBeSlow`: a network camera, which has a frame rate of its own. */
+  constructor({ mayBeSlow }: { mayBeSlow: boolean }, onTimeout: (reason: string) => void) {
+    this.#mayBeSlow = mayBeSlow
     this.#onTimeout = onTimeout
     this.data()
   }
@@ -67,7 +69,7 @@ export class FrameWatchdog implements Disposable {
 
   get #timeout(): number {
     if (!this.hasFrames) return FIRST_DATA_TIMEOUT_MS
-    if (this.#interval === undefined) return SECOND_FRAME_TIMEOUT_MS
+    if (this.#interval === undefined) return this.#mayBeSlow ? SECOND_FRAME_TIMEOUT_MS : MIN_TIMEOUT_MS
     return Math.max(MIN_TIMEOUT_MS, Math.min(MAX_TIMEOUT_MS, this.#interval * INTERVALS))
   }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '#lib/unavailable-error.ts'
@@ -13,11 +14,12 @@ import type { Capture, CaptureOptions } from './source.ts'
 type UrlSection = Extract<SourceSection, { type: 'url' }>
 type Opened = Awaited<ReturnType<HttpClient['get']>>
 
-/** A still image is read again at the frame rate, at most this often a second. */
-const MAX_SNAPSHOT_FPS = 10
+const SOI = Buffer.from([0xff, 0xd8])
 const MAX_SNAPSHOT_BYTES = 8 * 1024 * 1024
 /** FFmpeg's demuxers for HTTP; the segments of HLS are MPEG-TS, MP4 or audio. */
 const FORMATS = `${RECORDINGS},hls,aac`
+/** Errors of Node's HTTP parser. */
+const MALFORMED = /HPE_/
 const PLAYLIST = /mpegurl/i
 
 /**
@@ -26,23 +28,54 @@ const PLAYLIST = /mpegurl/i
  */
 export function captureHttp(section: UrlSection): Capture {
   return async (options) => {
-    const { signal } = options
     const ending = new AbortController()
-    const client = new HttpClient(section.url, section, AbortSignal.any([signal, ending.signal]))
-    // a recording must say how long it is; a camera ignores this
-    const opened = await client.get(new URL(section.url), { range: 'bytes=0-' })
+    const client = new HttpClient(section.url, section, AbortSignal.any([options.signal, ending.signal]))
     try {
-      const type = opened.response.headers['content-type'] ?? ''
-      if (/^image\/jpe?g/i.test(type)) await pollSnapshots(client, opened, options)
-      else if (/^multipart\//i.test(type)) await readMjpeg(opened.response, options)
-      else await playThroughFfmpeg(client, opened, section, options)
+      // a recording must say how long it is; a camera ignores the range
+      const opened = await client.get(new URL(section.url), { range: 'bytes=0-' })
+      await read(client, opened, section, options)
     } catch (err) {
-      if (signal.aborted) return
-      throw err instanceof UnavailableError ? err : new UnavailableError(`cannot read: ${codeOf(err)}`)
+      if (!/^http:/i.test(section.url) || !MALFORMED.test(String(err))) throw err
+      await playDirectly(section, options)
     } finally {
       ending.abort()
     }
   }
+}
+
+/** Reads the response by its type. Resolves when aborted. */
+async function read(
+  client: HttpClient,
+  opened: Opened,
+  section: UrlSection,
+  options: CaptureOptions,
+): Promise<void> {
+  const type = opened.response.headers['content-type'] ?? ''
+  try {
+    if (/^multipart\//i.test(type)) await readMjpeg(opened.response, options)
+    else if (/^image\/jpe?g/i.test(type) || (await beginsWithJpeg(opened.response))) {
+      await pollSnapshots(client, opened, options)
+    } else await playThroughFfmpeg(client, opened, section, options)
+  } catch (err) {
+    if (options.signal.aborted) return
+    throw err instanceof UnavailableError ? err : new UnavailableError(`cannot read: ${codeOf(err)}`)
+  }
+}
+
+/** FFmpeg accepts headers that Node does not, such as `Content-Length: -1`. It follows no redirects then. */
+async function playDirectly({ url }: UrlSection, options: CaptureOptions): Promise<void> {
+  await using input = await Input.open(url, {
+    signal: options.signal,
+    maxPixels: options.maxPixels,
+    onData: options.onData,
+    options: {
+      protocol_whitelist: 'http,tcp',
+      format_whitelist: 'mpjpeg,mjpeg,h264,hevc,mpegts',
+      max_redirects: '0',
+      timeout: '20000000',
+    },
+  })
+  await passOn(input, options)
 }
 
 function codeOf(err: unknown): string {
@@ -59,23 +92,34 @@ async function readMjpeg(response: IncomingMessage, options: CaptureOptions): Pr
   }
 }
 
+/** An address of one JPEG is read again at the frame rate; one of many never ends. */
 async function pollSnapshots(client: HttpClient, first: Opened, options: CaptureOptions): Promise<void> {
   const { signal, fps } = options
   using reader = await openMjpegReader(options.emit, options.maxPixels)
   const pacer = createPacer(performance.now())
-  const interval = 1000 / Math.min(MAX_SNAPSHOT_FPS, fps)
+  const interval = 1000 / fps
   let { response } = first
   for (let index = 1; ; index++) {
-    let bytes = 0
+    if (Number(response.headers['content-length'] ?? 0) > MAX_SNAPSHOT_BYTES) {
+      throw new UnavailableError('the snapshot is larger than 8 MiB')
+    }
     for await (const chunk of response) {
-      bytes += chunk.length
-      if (bytes > MAX_SNAPSHOT_BYTES) throw new UnavailableError('the snapshot is larger than 8 MiB')
       options.onData?.()
       await reader.read(chunk)
     }
     await sleep(pacer.until(index * interval), undefined, { signal })
     response = (await client.get(first.url)).response
   }
+}
+
+/** Looks at the first bytes: many cameras send MJPEG as application/octet-stream. */
+async function beginsWithJpeg(response: IncomingMessage): Promise<boolean> {
+  if (!response.readableEnded && response.readableLength === 0) {
+    await Promise.race([once(response, 'readable'), once(response, 'end')])
+  }
+  const head: Buffer | null = response.read()
+  if (head) response.unshift(head)
+  return head?.subarray(0, 2).equals(SOI) ?? false
 }
 
 async function playThroughFfmpeg(

@@ -82,6 +82,8 @@ const FAULTS: Record<string, (source: BreakableSource) => Promise<Cell | undefin
     if (!stall) return undefined
     await using seen = watch(broken)
     await seen.until(true, RECOVERY)
+    // the rate of a network camera is known only after some frames
+    await sleep(1_000)
     stall()
     const placeholder = await seen.until(false, PLACEHOLDER)
     assert.match(String(seen.camera.error), /no frame for 2 s/)
