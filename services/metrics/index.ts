@@ -46,7 +46,7 @@ export async function startMetrics({
     collection.text().then(
       (text) => response.writeHead(200, { 'Content-Type': CONTENT_TYPE }).end(text),
       (err: unknown) => {
-        log.warn({ err }, 'metrics cannot be put together')
+        log.warn({ err }, 'metrics cannot be collected')
         response.writeHead(500).end()
       },
     )

@@ -94,9 +94,9 @@ test('every check of the doctor is explained', () => {
   )
 })
 
-test('the figures worth an alarm are there', () => {
+test('the metrics worth an alarm exist', () => {
   const code = [...CODE.values()].join('\n')
-  const names = [...PAGE.slice(PAGE.indexOf('\n## Figures')).matchAll(/\bwimz_[a-z_]+/g)].map(
+  const names = [...PAGE.slice(PAGE.indexOf('\n## Metrics')).matchAll(/\bwimz_[a-z_]+/g)].map(
     ([name]) => name,
   )
   assert.ok(names.length > 6)

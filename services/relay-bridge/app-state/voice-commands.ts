@@ -47,7 +47,7 @@ export class VoiceCommands implements AsyncDisposable {
     try {
       for (const [key, updatedAt] of Kept.parse(JSON.parse(text))) this.#known.set(key, updatedAt)
     } catch {
-      this.#deps.log.warn('voice-commands.json in data_dir is broken: every clip is told once more')
+      this.#deps.log.warn('voice-commands.json is broken; publishing every clip again')
     }
   }
 
@@ -82,7 +82,7 @@ export class VoiceCommands implements AsyncDisposable {
         await this.#publish(frame)
         this.#remember(key, frame)
       } catch (err) {
-        this.#deps.log.warn({ err }, 'voice clip not passed on, the relay tells of it at the next connect')
+        this.#deps.log.warn({ err }, 'voice clip not published; the relay sends it again at the next connect')
       }
       // a newer version that arrived during the publish stays in the queue
       if (this.#waiting.get(key) === frame) this.#waiting.delete(key)
