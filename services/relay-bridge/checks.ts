@@ -61,12 +61,12 @@ async function connectOnce(url: URL, credentials: Credentials, last: LastConnect
       last.opened()
       socket.send(JSON.stringify({ type: 'ping' }))
     },
-    onText() {
-      if (registered) return
+    onRegistered() {
       registered = true
       last.registered()
       socket.close(1000, 'checked')
     },
+    onText: () => {},
     onUnreadable: () => {},
   })
   const disconnect = await socket.ended

@@ -7,7 +7,9 @@ export interface Disconnect {
   openFor: number
   /** From the first inbound frame to the end, ms; 0 when none arrived. */
   usefulFor: number
-  /** The relay may still hold this connection: it ended without a close frame. */
+  /** The relay may have accepted the upgrade: the socket opened, or the request was sent and never answered. */
+  mayBeOpen: boolean
+  /** The relay may still hold this connection: it ended without a close frame from the relay. */
   unclean: boolean
   /** The dial failed: no name, no route, no open port. */
   unreachable: boolean

@@ -1,7 +1,7 @@
 import { AtomicFile } from '#lib/atomic-file.ts'
 import type { Logger } from '#lib/logger.ts'
 
-/** Dialing sooner after an abandoned attempt leaves a stale registration (docs/relay-protocol.md). */
+/** Dialing sooner after an abandoned attempt leaves a stale registration (docs/relay-protocol.md, stale registrations). */
 const HOLD_OFF_MS = 25_000
 
 interface Facts {
@@ -11,16 +11,22 @@ interface Facts {
 }
 
 /**
- * Stores how the last connection ended, so that a new process knows whether the relay may still hold a socket of the
- * previous one. See docs/relay-protocol.md, stale registrations.
+ * How the last connection ended: whether the relay may still hold a socket of this robot. On disk too, for the next
+ * process.
  */
 export class LastConnection implements AsyncDisposable {
   readonly #file: AtomicFile
-  #previous: Facts | undefined
+  readonly #previous: Facts | undefined
+  /** Opening of the newest socket that was never registered, by the monotonic clock. */
+  #abandonedAt: number | undefined
 
   private constructor(file: AtomicFile, previous: Facts | undefined) {
     this.#file = file
     this.#previous = previous
+    if (!previous || previous.registered) return
+    const age = Date.now() - previous.opened_at
+    // negative: the clock was set back since, so the age is unknown
+    this.#abandonedAt = performance.now() - Math.max(0, age)
   }
 
   static async load(path: string, log: Logger): Promise<LastConnection> {
@@ -33,25 +39,29 @@ export class LastConnection implements AsyncDisposable {
     return this.#previous?.registered ?? false
   }
 
-  /** Wait before the first dial, ms. */
+  /**
+   * Wait before the next dial, ms. A socket that opened and ended before it was registered is an abandoned attempt, however
+   * it ended: the relay may register it late and thereby replace the next one.
+   */
   get holdOff(): number {
-    if (!this.#previous || this.#previous.registered) return 0
-    const age = Date.now() - this.#previous.opened_at
-    // negative: the clock was set back since
-    return age >= 0 && age < HOLD_OFF_MS ? HOLD_OFF_MS - age : 0
+    if (this.#abandonedAt === undefined) return 0
+    return Math.max(0, this.#abandonedAt + HOLD_OFF_MS - performance.now())
   }
 
+  /** A socket opened: an abandoned attempt unless `registered` follows. */
   opened(): void {
+    this.#abandonedAt = performance.now()
     this.#save({ opened_at: Date.now(), registered: false })
   }
 
   registered(): void {
+    this.#abandonedAt = undefined
     this.#save({ opened_at: Date.now(), registered: true })
   }
 
-  /** The relay knows that the connection has ended. */
+  /** A registered connection ended with a close frame. */
   closed(): void {
-    this.#previous = undefined
+    this.#abandonedAt = undefined
     this.#file.save('')
   }
 

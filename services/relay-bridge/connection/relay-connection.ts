@@ -1,7 +1,6 @@
 /** The room of the connection to the relay: dialing, authentication, retries. Other rooms use {@link RelayConnection}. */
 import { EventEmitter } from 'node:events'
 import type { LookupFunction } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { RelayConnectionState } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
@@ -11,7 +10,8 @@ import { logDisconnect } from './disconnect-log.ts'
 import { createLookup } from './dns-fallback.ts'
 import type { LastConnection } from './last-connection-state.ts'
 import { shownAddress } from './relay-address.ts'
-import { RelaySocket, type SocketTimes } from './relay-socket.ts'
+import { RelayAttempt } from './relay-attempt.ts'
+import type { SocketTimes, WebSocketFactory } from './relay-socket.ts'
 import { type Retry, RetrySchedule } from './retry-schedule.ts'
 import { waitForPort } from './wait-for-port.ts'
 
@@ -38,6 +38,8 @@ export interface RelayConnectionOptions {
   times: SocketTimes
   last: LastConnection
   log: Logger
+  /** Replaced by a simulated relay in tests. */
+  createWebSocket?: WebSocketFactory | undefined
 }
 
 type Detail = Partial<Pick<RelayConnectionState, 'app_present' | 'outbox'>>
@@ -50,7 +52,7 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
   readonly #stopping = new AbortController()
   readonly #unreadable
   #loop: Promise<void> | undefined
-  #socket: RelaySocket | undefined
+  #attempt: RelayAttempt | undefined
   /** Aborting it ends the wait before the next dial. */
   #wake = new AbortController()
   #paused = false
@@ -58,6 +60,8 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
   #oldSignature = false
   #alarm: Retry['alarm']
   #unclean: boolean
+  /** The previous attempt ended before it was registered. */
+  #afterAbandoned = false
   #state: RelayConnectionState
 
   constructor(options: RelayConnectionOptions) {
@@ -91,7 +95,7 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
 
   /** Bytes that wait in the socket. */
   get bufferedBytes(): number {
-    return this.#socket?.bufferedBytes ?? 0
+    return this.#attempt?.bufferedBytes ?? 0
   }
 
   /** Sends a JSON object. Returns false, and discards the frame, when no socket is open. */
@@ -100,12 +104,12 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
   }
 
   sendText(text: string): boolean {
-    return this.#socket?.send(text) ?? false
+    return this.#attempt?.send(text) ?? false
   }
 
   /** Ends the current connection without a close frame; the next dial follows. */
   abort(reason: string): void {
-    this.#socket?.abort(reason)
+    this.#attempt?.abort(reason)
   }
 
   /** Changes the fields of `relay-bridge/link` that do not concern the socket. */
@@ -115,8 +119,8 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
 
   /** Closes the socket with a close frame and dials again at once. */
   redial(reason: string): void {
-    this.#redialing = true
-    this.#socket?.close(1000, reason)
+    this.#redialing = this.#attempt !== undefined
+    this.#attempt?.close(1000, reason)
   }
 
   /** Stops dialing, or resumes at once. */
@@ -124,24 +128,30 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
     if (paused === this.#paused) return
     this.#paused = paused
     this.#options.log.info(paused ? 'hotspot mode: relay paused' : 'hotspot mode off: dialing the relay')
-    if (paused) this.#socket?.close(1000, 'hotspot')
+    if (paused) this.#attempt?.close(1000, 'hotspot')
     this.#wake.abort()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
     this.#wake.abort()
-    this.#socket?.close(1000, 'robot stops')
+    this.#attempt?.close(1000, 'robot stops')
     await this.#loop
     this.#unreadable[Symbol.dispose]()
   }
 
   async #run(): Promise<void> {
-    await this.#wait(this.#options.last.holdOff)
     while (!this.#stopping.signal.aborted) {
       if (this.#paused) {
         this.#update({ state: 'paused', next_retry_ms: null })
         await this.#wait(2 ** 31 - 1)
+        continue
+      }
+      const { holdOff } = this.#options.last
+      if (holdOff > 0) {
+        this.#afterAbandoned = true
+        this.#update({ state: 'waiting', next_retry_ms: Math.round(holdOff) })
+        await this.#wait(holdOff)
         continue
       }
       const disconnect = await this.#connect()
@@ -164,32 +174,42 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
   async #wait(ms: number): Promise<void> {
     if (this.#wake.signal.aborted) this.#wake = new AbortController()
     if (this.#stopping.signal.aborted) return
-    await sleep(ms, undefined, { signal: this.#wake.signal }).catch(() => {}) // woken early
+    await pause(ms, this.#wake.signal)
   }
 
   /** One attempt, from the dial to the end of the connection. */
   async #connect(): Promise<Disconnect> {
-    const { url, times, last } = this.#options
+    const { url, times, last, createWebSocket } = this.#options
     this.#update({ state: 'connecting', next_retry_ms: null, attempts: this.#state.attempts + 1 })
-    this.#socket = new RelaySocket({
-      url,
+    const attempt = new RelayAttempt({
+      ...{ url, times, createWebSocket },
       lookup: this.#lookup,
       headers: authHeaders(this.#options.credentials(), this.#oldSignature ? 'id' : 'id:timestamp'),
-      times,
+      withCompanion: this.#afterAbandoned,
       onDate: (date, took) => this.emit('date', date, took),
       onOpen: () => {
         last.opened()
         this.#update({ state: 'registering' })
         this.emit('open')
       },
-      onText: (text) => this.#received(text),
+      onRegistered: () => this.#registered(attempt),
+      onCompanionOpen: () => last.opened(),
+      onFirstReplaced: () => last.registered(),
+      onBothRegistered: () => {
+        last.registered()
+        this.redial('both sockets registered')
+      },
+      onText: (text) => this.emit('text', text),
       onUnreadable: (kind) => this.#unreadable.count(kind),
     })
-    const disconnect = await this.#socket.ended
-    this.#socket = undefined
-    if (disconnect.openFor > 0) {
-      if (!disconnect.unclean) last.closed()
-      this.#unclean = disconnect.unclean
+    this.#attempt = attempt
+    const disconnect = await attempt.ended
+    this.#attempt = undefined
+    if (disconnect.mayBeOpen) {
+      if (disconnect.openFor === 0) last.opened()
+      if (disconnect.usefulFor === 0 || attempt.hasPending) this.#afterAbandoned = true
+      this.#unclean = disconnect.unclean || this.#afterAbandoned
+      if (!this.#unclean && !attempt.hasPending) last.closed()
       this.emit('lost', disconnect)
     }
     return disconnect
@@ -202,6 +222,7 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
       return { wait: 0, oldSignature: this.#oldSignature }
     }
     const retry = this.#schedule.next(disconnect)
+    retry.wait = Math.max(retry.wait, this.#options.last.holdOff)
     // a form that has worked is used again
     if (this.#oldSignature && disconnect.usefulFor > 0) retry.oldSignature = true
     this.#report(disconnect, retry)
@@ -225,20 +246,30 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
     })
   }
 
-  #received(text: string): void {
-    if (!this.#state.connected) {
-      this.#options.last.registered()
-      this.#alarm = undefined
-      this.#options.log.info({ attempts: this.#state.attempts }, 'registered with the relay')
-      this.#update({ state: 'online', connected: true, since: Date.now(), attempts: 0 })
-      this.emit('registered', { afterUncleanLoss: this.#unclean })
-      this.#unclean = false
-    }
-    this.emit('text', text)
+  #registered({ hasPending }: RelayAttempt): void {
+    // with a pending socket the next process must hold off
+    if (!hasPending) this.#options.last.registered()
+    this.#alarm = undefined
+    this.#options.log.info({ attempts: this.#state.attempts }, 'registered with the relay')
+    this.#update({ state: 'online', connected: true, since: Date.now(), attempts: 0 })
+    this.emit('registered', { afterUncleanLoss: this.#unclean })
+    this.#unclean = false
+    this.#afterAbandoned = false
   }
 
   #update(facts: Partial<RelayConnectionState>): void {
     this.#state = { ...this.#state, ...facts }
     this.emit('state', this.#state)
   }
+}
+
+/** Resolves after `ms`, or when the signal aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

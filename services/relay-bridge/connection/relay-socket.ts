@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net'
-import WebSocket, { type RawData } from 'ws'
+import WebSocket, { type ClientOptions, type RawData } from 'ws'
 import { hideSignatures } from '#lib/redact.ts'
 import type { Disconnect } from './disconnect.ts'
 
@@ -14,7 +14,8 @@ export interface SocketTimes {
   register: number
 }
 
-export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 15_000, pong: 10_000, register: 35_000 }
+/** A half-open connection is detected within 15 s: with the 20 s that the relay may then wait, apps find the robot again within 40 s. */
+export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 5_000, pong: 10_000, register: 35_000 }
 
 /** Above MAX_TEXT_BYTES, because a frame over the limit of `ws` ends the connection. */
 const MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -22,22 +23,35 @@ const MAX_TEXT_BYTES = 8 * 1024 * 1024
 /** More bytes waiting in the socket mean that the relay has stopped reading. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024
 
+/** Ping interval before the registration: a dead socket that the relay registers late must be detected soon. */
+const PING_UNREGISTERED_MS = 2_000
+/** RFC 6455 §7.4.1. */
+const NO_CLOSE_FRAME = 1006
+/** Message of `ws` for `handshakeTimeout`. */
+const HANDSHAKE_TIMEOUT = 'Opening handshake has timed out'
+
 /** Errors of a dial that reached no relay. */
 const UNREACHABLE = new Set([
   ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'ETIMEDOUT'],
   ...['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'],
 ])
 
+export type WebSocketFactory = (url: URL, options: ClientOptions) => WebSocket
+
 export interface RelaySocketOptions {
   url: URL
   lookup?: LookupFunction
   headers: Record<string, string>
   times: SocketTimes
+  /** Replaced by a simulated relay in tests. */
+  createWebSocket?: WebSocketFactory | undefined
   /** The `Date` header of the answer to the upgrade, and the time since the dial, ms. */
   onDate(date: string | undefined, took: number): void
   /** The upgrade was accepted; the socket may not be registered yet. */
   onOpen(): void
-  /** A text frame; the first one proves the registration. */
+  /** The first text frame: it proves the registration. */
+  onRegistered(): void
+  /** A text frame. */
   onText(text: string): void
   /** A frame that is binary or too large. */
   onUnreadable(kind: 'binary' | 'too-large'): void
@@ -52,6 +66,7 @@ export class RelaySocket {
   readonly #resolve: (disconnect: Disconnect) => void
   #openedAt: number | undefined
   #usefulAt: number | undefined
+  #requestSent = false
 
   /** Dials at once. */
   constructor(options: RelaySocketOptions) {
@@ -59,8 +74,13 @@ export class RelaySocket {
     const { promise, resolve } = Promise.withResolvers<Disconnect>()
     this.ended = promise
     this.#resolve = resolve
-    this.#socket = new WebSocket(options.url, {
+    const create = options.createWebSocket ?? ((url, settings) => new WebSocket(url, settings))
+    this.#socket = create(options.url, {
       headers: options.headers,
+      finishRequest: (request) => {
+        request.once('socket', (socket) => socket.once('connect', () => (this.#requestSent = true)))
+        request.end()
+      },
       handshakeTimeout: options.times.connect,
       maxPayload: MAX_FRAME_BYTES,
       perMessageDeflate: false,
@@ -74,12 +94,12 @@ export class RelaySocket {
       this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`),
     )
     this.#socket.on('error', (err: NodeJS.ErrnoException) =>
-      this.#end(null, err.message, {
-        unclean: err.code !== 'ECONNRESET',
-        unreachable: UNREACHABLE.has(errorCode(err)),
-      }),
+      // a reset may come from a proxy or NAT in between, and says nothing about the relay
+      this.#end(null, err.message, { unclean: true, unreachable: UNREACHABLE.has(errorCode(err)) }),
     )
-    this.#socket.on('close', (code, reason) => this.#end(code, hideSignatures(reason.toString('utf8'))))
+    this.#socket.on('close', (code, reason) =>
+      this.#end(code, hideSignatures(reason.toString('utf8')), { unclean: code === NO_CLOSE_FRAME }),
+    )
   }
 
   /** Sends a text frame; false when the socket is not open. A failure ends the connection at once. */
@@ -111,7 +131,7 @@ export class RelaySocket {
       this.#end(null, reason)
     } else {
       this.#socket.close(code, reason)
-      this.#after(grace, () => this.#end(code, reason))
+      this.#after(grace, () => this.#end(code, reason, { unclean: true }))
     }
   }
 
@@ -120,6 +140,7 @@ export class RelaySocket {
     this.#after(this.#options.times.register, () => {
       if (this.#usefulAt === undefined) this.abort('not registered in time')
     })
+    this.#keepAlive()
     this.#options.onOpen()
   }
 
@@ -131,31 +152,38 @@ export class RelaySocket {
     }
     if (this.#usefulAt === undefined) {
       this.#usefulAt = performance.now()
-      // not earlier: while it waits for the predecessor the relay may not answer
-      this.#keepAlive()
+      this.#options.onRegistered()
     }
     this.#options.onText(bytes.toString('utf8'))
   }
 
-  /** WebSocket pings, because a late JSON pong only means that the relay is busy (docs/relay-protocol.md, keepalive). */
+  /**
+   * WebSocket pings, because a late JSON pong only means that the relay is busy (docs/relay-protocol.md, keepalive). The relay
+   * answers them while it waits for the predecessor; before the registration a missing pong counts only after an earlier one.
+   */
   #keepAlive(): void {
     const { ping, pong } = this.#options.times
     let deadline: NodeJS.Timeout | undefined
+    let hasAnswered = false
     const sendPing = () => {
       if (this.#socket.readyState !== WebSocket.OPEN) return
       this.#socket.ping('', true, (err) => {
         if (err) this.abort(`ping failed: ${err.message}`)
       })
-      deadline = this.#after(pong, () => this.abort('no pong in time'))
+      deadline = this.#after(pong, () => {
+        if (hasAnswered || this.#usefulAt !== undefined) this.abort('no pong in time')
+        else sendPing()
+      })
     }
     this.#socket.on('pong', () => {
       if (deadline === undefined) return // an unsolicited pong (RFC 6455 §5.5.3) must not start a second series
+      hasAnswered = true
       clearTimeout(deadline)
       this.#timers.delete(deadline)
       deadline = undefined
-      this.#after(ping, sendPing)
+      this.#after(this.#usefulAt === undefined ? Math.min(ping, PING_UNREGISTERED_MS) : ping, sendPing)
     })
-    this.#after(ping, sendPing)
+    sendPing()
   }
 
   #after(ms: number, then: () => void): NodeJS.Timeout {
@@ -175,7 +203,8 @@ export class RelaySocket {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
     const [openFor, usefulFor] = [since(this.#openedAt), since(this.#usefulAt)]
-    this.#resolve({ code, reason, openFor, usefulFor, unclean: unclean && openFor > 0, unreachable })
+    const mayBeOpen = openFor > 0 || (this.#requestSent && reason === HANDSHAKE_TIMEOUT)
+    this.#resolve({ code, reason, openFor, usefulFor, mayBeOpen, unclean: unclean && mayBeOpen, unreachable })
     this.#socket.terminate()
   }
 }

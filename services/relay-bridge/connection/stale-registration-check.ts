@@ -3,15 +3,24 @@ import type { Logger } from '#lib/logger.ts'
 import { relayHttp } from './relay-address.ts'
 
 export interface CheckTimes {
-  /** From the registration to the check, ms: a registration goes stale within 20 s. */
+  /** From the registration to the first check, and between the checks of the first minutes, ms. */
   delay: number
+  /** Interval of the later checks. */
+  interval: number
   /** Deadline of the relay's answer. */
   answer: number
   /** A command or request received this late after the registration proves it. */
   proofAfter: number
 }
 
-export const CHECK_TIMES: CheckTimes = { delay: 30_000, answer: 2_000, proofAfter: 22_000 }
+export const CHECK_TIMES: CheckTimes = {
+  delay: 30_000,
+  interval: 300_000,
+  answer: 2_000,
+  proofAfter: 22_000,
+}
+/** A stale registration can be listed for 90 s. */
+const CLOSE_CHECKS = 5
 
 interface CheckDeps {
   deviceId: string
@@ -22,14 +31,14 @@ interface CheckDeps {
 
 /**
  * After an unclean loss the relay may leave the new connection open, answer its pings and route nothing to it
- * (docs/relay-protocol.md, stale registrations). Asks the relay once after such a reconnect whether it lists this robot,
- * and reports a stale registration if not, or if it does not answer and has routed nothing.
+ * (docs/relay-protocol.md, stale registrations). The only proof of the contrary is a frame that the relay routed here. Until
+ * one arrives this checks again and again whether the relay lists the robot, and reports a stale registration if not, or
+ * if the relay has no list.
  */
 export class StaleRegistrationCheck extends EventEmitter<{ stale: [reason: string] }> implements Disposable {
   readonly #deps: CheckDeps
   #timer: NodeJS.Timeout | undefined
   #registeredAt = 0
-  #proven = false
 
   constructor(deps: CheckDeps) {
     super()
@@ -40,18 +49,12 @@ export class StaleRegistrationCheck extends EventEmitter<{ stale: [reason: strin
   registered({ afterUncleanLoss }: { afterUncleanLoss: boolean }): void {
     clearTimeout(this.#timer)
     this.#registeredAt = performance.now()
-    this.#proven = false
-    if (!afterUncleanLoss) return
-    this.#timer = setTimeout(() => {
-      this.#check().catch((err: unknown) =>
-        this.#deps.log.warn({ err }, 'check for a stale registration failed'),
-      )
-    }, this.#deps.times.delay)
+    if (afterUncleanLoss) this.#schedule(1)
   }
 
   /** A frame arrived that the relay routed to this robot. */
   routed(): void {
-    if (performance.now() - this.#registeredAt >= this.#deps.times.proofAfter) this.#proven = true
+    if (performance.now() - this.#registeredAt >= this.#deps.times.proofAfter) clearTimeout(this.#timer)
   }
 
   /** The connection has ended. */
@@ -63,11 +66,16 @@ export class StaleRegistrationCheck extends EventEmitter<{ stale: [reason: strin
     clearTimeout(this.#timer)
   }
 
-  async #check(): Promise<void> {
-    const since = this.#registeredAt
+  #schedule(check: number): void {
+    const { delay, interval } = this.#deps.times
+    this.#timer = setTimeout(() => void this.#check(check), check <= CLOSE_CHECKS ? delay : interval)
+  }
+
+  async #check(check: number): Promise<void> {
+    const timer = this.#timer
     const listed = await isListed(this.#deps)
-    if (since !== this.#registeredAt) return // another connection by now
-    if (listed || (listed === undefined && this.#proven)) return
+    if (timer !== this.#timer) return // another connection by now
+    if (listed) return this.#schedule(check + 1)
     const reason =
       listed === false ? 'not listed by the relay' : 'the relay does not report whether it lists this robot'
     this.#deps.log.warn({ reason }, 'stale registration suspected, reconnecting')

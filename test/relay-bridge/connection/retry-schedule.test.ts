@@ -7,6 +7,7 @@ const ending = (code: number | null, facts: { openFor?: number; usefulFor?: numb
   reason: '',
   openFor: 0,
   usefulFor: 0,
+  mayBeOpen: true,
   unclean: false,
   unreachable: false,
   ...facts,

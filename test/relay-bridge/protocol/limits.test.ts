@@ -33,6 +33,7 @@ async function openSocket(t: TestContext) {
     times: SOCKET_TIMES,
     onDate() {},
     onOpen() {},
+    onRegistered() {},
     onText(text) {
       texts.push(text.length)
       seen()
