@@ -35,7 +35,7 @@ async function measure(broker: string, port: number): Promise<Figures> {
   }
   const connect_s = (performance.now() - before) / 1_000
   const publishers = clients.slice(0, PUBLISHERS)
-  // each of the others hears one publisher
+  // each of the others subscribes to one publisher
   await Promise.all(
     clients.slice(PUBLISHERS).map((client, i) => client.subscribeAsync(`wimz/event/n${i % PUBLISHERS}`)),
   )
@@ -72,7 +72,7 @@ async function underLoad(url: string, publishers: readonly MqttClient[]) {
   return { control_p50_ms: at(0.5), control_p99_ms: at(0.99), control_max_ms: at(1), load_per_s }
 }
 
-/** QoS 1 messages of 100 bytes a second from one publisher to one subscriber, 200 under way at a time. */
+/** QoS 1 messages of 100 bytes a second from one publisher to one subscriber, 200 in flight. */
 async function flood(url: string): Promise<number> {
   const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
   let arrived = 0

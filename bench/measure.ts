@@ -9,7 +9,7 @@ import { type Stack, startStack } from '#test/helpers/stack.ts'
 import { cpuOf, rss } from './process-usage.ts'
 import { percentile } from './statistics.ts'
 
-/** How long each state is watched, ms. */
+/** Duration of each measurement (ms). */
 const WATCH = 20_000
 const FIRST_FRAMES = 15
 

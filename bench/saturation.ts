@@ -7,14 +7,14 @@ import { collect } from '#test/helpers/collect.ts'
 import { startStack } from '#test/helpers/stack.ts'
 import { type ModelDraft, writeOnnx } from '#test/vision/detect/onnx-writer.ts'
 
-/** How long each state is watched, ms. */
+/** Duration of each measurement (ms). */
 const WATCH = 20_000
 const SETTLE = 12_000
 const ROUNDS = 2
 
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 
-/** A net that has to multiply large matrices and sees nothing: as slow as is wanted. */
+/** A model that multiplies large matrices and detects nothing; its run time grows with `multiplications`. */
 function heavyModel(multiplications: number): ModelDraft {
   const nodes = Array.from({ length: multiplications }, (_, i) => [
     { op: 'MatMul', inputs: [i === 0 ? 'images' : `bounded${i - 1}`, 'images'], output: `product${i}` },
@@ -62,7 +62,7 @@ async function watch(detector: object): Promise<string> {
   await sleep(WATCH)
   const rate = (pictures * 1000) / (performance.now() - start)
   const last = states.all.at(-1)
-  if (!last) throw new Error('vision says nothing')
+  if (!last) throw new Error('no state of vision')
   const { detector: seen, load } = last.payload as unknown as State
   const { encode_ms: encode, age_ms: age } = load
   return `${rate.toFixed(2)} | ${seen.fps} × ${seen.inference_ms ?? '-'} ms | ${encode?.p50} / ${encode?.p95} ms | ${age?.p50} / ${age?.p95} ms`

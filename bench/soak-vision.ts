@@ -7,8 +7,8 @@ import { startStack } from '#test/helpers/stack.ts'
 import { rss } from './process-usage.ts'
 
 /**
- * The vision service at full rate for so many minutes (default 60), every layer encoded in H.264 and the small one in
- * VP8 as well, a photo each minute: `node bench/soak-vision.ts 5`. Exits 1 when it is not flat.
+ * The vision service at full rate for some minutes (default 60), every layer encoded in H.264 and the small one in VP8 as
+ * well, a photo each minute: `node bench/soak-vision.ts 5`. Exits with 1 when memory or handles grow.
  */
 const MINUTES = Number(process.argv[2] ?? 60)
 const MINUTE = 60_000

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startServiceProcess } from '#test/webrtc/service-process.ts'
 
-/** Two viewers watch one service for so many minutes (default 60): `node bench/soak.ts 5`. Exits 1 when it is not flat. */
+/** Two viewers watch one service for some minutes (default 60): `node bench/soak.ts 5`. Exits with 1 when memory or handles grow. */
 const MINUTES = Number(process.argv[2] ?? 60)
 const VIEWERS = 2
 const MINUTE = 60_000
-/** What comes and goes with the first viewers is not counted: minutes. */
+/** Minutes before the measurement: the first viewers allocate. */
 const WARM_UP = Math.min(10, MINUTES / 5)
 /** MiB of resident memory, from the end of the warm-up on. */
 const MAX_GROWTH = 20

@@ -2,10 +2,10 @@ import { cpus } from 'node:os'
 import { type LogLine, startStack } from '#test/helpers/stack.ts'
 import { percentile } from './statistics.ts'
 
-/** Starts the whole stack so often (default 6) and tells when what was there: `npm run bench:start -- 10`. */
+/** Starts the whole stack several times (default 6) and prints when each part was ready: `npm run bench:start -- 10`. */
 const RUNS = Number(process.argv[2] ?? 6)
-/** Milliseconds from `npm start` on; beyond these the command exits 1. */
-const MOST = { registered: 2_000, picture: 3_000 }
+/** From `npm start` on (ms); the command exits with 1 when a median is longer. */
+const MAX_MS = { registered: 2_000, frame: 3_000 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
@@ -17,7 +17,7 @@ const MARKS: Record<string, (line: LogLine) => boolean> = {
   'first picture, ready to be encoded': ({ msg }) => msg === 'camera works',
   'detector works': ({ msg }) => msg === 'detector ready',
   'ready for viewers': ({ service, msg }) => service === 'webrtc' && msg === 'started',
-  'all services started': ({ msg }) => msg?.startsWith('everything runs') ?? false,
+  'all services started': ({ msg }) => msg?.startsWith('all services started') ?? false,
 }
 
 async function measure(): Promise<Map<string, number>> {
@@ -50,6 +50,6 @@ for (const [mark, all] of times) {
 }
 const late = (mark: string, most: number) => !(percentile(times.get(mark) ?? [], 0.5) <= most)
 const slow =
-  late('registered with the relay', MOST.registered) ||
-  late('first picture, ready to be encoded', MOST.picture)
+  late('registered with the relay', MAX_MS.registered) ||
+  late('first picture, ready to be encoded', MAX_MS.frame)
 process.exitCode = slow ? 1 : 0

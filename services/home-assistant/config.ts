@@ -3,7 +3,7 @@ import { BusSection, CloudIdentity, DataDir } from '#lib/config-schema.ts'
 
 const seconds = z.coerce.number<number | string>().pipe(z.number().min(1).max(3600))
 
-/** `homeassistant`: whether Home Assistant is told of the robot, and how. */
+/** `homeassistant`: discovery of the robot by Home Assistant. */
 export const HomeAssistantSection = z
   .strictObject({
     enabled: z.boolean().default(false),

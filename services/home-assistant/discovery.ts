@@ -4,11 +4,11 @@ import { entities } from './entities.ts'
 interface Robot {
   /** Its id at the relay; empty when it has none. */
   deviceId: string
-  /** As a person calls it. */
+  /** Display name. */
   name: string
   /** `bus.prefix`. */
   prefix: string
-  /** Where a bridge tells whether it has a connection to the robot, `1` or `0`. */
+  /** Topic on which a bridge publishes whether it is connected to the robot, `1` or `0`. */
   reachableTopic?: string | null
 }
 
@@ -18,8 +18,8 @@ export function objectId({ deviceId, prefix }: Pick<Robot, 'deviceId' | 'prefix'
 }
 
 /**
- * The device and its entities as Home Assistant wants them on `<discovery_prefix>/device/<id>/config`
- * (home-assistant.io, MQTT, "Device discovery payload"). Where our own topics tell enough, templates read them.
+ * The device and its entities for `<discovery_prefix>/device/<id>/config` (home-assistant.io, MQTT, "Device discovery
+ * payload"). Templates read the robot's own topics where these suffice.
  */
 export function deviceDiscovery(robot: Robot): Record<string, unknown> {
   const id = objectId(robot)

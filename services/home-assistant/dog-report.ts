@@ -5,15 +5,15 @@ import type { Presence } from './presence.ts'
 interface DogReportOptions {
   bus: Bus
   presence: Presence
-  /** A new time of `lastSeen` was told. */
+  /** A new time of `lastSeen` is published. */
   onSeen(at: number): void
   now?: () => number
 }
 
-/** While a dog is there, Home Assistant writes down a new time so often, ms. */
-const LAST_SEEN_EVERY = 60_000
+/** Interval of new times while a dog is present: Home Assistant records each of them. */
+const LAST_SEEN_INTERVAL_MS = 60_000
 
-/** Says on `homeassistant/dog` what changes. */
+/** Publishes changes on `homeassistant/dog`. */
 export class DogReport {
   readonly #options: DogReportOptions
   readonly #now: () => number
@@ -26,25 +26,25 @@ export class DogReport {
     this.#lastSeen = options.presence.lastSeen
   }
 
-  /** Looks whether there is something to say. */
-  look(): void {
+  /** Publishes if presence or time changed. */
+  update(): void {
     const { presence, onSeen } = this.#options
     const present = presence.at(this.#now())
     const { lastSeen } = presence
-    const isOld = lastSeen !== undefined && lastSeen - (this.#lastSeen ?? 0) >= LAST_SEEN_EVERY
+    const isOld = lastSeen !== undefined && lastSeen - (this.#lastSeen ?? 0) >= LAST_SEEN_INTERVAL_MS
     if (present === this.#present && !isOld) return
     this.#present = present
     if (lastSeen !== undefined && lastSeen !== this.#lastSeen) onSeen(lastSeen)
     this.#lastSeen = lastSeen
-    this.say()
+    this.publish()
   }
 
-  /** Says it, changed or not. */
-  say(): void {
+  /** Publishes the current state. */
+  publish(): void {
     const message = {
       present: this.#present ?? null,
       last_seen: this.#lastSeen === undefined ? null : new Date(this.#lastSeen).toISOString(),
     }
-    this.#options.bus.publish(topics.dog, message).catch(() => {}) // the bus warns
+    this.#options.bus.publish(topics.dog, message).catch(() => {}) // logged by the bus
   }
 }

@@ -1,14 +1,14 @@
 import { topics } from '#bus/topics.ts'
 
-/** Home Assistant's platform for an entity, and what it is told besides (home-assistant.io, MQTT camera, sensor, binary sensor). */
+/** Platform of an entity and its options (home-assistant.io, MQTT camera, sensor, binary sensor). */
 interface Entity extends Record<string, unknown> {
   platform: 'camera' | 'binary_sensor' | 'sensor'
 }
 
-/** What Home Assistant shows of the robot, by key. */
+/** Entities of the robot in Home Assistant, by key. */
 export function entities(prefix: string, reachableTopic: string | null): Record<string, Entity> {
   const at = (name: string) => `${prefix}/${name}`
-  // the state of each service is its last will, too
+  // the last will of each service sets its state to offline
   const whileUp = (...services: string[]) => [
     ...services.map((service) => ({
       topic: at(topics.serviceState.name({ service })),
@@ -19,7 +19,7 @@ export function entities(prefix: string, reachableTopic: string | null): Record<
   return { ...ofCamera(at, whileUp), ...ofRobot(at, whileUp) }
 }
 
-/** As Mosquitto says it of a bridge (mosquitto.conf(5), notifications). */
+/** Payloads of Mosquitto's bridge notifications (mosquitto.conf(5)). */
 const NOTIFICATION = { payload_available: '1', payload_not_available: '0' }
 
 type At = (name: string) => string
@@ -89,7 +89,7 @@ function ofRobot(at: At, whileUp: WhileUp): Record<string, Entity> {
   }
 }
 
-/** Percent as the `status` event has them: as told, else from 12 to 16.8 V; unknown when the readings were taken back. */
+/** Percent as in the `status` event: as reported, else from 12 to 16.8 V; unknown for an empty reading. */
 const BATTERY = [
   '{% set told = value_json | default({}) %}',
   '{% set percent = told.battery if told.battery is number else told.level if told.level is number',

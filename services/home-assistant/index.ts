@@ -17,15 +17,15 @@ export const homeAssistant = defineService({
 })
 
 interface Times {
-  /** ms between looks whether the dog is still there. */
+  /** Interval of checks whether the dog is still present (ms). */
   tick: number
-  /** The detector has said nothing for so long, ms: nobody knows. Its slowest says something every 10 s. */
+  /** Without detections for this long, presence is unknown (ms). The slowest detector reports every 10 s. */
   silence: number
 }
 
 /**
- * Tells Home Assistant what this robot has, on its discovery topic, and keeps what needs a memory: whether a dog is there,
- * and when one was last seen.
+ * Announces the robot on Home Assistant's discovery topic, and publishes what needs state: whether a dog is present, and
+ * when one was last seen.
  */
 export async function startHomeAssistant(
   { bus, config, log }: Deps<HomeAssistantConfig>,
@@ -42,9 +42,9 @@ export async function startHomeAssistant(
   const presence = new Presence({ labels, silence, absentAfter: absent_after * 1_000, lastSeen })
   const report = new DogReport({ bus, presence, onSeen: (at) => file.save(at) })
   stack.use(await followVision(bus, presence, report))
-  report.look()
-  stack.use(every(tick, () => report.look()))
-  if (picture_every !== null) stack.use(every(picture_every * 1_000, () => askForPicture(bus)))
+  report.update()
+  stack.use(every(tick, () => report.update()))
+  if (picture_every !== null) stack.use(every(picture_every * 1_000, () => requestFrame(bus)))
   stack.use(await announce(bus, config, report))
   log.info({ discovery_prefix: config.homeassistant.discovery_prefix }, 'announced to Home Assistant')
   return stack.move()
@@ -53,37 +53,37 @@ export async function startHomeAssistant(
 async function followVision(bus: Bus, presence: Presence, report: DogReport): Promise<Disposable> {
   using stack = new DisposableStack()
   stack.use(
-    await bus.subscribe(topics.detections, (said) => {
-      presence.take(said, performance.now())
-      report.look()
+    await bus.subscribe(topics.detections, (detections) => {
+      presence.ingest(detections, performance.now())
+      report.update()
     }),
   )
   const onState = ({ state }: { state: string }) => {
-    if (state === 'offline') presence.blind()
-    report.look()
+    if (state === 'offline') presence.visionLost()
+    report.update()
   }
   stack.use(await bus.subscribe(topics.serviceState, onState, { service: 'vision' }))
   return stack.move()
 }
 
-/** Says what there is, now and whenever Home Assistant starts; the bus says it again after each reconnect. */
+/** Publishes the discovery message now and whenever Home Assistant starts; the bus repeats it after each reconnect. */
 async function announce(bus: Bus, config: HomeAssistantConfig, report: DogReport): Promise<Disposable> {
   const { discovery_prefix, name, reachable_topic: reachableTopic } = config.homeassistant
   const robot = { name, deviceId: config.cloud.device_id, prefix: config.bus.prefix, reachableTopic }
   const { discovery, status } = homeAssistantTopics(discovery_prefix)
-  const say = () => {
-    bus.publish(discovery, deviceDiscovery(robot), { id: objectId(robot) }).catch(() => {}) // the bus warns
+  const publish = () => {
+    bus.publish(discovery, deviceDiscovery(robot), { id: objectId(robot) }).catch(() => {}) // logged by the bus
   }
-  say()
-  return await bus.subscribe(status, (said) => {
-    if (said.toString() !== 'online') return
-    say()
-    report.say()
-    askForPicture(bus)
+  publish()
+  return await bus.subscribe(status, (message) => {
+    if (message.toString() !== 'online') return
+    publish()
+    report.publish()
+    requestFrame(bus)
   })
 }
 
-/** Home Assistant's own topics: what there is, and its birth and last will. */
+/** Home Assistant's own topics: discovery, and its birth and last will. */
 function homeAssistantTopics(discoveryPrefix: string) {
   const unprefixed = true
   return {
@@ -107,8 +107,8 @@ function homeAssistantTopics(discoveryPrefix: string) {
   }
 }
 
-function askForPicture(bus: Bus): void {
-  bus.publish(topics.frameRequest, {}).catch(() => {}) // the bus warns
+function requestFrame(bus: Bus): void {
+  bus.publish(topics.frameRequest, {}).catch(() => {}) // logged by the bus
 }
 
 function every(ms: number, action: () => void): Disposable {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AtomicFile } from '#lib/atomic-file.ts'
 import type { Logger } from '#lib/logger.ts'
 
-/** When a dog was last seen, ms since the epoch: a robot that was off still knows it. */
+/** File with the time when a dog was last seen (ms since the epoch); it survives a restart. */
 export class LastSeenFile implements AsyncDisposable {
   readonly #file: AtomicFile
 
@@ -10,7 +10,7 @@ export class LastSeenFile implements AsyncDisposable {
     this.#file = new AtomicFile(join(dataDir, 'homeassistant', 'last-seen'), log)
   }
 
-  /** undefined when nobody knows. */
+  /** Undefined when unknown. */
   async read(): Promise<number | undefined> {
     const at = Date.parse((await this.#file.read())?.trim() ?? '')
     return Number.isNaN(at) ? undefined : at

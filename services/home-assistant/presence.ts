@@ -1,26 +1,26 @@
 import type { Detections } from '#bus/messages.ts'
 
 interface PresenceOptions {
-  /** What counts as a dog. */
+  /** Labels that count as a dog. */
   labels: readonly string[]
-  /** Unseen for so long, ms: it is away. */
+  /** Time without detection after which the dog is absent (ms). */
   absentAfter: number
-  /** The detector has said nothing for so long, ms: nobody knows. */
+  /** Time without messages of the detector after which presence is unknown (ms). */
   silence: number
-  /** From before a restart, ms since the epoch. */
+  /** From before a restart (ms since the epoch). */
   lastSeen?: number | undefined
 }
 
 /**
- * Is a dog there? By what the detector says of every picture, not by the beginnings and ends of tracks: one that is missed
- * while a service or the broker restarts, with a dog that lies still, would be wrong until it moves.
+ * Whether a dog is present, by the detections of every frame. Events at the start and end of tracks would not do: one that is
+ * lost while a service or the broker restarts would leave a wrong state until a resting dog moves.
  */
 export class Presence {
   readonly #options: PresenceOptions
   #lastSeen: number | undefined
-  /** When a dog was last told of, when anything was, and since when without a pause; ms of a monotonic clock. */
+  /** Monotonic times (ms): last detection of a dog, last message, first message without a pause since. */
   #seenAt = Number.NEGATIVE_INFINITY
-  #heardAt = Number.NEGATIVE_INFINITY
+  #receivedAt = Number.NEGATIVE_INFINITY
   #watchingSince = Number.NEGATIVE_INFINITY
 
   constructor(options: PresenceOptions) {
@@ -28,15 +28,15 @@ export class Presence {
     this.#lastSeen = options.lastSeen
   }
 
-  /** When the picture was taken in which a dog was last seen, ms since the epoch. */
+  /** Capture time of the last frame with a dog (ms since the epoch). */
   get lastSeen(): number | undefined {
     return this.#lastSeen
   }
 
-  /** An inference, heard of `now`. A dog counts when its track is confirmed. */
-  take({ objects, captured_at }: Detections, now: number): void {
-    if (now - this.#heardAt > this.#options.silence) this.#watchingSince = now
-    this.#heardAt = now
+  /** Ingests the detections of one frame, received at `now`. A dog counts when its track is confirmed. */
+  ingest({ objects, captured_at }: Detections, now: number): void {
+    if (now - this.#receivedAt > this.#options.silence) this.#watchingSince = now
+    this.#receivedAt = now
     const isDog = objects.some(
       ({ label, track_id }) => track_id !== null && this.#options.labels.includes(label),
     )
@@ -45,16 +45,16 @@ export class Presence {
     this.#lastSeen = captured_at
   }
 
-  /** Nobody looks any more. */
-  blind(): void {
-    this.#heardAt = Number.NEGATIVE_INFINITY
+  /** Vision is offline: presence is unknown. */
+  visionLost(): void {
+    this.#receivedAt = Number.NEGATIVE_INFINITY
     this.#seenAt = Number.NEGATIVE_INFINITY
   }
 
-  /** null: nobody knows, since nobody has looked for long enough. */
+  /** Null while unknown: no detections, or not for long enough. */
   at(now: number): boolean | null {
     const { silence, absentAfter } = this.#options
-    if (now - this.#heardAt > silence) return null
+    if (now - this.#receivedAt > silence) return null
     if (now - this.#seenAt < absentAfter) return true
     return now - this.#watchingSince < absentAfter ? null : false
   }

@@ -7,14 +7,14 @@ import {
 } from 'prom-client'
 import type { Metrics } from '#bus/messages.ts'
 
-/** What a service said longer ago, in ms, is no longer told: it says it every 5 s. */
-const STALE = 30_000
-/** Services; more than this is a flood. */
-const MOST = 32
+/** Older metrics are left out; services publish every 5 s. */
+const MAX_AGE_MS = 30_000
+/** More services than this are a flood. */
+const MAX_SERVICES = 32
 
-/** The newest figures of every service, as one page. Without the bus nothing is known of anybody, and the page says so. */
+/** The newest metrics of every service, as one page. Without the bus no service counts as up. */
 export class Collection {
-  readonly #said = new Map<string, { metrics: Metrics; at: number }>()
+  readonly #metrics = new Map<string, { metrics: Metrics; at: number }>()
   readonly #own = new Registry()
   readonly #known = new Set<string>()
   readonly #up: Gauge<'service'>
@@ -32,30 +32,30 @@ export class Collection {
     })
     this.#up = new Gauge({
       name: 'wimz_service_up',
-      help: '1 when the service says that it is online',
+      help: '1 when the state of the service is online',
       labelNames: ['service'],
       registers: [this.#own],
     })
   }
 
-  take(service: string, metrics: Metrics): void {
-    if (this.#said.size < MOST || this.#said.has(service)) {
-      this.#said.set(service, { metrics, at: this.#now() })
+  ingest(service: string, metrics: Metrics): void {
+    if (this.#metrics.size < MAX_SERVICES || this.#metrics.has(service)) {
+      this.#metrics.set(service, { metrics, at: this.#now() })
     }
-    // its word that it is online may have crossed with the last will of its connection before
+    // its online state may have been overtaken by the last will of its previous connection
     if (this.#known.has(service)) this.#up.set({ service }, 1)
   }
 
-  heard(service: string, online: boolean): void {
-    if (this.#known.size >= MOST && !this.#known.has(service)) return
+  setOnline(service: string, online: boolean): void {
+    if (this.#known.size >= MAX_SERVICES && !this.#known.has(service)) return
     this.#known.add(service)
     this.#up.set({ service }, online ? 1 : 0)
-    if (!online) this.#said.delete(service)
+    if (!online) this.#metrics.delete(service)
   }
 
-  /** Whoever was known must say again that it is there: the states of before a lost connection may be wrong by now. */
+  /** States from before a lost connection may be wrong: every service must report again. */
   forget(): void {
-    this.#said.clear()
+    this.#metrics.clear()
     for (const service of this.#known) this.#up.set({ service }, 0)
   }
 
@@ -63,7 +63,7 @@ export class Collection {
   async text(): Promise<string> {
     this.#connected.set(this.#bus.connected ? 1 : 0)
     if (!this.#bus.connected) this.forget()
-    const fresh = [...this.#said.values()].filter(({ at }) => this.#now() - at < STALE)
+    const fresh = [...this.#metrics.values()].filter(({ at }) => this.#now() - at < MAX_AGE_MS)
     const all = AggregatorRegistry.aggregate([
       ...fresh.map(({ metrics }) => metrics.map(forAggregation)),
       await this.#own.getMetricsAsJSON(),
@@ -72,7 +72,7 @@ export class Collection {
   }
 }
 
-/** The services' own labels keep their values apart, so that nothing is added up. */
+/** The `service` label keeps the values of services apart, so that nothing is summed. */
 function forAggregation(metric: Metrics[number]): MetricObjectWithValues<MetricValue<string>> {
   const values = metric.values.filter(({ value }) => value !== null)
   return { ...metric, values, aggregator: 'sum' } as unknown as MetricObjectWithValues<MetricValue<string>>

@@ -12,13 +12,13 @@ export const metrics = defineService({
   start: startMetrics,
 })
 
-/** This machine only: figures tell when somebody is at home. */
+/** This machine only: metrics reveal when people are at home. */
 const HOST = '127.0.0.1'
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /**
- * Gathers what the services say on `metrics/<service>` and offers it to Prometheus on one port. Throws a ConfigError
- * when the port cannot be had.
+ * Collects `metrics/<service>` of all services and serves them to Prometheus on one port. Throws a ConfigError when the port
+ * is not available.
  */
 export async function startMetrics({
   bus,
@@ -33,10 +33,12 @@ export async function startMetrics({
   }
   const collection = new Collection(bus)
   stack.use(bus.onConnect(() => collection.forget()))
-  stack.use(await bus.subscribe(topics.metrics, (said, { params }) => collection.take(params.service, said)))
+  stack.use(
+    await bus.subscribe(topics.metrics, (metrics, { params }) => collection.ingest(params.service, metrics)),
+  )
   stack.use(
     await bus.subscribe(topics.serviceState, ({ state }, { params }) =>
-      collection.heard(params.service, state === 'online'),
+      collection.setOnline(params.service, state === 'online'),
     ),
   )
   const server = createServer((request, response) => {
@@ -52,10 +54,10 @@ export async function startMetrics({
     )
   })
   Object.assign(server, { maxConnections: 16, requestTimeout: 5_000, headersTimeout: 5_000 })
-  const taken = 'the port is taken: set metrics.port to another'
+  const taken = 'address already in use: set metrics.port to a free port'
   await listen(server, { section: 'metrics', host: HOST, port, taken })
   stack.defer(() => close(server))
-  log.info({ address: `http://${HOST}:${port}/metrics` }, 'metrics are offered')
+  log.info({ address: `http://${HOST}:${port}/metrics` }, 'metrics served')
   return stack.move()
 }
 

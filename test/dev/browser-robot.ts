@@ -23,7 +23,7 @@ declare global {
 
 /**
  * Lets a page of the browser be the robot behind `device`: it offers a picture with the synthetic source's clock in it, and a
- * data channel, to whoever asks. Frames of other kinds are left to the test.
+ * data channel, on request. Frames of other kinds are left to the test.
  */
 export async function actAsRobot(browser: BrowserContext, device: Party): Promise<Page> {
   const page = await browser.newPage()

@@ -43,7 +43,7 @@ test('driving on the viewer page', { skip, timeout: 60_000 }, async (t) => {
   const pad = page.getByRole('group', { name: /^Drive/ })
   await page.waitForFunction(() => globalThis.wimz.channel?.readyState === 'open')
 
-  await t.test('keys move nothing before somebody asks to drive', async () => {
+  await t.test('keys move nothing before driving is armed', async () => {
     assert.equal(await pad.isVisible(), false)
     await page.keyboard.down('ArrowUp')
     await page.waitForTimeout(300)
@@ -125,7 +125,7 @@ test('driving on the viewer page', { skip, timeout: 60_000 }, async (t) => {
   })
 
   await t.test(
-    'space is an emergency stop on both ways, and what is held must be pressed anew (B01)',
+    'space is an emergency stop on both ways, and a held key must be pressed again (B01)',
     async () => {
       await page.getByRole('button', { name: 'Give a treat' }).focus()
       const box = await pad.boundingBox()

@@ -20,12 +20,12 @@ test('all five message forms open the device socket, by query or header, in any 
   await mixed.next(({ type }) => type === 'profiles')
 })
 
-test('a refusal is HTTP 403, for a wrong signature, an unknown robot and an unknown path', async (t) => {
+test('a rejection is HTTP 403, for a wrong signature, an unknown robot and an unknown path', async (t) => {
   const { address } = await relayFor(t)
   for (const path of [
     '/ws/device',
     `/ws/device?device_id=${ROBOT}&sig=${hmac('other')}`,
-    `/ws/device?device_id=nobody&sig=${hmac('nobody')}`,
+    `/ws/device?device_id=unknown&sig=${hmac('unknown')}`,
     '/nowhere',
     '/ws/device/',
   ]) {
@@ -52,7 +52,7 @@ test('while a frozen predecessor is waited for, the new socket is silent, and it
   assert.equal(second.frames[0]?.type, 'profiles')
 })
 
-test('frames that make the relay stumble cost the robot its connection, bad JSON does not', async (t) => {
+test('frames that the relay cannot process disconnect the robot, bad JSON does not', async (t) => {
   const { robot } = await relayFor(t)
   const deadly = [
     '[]',
@@ -77,7 +77,7 @@ test('frames that make the relay stumble cost the robot its connection, bad JSON
   await shrug.next(({ type }) => type === 'pong')
 })
 
-test('signalling passes only for the session of the app that asked', async (t) => {
+test('signaling is routed only for the session of the app that requested it', async (t) => {
   const { robot, app } = await relayFor(t)
   const [device, viewer, other] = [await robot(), await app('S'), await app('T')]
   viewer.send({ type: 'webrtc_request', device_id: ROBOT })
@@ -124,7 +124,7 @@ test('events reach every app with a number, the relay’s time and an id', async
   }
 })
 
-test('commands lose their address, and are refused when stale or when the robot is away', async (t) => {
+test('commands are forwarded without their address, and rejected when stale or when the robot is offline', async (t) => {
   const { robot, app } = await relayFor(t)
   const viewer = await app('S')
   const error = (code: string) => viewer.next((frame) => frame.type === 'error' && frame.code === code)
@@ -150,7 +150,7 @@ test('commands lose their address, and are refused when stale or when the robot 
   })
 })
 
-test('an app that says nothing is closed, and its session ends when its pings stop', async (t) => {
+test('an app without hello is closed, and its session ends when its pings stop', async (t) => {
   const { robot, app, open } = await relayFor(t, {}, { hello: 100, appPing: 200 })
   const device = await robot()
   assert.equal(await (await open('/ws/app')).closed, 4000)
@@ -171,7 +171,7 @@ test('an app that leaves, or is superseded, ends its session', async (t) => {
   assert.equal((await ended()).reason, 'client_closing')
 })
 
-test('an app that just vanishes is told of after the grace', async (t) => {
+test('an app that disconnects without a close message is reported after the grace period', async (t) => {
   const { robot, app } = await relayFor(t, {}, { appGrace: 100 })
   const device = await robot()
   const viewer = await app('S')
@@ -182,7 +182,7 @@ test('an app that just vanishes is told of after the grace', async (t) => {
   await device.next(({ type }) => type === 'user_disconnected')
 })
 
-test('rubbish and floods from an app hurt nobody', async (t) => {
+test('invalid messages and floods from an app do not affect other clients', async (t) => {
   const { robot, app } = await relayFor(t)
   const [device, viewer, stalled] = [await robot(), await app('S'), await app('stalled')]
   for (const rubbish of ['', '{', '[]', '5', '{"type":{}}', 'x'.repeat(2 * 1024 * 1024)]) viewer.send(rubbish)
@@ -257,7 +257,7 @@ test('the page and its files are served, and nothing else', async (t) => {
   assert.equal(latency.client_ts, 5)
 })
 
-test('it says 1012 when it stops', async (t) => {
+test('it closes with 1012 when it stops', async (t) => {
   const { relay, robot } = await relayFor(t)
   const device = await robot()
   await relay[Symbol.asyncDispose]()

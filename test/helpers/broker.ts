@@ -5,12 +5,12 @@ import type { BackpressureLimits } from '#broker/limits/backpressure.ts'
 import { BusSection } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
 
-/** Our broker on a port of 127.0.0.1, any that is free unless named, where everybody may do everything. */
+/** Our broker on a port of 127.0.0.1, any that is free unless named, where every client may do everything. */
 export function startOpenBroker(
   log: Logger,
   { port = 0, backpressure }: { port?: number; backpressure?: BackpressureLimits } = {},
 ): Promise<RunningBroker> {
-  const broker = BrokerSection.parse({ port, users_file: 'test/helpers/everybody.yaml' })
+  const broker = BrokerSection.parse({ port, users_file: 'test/helpers/open-access.yaml' })
   const config = { broker, bus: BusSection.parse({}), data_dir: tmpdir() }
   return startBroker({ config, log, ...(backpressure ? { backpressure } : {}) })
 }

@@ -11,7 +11,7 @@ export interface Collected<T, P extends string> {
 export interface Collector<T, P extends string> {
   /** Everything that came, oldest first. */
   readonly all: Collected<T, P>[]
-  /** The next one that nobody took yet and that satisfies `where`; rejects after `within` milliseconds. */
+  /** The next one that was not returned yet and that satisfies `where`; rejects after `within` milliseconds. */
   next(options?: {
     within?: number
     where?: (payload: T, params: Record<P, string>) => boolean

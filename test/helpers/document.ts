@@ -34,7 +34,7 @@ export function projectAt(folder: string, own: readonly string[] = ['configs', '
 }
 
 /**
- * Runs a script as somebody who pastes it into bash would; the first command that fails ends it. After `within` ms
+ * Runs a script as pasted into bash; the first command that fails ends it. After `within` ms
  * everything that it started is ended, and so it is when all of `until` are in its output.
  */
 export async function runScript(

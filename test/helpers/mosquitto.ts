@@ -74,16 +74,16 @@ async function listening(port: number, gone: () => boolean): Promise<void> {
 
 /**
  * The configuration that configs/mosquitto.conf documents, with its files in `folder`: the users of configs/broker.yaml
- * with generated passwords, and `everybody`, who may do everything.
+ * with generated passwords, and `admin`, who may do everything.
  */
-export function documentedConf(folder: string, port: number, everybody: string): string {
+export function documentedConf(folder: string, port: number, admin: string): string {
   const acl = join(folder, 'wimz.acl')
   copyFileSync(join(PROJECT_ROOT, 'configs/mosquitto.acl'), acl)
   const rules = readFileSync(acl, 'utf8')
   const users = Array.from(rules.matchAll(/^user (\S+)$/gm), ([, user]) => user ?? '')
-  writeFileSync(acl, `${rules}\nuser ${everybody}\ntopic readwrite #\ntopic read $SYS/#\n`)
+  writeFileSync(acl, `${rules}\nuser ${admin}\ntopic readwrite #\ntopic read $SYS/#\n`)
   const passwords = join(folder, 'wimz.passwd')
-  const lines = [...users, everybody].map((user) => `${user}:${ensurePassword(folder, user)}\n`)
+  const lines = [...users, admin].map((user) => `${user}:${ensurePassword(folder, user)}\n`)
   writeFileSync(passwords, lines.join(''), { mode: 0o600 })
   execFileSync('mosquitto_passwd', ['-U', passwords], { env: { ...process.env, PATH } })
   return readFileSync(join(PROJECT_ROOT, 'configs/mosquitto.conf'), 'utf8')

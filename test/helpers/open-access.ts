@@ -1,6 +1,6 @@
 import type { Authorizer } from '#broker/auth/authorizer.ts'
 
-/** Lets everybody in and everything through: for tests that are not about rights. */
+/** Accepts every client and every message: for tests that are not about rights. */
 export function openAuthorizer(): Authorizer {
   return {
     login: () => Promise.resolve(undefined),

@@ -12,7 +12,7 @@ export function secretIn(text: string): string | undefined {
   return SECRETS.find((secret) => text.includes(secret)) ?? SIGNATURE.exec(text)?.[0]
 }
 
-/** Ends the test run when a log line of the product tells a secret, whoever reads it. */
+/** Ends the test run when a log line of the product contains a secret. */
 export function refuseSecrets(line: string): void {
   const secret = secretIn(line)
   if (secret === undefined) return

@@ -41,7 +41,7 @@ export interface Stack extends AsyncDisposable {
   kill(service: string, within?: number): Promise<void>
 }
 
-/** One for all stacks: each has a data_dir of its own, and would compile everything anew. */
+/** One for all stacks: each has a data_dir of its own, and would compile everything again. */
 const COMPILED = join(PROJECT_ROOT, 'node_modules/.cache/compile')
 
 type Config = Record<string, unknown>

@@ -11,43 +11,43 @@ import { detected, discovery, startService, status } from './start.ts'
 
 const within = 20_000
 
-test('a dog is present while it is seen, still so for a while after, then away', () => {
+test('a dog is present while it is detected and for a while after, then absent', () => {
   const presence = new Presence({ labels: ['dog'], absentAfter: 10_000, silence: 30_000 })
   assert.equal(presence.at(0), null)
-  presence.take(detected([]), 0)
+  presence.ingest(detected([]), 0)
   assert.equal(presence.at(9_000), null) // it may just be hidden
-  presence.take(detected([]), 10_000)
+  presence.ingest(detected([]), 10_000)
   assert.equal(presence.at(10_000), false)
-  presence.take(detected(['dog']), 11_000)
+  presence.ingest(detected(['dog']), 11_000)
   for (let now = 12_000; now < 21_000; now += 200) {
-    presence.take(detected(['cat']), now)
+    presence.ingest(detected(['cat']), now)
     assert.equal(presence.at(now), true)
   }
   assert.equal(presence.at(21_000), false)
 })
 
-test('neither a cat nor a dog that the tracker has not confirmed is a dog', () => {
+test('a cat, or a dog without confirmed track, does not count', () => {
   const presence = new Presence({ labels: ['dog'], absentAfter: 1_000, silence: 30_000 })
-  presence.take(detected([]), 0)
-  presence.take(detected(['cat', 'person']), 2_000)
-  presence.take(detected(['dog'], null), 2_000)
+  presence.ingest(detected([]), 0)
+  presence.ingest(detected(['cat', 'person']), 2_000)
+  presence.ingest(detected(['dog'], null), 2_000)
   assert.equal(presence.at(2_000), false)
   assert.equal(presence.lastSeen, undefined)
 })
 
-test('nobody knows of a dog when the detector falls silent or is gone, until it has looked for a while', () => {
+test('presence is unknown when the detector is silent or offline, and until it has run for a while', () => {
   const presence = new Presence({ labels: ['dog'], absentAfter: 10_000, silence: 30_000 })
-  presence.take(detected(['dog']), 0)
-  presence.blind()
+  presence.ingest(detected(['dog']), 0)
+  presence.visionLost()
   assert.equal(presence.at(1), null)
-  presence.take(detected([]), 1_000)
+  presence.ingest(detected([]), 1_000)
   assert.equal(presence.at(1_000), null)
-  presence.take(detected([]), 11_000)
+  presence.ingest(detected([]), 11_000)
   assert.equal(presence.at(11_000), false)
   assert.equal(presence.at(41_001), null)
 })
 
-test('homeassistant/dog tells of a dog that comes and goes, and when it was last seen', async (t) => {
+test('homeassistant/dog follows a dog that comes and goes, with the time it was last seen', async (t) => {
   const memory = await memoryBus(t)
   const vision = await memory.connect('vision')
   const observer = await memory.connect('observer', { announce: false })
@@ -66,7 +66,7 @@ test('homeassistant/dog tells of a dog that comes and goes, and when it was last
   assert.deepEqual([payload, retained], [{ present: false, last_seen }, true])
 })
 
-test('nobody knows of a dog when vision is killed (last will)', async (t) => {
+test('presence is unknown when vision is killed (last will)', async (t) => {
   const memory = await memoryBus(t)
   const vision = await memory.connect('vision')
   const said = await collect(await memory.connect('observer', { announce: false }), topics.dog)
@@ -78,7 +78,7 @@ test('nobody knows of a dog when vision is killed (last will)', async (t) => {
   await said.next({ within, where: ({ present }) => present === null })
 })
 
-test('a restarted service still knows when a dog was last seen, and rubbish in its file hurts nobody', async (t) => {
+test('the time of the last dog survives a restart, and a corrupt file is ignored', async (t) => {
   const memory = await memoryBus(t)
   const vision = await memory.connect('vision')
   const dataDir = temporaryFolder(t)
@@ -100,7 +100,7 @@ test('a restarted service still knows when a dog was last seen, and rubbish in i
   assert.deepEqual((await said.next({ within })).payload, { present: null, last_seen })
 })
 
-test('all is said again when Home Assistant starts, not when it stops, and a picture asked for', async (t) => {
+test('everything is published again when Home Assistant starts, not when it stops, and a frame is requested', async (t) => {
   const memory = await memoryBus(t)
   const observer = await memory.connect('observer', { announce: false })
   const dog = await collect(observer, topics.dog)
@@ -119,7 +119,7 @@ test('all is said again when Home Assistant starts, not when it stops, and a pic
   assert.deepEqual([devices.all.length, dog.all.length, requests.all.length], [2, 2, 1])
 })
 
-test('a picture is asked for now and then', async (t) => {
+test('a frame is requested periodically', async (t) => {
   const memory = await memoryBus(t)
   const requests = await collect(await memory.connect('vision'), topics.frameRequest)
   const own = await memory.connect('homeassistant')
@@ -128,7 +128,7 @@ test('a picture is asked for now and then', async (t) => {
   await requests.next({ within })
 })
 
-test('a service that is not enabled says nothing', async (t) => {
+test('a service that is not enabled publishes nothing', async (t) => {
   const memory = await memoryBus(t)
   const observer = await memory.connect('observer', { announce: false })
   const all = [await collect(observer, topics.dog), await collect(observer, discovery)]

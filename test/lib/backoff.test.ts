@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createBackoff } from '#lib/backoff.ts'
 
-test('waits stay between the least and the doubling limit, and begin anew after a reset', () => {
+test('delays stay between the minimum and the doubling limit, and restart after a reset', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), (luck) => {
       const backoff = createBackoff({ first: 100, cap: 1_000, least: 10, random: () => luck })

@@ -20,14 +20,14 @@ test('a service finds its own password at our broker, the same each time', (t) =
   assert.notEqual(busLogin('webrtc', BusSection.parse({}), { broker, data_dir }).password, login.password)
 })
 
-test('bus.username wins, and generates nothing', (t) => {
+test('bus.username takes precedence, and no password is generated', (t) => {
   const data_dir = temporaryFolder(t)
   const bus = BusSection.parse({ username: 'robot', password: 'own' })
   assert.deepEqual(busLogin('vision', bus, { broker, data_dir }), { username: 'robot', password: 'own' })
   assert.deepEqual(readdirSync(data_dir), [])
 })
 
-test('somebody else’s broker is told no password of ours', (t) => {
+test('an external broker gets no generated password', (t) => {
   const data_dir = temporaryFolder(t)
   const bus = BusSection.parse({ url: 'mqtts://broker.example' })
   assert.deepEqual(busLogin('vision', bus, { broker, data_dir }), {})
@@ -37,7 +37,7 @@ test('somebody else’s broker is told no password of ours', (t) => {
   assert.equal(busLogin('vision', BusSection.parse({ url: 'mqtt://192.168.1.5' }), here).username, 'vision')
 })
 
-test('whoever comes first makes the password, all others get the same', async (t) => {
+test('the first process generates the password, all others read the same', async (t) => {
   const data_dir = temporaryFolder(t)
   const script = `import { ensurePassword } from '#lib/password-file.ts'
     process.stdout.write(ensurePassword(process.argv[1], 'vision'))`
@@ -53,7 +53,7 @@ test('whoever comes first makes the password, all others get the same', async (t
   assert.equal(statSync(folder).mode & 0o777, 0o700)
 })
 
-test('a folder that cannot be written is an error that says what to do', (t) => {
+test('a folder that is not writable is an error with advice', (t) => {
   const data_dir = join(temporaryFolder(t), 'file')
   writeFileSync(data_dir, '')
   assert.throws(

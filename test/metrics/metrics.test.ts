@@ -17,7 +17,7 @@ import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { until } from '#test/helpers/until.ts'
 
-test('one page shows the figures of several services side by side, none added up', async (t) => {
+test('one page shows the metrics of several services, none summed', async (t) => {
   const memory = await memoryBus(t)
   const [port = 0] = await freePorts(1)
   const metrics = MetricsSection.parse({ port })
@@ -66,7 +66,7 @@ test('a lost and regained broker counts as one reconnect', async (t) => {
   assert.match(await registry.metrics(), /^wimz_mqtt_reconnects_total\{service="vision"\} 1$/m)
 })
 
-test('a histogram crosses the bus whole, and what is no number is left out', async () => {
+test('a histogram crosses the bus complete, and values that are not numbers are left out', async () => {
   const registry = new Registry()
   registry.setDefaultLabels({ service: 'vision' })
   const histogram = new Histogram({ name: 'h', help: 'x', buckets: [1, 2], registers: [registry] })
@@ -75,7 +75,7 @@ test('a histogram crosses the bus whole, and what is no number is left out', asy
   new Gauge({ name: 'g', help: 'x', registers: [registry] }).set(Number.NaN)
   const said = JSON.parse(JSON.stringify(await registry.getMetricsAsJSON()))
   const collection = new Collection({ connected: true })
-  collection.take('vision', said)
+  collection.ingest('vision', said)
   const text = await collection.text()
   assert.match(text, /^h_bucket\{le="1",service="vision"\} 1$/m)
   assert.match(text, /^h_bucket\{le="\+Inf",service="vision"\} 2$/m)
@@ -83,15 +83,15 @@ test('a histogram crosses the bus whole, and what is no number is left out', asy
   assert.doesNotMatch(text, /^g[ {]/m)
 })
 
-test('figures of a service that is silent or offline are not told as if they were new', async () => {
+test('metrics of a silent or offline service are left out', async () => {
   let now = 0
   const collection = new Collection({ connected: true }, () => now)
   const one = (name: string) => [
     { name, help: 'x', type: 'gauge' as const, values: [{ value: 1, labels: {} }] },
   ]
-  collection.take('vision', one('a'))
-  collection.take('webrtc', one('b'))
-  collection.heard('webrtc', false)
+  collection.ingest('vision', one('a'))
+  collection.ingest('webrtc', one('b'))
+  collection.setOnline('webrtc', false)
   assert.match(await collection.text(), /^a 1$/m)
   assert.doesNotMatch(await collection.text(), /^b 1$/m)
   assert.match(await collection.text(), /^wimz_service_up\{service="webrtc"\} 0$/m)
@@ -99,7 +99,7 @@ test('figures of a service that is silent or offline are not told as if they wer
   assert.doesNotMatch(await collection.text(), /^a 1$/m)
 })
 
-test('without the bus no service is up and no figure of before is told, and both come back with it', async (t) => {
+test('without the bus no service is up and no old metrics are shown; both return with the bus', async (t) => {
   const stack = new AsyncDisposableStack()
   t.after(() => stack.disposeAsync())
   const log = createLogger('test', { write: () => undefined })
@@ -133,7 +133,7 @@ test('without the bus no service is up and no figure of before is told, and both
   await pageWith(/^wimz_bus_connected 1$/m, /^wimz_service_up\{service="vision"\} 1$/m)
 })
 
-test('the state of the exporter itself is not taken for figures of a service', async (t) => {
+test('the state of the exporter itself does not count as metrics of a service', async (t) => {
   const memory = await memoryBus(t)
   const [port = 0] = await freePorts(1)
   const bus = await memory.connect('metrics') // its retained state is there before it subscribes
@@ -149,29 +149,29 @@ test('the state of the exporter itself is not taken for figures of a service', a
   assert.throws(() => topics.metrics.name({ service: 'state' }), /belongs to another topic/)
 })
 
-test('a service that stayed away while the bus was lost does not count as up when the bus is back', async () => {
+test('a service that stopped while the bus was lost does not count as up after the reconnect', async () => {
   const collection = new Collection({ connected: true })
-  collection.heard('vision', true)
-  collection.heard('webrtc', true)
+  collection.setOnline('vision', true)
+  collection.setOnline('webrtc', true)
   collection.forget()
-  collection.heard('webrtc', true)
+  collection.setOnline('webrtc', true)
   const text = await collection.text()
   assert.match(text, /^wimz_service_up\{service="vision"\} 0$/m)
   assert.match(text, /^wimz_service_up\{service="webrtc"\} 1$/m)
-  collection.take('vision', []) // whoever tells figures is there
+  collection.ingest('vision', []) // a service that publishes is up
   assert.match(await collection.text(), /^wimz_service_up\{service="vision"\} 1$/m)
 })
 
 test('a flood of services is bounded', async () => {
   const collection = new Collection({ connected: true })
   for (let i = 0; i < 1_000; i++) {
-    collection.take(`s${i}`, [{ name: `m${i}`, help: 'x', type: 'gauge', values: [] }])
-    collection.heard(`s${i}`, true)
+    collection.ingest(`s${i}`, [{ name: `m${i}`, help: 'x', type: 'gauge', values: [] }])
+    collection.setOnline(`s${i}`, true)
   }
   assert.equal((await collection.text()).match(/^wimz_service_up/gm)?.length, 32)
 })
 
-test('a port that is taken is told as a mistake of the configuration', async (t) => {
+test('a port that is in use is a configuration error', async (t) => {
   const memory = await memoryBus(t)
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
@@ -181,7 +181,7 @@ test('a port that is taken is told as a mistake of the configuration', async (t)
   const metrics = MetricsSection.parse({ port })
   await assert.rejects(
     startMetrics({ bus: await memory.connect('metrics'), config: { metrics }, log: memory.log }),
-    (err) => err instanceof ConfigError && /set metrics\.port to another/.test(err.message),
+    (err) => err instanceof ConfigError && /set metrics\.port to a free port/.test(err.message),
   )
 })
 
