@@ -24,6 +24,16 @@ test('docs/security.md names tests that exist, in each row one unless something 
   for (const [threat, , tests = '', remains = ''] of rows) assert.ok(tests.trim() || remains.trim(), threat)
 })
 
+test('each row of the other tables of docs/security.md names a test, or a dash', () => {
+  for (const heading of ['Who can reach what', 'What is encrypted', 'Secrets, and where they are']) {
+    const rows = [...section(heading).matchAll(/^\| (?!-)(.* \|) (.*) \|$/gm)].filter(
+      ([, , last]) => last !== 'tested in',
+    )
+    assert.ok(rows.length >= 5, heading)
+    for (const [row, , last = ''] of rows) assert.match(last, /^–$|`test\//, row)
+  }
+})
+
 test('docs/security.md has the ports and addresses of the config as it is', () => {
   const { broker, local_relay, metrics, webrtc } = z.strictObject(ALL_SECTIONS).parse({})
   const ports = section('Who can reach what')
@@ -79,3 +89,17 @@ function section(heading: string): string {
   const [, text = ''] = PAGE.split(`\n## ${heading}\n`)
   return text.split('\n## ')[0] ?? ''
 }
+
+test('secrets and data have the permissions that docs/security.md names', () => {
+  const install = read('deploy/install.sh')
+  assert.match(install, /install -m 600 \/dev\/null "\$CONFIG\/robot\.env"/)
+  assert.match(install, /install -d -m 750 -o wimz -g wimz "\$STATE"/)
+  assert.match(read('services/vision/photos/photo-store.ts'), /mode: 0o640/)
+})
+
+test('the image starts from Debian and gets neither npm nor a compiler', () => {
+  const [, debian = ''] = read('Dockerfile').split(/^FROM (?=debian:)/m)
+  const commands = debian.replaceAll(/^#.*$/gm, '')
+  assert.match(commands, /apt-get install/)
+  assert.doesNotMatch(commands, /\b(npm|gcc|g\+\+|build-essential)\b/)
+})
