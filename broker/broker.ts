@@ -3,12 +3,14 @@ import { shrinkBufferPool } from '#bus/buffer-pool.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import { createAedesHooks, DENIED_TOPIC } from './aedes/aedes-hooks.ts'
+import { patchIncomingQos2 } from './aedes/incoming-qos2.ts'
 import { OfflineQueues, type QueueLimits } from './aedes/offline-queues.ts'
 import { ResumedSessions } from './aedes/resumed-sessions.ts'
 import { patchRetained } from './aedes/retained-stream.ts'
 import type { Authorizer } from './auth/authorizer.ts'
 import { BACKPRESSURE_LIMITS, type BackpressureLimits, createBackpressure } from './limits/backpressure.ts'
 import { RetainedQuota } from './limits/retained-quota.ts'
+import type { ProtocolViolation } from './protocol/packet-body.ts'
 import { type Sources, Traffic } from './stats/statistics.ts'
 
 /** The MQTT broker without its listeners. */
@@ -20,6 +22,10 @@ export interface Broker extends AsyncDisposable {
   readonly totals: Readonly<Record<string, number>>
   readonly traffic: Traffic
   readonly queues: Pick<OfflineQueues, 'protect'>
+  /** Counts a violation of MQTT for which the client is being disconnected. */
+  reportViolation(client: Client, violation: ProtocolViolation): void
+  /** Whether the client has no user name. */
+  isAnonymous(client: Client): boolean
   readonly sources: Omit<Sources, 'offlineSessions'>
 }
 
@@ -55,25 +61,13 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const queues = new OfflineQueues(counters, options.queues)
   const traffic = new Traffic()
   const aedes = await Aedes.createBroker({
-    ...createAedesHooks({ authorizer, retained, counters, log, prefix }),
+    ...createAedesHooks({ authorizer, backpressure, resumed, retained, traffic, counters, log, prefix }),
     drainTimeout: DRAIN_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxInflightInbound: MAX_INBOUND_QOS2,
-    preConnect(client, packet, done) {
-      resumed.connecting(client, packet.clean !== false)
-      done(null, true)
-    },
-    authorizeForward(client, packet) {
-      // the rules may have changed since the client subscribed, or since its session was stored
-      if (!authorizer.mayRead(client, packet.topic)) return null
-      const forwarded = backpressure.authorizeForward(client, packet)
-      if (!forwarded) return null
-      resumed.sending(client, packet)
-      traffic.forwarded(packet.payload)
-      return forwarded
-    },
   })
   queues.install(aedes)
+  patchIncomingQos2(aedes)
   patchRetained(aedes)
   resumed.install(aedes)
   followClients(aedes, { clients, traffic, log })
@@ -84,6 +78,12 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     totals: counters.totals,
     traffic,
     queues,
+    reportViolation(client, violation) {
+      counters.count('packets_invalid')
+      clientErrors.count(violation.message)
+      log.debug({ client: client.id, err: violation }, 'invalid packet')
+    },
+    isAnonymous: (client) => authorizer.isAnonymous(client),
     sources: { aedes, traffic, totals: counters.totals, retained, queued: () => queues.held },
     async [Symbol.asyncDispose]() {
       backpressure[Symbol.dispose]()
@@ -113,7 +113,8 @@ function followClients(aedes: Aedes, deps: { clients: Set<Client>; traffic: Traf
 function countErrors(aedes: Aedes, log: Logger): EventCounter {
   const clientErrors = createEventCounter(log, 'clients disconnected because of errors')
   aedes.on('clientError', (client, err) => {
-    clientErrors.count(`${client.id}: ${err.message}`.slice(0, 120))
+    clientErrors.count(err.message.slice(0, 120))
+    log.debug({ client: client.id, err }, 'client disconnected because of an error')
   })
   aedes.on('connectionError', (_client, err) => clientErrors.count(err.message.slice(0, 120)))
   return clientErrors

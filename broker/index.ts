@@ -13,6 +13,7 @@ import { type Broker, createBroker } from './broker.ts'
 import { BrokerSection, isOpenTo, isTls, type Listener } from './config.ts'
 import type { BackpressureLimits } from './limits/backpressure.ts'
 import { ConnectionLimiter } from './limits/connection-limiter.ts'
+import { LargePackets } from './limits/large-packets.ts'
 import { type Incoming, serveConnection } from './listeners/connection.ts'
 import { type OpenListener, openListener } from './listeners/listeners.ts'
 import { startStatePublisher } from './stats/state-publisher.ts'
@@ -91,7 +92,8 @@ async function openListeners(
   const { limits, ws_origins: origins } = section
   const maxBytes = limits.max_packet_bytes
   const limiter = new ConnectionLimiter(limits, mqtt.counters)
-  const onConnection = (incoming: Incoming) => serveConnection(mqtt, incoming, maxBytes)
+  const largePackets = new LargePackets()
+  const onConnection = (incoming: Incoming) => serveConnection(incoming, { mqtt, maxBytes, largePackets })
   const opened: OpenListener[] = []
   for (const listener of configuredListeners(section)) {
     const open = stack.use(

@@ -1,10 +1,16 @@
-import type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
+import type { AedesOptions, AedesPublishPacket, AuthenticateError, Client, PublishPacket } from 'aedes'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
 import { createDenialLog } from '../auth/denial-log.ts'
+import type { Backpressure } from '../limits/backpressure.ts'
 import type { RetainedQuota } from '../limits/retained-quota.ts'
+import { isTopicName } from '../protocol/topics.ts'
+import type { Traffic } from '../stats/statistics.ts'
 import { detachBuffer } from './detach-buffer.ts'
+import { grantedQos, preferHighestQos } from './granted-qos.ts'
+import type { ResumedSessions } from './resumed-sessions.ts'
+import { keepDuplicateFilters } from './subscribe-duplicates.ts'
 
 /** Denied messages are diverted to this topic, to which no client may subscribe. */
 export const DENIED_TOPIC = '$refused'
@@ -13,19 +19,28 @@ const MAX_SUBSCRIPTIONS = 500
 
 interface HooksDeps {
   authorizer: Authorizer
+  backpressure: Backpressure
+  resumed: ResumedSessions
   retained: RetainedQuota
+  traffic: Traffic
   counters: EventCounter
   log: Logger
   prefix: string
 }
 
-type AedesHooks = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>
+type InboundHooks = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>
+type OutboundHooks = Required<Pick<AedesOptions, 'preConnect' | 'authorizeForward'>>
+
+/** The hooks that Aedes calls. */
+export function createAedesHooks(deps: HooksDeps): InboundHooks & OutboundHooks {
+  return { ...createInboundHooks(deps), ...createOutboundHooks(deps) }
+}
 
 /**
  * Aedes authorization hooks. A denied message, also a last will, is acknowledged and diverted, as MQTT 3.1.1 §3.3.5
  * allows: an error from the hook would close the connection.
  */
-export function createAedesHooks({ authorizer, retained, counters, log, prefix }: HooksDeps): AedesHooks {
+function createInboundHooks({ authorizer, retained, counters, log, prefix }: HooksDeps): InboundHooks {
   const logDenial = createDenialLog(log, prefix)
   const mayRetain = (client: Client, { topic, payload }: PublishPacket) =>
     retained.store(topic, payload.length, authorizer.isAnonymous(client))
@@ -68,6 +83,51 @@ export function createAedesHooks({ authorizer, retained, counters, log, prefix }
       done(null, null)
     },
   }
+}
+
+function createOutboundHooks(deps: HooksDeps): OutboundHooks {
+  const { authorizer, backpressure, resumed, traffic, counters } = deps
+  return {
+    preConnect(client, packet, done) {
+      keepDuplicateFilters(client)
+      preferHighestQos(client)
+      resumed.connecting(client, packet.clean !== false)
+      done(null, true)
+    },
+    authorizeForward(client, packet) {
+      if (!isDeliverable(packet)) {
+        counters.count('messages_undeliverable')
+        return null
+      }
+      // the rules may have changed since the client subscribed, or since its session was stored
+      if (isInternal(packet.topic) || !authorizer.mayRead(client, packet.topic)) return null
+      const forwarded = backpressure.authorizeForward(client, packet)
+      if (!forwarded) return null
+      resumed.sending(client, packet)
+      traffic.forwarded(packet.payload)
+      return limitQos(client, forwarded)
+    },
+  }
+}
+
+/**
+ * Whether a message can be sent without breaking the subscriber's connection. Everything received is validated; this covers
+ * other sources, such as a queue that was filled before an update.
+ */
+function isDeliverable({ topic, qos }: AedesPublishPacket): boolean {
+  return isTopicName(topic) && qos >= 0 && qos <= 2
+}
+
+/** Messages of Aedes to itself, with client ids in them; the documented topics are below `$SYS/broker`. */
+function isInternal(topic: string): boolean {
+  return topic.startsWith('$SYS/') && !topic.startsWith('$SYS/broker/')
+}
+
+/** The message at the QoS that the client's subscriptions grant, where that is lower [MQTT-3.8.4-6]. */
+function limitQos(client: Client, packet: AedesPublishPacket): AedesPublishPacket {
+  if (packet.qos === 0) return packet
+  const granted = grantedQos(client, packet.topic) ?? packet.qos
+  return granted < packet.qos ? { ...packet, qos: granted as 0 | 1 } : packet
 }
 
 function divert(packet: PublishPacket): void {

@@ -26,6 +26,7 @@ interface QueuedPacket {
   brokerId?: string
   brokerCounter?: number
   messageId?: number | undefined
+  qos?: number
 }
 
 interface Queue {
@@ -39,7 +40,7 @@ interface Queue {
 /** The part of Aedes's persistence that this class replaces. */
 interface OutgoingPersistence {
   outgoingEnqueue(sub: { clientId: string }, packet: QueuedPacket): Promise<void>
-  outgoingEnqueueCombi(subs: { clientId: string }[], packet: QueuedPacket): Promise<void>
+  outgoingEnqueueCombi(subs: { clientId: string; qos?: number }[], packet: QueuedPacket): Promise<void>
   outgoingUpdate(client: { id: string }, packet: QueuedPacket): Promise<void>
   outgoingClearMessageId(client: { id: string }, packet: QueuedPacket): Promise<QueuedPacket | undefined>
   outgoingStream(client: { id: string }): Readable
@@ -92,18 +93,26 @@ export class OfflineQueues {
     Object.assign(persistence, own)
   }
 
-  #enqueue(subs: { clientId: string }[], packet: QueuedPacket): Promise<void> {
+  #enqueue(subs: { clientId: string; qos?: number }[], packet: QueuedPacket): Promise<void> {
     if (subs.length === 0) return Promise.resolve()
     const payload = packet.payload === undefined ? {} : { payload: detachBuffer(packet.payload) }
     // a copy for each session, because each assigns a packet id
-    for (const { clientId } of subs) this.#add(clientId, { ...packet, ...payload })
+    for (const { clientId, qos } of subs) this.#add(clientId, { ...packet, ...payload }, qos)
     return Promise.resolve()
   }
 
-  #add(id: string, packet: QueuedPacket): void {
+  /** `granted`: QoS of the subscription that matches. */
+  #add(id: string, packet: QueuedPacket, granted = packet.qos ?? 1): void {
     const queue = this.#queues.get(id) ?? { packets: new Map(), sent: new Map(), bytes: 0 }
     this.#queues.set(id, queue)
-    if (queue.packets.has(keyOf(packet))) return // matched by two of its filters
+    // matched by two of its filters: the highest QoS counts [MQTT-3.3.5-1]
+    const other = queue.packets.get(keyOf(packet))
+    const qos = Math.min(packet.qos ?? 1, Math.max(granted, other?.qos ?? 0))
+    if (other) {
+      other.qos = qos
+      return
+    }
+    packet.qos = qos
     queue.packets.set(keyOf(packet), packet)
     this.#count(queue, 1, sizeOf(packet))
     const { messages, bytes, totalBytes } = this.#limits
@@ -146,9 +155,10 @@ export class OfflineQueues {
     return Promise.resolve()
   }
 
-  #clear(id: string, { messageId = 0 }: QueuedPacket): QueuedPacket | undefined {
+  #clear(id: string, packet: QueuedPacket): QueuedPacket | undefined {
     const queue = this.#queues.get(id)
-    const key = queue?.sent.get(messageId)
+    // Aedes also clears a message that it must not deliver, which has no packet id yet
+    const key = packet.messageId ? queue?.sent.get(packet.messageId) : keyOf(packet)
     if (!queue || key === undefined) return undefined
     const cleared = this.#remove(queue, key)
     if (queue.packets.size === 0) this.#queues.delete(id)

@@ -1,4 +1,4 @@
-import { covers, matches } from './topic-filter.ts'
+import { covers, matches } from '../protocol/topics.ts'
 import type { Rules } from './users.ts'
 
 /** Cached decisions; a client that invents topic names must not fill the memory. */

@@ -2,8 +2,8 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '#lib/config-error.ts'
 import { readConfiguredFile } from '#lib/configured-file.ts'
+import { isFilter } from '../protocol/topics.ts'
 import { isPasswordHash } from './password-hash.ts'
-import { isFilter } from './topic-filter.ts'
 
 const filters = z
   .array(z.string().refine(isFilter, 'invalid topic filter: + and # occupy a whole level, # the last one'))

@@ -2,7 +2,10 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setPeer } from '../auth/peer-address.ts'
 import { type Broker, STREAM_HIGH_WATER_MARK } from '../broker.ts'
-import { limitPacketSizes } from '../limits/packet-size-limiter.ts'
+import type { LargePackets } from '../limits/large-packets.ts'
+import { ProtocolViolation } from '../protocol/packet-body.ts'
+import { type PacketPolicy, PacketReader, PacketRejected } from '../protocol/packet-reader.ts'
+import { PUBLISH } from '../protocol/packets.ts'
 
 /** An accepted connection of any listener, before the CONNECT. */
 export interface Incoming {
@@ -15,13 +18,20 @@ export interface Incoming {
   local: boolean
 }
 
-/** Largest packet before the login: a CONNECT with a last will. */
-const MAX_BYTES_BEFORE_LOGIN = 64 * 1024
+/** Largest packet before the login, such as a CONNECT with a last will, and of any type but PUBLISH [bytes]. */
+const MAX_SMALL_BYTES = 64 * 1024
 /** Input of a client that is read ahead of processing. */
 const READ_AHEAD_BYTES = 64 * 1024
 
-/** Hands the connection to Aedes, with the limits on its packets and buffers. */
-export function serveConnection(mqtt: Broker, incoming: Incoming, maxBytes: number): void {
+export interface ConnectionDeps {
+  mqtt: Broker
+  /** Largest PUBLISH [bytes]. */
+  maxBytes: number
+  largePackets: LargePackets
+}
+
+/** Hands the connection to Aedes, with limits on its buffers, and validates what it reads. */
+export function serveConnection(incoming: Incoming, { mqtt, maxBytes, largePackets }: ConnectionDeps): void {
   const { stream, socket, address, local } = incoming
   setHighWaterMarks(stream, { read: READ_AHEAD_BYTES, write: STREAM_HIGH_WATER_MARK })
   setPeer(stream, { address, local })
@@ -29,12 +39,21 @@ export function serveConnection(mqtt: Broker, incoming: Incoming, maxBytes: numb
   const client = mqtt.aedes.handle(stream)
   const isAccepted = () => client.connected
   const onTooLarge = () => counters.count('packets_too_large')
-  limitPacketSizes(stream, {
-    maxBytes,
-    maxBytesBeforeLogin: Math.min(maxBytes, MAX_BYTES_BEFORE_LOGIN),
-    isAccepted,
-    onPacket: (type, qos) => traffic.packet(type, qos),
+  const large = largePackets.track(() => stream.destroy(new Error('packet incomplete after 60 s')))
+  stream.once('close', () => large.end())
+  validatePackets(stream, {
+    onInvalid: (violation) => mqtt.reportViolation(client, violation),
     onTooLarge,
+    policy: {
+      accepts(type, length) {
+        // only a PUBLISH may be large: a SUBSCRIBE of megabytes would occupy the broker for seconds
+        const isLarge = isAccepted() && type === PUBLISH
+        if (length > (isLarge ? maxBytes : Math.min(maxBytes, MAX_SMALL_BYTES))) return false
+        return large.begin(length, mqtt.isAnonymous(client))
+      },
+      onPacket: (type, qos) => traffic.packet(type, qos),
+      onEnd: () => large.end(),
+    },
   })
   if (stream !== socket) {
     limitBytesBeforeLogin(socket, isAccepted, () => {
@@ -45,12 +64,58 @@ export function serveConnection(mqtt: Broker, incoming: Incoming, maxBytes: numb
   traffic.follow(socket)
 }
 
+interface ValidationDeps {
+  policy: PacketPolicy
+  onInvalid(violation: ProtocolViolation): void
+  onTooLarge(): void
+}
+
+/**
+ * Validates what Aedes reads before it gets it, and closes the connection at the first violation: nothing invalid is
+ * stored or forwarded. Aedes calls `read` alone; its parser accepts packets that would disconnect their subscribers.
+ */
+function validatePackets(stream: Duplex, { policy, onInvalid, onTooLarge }: ValidationDeps): void {
+  const reader = new PacketReader(policy)
+  const read = stream.read.bind(stream)
+  let closing = false
+  stream.read = (size?: number) => {
+    const chunk: Buffer | null = read(size)
+    if (chunk === null || closing) return null
+    const problem = problemOf(reader, chunk)
+    if (!problem) return chunk
+    closing = true
+    if (problem instanceof PacketRejected) onTooLarge()
+    else onInvalid(problem)
+    reject(stream, problem instanceof ProtocolViolation ? problem.returnCode : undefined)
+    return null
+  }
+}
+
+function problemOf(reader: PacketReader, chunk: Buffer): PacketRejected | ProtocolViolation | undefined {
+  try {
+    reader.read(chunk)
+    return undefined
+  } catch (err) {
+    if (err instanceof PacketRejected || err instanceof ProtocolViolation) return err
+    throw err
+  }
+}
+
+/** Closes the connection, after a CONNACK where there is a return code [MQTT-3.1.2-2, 3.1.3-8]. */
+function reject(stream: Duplex, returnCode: number | undefined): void {
+  if (returnCode === undefined) {
+    stream.destroy()
+    return
+  }
+  stream.end(Buffer.from([0x20, 2, 0, returnCode]), () => stream.destroy())
+}
+
 /** Calls `onTooMuch` if a client that is not accepted sends too much: a WebSocket buffers a whole frame before it emits it. */
 function limitBytesBeforeLogin(socket: Socket, isAccepted: () => boolean, onTooMuch: () => void): void {
   let bytes = 0
   const count = (chunk: Buffer) => {
     bytes += chunk.length
-    if (!isAccepted() && bytes <= 2 * MAX_BYTES_BEFORE_LOGIN) return
+    if (!isAccepted() && bytes <= 2 * MAX_SMALL_BYTES) return
     socket.off('data', count)
     if (!isAccepted()) onTooMuch()
   }

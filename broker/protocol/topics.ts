@@ -38,3 +38,16 @@ export function isFilter(text: string): boolean {
     })
   )
 }
+
+/** Most bytes of a UTF-8 string on the wire [MQTT-4.7.3-3]. */
+const MAX_STRING_BYTES = 65_535
+
+/** Whether a PUBLISH may carry it: not empty, no wildcard, no NUL, at most 65,535 bytes of UTF-8 [MQTT-3.3.2-2, 4.7.3-1 to -3]. */
+export function isTopicName(text: string): boolean {
+  return (
+    text !== '' &&
+    !/[+#\0]/.test(text) &&
+    text.isWellFormed() &&
+    (text.length <= MAX_STRING_BYTES / 3 || Buffer.byteLength(text) <= MAX_STRING_BYTES)
+  )
+}

@@ -1,0 +1,43 @@
+import type { Aedes } from 'aedes'
+
+interface IncomingPersistence {
+  incomingStorePacket(client: { id: string }, packet: { messageId: number }): Promise<void>
+  incomingGetPacket(client: { id: string }, packet: { messageId: number }): Promise<object>
+  incomingDelPacket(client: { id: string }, packet: { messageId: number }): Promise<void>
+  cleanIncoming(client: { id: string }): Promise<void>
+}
+
+/** QoS 2 messages of one session without a PUBREL, across its connections. */
+const MAX_IDS = 100
+
+/**
+ * Stores only the packet ids of received QoS 2 messages. Aedes stores the messages, which it never reads again, and limits
+ * their number per connection instead of per session, so that a session could retain gigabytes.
+ */
+export function patchIncomingQos2(aedes: Aedes): void {
+  const { persistence } = aedes as Aedes & { persistence: IncomingPersistence }
+  const sessions = new Map<string, Set<number>>()
+  const unknown = () => Promise.reject(new Error('no such packet'))
+  const own: IncomingPersistence = {
+    incomingStorePacket({ id }, { messageId }) {
+      const ids = sessions.get(id) ?? new Set()
+      if (ids.size >= MAX_IDS) return Promise.reject(new Error('too many QoS 2 messages without PUBREL'))
+      sessions.set(id, ids.add(messageId))
+      return Promise.resolve()
+    },
+    incomingGetPacket({ id }, packet) {
+      return sessions.get(id)?.has(packet.messageId) ? Promise.resolve(packet) : unknown()
+    },
+    incomingDelPacket({ id }, { messageId }) {
+      const ids = sessions.get(id)
+      if (!ids?.delete(messageId)) return unknown()
+      if (ids.size === 0) sessions.delete(id)
+      return Promise.resolve()
+    },
+    cleanIncoming({ id }) {
+      sessions.delete(id)
+      return Promise.resolve()
+    },
+  }
+  Object.assign(persistence, own)
+}
