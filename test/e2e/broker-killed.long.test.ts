@@ -84,7 +84,7 @@ async function whatIsRetained(
   return { bus, states, connected }
 }
 
-test(`the broker is killed ${ROUNDS} times under load: everybody is back, nothing comes twice, late or not at all`, {
+test(`the broker is killed ${ROUNDS} times under load: every service reconnects, nothing is duplicated, late or lost`, {
   timeout: 400_000,
 }, async (t) => {
   const stack = await startStack()

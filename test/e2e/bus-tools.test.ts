@@ -64,7 +64,7 @@ test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
     }
   })
 
-  await t.test('rubbish on any topic hurts nobody', async () => {
+  await t.test('invalid payloads on any topic affect no service', async () => {
     const { username, password } = stack.login
     const login = [...port, '-u', username, '-P', password]
     const rubbish = Buffer.alloc(1024 * 1024, '{[x')

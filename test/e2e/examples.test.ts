@@ -42,7 +42,7 @@ for (const [language, command] of Object.entries(EXAMPLES)) {
     await t.test('without a user: treats, an event, a refusal that says why', async () => {
       const child = start(command, stack, false)
       try {
-        // nobody is there to answer before it has subscribed
+        // before it has subscribed, no service answers
         const ack = await untilAnswered('first', { count: 2 })
         assert.equal(ack.success, true)
         assert.equal(ack.remaining, 28)

@@ -7,7 +7,7 @@ import { startStack } from '#test/helpers/stack.ts'
 const SETTLED = 15_000
 const MINUTES = 3
 
-test('with nobody watching the log has one line a minute at most', async () => {
+test('without a viewer the log has at most one line per minute', async () => {
   await using stack = await startStack()
   await sleep(SETTLED)
   const before = stack.lines.length

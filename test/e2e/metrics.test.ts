@@ -65,7 +65,7 @@ test('metrics.port offers the figures of the whole stack, and the dashboard asks
   for (const { title, targets } of dashboard.panels) {
     for (const { expr } of targets) {
       const [name = ''] = /\b(wimz|process|nodejs)_\w+/.exec(expr) ?? []
-      assert.ok(offered.has(name), `${title}: nobody offers ${name}`)
+      assert.ok(offered.has(name), `${title}: no service offers ${name}`)
     }
   }
 })

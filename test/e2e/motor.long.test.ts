@@ -136,7 +136,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   }
 
   for (const service of ['relay-bridge', 'local-relay']) {
-    await t.test(`${service}, with somebody who drives over the relay`, async () => {
+    await t.test(`${service}, while an app drives over the relay`, async () => {
       const app = await driveOverRelay(stack)
       await until(() => motors.speed > 0, { deadline: 20_000, every: 5, show: () => motors })
       const back = stack.kill(service, 20_000)
@@ -146,7 +146,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     })
   }
 
-  await t.test('relay-bridge, with somebody who drives on the data channel: the drive goes on', async () => {
+  await t.test('relay-bridge, while an app drives on the data channel: the drive goes on', async () => {
     const page = await openViewer(browser, stack.page, 30_000)
     await hold(page)
     await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })
@@ -157,7 +157,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     await standing('page closed')
   })
 
-  await t.test('webrtc stands still: what waited for it meanwhile moves nothing (B24)', async () => {
+  await t.test('webrtc is stopped and continued: frames that waited move nothing (B24)', async () => {
     const page = await openViewer(browser, stack.page, 30_000)
     await hold(page)
     await until(() => motors.speed > 0, { deadline: 10_000, every: 5, show: () => motors })

@@ -6,7 +6,7 @@ import { without } from '#test/helpers/tools.ts'
 import { until } from '#test/helpers/until.ts'
 import { openViewer, waitForFrames } from './page.ts'
 
-test('each process may die while somebody watches', {
+test('each process may be killed during a session', {
   skip: without('chromium'),
   timeout: 180_000,
 }, async (t) => {

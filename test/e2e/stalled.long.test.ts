@@ -14,7 +14,7 @@ const MINUTES = 2
 const LAYERS: Layer[] = ['high', 'medium']
 const CONTROL_EVERY = 100
 
-test('a stopped mosquitto_sub beside two layers of video for two minutes: nobody else notices', {
+test('a stopped mosquitto_sub beside two layers of video for two minutes: no other client is delayed', {
   skip: without('mosquitto_sub') || (ON_MOSQUITTO && 'looks at our own broker'),
   timeout: 240_000,
 }, async (t) => {

@@ -13,7 +13,7 @@ import { openH264, openJpeg } from '#test/vision/frames.ts'
 const CLIP = { type: 'url', url: 'demo/clip.mp4' }
 const MINUTE = 60_000
 
-/** The service on an in-memory broker, and somebody who looks at it. */
+/** The service on an in-memory broker, and a client that observes it. */
 async function startTestVision(t: TestContext, section: object) {
   const memory = await memoryBus(t)
   const bus = await memory.connect('vision')

@@ -41,7 +41,7 @@ test('a handler that takes 10 s delays no stop, no webrtc_close and no event (C1
     async ({ id, name }) => {
       started++
       await sleep(10_000, undefined, { signal: ended.signal }).catch(() => {
-        // the test is over: there is nobody left to tell
+        // the test is over
       })
       if (!ended.signal.aborted) await feeder.publish(topics.commandResult, { id, name, success: true })
     },

@@ -84,8 +84,8 @@ test('another model replaces the first without a gap in video or detections', as
   const longest = (list: number[]) => Math.max(...list.slice(1).map((at, i) => at - (list[i] ?? 0)))
   const gaps = [longest(times), longest(looks.map(({ at }) => at))]
   t.diagnostic(`longest gap of video ${gaps[0]?.toFixed(0)} ms, of detections ${gaps[1]?.toFixed(0)} ms`)
-  const meanwhile = (list: number[]) => list.filter((at) => at > began && at < loaded).length
-  assert.ok(meanwhile(times) > 0 && meanwhile(looks.map(({ at }) => at)) > 0, 'both go on while it is loaded')
+  const during = (list: number[]) => list.filter((at) => at > began && at < loaded).length
+  assert.ok(during(times) > 0 && during(looks.map(({ at }) => at)) > 0, 'both go on while it is loaded')
   // on a machine that is busy with other tests; loading a model in their way would take longer there
   assert.ok(
     gaps.every((gap) => gap < 2_000),

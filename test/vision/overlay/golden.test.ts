@@ -10,7 +10,7 @@ import { paintOverlay, type Scene } from '#services/vision/overlay/overlay.ts'
 import { openH264, plainFrame } from '#test/vision/frames.ts'
 import { toRgba } from './rgba.ts'
 
-/** `WRITE_GOLDEN=1 node --test test/vision/overlay/golden.test.ts` draws them anew: look at them before they are kept. */
+/** `WRITE_GOLDEN=1 node --test test/vision/overlay/golden.test.ts` redraws them; check them before you commit. */
 const WRITE = process.env.WRITE_GOLDEN === '1'
 /** A channel may differ by so much, in so many of a thousand pixels: fonts are drawn the same way everywhere, almost. */
 const TOLERANCE = { channel: 24, perMille: 5 }

@@ -17,7 +17,7 @@ async function add(album: PhotoStore, time: number, bytes = 5): Promise<string> 
 }
 
 /** The same after a new start. */
-async function addAnew(folder: string, time: number): Promise<string> {
+async function addAfterRestart(folder: string, time: number): Promise<string> {
   const album = new PhotoStore(folder, LIMITS)
   await album.tidy()
   return await add(album, time)
@@ -37,18 +37,18 @@ test('the newest photos stay across restarts with different clocks', async (t) =
   const folder = join(temporaryFolder(t), 'photos')
   const taken: string[] = []
   for (const time of [NOON + 2 * DAY, NOON, NOON + DAY, NOON - 30 * DAY, NOON - 60 * DAY]) {
-    taken.push(await addAnew(folder, time))
+    taken.push(await addAfterRestart(folder, time))
   }
   assert.deepEqual(readdirSync(folder).sort(), taken.slice(2).sort())
 })
 
 test('a photo written while the clock was ahead does not stay the newest', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
-  const ahead = await addAnew(folder, NOON + 3_000 * DAY)
+  const ahead = await addAfterRestart(folder, NOON + 3_000 * DAY)
   const then = new Date(NOON + 3_000 * DAY)
   utimesSync(join(folder, ahead), then, then)
   const names: string[] = []
-  for (const day of [0, 1, 2]) names.push(await addAnew(folder, NOON + day * DAY))
+  for (const day of [0, 1, 2]) names.push(await addAfterRestart(folder, NOON + day * DAY))
   assert.deepEqual(readdirSync(folder).sort(), names.sort())
 })
 

@@ -72,7 +72,7 @@ test('a channel that the viewer makes is as good as ours (C22)', async (t) => {
   assert.deepEqual(await answer(own), { type: 'pong' })
 })
 
-test('a message on a channel that is not there ends nobody', async (t) => {
+test('a message on a channel that does not exist ends no session', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const viewer = await openViewer(t, bus, 'one')

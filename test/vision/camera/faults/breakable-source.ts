@@ -3,7 +3,7 @@ import type { SourceSection } from '#services/vision/config.ts'
 export const SIZE = { width: 320, height: 240 }
 export const OTHER_SIZE = { width: 192, height: 144 }
 
-/** A source that can be broken and mended; what is not possible with it is left out. */
+/** A source that can fail and recover; faults that it cannot have are left out. */
 export interface BreakableSource {
   source: SourceSection
   /** Is it there when the camera begins? */
