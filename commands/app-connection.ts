@@ -9,13 +9,16 @@ import { whyStale } from './command-age.ts'
 import type { CommandClock } from './command-clock.ts'
 import { type CommandMessage, hasFiniteNumbers, parseCommand } from './command-message.ts'
 import { isDrive, isStopName, isZero, speeds } from './drive/drive.ts'
-import type { Driver } from './drive/drive-arbiter.ts'
+import type { Driver, StreamPlace } from './drive/drive-arbiter.ts'
 import type { Outcome } from './drive-acks.ts'
 import { PendingCommands } from './pending-commands.ts'
+import { wireTime } from './wire-time.ts'
 
 /** What can be a topic level; a broker may close the connection for a control character in it [MQTT-1.5.3-1]. */
 const NAME = /^[^/+#\p{C}]{1,64}$/u
 const NOT_FINITE = 'a number is not finite, or the parameters are nested too deeply'
+/** Smaller numbers count from elsewhere than the epoch. */
+const EARLIEST_SEND = 1e12
 const RESTARTING = 'robot is restarting'
 
 /** What the connections of one entrance share. */
@@ -89,6 +92,11 @@ export class AppConnection {
     this.#driver.halt()
   }
 
+  /** Another app may send what follows on this connection. */
+  appChanged(): void {
+    this.#driver.appChanged()
+  }
+
   /** The connection has ended. What is pending is answered with `error`, in case it still takes an answer. */
   leave(error = 'the connection has ended'): void {
     this.#driver.leave()
@@ -134,7 +142,7 @@ export class AppConnection {
 
   /** A motor service needs to know but one topic to stop, so every stop is a zero on it as well, and that one first. */
   #stop({ params, ...command }: Named): void {
-    this.#driver.stop({ ts: command.issuedAt, ...params })
+    this.#driver.stop(this.#placeOf(params, command.issuedAt))
     // parameters of a stop change nothing, but could be too large for the bus
     this.#publish({ ...command, params: {} })
   }
@@ -142,19 +150,26 @@ export class AppConnection {
   #drive(command: Named): void {
     const { name, params, issuedAt } = command
     const { bus, clock } = this.#entrance
+    const place = this.#placeOf(params, issuedAt)
     if (!hasFiniteNumbers(params)) {
       this.#pending.rejectDrive(name, command, NOT_FINITE)
       return
     }
-    const stale = bus.connected ? whyStale(name, issuedAt, clock) : RESTARTING
+    const refused = bus.connected ? whyStale(name, issuedAt, clock) : RESTARTING
     const id = randomUUID()
-    this.#driver.drive({ ...this.#envelope(command), id, params }, stale).then(
+    this.#driver.drive({ ...this.#envelope(command), id, params }, place, refused).then(
       (dropped) => {
         if (dropped === undefined) this.#pending.addDrive(name, command, id)
         else this.#pending.rejectDrive(name, command, dropped)
       },
       (err: Error) => this.#pending.rejectDrive(name, command, err.message),
     )
+  }
+
+  #placeOf({ seq, ts }: CommandMessage['params'], issuedAt: number | undefined): StreamPlace {
+    const sentAt = sendTime(ts) ?? issuedAt
+    const age = sentAt === undefined ? undefined : this.#entrance.clock.age(sentAt)
+    return { seq, ts: sentAt ?? ts, age: age ?? null }
   }
 
   #envelope({ issuedAt }: Named) {
@@ -165,6 +180,12 @@ export class AppConnection {
       received_at: Date.now(),
     }
   }
+}
+
+/** The `ts` of a drive command as ms since the epoch; undefined where it is no time of day, such as one since the app's start. */
+function sendTime(ts: unknown): number | undefined {
+  const time = wireTime(ts)
+  return time !== undefined && time >= EARLIEST_SEND ? time : undefined
 }
 
 function refusal(error: string): Outcome {

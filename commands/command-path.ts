@@ -10,6 +10,8 @@ import { DriveArbiter } from './drive/drive-arbiter.ts'
 interface PathDeps extends Pick<Entrance, 'bus' | 'source' | 'clock'> {
   limits: CommandLimits
   log: Logger
+  /** Monotonic milliseconds. */
+  now?: () => number
 }
 
 /**
@@ -23,11 +25,11 @@ export class CommandPath implements Disposable {
   readonly #stack = new DisposableStack()
   readonly #connections = new Set<AppConnection>()
 
-  constructor({ limits, log, ...deps }: PathDeps) {
+  constructor({ limits, log, now, ...deps }: PathDeps) {
     const refused = this.#stack.use(createEventCounter(log, 'commands of apps refused'))
     const accepted = this.#stack.use(createEventCounter(log, 'commands of apps', { level: 'info' }))
     this.#entrance = { ...deps, refused, accepted, limits: new ActuatorLimits(limits) }
-    this.#arbiter = this.#stack.use(new DriveArbiter({ ...deps, refused }))
+    this.#arbiter = this.#stack.use(new DriveArbiter({ ...deps, refused, now }))
   }
 
   /** Resolves when results, the commands of the other entrance and its stops are received. */

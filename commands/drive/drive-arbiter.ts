@@ -1,6 +1,7 @@
 import type { Bus } from '#bus/bus.ts'
 import type { Command } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import type { Age } from '../command-clock.ts'
 import { isZero, speeds } from './drive.ts'
 import { DriveSequence } from './drive-sequence.ts'
 import { EventLoopStall } from './event-loop-stall.ts'
@@ -14,6 +15,8 @@ interface ArbiterDeps {
   source: Command['source']
   /** Counts dropped drive commands by reason. */
   refused: EventCounter
+  /** Monotonic milliseconds. */
+  now?: (() => number) | undefined
 }
 
 /**
@@ -23,14 +26,20 @@ interface ArbiterDeps {
 export class DriveArbiter implements Disposable {
   readonly #guard: MotorGuard
   readonly #refused: EventCounter
-  readonly #stall = new EventLoopStall()
+  readonly #now: () => number
+  readonly #stall: EventLoopStall
   /** Connected, oldest first. */
   readonly #drivers: Driver[] = []
 
-  constructor({ bus, source, refused }: ArbiterDeps) {
-    const onDeadMan = () => refused.count('motors stopped: no drive command for 500 ms')
-    this.#guard = new MotorGuard({ bus, source, onDeadMan })
+  constructor({ bus, source, refused, now = performance.now.bind(performance) }: ArbiterDeps) {
+    this.#guard = new MotorGuard({
+      ...{ bus, source, now },
+      onDeadMan: () => refused.count('motors stopped: no drive command for 500 ms'),
+      onWatchdog: () => refused.count('motors stopped: no drive command on the bus for 600 ms'),
+    })
     this.#refused = refused
+    this.#now = now
+    this.#stall = new EventLoopStall(now)
   }
 
   /** Resolves when the other entrance is received. */
@@ -42,6 +51,7 @@ export class DriveArbiter implements Disposable {
   join(sessionId: string | undefined): Driver {
     const driver: Driver = new Driver(this.#guard, this.#refused, {
       sessionId,
+      now: this.#now,
       owns: () => this.#drivers.at(-1) === driver,
       mayBeStale: () => !this.#stall.isOver,
       arrive: () => {
@@ -64,8 +74,18 @@ export class DriveArbiter implements Disposable {
   }
 }
 
+/** The place of a message in the app's stream of drive commands. */
+export interface StreamPlace {
+  seq: unknown
+  /** When the app sent it, by the app's clock, ms since the epoch. */
+  ts: unknown
+  /** Its age by our clock; null when that is not known. */
+  age: Age | null
+}
+
 interface Place {
   sessionId: string | undefined
+  now(): number
   /** Whether this connection is the one that drives. */
   owns(): boolean
   /** Whether what is read now may be old, since the process stood still. */
@@ -79,13 +99,14 @@ export class Driver {
   readonly #guard: MotorGuard
   readonly #refused: EventCounter
   readonly #place: Place
-  readonly #sequence = new DriveSequence()
+  readonly #sequence: DriveSequence
   #latchedUntil = Number.NEGATIVE_INFINITY
 
   constructor(guard: MotorGuard, refused: EventCounter, place: Place) {
     this.#guard = guard
     this.#refused = refused
     this.#place = place
+    this.#sequence = new DriveSequence(place.now)
   }
 
   /** Connected: this one drives now. */
@@ -94,36 +115,40 @@ export class Driver {
   }
 
   /**
-   * Publishes a drive command, or drops and counts it. `whyStale` is what its age says against it. Resolves to the reason
-   * if it was dropped.
+   * Publishes a drive command, or drops and counts it. `refusal` is why it must not move the motors, whatever its place.
+   * Resolves to the reason if it was dropped.
    */
   async drive(
     command: Omit<Command, 'name' | 'source'>,
-    whyStale: string | undefined,
+    place: StreamPlace,
+    refusal: string | undefined,
   ): Promise<string | undefined> {
-    const { params, issued_at } = command
-    const wanted = speeds(params)
+    const wanted = speeds(command.params)
     const stands = isZero(wanted)
-    const { seq, ts = issued_at } = params
-    const misplaced = this.#sequence.check({ seq, ts })
+    const misplaced = this.#sequence.check(place, place.age)
     // a viewer who does not drive does not stop the one who does by releasing a stick
     let reason = this.#place.owns() ? undefined : 'another viewer drives'
-    if (!stands) reason ??= whyStale ?? misplaced ?? this.#whyNot()
-    if (stands && !reason) this.#latchedUntil = performance.now() + LATCH_MS
+    if (!stands) reason ??= refusal ?? misplaced ?? this.#whyNot()
+    if (stands && !reason) this.#latchedUntil = this.#place.now() + LATCH_MS
     if (!reason && !(await this.#guard.drive(command, wanted))) reason = 'just stopped'
     if (reason) this.#refused.count(`drive command dropped: ${reason.split(':')[0]}`)
     return reason
   }
 
-  /** Stops the motors, whichever connection drives. `marks`: the `seq` and `ts` of the message. */
-  stop({ seq, ts }: Readonly<Record<string, unknown>>): void {
-    this.#sequence.check({ seq, ts })
+  /** Stops the motors, whichever connection drives. */
+  stop(place: StreamPlace): void {
+    this.#sequence.check(place, place.age)
     this.#guard.stop(this.#place.sessionId)
   }
 
   /** Stops the motors if this connection drives: it is silent, or gone. */
   halt(): void {
     if (this.#place.owns()) this.#guard.halt(this.#place.sessionId)
+  }
+
+  /** Another app, with a clock and a counter of its own, may send what follows. */
+  appChanged(): void {
+    this.#sequence.reset()
   }
 
   /** The connection has ended. */
@@ -133,7 +158,7 @@ export class Driver {
   }
 
   #whyNot(): string | undefined {
-    if (performance.now() < this.#latchedUntil) return 'just stopped'
+    if (this.#place.now() < this.#latchedUntil) return 'just stopped'
     return this.#place.mayBeStale() ? 'it may be old: the robot was overloaded' : undefined
   }
 }

@@ -1,7 +1,9 @@
-/** A mark this much older than the newest is no reordering any more: the app's clock was set, or it counts from the start again. ms */
+/** A mark this much older than the newest is no reordering any more: the app's clock was set, or its counter restarted. ms */
 const FORGET_AFTER_MS = 1_000
 /** A frame that was under way for this much longer than the fastest one is discarded, ms. */
 const MAX_LATENESS_MS = 500
+/** A backlog is read within this time, ms: a stream that lasts longer is live. */
+const BACKLOG_MS = 150
 /** Clocks run apart by less than this, ms a second. */
 const DRIFT = 1
 /** Smaller numbers are no milliseconds since the epoch. */
@@ -9,7 +11,15 @@ const EPOCH_MS = 1e11
 
 interface Marks {
   seq?: unknown
+  /** When the app sent the frame, by its clock. */
   ts?: unknown
+}
+
+/** Age of a frame by a clock of ours, which only agrees with the app's if both are right. */
+interface MeasuredAge {
+  ms: number
+  /** Bound of the error, ms. */
+  error?: number
 }
 
 /**
@@ -21,20 +31,38 @@ export class DriveSequence {
   readonly #newest = new Map<keyof Marks, { mark: number; at: number }>()
   /** Shortest transit time so far, by two clocks with unrelated origins, ms; and when. */
   #fastest: { delay: number; at: number } | undefined
+  /** Until then the frames may be a backlog, the fastest one included. */
+  #unprovenUntil = Number.NEGATIVE_INFINITY
 
   constructor(now = performance.now.bind(performance)) {
     this.#now = now
   }
 
-  /** Records a command, and returns what is wrong with it. */
-  check(marks: Marks): 'overtaken' | 'late' | undefined {
+  /**
+   * Records a command, and returns what is wrong with it. The first frames of an app have nothing to be compared with: they
+   * count if `age` says that they are current; null means that no clock is known, undefined that they count anyway.
+   */
+  check(
+    marks: Marks,
+    age?: MeasuredAge | null,
+  ): 'overtaken' | 'late' | 'not known to be current' | undefined {
     const { ts } = marks
     const before = this.#newest.get('ts')
     const inOrder = [this.#follows('seq', marks.seq), this.#follows('ts', ts)]
     if (inOrder.includes(false)) return 'overtaken'
     if (!isNumber(ts) || ts < EPOCH_MS) return undefined
     if (before && ts < before.mark) this.#fastest = undefined // the app's clock was set
-    return this.#isLate(ts) ? 'late' : undefined
+    const isFirst = this.#fastest === undefined
+    const isLate = this.#isLate(ts)
+    if (isFirst) this.#unprovenUntil = isCurrent(age) ? Number.NEGATIVE_INFINITY : this.#now() + BACKLOG_MS
+    if (this.#now() < this.#unprovenUntil) return 'not known to be current'
+    return isLate ? 'late' : undefined
+  }
+
+  /** Another app, with another clock, may follow. */
+  reset(): void {
+    this.#newest.clear()
+    this.#fastest = undefined
   }
 
   #follows(name: keyof Marks, mark: unknown): boolean {
@@ -53,6 +81,11 @@ export class DriveSequence {
     if (allowed === undefined || delay <= allowed) this.#fastest = { delay, at: now }
     return allowed !== undefined && delay > allowed + MAX_LATENESS_MS
   }
+}
+
+function isCurrent(age: MeasuredAge | null | undefined): boolean {
+  if (age === undefined) return true
+  return age !== null && Math.abs(age.ms) <= MAX_LATENESS_MS + (age.error ?? 0)
 }
 
 function isNumber(value: unknown): value is number {

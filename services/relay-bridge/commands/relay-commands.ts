@@ -42,6 +42,11 @@ export class RelayCommands implements Disposable {
     this.#apps.handle(frame, this.#reply)
   }
 
+  /** Another app may drive over the relay from now on. */
+  appConnected(): void {
+    this.#apps.appChanged()
+  }
+
   /** Stops the motors that an app moves over the relay: the app is gone, or the relay connection. */
   halt(): void {
     this.#apps.halt()

@@ -131,7 +131,8 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
 
   #user(frame: Frame, present: boolean): void {
     this.emit('appPresent', present)
-    if (!present) this.#deps.commands.halt()
+    if (present) this.#deps.commands.appConnected()
+    else this.#deps.commands.halt()
     if (!present) for (const id of this.#sessions) this.#close(id, 'the app is gone')
     this.#publish(topics.cloud, frame, { type: present ? 'user_connected' : 'user_disconnected' })
   }

@@ -98,3 +98,38 @@ test('what a process reads after it stood still may have waited (B24)', (t) => {
   assert.equal(stall.isOver, true)
   stall.watch(false)
 })
+
+test('the first frames of an app, with no clock to tell their age, move nothing until they cannot be a backlog (B24)', () => {
+  const { now, pass } = clock()
+  const order = new DriveSequence(now)
+  // 9.9 to 0.9 s old, read at once
+  for (let age = 9_900; age >= 900; age -= 50) {
+    assert.equal(order.check({ ts: EPOCH + now() - age }, null), 'not known to be current')
+    if (age % 1_000 === 0) pass(10)
+  }
+  pass(100)
+  // the driver still holds the stick
+  for (let i = 0; i < 20; i++, pass(50))
+    assert.equal(order.check({ ts: EPOCH + now() - 20 }, null), undefined)
+})
+
+test('the first frame of an app moves the robot at once when our clock says that it is current', () => {
+  for (const age of [{ ms: 30 }, { ms: -400 }, { ms: 700, error: 300 }]) {
+    const { now } = clock()
+    assert.equal(new DriveSequence(now).check({ ts: EPOCH + now() }, age), undefined)
+  }
+  for (const age of [{ ms: 600 }, { ms: 9_900 }, { ms: -5_000, error: 500 }]) {
+    const { now } = clock()
+    assert.equal(new DriveSequence(now).check({ ts: EPOCH + now() }, age), 'not known to be current')
+  }
+})
+
+test('of another app, on the same connection, the clock and the counter are its own', () => {
+  const { now, pass } = clock()
+  const order = new DriveSequence(now)
+  order.check({ ts: EPOCH + now(), seq: 900 })
+  pass(5_000)
+  assert.equal(order.check({ ts: EPOCH + now() - 2_000, seq: 901 }), 'late')
+  order.reset()
+  assert.equal(order.check({ ts: EPOCH + now() - 2_000, seq: 1 }), undefined)
+})

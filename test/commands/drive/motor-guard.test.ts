@@ -6,6 +6,7 @@ import { topics } from '#bus/topics.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { until } from '#test/helpers/until.ts'
 
 const HALF = { left: 0.5, right: 0.5 }
 const isZero = ({ params }: Pick<Command, 'params'>) => params.left === 0 && params.right === 0
@@ -21,6 +22,7 @@ async function openGuards(t: TestContext) {
   }
   const bus = await memory.connect('motors')
   return {
+    memory,
     bus,
     motor: await collect(bus, topics.motor),
     relay: await open('relay-bridge', 'relay'),
@@ -76,4 +78,63 @@ test('a guard that ends says zero before it goes (H07)', async (t) => {
   await channel.guard.drive(command(), HALF)
   channel.guard[Symbol.dispose]()
   await motor.next({ where: isZero, within: 400 })
+})
+
+test('the motors stop 600 ms after the last move on the bus, whichever process sent it (B02)', async (t) => {
+  const { bus, motor } = await openGuards(t)
+  for (const source of ['relay', 'datachannel'] as const) {
+    await bus.publish(topics.motor, { ...command(), name: 'motor', source })
+    await motor.next({ where: (one) => !isZero(one) })
+    const moved = performance.now()
+    await motor.next({ where: isZero, within: 5_000 })
+    const took = performance.now() - moved
+    assert.ok(took >= 550 && took < 5_000, `${took} ms`)
+    await sleep(250) // the zeros are repeated
+  }
+})
+
+test('a stop of any client holds both entrances, and stops the one that moves (B01)', async (t) => {
+  const { bus, motor, relay, channel } = await openGuards(t)
+  await relay.guard.drive(command(), HALF)
+  const heard = await collect(channel.bus, topics.command, { name: 'stop' })
+  const stop = { ...command(), params: {}, name: 'stop', source: 'datachannel' } as const
+  await bus.publish(topics.command, stop, { name: 'stop' })
+  await motor.next({ where: isZero, within: 400 })
+  await heard.next()
+  assert.equal(await relay.guard.drive(command(), HALF), false)
+  assert.equal(await channel.guard.drive(command(), HALF), false)
+})
+
+test('a zero that was lost because the bus was away is published when it is back (H07)', async (t) => {
+  const { motor, channel, memory } = await openGuards(t)
+  await channel.guard.drive(command(), HALF)
+  await motor.next({ where: (one) => !isZero(one) })
+  memory.cut('webrtc')
+  await until(() => !channel.bus.connected)
+  channel.guard.halt()
+  await motor.next({ where: isZero, within: 10_000 })
+})
+
+test('a retained command moves nothing (B01)', async (t) => {
+  const memory = await memoryBus(t)
+  const [bus, robot] = [await memory.connect('webrtc'), await memory.connect('robot')]
+  const publish = (topic: string, message: object) =>
+    new Promise<void>((resolve, reject) =>
+      memory.broker.aedes.publish(
+        {
+          ...{ cmd: 'publish', topic, qos: 1, dup: false, retain: true },
+          payload: Buffer.from(JSON.stringify(message)),
+        },
+        (err) => (err ? reject(err) : resolve()),
+      ),
+    )
+  await publish('wimz/command/motor', { ...command(), name: 'motor', source: 'relay' })
+  await publish('wimz/command/treat', { ...command(), params: {}, name: 'treat', source: 'relay' })
+  const seen = await collect(robot, topics.command)
+  await bus.publish(topics.command, { ...command(), name: 'led', source: 'relay' }, { name: 'led' })
+  await seen.next()
+  assert.deepEqual(
+    seen.all.map(({ payload }) => payload.name),
+    ['led'],
+  )
 })
