@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
+import { isDrive } from '#commands/drive/drive.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '#test/relay-bridge/bridge.ts'
 import { startRobot } from '#test/webrtc/robot.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
@@ -159,7 +161,7 @@ async function openChannel(t: TestContext) {
   const answers: Fields[] = []
   channel.onMessage.subscribe((data) => void answers.push(JSON.parse(data.toString())))
   channel.send('{"type":"ping"}')
-  await until(() => answers.length > 0, 'no pong')
+  await until(() => answers.length > 0)
   return { bus, send: (text: string) => channel.send(text), answers: () => answers }
 }
 
@@ -176,15 +178,14 @@ async function run({ bus, send, answers }: Awaited<ReturnType<typeof openRelay>>
     bus.publish(topics.commandResult, { id, name, success: true }),
   )
   const commands = await collect(bus, topics.command)
-  const isAnswer = ({ type }: Fields) => type === 'command_ack' || type === 'pong'
-  const outcomes: Seen[] = []
-  for (const [i, [message, expected]] of table().entries()) {
+  let marks = 0
+  const exchange = async (message: unknown) => {
     const [before, answered] = [commands.all.length, answers().length]
+    const mark = `mark_${marks++}`
     send(typeof message === 'string' ? message : JSON.stringify(message))
-    const mark = `mark_${i}`
     send(JSON.stringify({ command: mark }))
     await commands.next({ where: ({ name }) => name === mark })
-    await until(() => answers().some(({ command }) => command === mark), `no answer to ${mark}`)
+    await until(() => answers().some(({ command }) => command === mark), { show: () => mark })
     const published = commands.all
       .slice(before)
       .filter(({ payload }) => payload.name !== mark)
@@ -192,16 +193,28 @@ async function run({ bus, send, answers }: Awaited<ReturnType<typeof openRelay>>
     // a burst of driving is answered once in 5 s, so whether this one is depends on those before
     const own = answers()
       .slice(answered)
-      .filter((one) => isAnswer(one) && one.command !== mark)
-      .filter(
-        ({ command, success }) => !(success && ['motor', 'motor_command', 'drive'].includes(String(command))),
-      )
+      .filter(({ type, command }) => type === 'command_ack' && command !== mark)
+      .filter(({ command, success }) => !(success && isDrive(String(command))))
       .map(({ device_id: _, ...answer }) => answer)
-    outcomes.push({ message, expected, published, answers: own })
-    const stops = published.some(([name]) => name === 'stop' || name === 'emergency_stop')
-    if (stops || /just stopped/.test(JSON.stringify(own))) await sleep(350)
+    return { published, answers: own }
+  }
+  const outcomes: Seen[] = []
+  for (const [message, expected] of table()) {
+    let seen = await exchange(message)
+    // as a stick does: what is read after a standstill of the process, on a busy machine, moves nothing
+    for (let again = 0; again < 20 && shouldMove(expected) && seen.published.length === 0; again++) {
+      await sleep(200)
+      seen = await exchange(message)
+    }
+    outcomes.push({ message, expected, ...seen })
+    const stopped = /"(emergency_)?stop"|just stopped/.test(JSON.stringify(seen))
+    if (stopped) await sleep(350)
   }
   return outcomes
+}
+
+function shouldMove({ published = [] }: Outcome): boolean {
+  return published.some(([name]) => name === 'motor') && published.length === 1
 }
 
 test('relay and data channel give the same answer to the same message, in every shape', async (t) => {
@@ -233,14 +246,6 @@ function check(entrance: string, seen: Seen | undefined): void {
 /** Ages and times differ from one entrance to the other. */
 function withoutTimes(answers: Fields[] | undefined): string {
   return JSON.stringify(answers).replace(/[\d.]+ s|\d{13}|\d{10}\.\d+|\d+-\d+-\w+:\d+:\d+\.\w+/g, '')
-}
-
-async function until(holds: () => boolean, otherwise: string): Promise<void> {
-  const end = performance.now() + 3_000
-  while (!holds()) {
-    assert.ok(performance.now() < end, otherwise)
-    await sleep(5)
-  }
 }
 
 function has(list: readonly [string, Fields][], one: [string, Fields]): boolean {
