@@ -232,7 +232,8 @@ class MqttBus implements Bus {
     }
     try {
       // a retained command would be carried out again whenever a service reconnects
-      if (packet.retain && !topic.retain) throw new ContractError('retained, as no message of this topic may be')
+      if (packet.retain && !topic.retain)
+        throw new ContractError('retained, as no message of this topic may be')
       // a Buffer, since no MQTT.js option changes it
       const payload = decodePayload(topic, packet.payload as Buffer)
       Promise.resolve(handler(payload, { params, retained: packet.retain, topic: name })).catch(failed)

@@ -19,7 +19,7 @@ interface GuardOptions {
   bus: Bus
   source: Command['source']
   /** Called when the dead-man stops the motors; ms since the last command of this source. */
-  onDeadMan(age: number): void
+  onDeadMan?(age: number): void
   /** Called when the watchdog stops the motors that another process moved. */
   onWatchdog?(): void
   /** Monotonic milliseconds. */
@@ -131,7 +131,7 @@ export class MotorGuard implements Disposable {
       this.#movedAt = undefined
       return
     }
-    this.#options.onDeadMan(Math.round(this.#now() - (this.#movedAt ?? this.#now())))
+    this.#options.onDeadMan?.(Math.round(this.#now() - (this.#movedAt ?? this.#now())))
     this.halt()
   }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Registry } from 'prom-client'
 import type { RelayConnectionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
+import { MotorGuard } from '#commands/drive/motor-guard.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { VERSION } from '#lib/version.ts'
@@ -52,7 +53,10 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
   if (disabled) {
     deps.log.warn(disabled)
     await deps.bus.publish(topics.link, disabledState(deps.config))
-    return { [Symbol.asyncDispose]: () => Promise.resolve() }
+    const watchdog = new AsyncDisposableStack()
+    // the second guard of what drives over the data channel, without a relay as well (docs/motor-safety.md)
+    watchdog.use(await MotorGuard.open({ bus: deps.bus, source: 'relay' }))
+    return watchdog
   }
   await using stack = new AsyncDisposableStack()
   const parts = await buildParts(deps, stack)
