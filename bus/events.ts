@@ -43,7 +43,7 @@ const mission = z.looseObject({
   total_stages: integer('number of stages'),
   trick,
   progress: number('progress of the stage, 0 to 1'),
-  target_sec: integer('how long the dog has to hold the trick', 's'),
+  target_sec: number('how long the dog has to hold the trick', 's'),
   ...dog,
 })
 const treat = z.looseObject({

@@ -117,7 +117,7 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
   const check = stack.use(
     new StaleRegistrationCheck({ deviceId, relay, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
   )
-  const inbound = stack.use(new InboundFrames({ bus, log, deviceId, commands, cloud: cloudMessages }))
+  const inbound = stack.use(new InboundFrames({ bus, log, deviceId, relay, commands, cloud: cloudMessages }))
   return {
     ...{ relay, deviceId, outbox, connection, clock, commands, telemetry, check, inbound },
     cloud: cloudMessages,

@@ -30,6 +30,9 @@ const TELEMETRY_TIMES: TelemetryTimes = {
   again: 2_500,
 }
 
+/** An app waits 10 s for a mode; the relay keeps the newest network_state and battery for apps that connect later. */
+const SENT_ON_CHANGE = new Set(['mode', 'battery', 'network_state'])
+
 /** The source that reported longest ago is dropped beyond this. */
 const MAX_SOURCES = 64
 
@@ -126,8 +129,7 @@ export class Telemetry implements Disposable {
     this.#readings.set(source, { fields, id, at })
     const [oldest] = this.#readings.keys()
     if (this.#readings.size > MAX_SOURCES && oldest !== undefined) this.#readings.delete(oldest)
-    // the relay keeps the newest network_state for apps that connect later
-    if (source === 'network_state' && changed) this.#sendSnapshot(['network_state'])
+    if (changed && SENT_ON_CHANGE.has(source)) this.#sendSnapshot([source])
   }
 
   #sendAll(): void {

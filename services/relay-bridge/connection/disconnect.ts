@@ -11,6 +11,8 @@ export interface Disconnect {
   mayBeOpen: boolean
   /** The relay may still hold this connection: it ended without a close frame from the relay. */
   unclean: boolean
+  /** `Retry-After` of a refused upgrade, ms (RFC 9110 §10.2.3). */
+  retryAfter?: number | undefined
   /** The dial failed: no name, no route, no open port. */
   unreachable: boolean
 }

@@ -4,6 +4,7 @@ import type { LookupFunction } from 'node:net'
 import type { RelayConnectionState } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { encodeFrame } from '../protocol/frame.ts'
 import { authHeaders, type Credentials } from './credentials.ts'
 import type { Disconnect } from './disconnect.ts'
 import { logDisconnect } from './disconnect-log.ts'
@@ -100,7 +101,7 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
 
   /** Sends a JSON object. Returns false, and discards the frame, when no socket is open. */
   send(frame: Record<string, unknown>): boolean {
-    return this.sendText(JSON.stringify(frame))
+    return this.sendText(encodeFrame(frame))
   }
 
   sendText(text: string): boolean {

@@ -90,8 +90,10 @@ export class RelaySocket {
     this.#socket.on('upgrade', ({ headers }) => options.onDate(headers.date, performance.now() - dialedAt))
     this.#socket.on('open', () => this.#opened())
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
-    this.#socket.on('unexpected-response', (_request, { statusCode }) =>
-      this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`),
+    this.#socket.on('unexpected-response', (_request, { statusCode, headers }) =>
+      this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`, {
+        retryAfter: Number(headers['retry-after']) * 1_000 || undefined,
+      }),
     )
     this.#socket.on('error', (err: NodeJS.ErrnoException) =>
       // a reset may come from a proxy or NAT in between, and says nothing about the relay
@@ -198,13 +200,18 @@ export class RelaySocket {
   #end(
     code: number | null,
     reason: string,
-    { unclean = false, unreachable = false }: { unclean?: boolean; unreachable?: boolean } = {},
+    {
+      unclean = false,
+      unreachable = false,
+      retryAfter,
+    }: Partial<Pick<Disconnect, 'unclean' | 'unreachable' | 'retryAfter'>> = {},
   ): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
     const [openFor, usefulFor] = [since(this.#openedAt), since(this.#usefulAt)]
     const mayBeOpen = openFor > 0 || (this.#requestSent && reason === HANDSHAKE_TIMEOUT)
-    this.#resolve({ code, reason, openFor, usefulFor, mayBeOpen, unclean: unclean && mayBeOpen, unreachable })
+    const facts = { openFor, usefulFor, mayBeOpen, unclean: unclean && mayBeOpen, unreachable, retryAfter }
+    this.#resolve({ code, reason, ...facts })
     this.#socket.terminate()
   }
 }

@@ -11,6 +11,8 @@ export interface Retry {
   oldSignature: boolean
 }
 
+/** Longest wait that the relay can ask for. */
+const MAX_RETRY_AFTER_MS = 300_000
 /** A shorter connection does not reset the backoff. */
 const USEFUL_MS = 30_000
 /** Cap after {@link FAST_TRIES}. */
@@ -40,6 +42,11 @@ export class RetrySchedule {
   next(disconnect: Disconnect): Retry {
     const reaction = reactionTo(disconnect)
     this.#resetAfter(disconnect, reaction)
+    const retry = this.#retryFor(reaction)
+    return { ...retry, wait: Math.max(retry.wait, Math.min(disconnect.retryAfter ?? 0, MAX_RETRY_AFTER_MS)) }
+  }
+
+  #retryFor(reaction: Reaction): Retry {
     switch (reaction) {
       case 'refused':
         return this.#afterRefusal('auth_failed')
@@ -73,9 +80,8 @@ export class RetrySchedule {
 
   #afterRefusal(alarm: 'auth_failed' | 'wrong_url'): Retry {
     this.#refusals++
-    // 30 s, 60 s … 5 min, ±10 %; the second attempt uses the signature of an old relay
-    const nominal = Math.min(300_000, 30_000 * 2 ** (this.#refusals - 1))
-    return { wait: nominal * this.#between(0.9, 1.1), alarm, oldSignature: this.#refusals === 2 }
+    // a secret that is corrected at the relay works within 30 s; the second attempt uses the signature of an old relay
+    return { wait: this.#between(25_000, 30_000), alarm, oldSignature: this.#refusals === 2 }
   }
 
   #afterDuplicate(): Retry {

@@ -7,8 +7,7 @@ import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { eventFrame } from '../protocol/event-encoder.ts'
-
-import type { Frame } from '../protocol/frame.ts'
+import { encodeFrame, type Frame } from '../protocol/frame.ts'
 import type { Outbox } from './outbox.ts'
 
 interface IntakeDeps {
@@ -42,7 +41,7 @@ export async function storeEvents(deps: IntakeDeps): Promise<AsyncDisposable> {
     topics.event,
     async (payload, { params: { name }, delivery }) => {
       if (!isKept(name)) return
-      const frame = JSON.stringify(frameOf(deps, name, payload))
+      const frame = encodeFrame(frameOf(deps, name, payload))
       const digest = createHash('sha1')
         .update(name)
         .update('\0')

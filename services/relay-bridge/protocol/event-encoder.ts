@@ -1,7 +1,7 @@
 import { ContractError } from '#bus/contract-error.ts'
 import { EVENT_TYPES, INTEGER_FIELDS } from '#bus/events.ts'
 import { isObject } from '#lib/json-object.ts'
-import type { Frame } from './frame.ts'
+import { encodeFrame, type Frame } from './frame.ts'
 
 /** Largest frame that phones handle well; files go over HTTP. */
 export const MAX_FRAME_BYTES = 1024 * 1024
@@ -11,6 +11,9 @@ const RESERVED = new Set(['event', 'type', 'device_id', 'id', 'timestamp', 'data
 
 /** Sent with `type` instead of `event`, as the relay expects. */
 const TYPE_KEYED = new Set(['metric_event', 'activity_event', 'status_update'])
+
+/** The `data` of these is the base64 text itself, all other fields are flat: the app casts it to a string. */
+const TEXT_DATA = new Set(['photo', 'audio_message'])
 
 /** Longer text is sent only in `data`, not flat as well: a photo would be too large. */
 const MAX_FLAT_TEXT = 16 * 1024
@@ -43,9 +46,14 @@ export function eventFrame(name: string, payload: Record<string, unknown>, ident
   const envelope = { device_id: deviceId, id, timestamp: isoTime(at), ...Object.fromEntries(flat) }
   const frame = TYPE_KEYED.has(name)
     ? { type: name, ...envelope, ...(name === 'status_update' ? { data: all } : {}) }
-    : { event: name, ...envelope, data: all }
+    : { event: name, ...envelope, data: TEXT_DATA.has(name) ? textData(name, all) : all }
   rejectTooLarge(name, frame)
   return frame
+}
+
+function textData(name: string, { data }: Record<string, unknown>): string {
+  if (typeof data !== 'string') throw new ContractError(`${name} without its data as base64 text`)
+  return data
 }
 
 /** A volatile event: without an id, so that the relay does not store it. */
@@ -105,7 +113,7 @@ export function withoutPasswords(fields: Record<string, unknown>): Record<string
 }
 
 function rejectTooLarge(name: string, frame: Frame): void {
-  const size = Buffer.byteLength(JSON.stringify(frame))
+  const size = Buffer.byteLength(encodeFrame(frame))
   if (size > MAX_FRAME_BYTES) {
     throw new ContractError(
       `${name}: ${size} bytes, over the limit of ${MAX_FRAME_BYTES} for a frame; send files over HTTP`,

@@ -7,15 +7,44 @@ import { isObject } from '#lib/json-object.ts'
 /** A frame: any JSON object. */
 export type Frame = Record<string, unknown>
 
-const [QUOTE, BACKSLASH] = [0x22, 0x5c]
-const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+/** Fields that apps cast to a floating-point number, which fails for a JSON number without a fraction. */
+const DOUBLE_FIELDS: ReadonlySet<string> = new Set([
+  'target_sec',
+  'confidence',
+  'loudness_db',
+  'progress',
+  'temperature',
+  'voltage',
+  'battery',
+  'level',
+])
 
-/** Millions of levels fit into 8 MiB, and each costs memory. */
+/** ECMAScript's JSON.rawJSON(), which the type library does not declare yet. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown }
+
+/** The text of a frame; `10` in a field of floating-point numbers becomes `10.0`. */
+export function encodeFrame(frame: Frame): string {
+  return JSON.stringify(frame, (key, value: unknown) =>
+    Number.isSafeInteger(value) && DOUBLE_FIELDS.has(key) ? rawJson((value as number).toFixed(1)) : value,
+  )
+}
+
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
+/** What a bracket does to the depth. */
+const STEPS: ReadonlyMap<number, number> = new Map([
+  [0x5b, 1],
+  [0x7b, 1],
+  [0x5d, -1],
+  [0x7d, -1],
+])
+
+/** Millions of levels, or of values, fit into 8 MiB, and each costs memory. */
 const MAX_DEPTH = 64
+const MAX_VALUES = 50_000
 
 /** Parses a text frame. Throws {@link ContractError} for anything but a JSON object. */
 export function parseFrame(text: string): Frame {
-  if (text.length > 2 * MAX_DEPTH && isDeep(text)) throw new ContractError('frame is nested too deeply')
+  checkBounds(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -26,16 +55,19 @@ export function parseFrame(text: string): Frame {
   return value
 }
 
-/** Whether the text is nested deeper than {@link MAX_DEPTH}, in one pass; brackets in strings do not count. */
-function isDeep(text: string): boolean {
+/** Throws {@link ContractError} for too many levels or values, before any is built: one pass, strings skipped. */
+function checkBounds(text: string): void {
+  if (text.length <= 2 * MAX_DEPTH) return
   let depth = 0
-  for (let i = 0; i < text.length && depth <= MAX_DEPTH; i++) {
+  let values = 1
+  for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i)
     if (char === QUOTE) i = endOfString(text, i)
-    else if (char === OPEN_ARRAY || char === OPEN_OBJECT) depth++
-    else if (char === CLOSE_ARRAY || char === CLOSE_OBJECT) depth--
+    else if (char === COMMA) values++
+    else depth += STEPS.get(char) ?? 0
+    if (depth > MAX_DEPTH) throw new ContractError('frame is nested too deeply')
+    if (values > MAX_VALUES) throw new ContractError('frame has too many values')
   }
-  return depth > MAX_DEPTH
 }
 
 /** Index of the closing quote of the string that opens at `start`, or the end of the text. */

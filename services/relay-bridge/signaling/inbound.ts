@@ -9,6 +9,7 @@ import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import type { CloudMessages } from '../app-state/cloud-messages.ts'
 import type { RelayCommands } from '../commands/relay-commands.ts'
+import { relayHttp } from '../connection/relay-address.ts'
 import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
@@ -41,6 +42,7 @@ interface InboundEvents {
 
 interface InboundDeps {
   bus: Bus
+  relay: URL
   commands: RelayCommands
   /** Takes everything that is neither signaling nor a command. */
   cloud: CloudMessages
@@ -66,7 +68,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       ['webrtc_ice', (frame) => this.#candidate(frame)],
       ['webrtc_close', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'closed by the app'))],
       ['session_ended', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'session ended'))],
-      ['command', (frame) => deps.commands.handle(frame)],
+      ['command', (frame) => deps.commands.handle(withAbsoluteUrl(frame, deps.relay))],
       ['user_connected', (frame) => this.#user(frame, true)],
       ['user_disconnected', (frame) => this.#user(frame, false)],
       [
@@ -149,6 +151,19 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       err instanceof ContractError ? message.slice(0, 120) : `${name}: ${message}`.slice(0, 120),
     )
   }
+}
+
+/** The relay names the song of `download_song` by a path of its own. */
+function withAbsoluteUrl(frame: Frame, relay: URL): Frame {
+  if (frame.command !== 'download_song') return frame
+  const { data } = frame
+  const resolved = { ...frame, ...absoluteUrl(frame, relay) }
+  return isObject(data) ? { ...resolved, data: { ...data, ...absoluteUrl(data, relay) } } : resolved
+}
+
+function absoluteUrl({ url }: Frame, relay: URL): { url?: string } {
+  const absolute = typeof url === 'string' ? URL.parse(url, relayHttp(relay, '/')) : null
+  return absolute && /^https?:$/.test(absolute.protocol) ? { url: absolute.href } : {}
 }
 
 function sessionIdOf(frame: Frame): string {

@@ -43,20 +43,33 @@ test('data is an object whatever was published, and never null (I15)', () => {
   assert.deepEqual(framed('schedule_created', { a: 1, data: { b: 2 } }).data, { a: 1, b: 2 })
 })
 
-test('long text is sent once, in data, so that a photo fits into a frame', () => {
+test('the data of a photo is its text, and all other fields are flat', () => {
   const picture = 'A'.repeat(900_000)
-  const frame = framed('photo', { data: picture, filename: 'dog.jpg' })
-  assert.deepEqual(frame.data, { data: picture, filename: 'dog.jpg' })
-  assert.equal(frame.filename, 'dog.jpg')
+  for (const payload of [
+    { data: picture, filename: 'dog.jpg' },
+    { data: { data: picture, filename: 'dog.jpg' } },
+  ]) {
+    const frame = framed('photo', payload)
+    assert.equal(frame.data, picture)
+    assert.equal(frame.filename, 'dog.jpg')
+  }
+  assert.throws(() => framed('photo', { filename: 'dog.jpg' }), ContractError)
+  assert.throws(() => framed('audio_message', { data: 5 }), ContractError)
+})
+
+test('long text is sent once, in data', () => {
+  const text = 'A'.repeat(900_000)
+  const frame = framed('photo_list', { text })
+  assert.deepEqual(frame.data, { text })
   assert.ok(JSON.stringify(frame).length < MAX_FRAME_BYTES)
 })
 
 test('a frame over 1 MiB is rejected, counted in bytes', () => {
   const long = (text: string, times: number) => ({ data: { text: text.repeat(times) } })
-  assert.throws(() => framed('photo', long('A', MAX_FRAME_BYTES)), ContractError)
-  assert.throws(() => framed('photo', long('ü', MAX_FRAME_BYTES / 2)), /over the limit of 1048576/)
+  assert.throws(() => framed('photo_list', long('A', MAX_FRAME_BYTES)), ContractError)
+  assert.throws(() => framed('photo_list', long('ü', MAX_FRAME_BYTES / 2)), /over the limit of 1048576/)
   assert.throws(() => plainEventFrame('status', long('A', MAX_FRAME_BYTES), identity), ContractError)
-  framed('photo', long('ü', MAX_FRAME_BYTES / 2 - 1_000))
+  framed('photo_list', long('ü', MAX_FRAME_BYTES / 2 - 1_000))
 })
 
 test('fields that apps cast to an integer are integers or null, at any depth (I05)', () => {

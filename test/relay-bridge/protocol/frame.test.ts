@@ -22,7 +22,14 @@ test('64 levels of nesting are accepted; brackets in strings do not count', () =
   assert.equal((parseFrame(`{"a":[${'[],'.repeat(1_000)}1]}`).a as unknown[]).length, 1_001)
 })
 
-test('the check of the nesting takes linear time', () => {
+test('50,000 values are accepted, and more rejected before any is built', () => {
+  parseFrame(`{"a":[${'1,'.repeat(49_000)}1]}`)
+  for (const flood of ['[],'.repeat(2_500_000), '"k":1,'.repeat(600_000)]) {
+    assert.throws(() => parseFrame(`{"a":[${flood}1]}`), /too many values/)
+  }
+})
+
+test('the check of the bounds takes linear time', () => {
   const began = performance.now()
   for (const text of [
     '"\\'.repeat(2 ** 22),
