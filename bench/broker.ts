@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import mqtt, { type MqttClient } from 'mqtt'
 import { freePorts } from '#test/helpers/ports.ts'
 
-/** `npm run bench:broker`: our broker beside Mosquitto, each in a process of its own, one after the other. */
+/** `npm run bench:broker`: the embedded broker and Mosquitto, one after the other, each in its own process. */
 
 const CLIENTS = 1_000
 const PUBLISHERS = 100
@@ -118,7 +118,7 @@ async function within(name: string, port: number, child: ChildProcess): Promise<
 function answers(port: number): Promise<undefined> {
   return new Promise((resolve) => {
     const probe = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 100 })
-    probe.on('error', () => {}) // not there yet
+    probe.on('error', () => {}) // not listening yet
     probe.once('connect', () => probe.end(false, () => resolve(undefined)))
   })
 }

@@ -16,7 +16,7 @@ const FIRST_FRAMES = 15
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 const fixed = (value: number | undefined, digits = 0) => (value ?? Number.NaN).toFixed(digits)
 
-/** Capture to screen, read from the clock that the synthetic source paints. */
+/** Capture to screen, read from the clock that the synthetic source draws. */
 async function glassToGlass(browser: Browser): Promise<void> {
   await using stack = await startStack({ vision: { source: { type: 'synthetic' } } })
   const page = await openViewer(browser, `${stack.page}?latency`)
@@ -25,13 +25,11 @@ async function glassToGlass(browser: Browser): Promise<void> {
   const { p50, p95, n } = await page.evaluate(
     () => globalThis.wimz.latency ?? { p50: Number.NaN, p95: Number.NaN, n: 0 },
   )
-  say(
-    `| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} pictures) |`,
-  )
+  say(`| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} frames) |`)
   await page.close()
 }
 
-/** webrtc_request sent by the page to its first decoded picture, without another viewer. */
+/** From the page's webrtc_request to its first decoded frame, without another viewer. */
 async function firstFrame(browser: Browser, stack: Stack): Promise<void> {
   const times: number[] = []
   for (let i = 0; i < FIRST_FRAMES; i++) {
@@ -42,7 +40,7 @@ async function firstFrame(browser: Browser, stack: Stack): Promise<void> {
     await sleep(1_500)
   }
   say(
-    `| request to first decoded picture | p50 ${fixed(percentile(times, 0.5))} ms, p95 ${fixed(percentile(times, 0.95))} ms (${times.length} pages, one after another) |`,
+    `| request to first decoded frame | p50 ${fixed(percentile(times, 0.5))} ms, p95 ${fixed(percentile(times, 0.95))} ms (${times.length} pages, one after another) |`,
   )
 }
 

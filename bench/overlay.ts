@@ -7,7 +7,7 @@ const WARM_UP = 100
 
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 
-/** Boxes all over the picture, none like the one before. */
+/** Boxes all over the frame, each one different. */
 function scene(count: number, index: number) {
   const objects: Detections['objects'] = Array.from({ length: count }, (_, i) => {
     const x = ((i * 0.17 + index * 0.003) % 1) * 0.6

@@ -10,7 +10,7 @@ const WARM_UP = Math.min(10, MINUTES / 5)
 /** MiB of resident memory, from the end of the warm-up on. */
 const MAX_GROWTH = 20
 const MAX_HANDLES = 2
-/** Packets of both viewers that must arrive in each minute: 30 pictures of 4 packets a second were sent to each. */
+/** Packets of both viewers that must arrive in each minute: 30 frames of 4 packets a second were sent to each. */
 const MIN_PACKETS = VIEWERS * 30 * 4 * 60 * 0.9
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)

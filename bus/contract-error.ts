@@ -1,4 +1,4 @@
-/** A peer said something outside the contract: drop the message, log a `warn`, go on. */
+/** A message violates its contract: drop it, log a `warn`, continue. */
 export class ContractError extends Error {
   override name = 'ContractError'
 }

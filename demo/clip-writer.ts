@@ -28,7 +28,7 @@ import { FPS, HEIGHT, WIDTH } from './story.ts'
 Log.setLevel(AV_LOG_FATAL)
 const check = (code: number, doing: string) => FFmpegError.throwIfError(code, doing)
 
-/** Writes RGBA pictures as H.264 into an MP4 file. */
+/** Writes RGBA frames as H.264 into an MP4 file. */
 export async function writeClip(
   path: string,
   pictures: AsyncIterable<Buffer> | Iterable<Buffer>,

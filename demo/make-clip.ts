@@ -1,4 +1,4 @@
-// Makes clip.mp4, and clip.json that says where dog and cat are in each frame: `npm run clip`
+// `npm run clip` writes clip.mp4, and clip.json with the boxes of dog and cat in each frame
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { writeClip } from './clip-writer.ts'
@@ -9,7 +9,7 @@ const scene = await createScene()
 const dog: (Truth | null)[] = []
 const cat: (Truth | null)[] = []
 
-function* pictures() {
+function* frames() {
   for (let index = 0; index < SECONDS * FPS; index++) {
     const picture = scene.draw(index / FPS)
     dog.push(picture.dog)
@@ -18,6 +18,6 @@ function* pictures() {
   }
 }
 
-await writeClip(fileURLToPath(new URL('clip.mp4', import.meta.url)), pictures())
+await writeClip(fileURLToPath(new URL('clip.mp4', import.meta.url)), frames())
 const truth = { width: WIDTH, height: HEIGHT, fps: FPS, frames: SECONDS * FPS, dog, cat }
 await writeFile(new URL('clip.json', import.meta.url), `${JSON.stringify(truth)}\n`)

@@ -3,7 +3,7 @@ import { HEIGHT, PANE, type Rect, WIDTH } from './story.ts'
 
 const FLOOR = 470
 
-/** The room without anybody in it; the pane of its window is left open. */
+/** The empty room; the pane of its window is transparent. */
 export function drawRoom(): Canvas {
   const canvas = createCanvas(WIDTH, HEIGHT)
   const context = canvas.getContext('2d')
@@ -18,7 +18,7 @@ export function drawRoom(): Canvas {
   return canvas
 }
 
-/** What one sees through the pane when no cat is there: a garden, out of focus. */
+/** The view through the pane: a garden, out of focus. */
 export function drawGarden(): Canvas {
   const canvas = createCanvas(PANE.width, PANE.height)
   const context = canvas.getContext('2d')
@@ -148,7 +148,7 @@ function drawPlant(context: SKRSContext2D, x: number, y: number): void {
   shadow(context, 0, 0)
 }
 
-/** A plain surface is what no camera gives. */
+/** Adds noise, as of a camera sensor. */
 function addGrain(context: SKRSContext2D): void {
   const random = createRandom(1)
   const image = context.getImageData(0, 0, WIDTH, HEIGHT)
@@ -191,7 +191,7 @@ function shadow(context: SKRSContext2D, blur: number, offset: number): void {
   context.shadowOffsetY = offset
 }
 
-/** The same numbers, 0..1, at every run (mulberry32). */
+/** Reproducible random numbers, 0..1 (mulberry32). */
 function createRandom(seed: number): () => number {
   let state = seed
   return () => {

@@ -13,15 +13,15 @@ import {
   WIDTH,
 } from './story.ts'
 
-/** x, y, width, height in fractions of the picture, cut to it, and the fraction of the animal that is seen. */
+/** x, y, width, height in fractions of the frame, clipped to it, and the visible fraction of the animal. */
 export type Truth = [x: number, y: number, width: number, height: number, visible: number]
 
 export interface Scene {
-  /** Draws the picture of this time; says where the animals are. RGBA. */
+  /** Draws the frame of this time (RGBA) and returns the boxes of the animals. */
   draw(seconds: number): { pixels: Buffer; dog: Truth | null; cat: Truth | null }
 }
 
-/** Loads the two pictures and draws what does not move. */
+/** Loads both photographs and draws the background. */
 export async function createScene(): Promise<Scene> {
   const load = (name: string) => loadImage(new URL(name, import.meta.url))
   const [dog, catPicture] = await Promise.all([load('dog.png'), load('cat.png')])
@@ -44,7 +44,7 @@ export async function createScene(): Promise<Scene> {
   }
 }
 
-/** The head with soft edges, without the room that is behind it on the photograph. */
+/** The cat's head with soft edges, without the background of the photograph. */
 function cutOutCat(picture: Image): Canvas {
   const mask = createCanvas(CAT.width, CAT.height)
   const outline = mask.getContext('2d')

@@ -1,4 +1,4 @@
-/** The size and rate of the clip, and where its actors are at any time. */
+/** Size and rate of the clip, and the positions of the animals over time. */
 export const WIDTH = 1280
 export const HEIGHT = 720
 export const FPS = 15
@@ -11,14 +11,14 @@ export interface Rect {
   height: number
 }
 
-/** The glass of the garden window: the cat looks in there. */
+/** The pane of the garden window, where the cat appears. */
 export const PANE: Rect = { x: 790, y: 96, width: 390, height: 276 }
 
-/** dog.png is 194×222, its nose to the right. */
+/** dog.png is 194×222, facing right. */
 const DOG = { width: 194, height: 222, scale: 1.7 }
-/** Where its feet stand. */
+/** y of the dog's feet. */
 export const DOG_FEET = 668
-/** cat.png is 451×300; so it fills the pane. */
+/** cat.png is 451×300; at this size it fills the pane. */
 export const CAT = { width: 451, height: 300, scale: 0.92 }
 /** Part of cat.png that is cat, in its pixels. */
 export const CAT_HEAD: Rect = { x: 0, y: 0, width: 405, height: 300 }
@@ -54,14 +54,14 @@ const WALK: readonly Leg[] = [
   { start: 37, end: 37.8, from: 10, to: OUT_LEFT },
 ]
 
-/** x of the cat's picture: it comes from the right, looks, goes. */
+/** x of the cat: it enters from the right, stays, leaves. */
 const LOOK: readonly Leg[] = [
   { start: 17, end: 19, from: PANE.x + PANE.width, to: PANE.x + 10 },
   { start: 19, end: 31, from: PANE.x + 10, to: PANE.x + 10 },
   { start: 31, end: 33, from: PANE.x + 10, to: PANE.x + PANE.width },
 ]
 
-/** The dog at this time, undefined while it is away. */
+/** The dog at this time, undefined while it is absent. */
 export function dogAt(seconds: number): DogPose | undefined {
   const leg = legAt(WALK, seconds)
   if (!leg) return undefined
@@ -81,7 +81,7 @@ export function dogAt(seconds: number): DogPose | undefined {
   }
 }
 
-/** The cat's whole picture at this time, undefined while it is away. What lies outside the pane is not seen. */
+/** The whole cat at this time, undefined while it is absent; only the part inside the pane is visible. */
 export function catAt(seconds: number): Rect | undefined {
   const leg = legAt(LOOK, seconds)
   if (!leg) return undefined

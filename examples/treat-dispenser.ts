@@ -4,7 +4,7 @@ import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { createLogger } from '#lib/logger.ts'
 
-/** A treat dispenser as a service of the robot, as treat_dispenser.py is one: docs/adding-a-service.md. */
+/** A treat dispenser as a service of the robot, like treat_dispenser.py: docs/adding-a-service.md. */
 const { BUS_URL: url = 'mqtt://127.0.0.1:1883', BUS_USER: username, BUS_PASSWORD: password } = process.env
 const names = { prefix: 'wimz', service: 'treats', version: '1', announce: username !== undefined }
 const bus = await connectBus({ url, username, password, ...names, log: createLogger('treats') })
@@ -16,7 +16,7 @@ async function dispense(count: unknown): Promise<{ success: boolean; error?: str
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > 10)
     return { success: false, error: 'count must be 1 to 10' }
   if (left < count) return { success: false, error: `only ${left} treats are left` }
-  await sleep(200 * count) // this is where the GPIO of your carousel goes
+  await sleep(200 * count) // here goes the GPIO of your carousel
   ;[left, today] = [left - count, today + count]
   await bus.publish(
     topics.event,
@@ -26,8 +26,8 @@ async function dispense(count: unknown): Promise<{ success: boolean; error?: str
   return { success: true, remaining: left }
 }
 
-async function obey({ id, name, params: { count = 1 } }: Command, retained: boolean): Promise<void> {
-  if (retained || done.has(id)) return // of the past, or the same once more
+async function handle({ id, name, params: { count = 1 } }: Command, retained: boolean): Promise<void> {
+  if (retained || done.has(id)) return // old, or delivered twice
   done.add(id)
   const isFull = waiting++ >= MAX_WAITING
   if (!isFull) turn = turn.then(() => dispense(count))
@@ -37,4 +37,4 @@ async function obey({ id, name, params: { count = 1 } }: Command, retained: bool
 }
 
 for (const name of ['treat', 'dispense_treat'])
-  await bus.subscribe(topics.command, (command, { retained }) => obey(command, retained), { name })
+  await bus.subscribe(topics.command, (command, { retained }) => handle(command, retained), { name })

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A treat dispenser as a service of the robot. docs/adding-a-service.md explains it, line by line.
+"""A treat dispenser as a service of the robot: docs/adding-a-service.md.
 
-BUS_HOST, BUS_PORT, BUS_USER and BUS_PASSWORD say where the bus is; on the robot itself none of them is needed.
+BUS_HOST, BUS_PORT, BUS_USER and BUS_PASSWORD configure the connection; on the robot itself none of them is needed.
 """
 import json
 import os
@@ -17,14 +17,14 @@ NAME = "treats"
 COMMANDS = ("treat", "dispense_treat")
 user = os.environ.get("BUS_USER")
 
-# a treat takes a second: the network loop must not wait for it
+# a treat takes a second, and the network loop must not wait for it
 orders = queue.Queue(maxsize=8)
-done = {}  # id of a command -> its result, so that one that comes twice is not carried out twice
+done = {}  # id of a command -> its result: a command that is delivered twice is carried out once
 left, today = 30, 0
 
 
 def turn_carousel():
-    """One treat. This is where the GPIO of your carousel goes."""
+    """Dispenses one treat. Here goes the GPIO of your carousel."""
     time.sleep(0.2)
 
 
@@ -41,12 +41,12 @@ def dispense(params):
     return {"success": True, "remaining": left}
 
 
-def say(topic, message, retain=False, qos=1):
+def publish(topic, message, retain=False, qos=1):
     client.publish(f"{PREFIX}/{topic}", json.dumps(message), qos=qos, retain=retain)
 
 
 def answer(command, result):
-    say("command-result", {"id": command["id"], "name": command["name"], **result})
+    publish("command-result", {"id": command["id"], "name": command["name"], **result})
 
 
 def work():
@@ -54,7 +54,7 @@ def work():
         command = orders.get()
         try:
             result = dispense(command["params"])
-        except Exception as problem:  # a jam must be told, and must not end the service
+        except Exception as problem:  # a jam is reported, and does not end the service
             result = {"success": False, "error": str(problem)}
         done[command["id"]] = result
         while len(done) > 100:
@@ -62,15 +62,15 @@ def work():
         answer(command, result)
         if result["success"]:
             count = command["params"].get("count", 1)
-            say("event/treat_dispensed", {"count": count, "remaining": left, "treats_today": today})
-            say("telemetry/treats", {"treats_remaining": left}, retain=True, qos=0)
+            publish("event/treat_dispensed", {"count": count, "remaining": left, "treats_today": today})
+            publish("telemetry/treats", {"treats_remaining": left}, retain=True, qos=0)
 
 
 def on_connect(client, userdata, flags, code, properties=None):
-    # here, and not once at the start: a broker that was restarted has forgotten us
+    # here, not once at the start: a broker that was restarted has forgotten the subscriptions
     client.subscribe([(f"{PREFIX}/command/{name}", 1) for name in COMMANDS])
     if user:
-        say(f"{NAME}/state", {"state": "online", "version": "1", "since": int(time.time() * 1000)}, retain=True)
+        publish(f"{NAME}/state", {"state": "online", "version": "1", "since": int(time.time() * 1000)}, retain=True)
 
 
 def on_message(client, userdata, message):
@@ -78,13 +78,13 @@ def on_message(client, userdata, message):
         command = json.loads(message.payload)
         command["name"], command["params"].get("count")
         if not isinstance(command["id"], str):
-            raise TypeError("its id is no text")
+            raise TypeError("id is not text")
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        print(f"no command: {problem}", flush=True)
+        print(f"invalid command: {problem}", flush=True)
         return
     if message.retain:
-        return  # a command of the past
-    if command["id"] in done:  # it comes twice, perhaps before the first one was carried out
+        return  # an old command
+    if command["id"] in done:  # delivered twice, perhaps before the first one was carried out
         if done[command["id"]]:
             answer(command, done[command["id"]])
         return
@@ -96,14 +96,14 @@ def on_message(client, userdata, message):
         answer(command, {"success": False, "error": "too many treats are waiting"})
 
 
-# paho-mqtt 2 wants to be told how it may call us; Debian 12 has 1.6
+# paho-mqtt 2 requires a version of its callbacks; Debian 12 has 1.6
 version = getattr(mqtt, "CallbackAPIVersion", None)
 client = mqtt.Client(version.VERSION2, NAME) if version else mqtt.Client(NAME)
 client.on_connect, client.on_message = on_connect, on_message
 if user:
     client.username_pw_set(user, os.environ.get("BUS_PASSWORD"))
-    gone = {"state": "offline", "version": "1", "since": int(time.time() * 1000)}
-    client.will_set(f"{PREFIX}/{NAME}/state", json.dumps(gone), qos=1, retain=True)
+    offline = {"state": "offline", "version": "1", "since": int(time.time() * 1000)}
+    client.will_set(f"{PREFIX}/{NAME}/state", json.dumps(offline), qos=1, retain=True)
 client.reconnect_delay_set(1, 3)
 threading.Thread(target=work, daemon=True).start()
 signal.signal(signal.SIGTERM, lambda *_: exit())

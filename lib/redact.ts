@@ -10,7 +10,7 @@ export function hideSignatures(text: string): string {
 const CREDENTIALS = /(?<=:\/\/)\S*@/g
 /** Cameras take passwords there, under any name: `?usr=admin&pwd=…`. */
 const QUERY = /(?<=:\/\/[^\s?#"]*[?#])[^\s"]+/g
-/** The same where a whole host stands before it: what follows is no password of a user, though it may hold an `@`. */
+/** The same after a complete host: what follows is not a password of a user, although it may contain an `@`. */
 const QUERY_OF_HOST =
   /(?<=:\/\/(?:[^\s?#"]*@)?(?:[\w.-]+|\[[\da-f:.%]+\])(?::\d*)?(?:\/[^\s?#"]*)?[?#])[^\s"]+/gi
 
