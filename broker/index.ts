@@ -31,6 +31,9 @@ export const broker = defineUnit({
   start: startBroker,
 })
 
+/** Users whose rights a reload must not reduce: without them the robot does not work. */
+const SERVICES = ['relay-bridge', 'webrtc', 'vision']
+
 interface BrokerDeps {
   config: { broker: BrokerSection; bus: BusSection; cloud?: { enabled: boolean }; data_dir: string }
   log: Logger
@@ -136,7 +139,8 @@ interface Reloadable {
 function reloadUsers(config: BrokerDeps['config'], { authorizer, sessions }: Reloadable, log: Logger): void {
   try {
     const { users } = loadUsers(config, log)
-    authorizer?.reload(users)
+    const services = [...SERVICES, ...(config.bus.username === undefined ? [] : [config.bus.username])]
+    authorizer?.reload(users, services)
     sessions
       .apply(users)
       .catch((err: unknown) => log.error({ err }, 'sessions reload failed; keeping the current ones'))

@@ -5,7 +5,7 @@ import { type DurableHandler, subscribeDurably } from './durable-subscription.ts
 import { Reconnect } from './reconnect.ts'
 import { requestSubscription } from './subscription.ts'
 import { decodePayload, encodePayload, fromWire, type Params, type Topic, toWire } from './topic.ts'
-import { topics } from './topics.ts'
+import { isRetainable, topics } from './topics.ts'
 import { createWarnings, type Warn } from './warnings.ts'
 
 interface Meta<P extends string> {
@@ -226,6 +226,10 @@ class MqttBus implements Bus {
     name: string,
     packet: IPublishPacket,
   ): void {
+    if (packet.retain && !isRetainable(packet.topic, this.#options.prefix, packet.payload.length)) {
+      this.#warn(`retained ${topic.pattern}`, { topic: name.slice(0, 200) }, 'retained message ignored')
+      return
+    }
     const failed = (err: unknown) => {
       const message = err instanceof ContractError ? 'invalid message dropped' : 'message handler failed'
       this.#warn(topic.pattern, { topic: name.slice(0, 200), err }, message)

@@ -65,7 +65,7 @@ export async function subscribeDurably<T, P extends string>(
       (err: unknown) => {
         const bad = err instanceof ContractError
         warn(
-          packet.topic,
+          topic.pattern,
           { topic: packet.topic.slice(0, 200), err },
           bad ? 'invalid message dropped' : 'message not stored; the broker delivers it again',
         )

@@ -16,6 +16,7 @@ export class Reconnect {
   readonly #url: string
   #attempts = 0
   #connectedAt: number | undefined
+  #lostAt: number | undefined
 
   constructor(client: MqttClient, options: { log: BusLog; warn: Warn; url: string }) {
     this.#client = client
@@ -27,7 +28,10 @@ export class Reconnect {
 
   connected(): void {
     this.#connectedAt = performance.now()
-    if (this.#attempts <= 1) this.#log.info({ url: this.#url }, 'connected to the bus')
+    const outage =
+      this.#lostAt === undefined ? {} : { outage_ms: Math.round(performance.now() - this.#lostAt) }
+    this.#log.info({ url: this.#url, ...outage }, 'connected to the bus')
+    this.#lostAt = undefined
   }
 
   lost(): void {
@@ -38,6 +42,7 @@ export class Reconnect {
     else if (lived !== undefined)
       this.#warn('flapping', fields, 'bus connection lost again within 5 s; is this service running twice?')
     this.#connectedAt = undefined
+    this.#lostAt ??= performance.now()
     // full jitter, so that the services do not reconnect in step
     const limit = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts++)
     this.#client.options.reconnectPeriod = 50 + Math.random() * limit

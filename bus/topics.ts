@@ -257,3 +257,15 @@ export const topics = {
     description: 'Every other message of the relay, unchanged.',
   }),
 } as const
+
+/**
+ * Whether a message of this topic, named with the prefix, may be retained: one of the table only if its topic is retained, and
+ * nothing below `command/`, or a motor service that reconnects would move. An empty payload clears a topic and is always allowed.
+ */
+export function isRetainable(wire: string, prefix: string, payloadBytes: number): boolean {
+  if (payloadBytes === 0 || !wire.startsWith(`${prefix}/`)) return true
+  const name = wire.slice(prefix.length + 1)
+  if (name.startsWith('command/')) return false
+  const declared = Object.values(topics).filter(({ match }) => match(name) !== undefined)
+  return declared.length === 0 || declared.some(({ retain }) => retain)
+}

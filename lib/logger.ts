@@ -25,9 +25,62 @@ const OPTIONS: LoggerOptions = {
   hooks: { streamWrite: hideSignatures },
 }
 
+/** Lines of one message at once, and the interval at which further ones are allowed. */
+const BURST = 50
+const REFILL_INTERVAL_MS = 2_000
+/** Messages are constants, so there are few; beyond this they share one limit. */
+const MAX_MESSAGES = 500
+const INFO = 30
+
+type LogMethod = NonNullable<NonNullable<LoggerOptions['hooks']>['logMethod']>
+
+/**
+ * Limits the lines of each message from `info` up, whatever its fields: a flood of invalid input must not become a flood of
+ * lines. The next line has the number of those left out as `suppressed`. `now` in milliseconds, monotonic.
+ */
+export function limitLines(now = () => performance.now()): LogMethod {
+  const limits = new LineLimits(now)
+  return function limited(args, method, level) {
+    const text = args.find((arg) => typeof arg === 'string') ?? ''
+    const suppressed = level < INFO ? 0 : limits.take(text)
+    if (suppressed === undefined) return
+    const [first] = args as unknown as [unknown]
+    if (suppressed === 0) method.apply(this, args)
+    else method.call(this, { ...(first instanceof Object ? first : {}), suppressed }, text)
+  }
+}
+
+class LineLimits {
+  readonly #limits = new Map<string, { tokens: number; refilledAt: number; suppressed: number }>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Undefined: no line may be written. Else the number of lines that were suppressed before this one. */
+  take(text: string): number | undefined {
+    const key = this.#limits.has(text) || this.#limits.size < MAX_MESSAGES ? text : ''
+    const limit = this.#limits.get(key) ?? { tokens: BURST, refilledAt: this.#now(), suppressed: 0 }
+    this.#limits.set(key, limit)
+    const refill = Math.floor((this.#now() - limit.refilledAt) / REFILL_INTERVAL_MS)
+    limit.tokens = Math.min(BURST, limit.tokens + refill)
+    limit.refilledAt += refill * REFILL_INTERVAL_MS
+    if (limit.tokens < 1) {
+      limit.suppressed++
+      return undefined
+    }
+    limit.tokens--
+    const { suppressed } = limit
+    limit.suppressed = 0
+    return suppressed
+  }
+}
+
 /** The root logger of a process: JSON lines on stdout, or to `destination`. Level from `LOG_LEVEL`. */
 export function createLogger(service: string, destination?: { write(line: string): void }): Logger {
-  const options = { ...OPTIONS, level: process.env.LOG_LEVEL ?? 'info' }
+  const hooks = { ...OPTIONS.hooks, logMethod: limitLines() }
+  const options = { ...OPTIONS, hooks, level: process.env.LOG_LEVEL ?? 'info' }
   const root = destination
     ? pino(options, destination)
     : pino(options, pino.destination({ dest: 1, sync: true }))

@@ -1,4 +1,5 @@
 import type { AedesOptions, AedesPublishPacket, AuthenticateError, Client, PublishPacket } from 'aedes'
+import { isRetainable } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
@@ -43,6 +44,7 @@ export function createAedesHooks(deps: HooksDeps): InboundHooks & OutboundHooks 
 function createInboundHooks({ authorizer, retained, counters, log, prefix }: HooksDeps): InboundHooks {
   const logDenial = createDenialLog(log, prefix)
   const mayRetain = (client: Client, { topic, payload }: PublishPacket) =>
+    isRetainable(topic, prefix, payload.length) &&
     retained.store(topic, payload.length, authorizer.isAnonymous(client))
   return {
     authenticate(client, username, password, done) {

@@ -1,6 +1,8 @@
 import type { Client } from 'aedes'
+import { ConfigError } from '#lib/config-error.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { covers } from '../protocol/topics.ts'
 import { Acl } from './acl.ts'
 import { ClientIds } from './client-ids.ts'
 import type { Credentials } from './credentials.ts'
@@ -108,9 +110,13 @@ export class UserAuthorizer implements Authorizer {
     return this.#ids.offlineSessions
   }
 
-  /** Replaces the users. Clients whose user has changed are disconnected, so that they reconnect under the new rules. */
-  reload(users: Users): void {
+  /**
+   * Replaces the users. Clients whose user has changed are disconnected, so that they reconnect under the new rules. Throws a
+   * ConfigError, and changes nothing, if no user is left or one of `services` lost rights: the file is empty or truncated.
+   */
+  reload(users: Users, services: readonly string[] = []): void {
     const before = this.#users
+    requireServices(before, users, services)
     this.#users = users
     this.#rules = compile(users)
     this.#ids.reload(users)
@@ -171,6 +177,23 @@ export class UserAuthorizer implements Authorizer {
       this.#connected.delete(client)
     })
     return undefined
+  }
+}
+
+function requireServices(before: Users, after: Users, services: readonly string[]): void {
+  if (before.byName.size > 0 && after.byName.size === 0)
+    throw new ConfigError('the new users file has no users')
+  for (const name of services) {
+    const [old, current] = [before.byName.get(name), after.byName.get(name)]
+    if (!old) continue
+    if (!current) throw new ConfigError(`the new users file lacks the service ${name}`)
+    for (const right of ['publish', 'subscribe'] as const) {
+      const lost = old[right].find((filter) => !current[right].some((other) => covers(other, filter)))
+      if (lost === undefined) continue
+      throw new ConfigError(
+        `the new users file takes ${right} ${lost} from the service ${name}; restart the broker to force it`,
+      )
+    }
   }
 }
 

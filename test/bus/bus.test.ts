@@ -6,6 +6,7 @@ import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
+import { until } from '#test/helpers/until.ts'
 
 const close = { session_id: 's1', reason: 'viewer-left' }
 
@@ -160,4 +161,38 @@ test('an empty payload withdraws a retained demand', async (t) => {
   await bus.publish(topics.demand, null, { who: 'debug' })
   assert.notStrictEqual((await demands.next()).payload, null)
   assert.strictEqual((await demands.next()).payload, null)
+})
+
+test('retained messages of topics that are not retained are ignored, whatever broker sends them', async (t) => {
+  const memory = await memoryBus(t)
+  const bus = await memory.connect('motors')
+  const publish = (topic: string, payload: object) =>
+    new Promise<void>((resolve) => {
+      const packet = {
+        cmd: 'publish' as const,
+        topic,
+        payload: Buffer.from(JSON.stringify(payload)),
+        retain: true,
+      }
+      // the broker itself: its own rule against retained commands does not apply
+      memory.broker.aedes.publish({ ...packet, qos: 1, dup: false }, () => resolve())
+    })
+  await publish('wimz/command/motor', { id: 'a', name: 'motor', params: {}, source: 'relay', received_at: 1 })
+  await publish('wimz/telemetry/battery', { level: 1 })
+  const commands = await collect(bus, topics.command)
+  const readings = await collect(bus, topics.telemetry)
+  await readings.next()
+  assert.equal(commands.all.length, 0)
+  assert.ok(memory.logged.some(({ msg }) => msg === 'retained message ignored'))
+})
+
+test('one line reports the recovery after an outage, with its length', async (t) => {
+  const memory = await memoryBus(t)
+  await memory.connect('vision')
+  const connected = () => memory.logged.filter(({ msg }) => msg === 'connected to the bus')
+  assert.equal(connected().length, 1)
+  assert.equal(connected()[0]?.outage_ms, undefined)
+  memory.cut('vision')
+  await until(() => connected().length === 2)
+  assert.equal(typeof connected()[1]?.outage_ms, 'number')
 })

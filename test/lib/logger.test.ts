@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLogger } from '#lib/logger.ts'
+import { createLogger, limitLines } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 
 function recorded() {
@@ -56,4 +56,31 @@ test('a tally holds a bounded number of keys, whatever strangers make up', () =>
     Object.values(tally.totals).reduce((sum, n) => sum + n, 0),
     10_003,
   )
+})
+
+test('a flood of one message is limited whatever its fields, others are not, and the rest is counted', () => {
+  const lines: Record<string, unknown>[] = []
+  const log = createLogger('test', { write: (line) => void lines.push(JSON.parse(line)) })
+  for (let i = 0; i < 30_000; i++) log.warn({ type: `unknown-${i}` }, 'unknown message')
+  assert.ok(lines.length < 60, `${lines.length} lines`)
+  log.warn('another message')
+  assert.equal(lines.at(-1)?.msg, 'another message')
+})
+
+test('a limited message appears again later, with the number of suppressed lines', () => {
+  let now = 0
+  const written: unknown[][] = []
+  const limited = limitLines(() => now)
+  const warn = (...args: unknown[]) =>
+    limited.call(
+      undefined as never,
+      args as never,
+      ((...given: unknown[]) => void written.push(given)) as never,
+      40,
+    )
+  for (let i = 0; i < 70; i++) warn({ i }, 'flood')
+  assert.equal(written.length, 50)
+  now += 2_000
+  warn({ i: 70 }, 'flood')
+  assert.deepEqual(written.at(-1), [{ i: 70, suppressed: 20 }, 'flood'])
 })

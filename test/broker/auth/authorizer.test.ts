@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashPassword } from '#broker/auth/password-hash.ts'
@@ -236,4 +236,45 @@ test('# does not match $SYS topics [MQTT-4.7.2-1]', async (t) => {
     received.filter((topic) => topic.startsWith('$')),
     ['$SYS/broker/uptime'],
   )
+})
+
+test('a reload that leaves no users, or takes rights from a service, is refused and changes nothing', async (t) => {
+  const { broker, connect, folder, logged } = await startUsersBroker(t)
+  const path = join(folder, 'broker.yaml')
+  const original = readFileSync(path, 'utf8')
+  const vision = await connect('vision')
+  for (const text of [
+    '',
+    'users: {}',
+    original.slice(0, original.length / 2),
+    original.replace('~/video/+/vp8', '~/x'),
+  ]) {
+    writeFileSync(path, text)
+    const before = logged.length
+    broker.reload()
+    assert.ok(
+      logged.slice(before).some(({ msg }) => msg === 'users reload failed; keeping the current ones'),
+      text.slice(0, 40),
+    )
+    assert.ok(vision.connected)
+    await connect('webrtc')
+  }
+})
+
+test('a command is never retained, whatever its publisher asks for', async (t) => {
+  const { broker, connect } = await startUsersBroker(t)
+  const operator = await connect('operator')
+  const received: string[] = []
+  const motors = await connect(TESTER, { onTopic: (topic) => received.push(topic) })
+  await motors.subscribeAsync('wimz/command/#', { qos: 1 })
+  for (const name of ['motor', 'treat']) {
+    await operator.publishAsync(`wimz/command/${name}`, '{}', { qos: 1, retain: true })
+  }
+  await until(() => received.length === 2)
+  const late = await connect(TESTER, { onTopic: (topic) => received.push(`late ${topic}`) })
+  await late.subscribeAsync(['wimz/command/#', 'wimz/event/end'], { qos: 1 })
+  await late.publishAsync('wimz/event/end', '', { qos: 1 })
+  await until(() => received.includes('late wimz/event/end'))
+  assert.deepEqual(received, ['wimz/command/motor', 'wimz/command/treat', 'late wimz/event/end'])
+  assert.equal(broker.totals.retain_refused, 2)
 })
