@@ -27,10 +27,10 @@ export async function startServiceProcess(config: object = {}, start: Spawn = sp
     /** Viewers in one more process. */
     async openViewers(startViewers: Spawn = spawn) {
       const viewers = await startChild(stack, startViewers, 'viewer-child', path)
-      return async (wish: Wish): Promise<Required<Pick<Told, 'ms' | 'packets'>>> => {
-        const { error, ms = 0, packets = 0 } = await ask<Told>(viewers, wish)
+      return async (wish: Wish): Promise<Required<Pick<Told, 'ms' | 'packets' | 'gap'>>> => {
+        const { error, ms = 0, packets = 0, gap = 0 } = await ask<Told>(viewers, wish)
         if (error) throw new Error(error)
-        return { ms, packets }
+        return { ms, packets, gap }
       }
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

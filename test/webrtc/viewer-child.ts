@@ -13,6 +13,8 @@ export interface Wish {
 export interface Told {
   ms?: number
   packets?: number
+  /** Longest interval between two video packets since the last wish, ms. */
+  gap?: number
   error?: string
 }
 
@@ -29,7 +31,11 @@ async function view(path: string): Promise<void> {
     }
     const before = viewer?.video.length ?? 0
     await viewer?.until(({ video }) => video.length >= before + more, within)
-    const told = { ms: performance.now() - begun, packets: forgotten + (viewer?.video.length ?? 0) }
+    const told = {
+      ms: performance.now() - begun,
+      packets: forgotten + (viewer?.video.length ?? 0),
+      gap: viewer?.longestGap() ?? 0,
+    }
     // a long watch would fill the memory
     if ((viewer?.video.length ?? 0) > 1_000) forgotten += viewer?.video.splice(0).length ?? 0
     if (viewer) viewer.audio.length = 0

@@ -33,6 +33,8 @@ export interface Viewer {
   readonly streams: Record<string, string[]>
   readonly channel: Promise<RTCDataChannel>
   readonly connected: Promise<void>
+  /** Longest interval between two video packets since the last call, ms. */
+  longestGap(): number
   /** Resolves when `enough` holds of what has arrived; rejects after `within` ms. */
   until(enough: (viewer: Viewer) => boolean, within?: number): Promise<void>
   sendPli(): Promise<void>
@@ -78,6 +80,8 @@ export async function openViewer(
   let hangUp: (() => void) | undefined
   const channel = Promise.withResolvers<RTCDataChannel>()
   const connected = Promise.withResolvers<void>()
+  let gap = 0
+  let lastPacket: number | undefined
   let wake = Promise.withResolvers<void>()
   const viewer: Viewer = {
     id,
@@ -87,6 +91,11 @@ export async function openViewer(
     streams: {},
     channel: channel.promise,
     connected: connected.promise,
+    longestGap() {
+      const longest = gap
+      gap = 0
+      return longest
+    },
     async until(enough, within = 5_000) {
       const expired = Promise.withResolvers<void>()
       const timer = setTimeout(expired.resolve, within)
@@ -111,6 +120,11 @@ export async function openViewer(
     viewer.streams[track.kind] = streams.map((stream) => stream.id)
     track.onReceiveRtp.subscribe((packet) => {
       viewer[track.kind as 'video' | 'audio'].push(packet)
+      if (track.kind === 'video') {
+        const now = performance.now()
+        gap = Math.max(gap, now - (lastPacket ?? now))
+        lastPacket = now
+      }
       wake.resolve()
       wake = Promise.withResolvers()
     })

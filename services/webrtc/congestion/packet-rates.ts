@@ -1,5 +1,8 @@
 import type { PacketOutcome } from './sent-packets.ts'
 
+/** Packets in one window: a viewer may report the same arrival time for all. */
+const MAX_PACKETS = 2_048
+
 /** Bitrate of the packets that arrived, over the last `windowMs` of the viewer's clock. */
 export class ArrivalRate {
   readonly #windowMs: number
@@ -20,7 +23,7 @@ export class ArrivalRate {
     }
     this.#newest = Math.max(this.#newest, receivedAt)
     this.#arrived.push({ at: receivedAt, size })
-    this.#arrived = this.#arrived.filter(({ at }) => at > this.#newest - this.#windowMs)
+    this.#arrived = this.#arrived.filter(({ at }) => at > this.#newest - this.#windowMs).slice(-MAX_PACKETS)
   }
 
   /** bit/s; undefined until a whole window has passed. */

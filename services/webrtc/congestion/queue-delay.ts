@@ -4,6 +4,8 @@ import type { PacketOutcome } from './sent-packets.ts'
 const BASE_WINDOW_MS = 10_000
 /** Packets of this interval count as current: at least two frames. */
 const CURRENT_MS = 150
+/** A viewer may report the same arrival time for all packets. */
+const MAX_PACKETS = 512
 /** A larger step is a clock that was set, not a late packet. */
 const CLOCK_STEP_MS = 10_000
 
@@ -31,7 +33,9 @@ export class QueueDelay {
     this.#smallest = Math.min(this.#smallest, delay)
     this.#newest = Math.max(this.#newest, receivedAt)
     this.#recent.push({ receivedAt, delay })
-    this.#recent = this.#recent.filter((one) => one.receivedAt > this.#newest - CURRENT_MS)
+    this.#recent = this.#recent
+      .filter((one) => one.receivedAt > this.#newest - CURRENT_MS)
+      .slice(-MAX_PACKETS)
   }
 
   /** Milliseconds; 0 before the first report. */

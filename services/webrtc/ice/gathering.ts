@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Socket as UdpSocket } from 'node:dgram'
+import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
 import type { Socket } from 'node:net'
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
+import type { DatagramLimit } from './datagram-limit.ts'
 
 /**
  * Owns everything that werift opens while it gathers the candidates of one peer, so that closing the peer closes all of it.
@@ -23,6 +24,7 @@ export interface Gathering {
 
 interface Opened {
   closed: boolean
+  limit: DatagramLimit | undefined
   sockets: Set<UdpSocket>
   streams: Set<Socket>
   turns: Set<TurnProtocol>
@@ -41,9 +43,11 @@ export function isGathering(): boolean {
   return current.getStore() !== undefined
 }
 
-export function createGathering(): Gathering {
+/** `limit` applies to all datagrams that its sockets receive. */
+export function createGathering(limit?: DatagramLimit): Gathering {
   const opened: Opened = {
     closed: false,
+    limit,
     sockets: new Set(),
     streams: new Set(),
     turns: new Set(),
@@ -52,7 +56,7 @@ export function createGathering(): Gathering {
   return {
     run: (gather) => current.run(opened, gather),
     branch() {
-      const branch = createGathering()
+      const branch = createGathering(limit)
       if (opened.closed) void branch.close()
       else opened.branches.add(branch)
       const close = async () => {
@@ -109,11 +113,21 @@ async function initUdp(this: UdpInternals): Promise<void> {
     throw new Error('peer closed')
   }
   opened?.sockets.add(socket)
+  if (opened?.limit) limitDatagrams(socket, opened.limit)
   socket.once('close', () => opened?.sockets.delete(socket))
   const address = options.interfaceAddresses?.[this.socketType]
   for (const port of ports(options)) if (await bind(socket, port, address)) return
   socket.close()
   throw new Error('no free UDP port')
+}
+
+/** Drops datagrams beyond the limit before werift's listener parses them. */
+function limitDatagrams(socket: UdpSocket, limit: DatagramLimit): void {
+  const listeners = socket.listeners('message') as ((data: Buffer, info: RemoteInfo) => void)[]
+  socket.removeAllListeners('message')
+  socket.on('message', (data, info) => {
+    if (limit.accepts(data.length)) for (const listener of listeners) listener(data, info)
+  })
 }
 
 /** Starts at a random port of the range, so that the sockets of one peer rarely collide. */

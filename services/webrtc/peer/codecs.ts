@@ -66,17 +66,3 @@ function videoCodec(mimeType: string, payloadType: number, rtx: number, paramete
     }),
   ]
 }
-
-/** The codec that this answer selects, as werift does: the first one of the video m-line that we have offered. */
-export function answeredCodec(sdp: string): VideoCodec | undefined {
-  const [section] = sdp.split(/^(?=m=)/m).filter((one) => one.startsWith('m=video'))
-  const [, formats = ''] = /^m=video \S+ \S+ (.*)$/m.exec(section ?? '') ?? []
-  const names = new Map(
-    Array.from((section ?? '').matchAll(/^a=rtpmap:(\d+) (\w+)\/90000/gm), ([, type, name]) => [type, name]),
-  )
-  for (const format of formats.trim().split(/\s+/)) {
-    const name = names.get(format)?.toLowerCase()
-    if (name === 'h264' || name === 'vp8') return name
-  }
-  return undefined
-}

@@ -20,15 +20,19 @@ import {
   type IceOptions,
   pairLateCandidates,
 } from '../ice/candidate-sources.ts'
-import { createGathering } from '../ice/gathering.ts'
+import { DatagramLimit } from '../ice/datagram-limit.ts'
+import { createGathering, type Gathering } from '../ice/gathering.ts'
 import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
 import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
 import { packetArrivals, receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
 import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
-import { guardMessages } from '../werift-patches/sctp-guard.ts'
+import { limitRemoteCandidates } from '../werift-patches/remote-candidate-limit.ts'
+import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
+import '../werift-patches/twcc-guard.ts'
 import { createActivityCounter } from './activity-counter.ts'
+import type { Answer } from './answer.ts'
 import { type Channel, type ChannelEvents, wrapChannel } from './channel.ts'
 import { offeredCodecs } from './codecs.ts'
 
@@ -52,6 +56,8 @@ export interface PeerEvents {
   /** DTLS is connected: media may flow. */
   connected(): void
   failed(): void
+  /** The viewer sends more than its session allows. */
+  limitExceeded(limit: string): void
   /** PLI or FIR. */
   keyframeRequested(): void
   /** Events of `control` and of any channel that the viewer opened. */
@@ -74,7 +80,7 @@ export class Peer {
   readonly #pc: RTCPeerConnection
   /** Origin of the last offer. */
   #origin: ReturnType<typeof readOrigin> | undefined
-  readonly #gathering = createGathering()
+  readonly #gathering: Gathering
   #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
   #restart: IceRestart | undefined
@@ -104,9 +110,11 @@ export class Peer {
     this.audio = new RtpSender(send('audio'), stream.id, this.congestion)
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
-    guardMessages(this.#pc)
+    guardSctp(this.#pc, (limit) => this.#limitExceeded(limit))
     this.control = wrapChannel(control, events.channel)
     this.packetsReceived = createActivityCounter(this.#ice)
+    this.#gathering = createGathering(new DatagramLimit(() => this.#limitExceeded('datagrams a second')))
+    limitRemoteCandidates(this.#ice)
     gatherFromServers(this.#ice, options.ice, this.#gathering)
     this.#listen()
   }
@@ -139,15 +147,14 @@ export class Peer {
    * Applies the answer, which starts the checks; local candidates gathered later still take part in them. Rejects when the
    * answer is unusable.
    */
-  async accept(sdp: string): Promise<void> {
-    const lines = sdp.split(/\r?\n/)
-    const isCandidate = (line: string) => /^a=(candidate:|end-of-candidates)/.test(line)
-    // without end-of-candidates, checks continue until the session's own deadline
-    const bare = lines.filter((line) => !isCandidate(line)).join('\r\n')
+  async accept({ sdp, candidates, video, hasDataChannel }: Answer): Promise<void> {
+    if (!video) throw new Error('the answer accepts none of our video codecs')
     this.#remoteFragments = userFragments(sdp)
-    await this.#pc.setRemoteDescription({ type: 'answer', sdp: bare })
-    if (!this.video.codec) throw new Error('the answer accepts none of our video codecs')
-    for (const line of lines.filter(isCandidate).slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
+    // without end-of-candidates, checks continue until the session's own deadline
+    await this.#pc.setRemoteDescription({ type: 'answer', sdp })
+    this.video.expectFormat(video)
+    if (!hasDataChannel) ignoreSctp(this.#pc)
+    for (const line of candidates.slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
   }
 
   /** An ICE restart offer; the old candidate pair is kept until the answer arrives. */
@@ -260,6 +267,10 @@ export class Peer {
     })
   }
 
+  #limitExceeded(limit: string): void {
+    if (!this.#closed) this.#events.limitExceeded(limit)
+  }
+
   #handleRtcp(packet: RtcpPacket): void {
     const { video, audio, congestion } = this
     if (requestsKeyframe(packet, video.ssrc)) this.#events.keyframeRequested()
@@ -292,6 +303,7 @@ export async function warmUp(): Promise<void> {
       candidate: ignore,
       connected: ignore,
       failed: ignore,
+      limitExceeded: ignore,
       keyframeRequested: ignore,
       channel: { onText: ignore, onClosed: ignore },
     },

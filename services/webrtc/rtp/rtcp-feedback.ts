@@ -39,11 +39,16 @@ export function receptionReport(packet: RtcpPacket, ssrc: number): ReceptionRepo
   return report && { loss: report.fractionLost / 256, lastSenderReport: report.lsr, delay: report.dlsr }
 }
 
+/** Missing packets that one message may report: as many as are kept. */
+const MAX_MISSING = 512
+
 /** Sequence numbers of this track that the viewer reports missing. RFC 4585 §6.2.1. */
 export function missingSequences(packet: RtcpPacket, ssrc: number): readonly number[] {
   if (!(packet instanceof RtcpTransportLayerFeedback)) return []
   const feedback: unknown = packet.feedback
-  return feedback instanceof GenericNack && feedback.mediaSourceSsrc === ssrc ? feedback.lost : []
+  return feedback instanceof GenericNack && feedback.mediaSourceSsrc === ssrc
+    ? feedback.lost.slice(0, MAX_MISSING)
+    : []
 }
 
 /** bit/s of a REMB message. draft-alvestrand-rmcat-remb-03 §2.2. */

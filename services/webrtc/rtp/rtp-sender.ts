@@ -80,6 +80,13 @@ export class RtpSender {
     return this.#sender.codec?.name
   }
 
+  /** Throws when werift has not negotiated this format, the one in which the frames are packetized. */
+  expectFormat({ codec, payloadType }: { codec: string; payloadType: number }): void {
+    const { name, payloadType: actual } = this.#sender.codec ?? {}
+    if (name?.toLowerCase() === codec && actual === payloadType) return
+    throw new Error(`werift negotiated ${name} ${actual} where the answer selects ${codec} ${payloadType}`)
+  }
+
   /** Sends one packet; ignored before DTLS is connected and after the close. */
   send({ payload, timestamp, marker, capturedAt }: MediaPacket): void {
     const { codec } = this.#sender

@@ -8,6 +8,7 @@ export const REASON = {
   answerTimeout: 'answer-timeout',
   connectTimeout: 'connect-timeout',
   iceFailed: 'ice-failed',
+  limitExceeded: 'limit-exceeded',
   connectionLost: 'connection-lost',
   outOfMemory: 'out-of-memory',
   serviceStopping: 'service-stopping',

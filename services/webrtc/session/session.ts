@@ -4,7 +4,7 @@ import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
-import { answeredCodec } from '../peer/codecs.ts'
+import { parseAnswer } from '../peer/answer.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
 import type { AudioSink, SilentAudio } from '../rtp/silent-audio.ts'
 import type { Mode } from '../video/rate-control.ts'
@@ -77,6 +77,10 @@ export class Session implements AudioSink {
       candidate: (candidate) => this.#localCandidates.add(candidate),
       connected: () => this.#connected(),
       failed: () => this.close(REASON.iceFailed),
+      limitExceeded: (limit) => {
+        this.#log.warn({ limit }, 'viewer exceeds a limit of its session')
+        this.close(REASON.limitExceeded)
+      },
       keyframeRequested: () => {
         deps.metrics.keyframeRequested()
         this.#video?.requestKeyframe()
@@ -118,6 +122,7 @@ export class Session implements AudioSink {
     if (this.state !== 'offered' || this.#answered) return
     this.#answered = true
     this.#deadlines.clear('answer')
+    const answer = parseAnswer(sdp)
     this.#enter('answered')
     const { layers, metrics, quality, discarded, timings } = this.#deps
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
@@ -125,7 +130,7 @@ export class Session implements AudioSink {
     this.#video = new ViewerVideo({
       peer: this.#peer,
       layers,
-      codec: answeredCodec(sdp) ?? 'h264',
+      codec: answer.video?.codec ?? 'h264',
       quality,
       discarded,
       onFirstFrame: () => this.#sessionLog.info('first frame sent'),
@@ -138,7 +143,7 @@ export class Session implements AudioSink {
     try {
       await this.#gathered(timings.hold)
       if (this.#isClosed) return
-      await this.#peer.accept(sdp)
+      await this.#peer.accept(answer)
       this.#remoteCandidates.release()
     } catch (err) {
       this.close(REASON.badAnswer, { err })

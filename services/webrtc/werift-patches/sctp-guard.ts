@@ -1,22 +1,141 @@
 import type { RTCPeerConnection } from 'werift'
 
-/** Private members of werift's RTCSctpTransport. */
+/** Private members of werift's RTCSctpTransport and SCTP. */
 interface Internals {
+  dtlsTransport: { dataReceiver: (packet: Buffer) => void }
+  dataChannels: Record<number, { readyState: string; setReadyState(state: 'open'): void } | undefined>
   datachannelReceive(streamId: number, protocol: number, data: Buffer): Promise<void>
+}
+interface AssociationInternals {
+  handleData(packet: Buffer): Promise<void>
+  inboundStreams: Record<number, { reassembly: { userData: Buffer }[] }>
+  sackMisOrdered: Set<number>
+  sackDuplicates: number[]
+  lastReceivedTsn: number | undefined
+  markReceived(tsn: number): boolean
+}
+
+/** Limits of one association. Control messages have 16 KiB at most, and a drive stick sends 50 a second. */
+const MAX_FRAGMENTS = 256
+const MAX_FRAGMENT_BYTES = 128 * 1024
+const MAX_OUT_OF_ORDER = 256
+const MAX_STREAMS = 64
+const MAX_CHANNELS = 16
+/** Duplicates that one SACK reports. */
+const MAX_DUPLICATES = 32
+/** Chunks: burst and rate a second. Packets beyond are dropped, and so many dropped ones are an attack. */
+const CHUNK_BURST = 500
+const CHUNK_RATE = 500
+const MAX_DROPPED = 500
+
+const COMMON_HEADER = 12
+const CHUNK_HEADER = 4
+/** RFC 8831 §8: payload protocol identifier of DCEP. */
+const DCEP = 50
+
+/**
+ * Keeps the SCTP association of one viewer within limits, and calls `onExceeded` once with the limit that it exceeds.
+ * werift 0.25.2 has none: it searches all fragments of a message for each new one, so 2 MB of tiny fragments of a message
+ * that never ends block the event loop for 40 s, and a chunk of length 0 blocks it forever. It also reads packets and
+ * messages in async functions that reject on unexpected input; the unhandled rejection would end the process.
+ */
+export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => void): void {
+  const transport = pc.sctpTransport
+  if (!transport) throw new Error('create a data channel first')
+  const internals = transport as unknown as Internals
+  const association = transport.sctp as unknown as AssociationInternals
+  association.markReceived = markReceived
+  const budget = new ChunkBudget()
+  let exceeded = false
+  internals.dtlsTransport.dataReceiver = (packet) => {
+    if (exceeded) return
+    const chunks = countChunks(packet)
+    if (chunks === undefined) return
+    if (budget.take(chunks)) association.handleData(packet).catch(() => undefined) // malformed: dropped
+    const limit = budget.isExceeded ? 'chunks a second' : exceededLimit(association, internals)
+    if (limit === undefined) return
+    exceeded = true
+    onExceeded(limit)
+  }
+  transport.sctp.onReceive.allUnsubscribe()
+  transport.sctp.onReceive.subscribe((streamId, protocol, data) => {
+    const channel = internals.dataChannels[streamId]
+    // the first message may overtake DATA_CHANNEL_ACK: it opens the channel as well (RFC 8832 §6)
+    if (protocol !== DCEP && channel?.readyState === 'connecting') channel.setReadyState('open')
+    internals.datachannelReceive(streamId, protocol, data).catch(() => undefined) // malformed: dropped
+  })
 }
 
 /**
- * Drops malformed data channel messages. werift 0.25.2 (transport/sctp.js) parses them in an async listener that rejects
- * on unexpected input, such as an acknowledgement of an unknown channel; the unhandled rejection would end the process
- * and every other session.
+ * Records a TSN; true when it is a duplicate. werift 0.25.2 sorts and filters all TSNs out of order for each new one.
+ * RFC 9260 §6.2: numbers are compared modulo 2^32.
  */
-export function guardMessages(pc: RTCPeerConnection): void {
-  const transport = pc.sctpTransport
-  if (!transport) throw new Error('create a data channel first')
-  const { onReceive } = transport.sctp
-  const { datachannelReceive } = transport as unknown as Internals
-  onReceive.allUnsubscribe()
-  onReceive.subscribe((streamId, protocol, data) => {
-    datachannelReceive(streamId, protocol, data).catch(() => undefined) // dropped
-  })
+function markReceived(this: AssociationInternals, tsn: number): boolean {
+  const last = this.lastReceivedTsn ?? (tsn - 1) >>> 0
+  if (((last - tsn) | 0) >= 0 || this.sackMisOrdered.has(tsn)) {
+    if (this.sackDuplicates.length < MAX_DUPLICATES) this.sackDuplicates.push(tsn)
+    return true
+  }
+  this.sackMisOrdered.add(tsn)
+  let newest = last
+  while (this.sackMisOrdered.delete((newest + 1) >>> 0)) newest = (newest + 1) >>> 0
+  this.lastReceivedTsn = newest
+  return false
+}
+
+/** Starts no association when the answer rejects the data channel. */
+export function ignoreSctp(pc: RTCPeerConnection): void {
+  const { sctpManager } = pc as unknown as { sctpManager: { sctpRemotePort: number | undefined } }
+  sctpManager.sctpRemotePort = undefined
+}
+
+/** Number of chunks in an SCTP packet; undefined when their lengths do not fit it. RFC 9260 §3.2. */
+export function countChunks(packet: Buffer): number | undefined {
+  let chunks = 0
+  let at = COMMON_HEADER
+  for (; at + CHUNK_HEADER <= packet.length; chunks++) {
+    const length = packet.readUInt16BE(at + 2)
+    if (length < CHUNK_HEADER || at + length > packet.length) return undefined
+    at += length + ((4 - (length % 4)) % 4)
+  }
+  return chunks > 0 ? chunks : undefined
+}
+
+function exceededLimit(
+  { inboundStreams, sackMisOrdered }: AssociationInternals,
+  { dataChannels }: Internals,
+): string | undefined {
+  const streams = Object.values(inboundStreams)
+  let fragments = 0
+  let bytes = 0
+  for (const { reassembly } of streams) {
+    fragments += reassembly.length
+    for (const { userData } of reassembly) bytes += userData.length
+  }
+  if (fragments > MAX_FRAGMENTS || bytes > MAX_FRAGMENT_BYTES) return 'unfinished messages'
+  if (sackMisOrdered.size > MAX_OUT_OF_ORDER) return 'packets out of order'
+  if (streams.length > MAX_STREAMS) return 'streams'
+  if (Object.keys(dataChannels).length > MAX_CHANNELS) return 'data channels'
+  return undefined
+}
+
+class ChunkBudget {
+  #chunks = CHUNK_BURST
+  #at = performance.now()
+  #dropped = 0
+
+  take(chunks: number): boolean {
+    const now = performance.now()
+    this.#chunks = Math.min(CHUNK_BURST, this.#chunks + ((now - this.#at) * CHUNK_RATE) / 1_000)
+    this.#at = now
+    if (this.#chunks === CHUNK_BURST) this.#dropped = 0
+    const within = chunks <= this.#chunks
+    if (within) this.#chunks -= chunks
+    else this.#dropped++
+    return within
+  }
+
+  get isExceeded(): boolean {
+    return this.#dropped > MAX_DROPPED
+  }
 }

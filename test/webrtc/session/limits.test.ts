@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { DatagramLimit } from '#services/webrtc/ice/datagram-limit.ts'
+import { countChunks } from '#services/webrtc/werift-patches/sctp-guard.ts'
+import { isTransportFeedbackSound } from '#services/webrtc/werift-patches/twcc-guard.ts'
+import { collect } from '#test/helpers/collect.ts'
+import { ATTACKS, attackOver } from '../hostile-sctp.ts'
+import { startRobot } from '../robot.ts'
+import { openViewer } from '../viewer.ts'
+
+const CHUNKS_PER_PACKET = 55
+
+for (const [attack, chunk] of Object.entries(ATTACKS)) {
+  test(`${attack}: that session ends, the other one keeps its video`, async (t) => {
+    const { bus, camera } = await startRobot(t)
+    camera.roll()
+    const closed = await collect(bus, topics.closed)
+    const other = await openViewer(t, bus, 'other')
+    const hostile = await openViewer(t, bus, 'hostile')
+    await hostile.channel
+    await hostile.until(({ video }) => video.length > 0)
+    const { first, packet } = attackOver(hostile)
+    for (let sent = 0; sent < 700; sent += CHUNKS_PER_PACKET) {
+      await packet(Array.from({ length: CHUNKS_PER_PACKET }, (_, i) => chunk(sent + i, first)))
+    }
+    const { payload } = await closed.next()
+    assert.deepEqual(payload, { session_id: 'hostile', reason: 'limit-exceeded', by: 'robot' })
+    const { length } = other.video
+    await other.until(({ video }) => video.length > length + 20)
+  })
+}
+
+test('an SCTP chunk of length 0 is dropped, and both sessions go on', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const closed = await collect(bus, topics.closed)
+  const hostile = await openViewer(t, bus, 'hostile')
+  await hostile.channel
+  await hostile.until(({ video }) => video.length > 0)
+  await attackOver(hostile).packet([Buffer.alloc(16)])
+  const { length } = hostile.video
+  await hostile.until(({ video }) => video.length > length + 20)
+  assert.deepEqual(closed.all, [])
+})
+
+test('chunk lengths that do not fit an SCTP packet are detected', () => {
+  const packet = (...lengths: number[]) =>
+    Buffer.concat([
+      Buffer.alloc(12),
+      ...lengths.map((length) => {
+        const chunk = Buffer.alloc(Math.max(4, Math.ceil(length / 4) * 4))
+        chunk.writeUInt16BE(length, 2)
+        return chunk
+      }),
+    ])
+  assert.equal(countChunks(packet(4, 17, 16)), 3)
+  for (const lengths of [[], [0], [3], [4, 0]]) assert.equal(countChunks(packet(...lengths)), undefined)
+  assert.equal(countChunks(packet(16).subarray(0, 20)), undefined)
+})
+
+test('transport-wide feedback that claims more packets than it describes is rejected', () => {
+  const feedback = (count: number, ...chunks: number[]) => {
+    const data = Buffer.alloc(16 + 2 * chunks.length)
+    data.writeUInt16BE(count, 10)
+    for (const [i, chunk] of chunks.entries()) data.writeUInt16BE(chunk, 16 + 2 * i)
+    return data
+  }
+  assert.ok(isTransportFeedbackSound(feedback(14 + 7 + 100, 0x8000, 0xc000, 0x2064)))
+  assert.ok(!isTransportFeedbackSound(feedback(65_535, ...Array.from({ length: 8 }, () => 0x3fff))))
+  assert.ok(!isTransportFeedbackSound(feedback(100, 0x2001)))
+  assert.ok(!isTransportFeedbackSound(feedback(100, 0x2000)))
+  assert.ok(!isTransportFeedbackSound(Buffer.alloc(10)))
+})
+
+test('datagrams beyond the rate of a session are dropped, and a flood is reported once', () => {
+  let now = 0
+  let floods = 0
+  const limit = new DatagramLimit(
+    () => floods++,
+    () => now,
+  )
+  const accepted = (count: number) =>
+    Array.from({ length: count }, () => limit.accepts(100)).filter(Boolean).length
+  assert.equal(accepted(4_000), 3_000)
+  now += 1_000
+  assert.equal(accepted(4_000), 1_500)
+  assert.equal(limit.accepts(10_000), false)
+  accepted(40_000)
+  assert.equal(floods, 1)
+})
