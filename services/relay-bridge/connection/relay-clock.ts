@@ -1,6 +1,6 @@
 import { type Age, type CommandClock, EARLIEST_TIME, wallClock } from '#commands/command-clock.ts'
 import type { Logger } from '#lib/logger.ts'
-import { relayHttp } from './relay-address.ts'
+import { getRelayJson } from './relay-http.ts'
 
 const ANSWER_TIMEOUT_MS = 3_000
 /** A crystal drifts by seconds a day. */
@@ -54,16 +54,15 @@ export class RelayClock implements CommandClock, Disposable {
 
   /** Queries the relay's time to the millisecond; a relay without that address changes nothing. Never rejects. */
   async query(relay: URL): Promise<void> {
-    const address = relayHttp(relay, `/debug/latency?client_ts=${Date.now()}`)
     const before = performance.now()
     try {
-      const response = await fetch(address, {
-        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-        redirect: 'error',
-      })
-      const { server_ts: time } = (await response.json()) as { server_ts?: unknown }
+      const path = `/debug/latency?client_ts=${Date.now()}`
+      const answer = (await getRelayJson(relay, path, ANSWER_TIMEOUT_MS)) as
+        | { server_ts?: unknown }
+        | undefined
+      const time = answer?.server_ts
       const after = performance.now()
-      if (!response.ok || typeof time !== 'number' || time < EARLIEST_TIME) return
+      if (typeof time !== 'number' || time < EARLIEST_TIME) return
       this.#learn({ ms: time - (before + after) / 2, error: (after - before) / 2 })
     } catch (err) {
       this.#log.debug({ reason: (err as Error).message }, 'relay time not available')

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from '#lib/logger.ts'
-import { relayHttp } from './relay-address.ts'
+import { getRelayJson } from './relay-http.ts'
 
 export interface CheckTimes {
   /** From the registration to the first check, and between the checks of the first minutes, ms. */
@@ -91,11 +91,11 @@ export async function isListed({
 }: Pick<CheckDeps, 'relay' | 'deviceId'> & { times: Pick<CheckTimes, 'answer'> }): Promise<
   boolean | undefined
 > {
-  const address = relayHttp(relay, '/debug/pairing')
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(times.answer), redirect: 'error' })
-    const body = (await response.json()) as { robot_connections?: unknown }
-    if (!response.ok || body.robot_connections === undefined) return undefined
+    const body = (await getRelayJson(relay, '/debug/pairing', times.answer)) as
+      | { robot_connections?: unknown }
+      | undefined
+    if (body?.robot_connections === undefined) return undefined
     return JSON.stringify(body.robot_connections).includes(JSON.stringify(deviceId))
   } catch {
     return undefined

@@ -17,7 +17,7 @@ import { TEST_SECRET } from '#test/helpers/secrets.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isWaiting = { where: ({ state }: { state: string }) => state === 'waiting', within: 5_000 }
-const SOON = { times: { ping: 50, pong: 100 }, checkTimes: { delay: 300, answer: 200, proofAfter: 200 } }
+const SOON = { times: { ping: 50, pong: 700 }, checkTimes: { delay: 300, answer: 200, proofAfter: 200 } }
 
 /** A bridge whose first link was half-open and given up, and its second connection. */
 async function afterUncleanLoss(t: TestContext, knows: string[] | undefined) {
