@@ -34,7 +34,9 @@ for (const [language, command] of Object.entries(EXAMPLES)) {
     skip: language === 'Python' && withoutPaho(),
     timeout: 90_000,
   }, async (t) => {
-    await using stack = await startStack({ vision: { source: { type: 'synthetic' } } })
+    // the probes below count against the pace of treats
+    const cloud = { command_limits: { treats: { per_minute: 6_000, burst: 200 } } }
+    await using stack = await startStack({ vision: { source: { type: 'synthetic' } }, cloud })
     const bus = await stack.join('observer')
     using app = await openApp(stack.relayPort)
     const commands = await collect(bus, topics.command, { name: 'dispense_treat' })

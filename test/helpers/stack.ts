@@ -48,7 +48,7 @@ type Config = Record<string, unknown>
 /** Starts a process, perhaps elsewhere than here. */
 type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
-/** Starts it and waits until all services started. `config` is merged over a demo-like one, section by section. */
+/** Starts it and waits until all services started. `config` replaces sections of a demo-like one, and keys of `cloud`. */
 export async function startStack(
   config: Config = {},
   { within = 30_000, start = spawn as Start } = {},
@@ -64,7 +64,8 @@ export async function startStack(
   writeUsers(folder)
   const base = baseConfig(brokerPort, relayPort, folder)
   const mosquitto = ON_MOSQUITTO ? await besideMosquitto(base, brokerPort, folder) : undefined
-  writeFileSync(path, stringify({ ...base, ...config }))
+  const cloud = { ...Object(base.cloud), ...Object(config.cloud) }
+  writeFileSync(path, stringify({ ...base, ...config, cloud }))
   const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
