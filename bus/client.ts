@@ -20,13 +20,13 @@ export interface BusOptions {
   tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined
   /** First level of every topic name. */
   prefix: string
-  /** Name of the service: its client id, and the `<service>` of its state. */
+  /** Name of the service: the first part of its client id, and the `<service>` of its state. */
   service: string
   version: string
   log: BusLog
   /** False for an observer: it publishes no `<service>/state` and has no last will. */
   announce?: boolean
-  /** Client id of a persistent session (clean session 0). */
+  /** Name of a persistent session (clean session 0), the first part of its client id. */
   session?: string
   /** A stream to the broker instead of `url`. */
   stream?: () => Duplex
@@ -42,9 +42,10 @@ const MQTT_OPTIONS: IClientOptions = {
   resubscribe: true,
 }
 
-function clientId({ session, announce, service }: BusOptions): string {
-  if (session !== undefined) return session
-  return announce === false ? `${service}-${crypto.randomUUID()}` : service
+/** Contains the prefix, which tells robots apart that share a broker: clients with the same id disconnect each other. */
+function clientId({ session, announce, service, prefix }: BusOptions): string {
+  if (session !== undefined) return `${session}-${prefix}`
+  return `${service}-${announce === false ? crypto.randomUUID() : prefix}`
 }
 
 /** An MQTT.js client with the options of this bus; `will` is the last will on `<service>/state`. */

@@ -73,7 +73,9 @@ export function readUsers(path: string, prefix: string): Users {
         hash,
         clientIds,
         ...expandRules(rules),
-        sessions: new Map(Object.entries(sessions).map(([id, some]) => [id, expand(some)])),
+        sessions: new Map(
+          Object.entries(sessions).map(([id, some]) => [id.replaceAll('~', prefix), expand(some)]),
+        ),
       },
     ]),
   )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { connectBus } from '#bus/bus.ts'
+import { type Bus, connectBus } from '#bus/bus.ts'
 import { createClient } from '#bus/client.ts'
 import { topics } from '#bus/topics.ts'
 import { busLogin } from '#lib/bus-login.ts'
@@ -14,6 +14,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 import { startMosquitto } from '#test/helpers/mosquitto.ts'
 import { freePorts } from '#test/helpers/ports.ts'
 import { without } from '#test/helpers/tools.ts'
+import { until } from '#test/helpers/until.ts'
 
 const skip = without('mosquitto', 'openssl')
 const broker = { enabled: false, host: '127.0.0.1' }
@@ -114,4 +115,30 @@ test('own_users: a service uses its own name and password at an external broker'
   const { username, password } = busLogin('webrtc', bus, { broker, data_dir })
   assert.equal(username, 'webrtc')
   assert.match(password ?? '', /^[\w-]{32}$/)
+})
+
+test('two robots with a prefix each share a broker: neither disconnects the other, nor gets its events', {
+  skip,
+}, async (t) => {
+  const { sections } = await startExternalBroker(t)
+  const [section] = sections
+  assert.ok(section)
+  const received: Record<string, unknown[]> = { one: [], two: [] }
+  const reconnects: string[] = []
+  const buses: Bus[] = []
+  for (const prefix of ['one', 'two']) {
+    const bus = await open({ ...section, prefix }, 'relay-bridge')
+    t.after(() => bus[Symbol.asyncDispose]())
+    bus.onConnect(() => reconnects.push(prefix))
+    const events = await bus.subscribeDurably(
+      topics.event,
+      async (event) => void received[prefix]?.push(event.from),
+    )
+    t.after(() => events[Symbol.asyncDispose]())
+    buses.push(bus)
+  }
+  for (const [i, bus] of buses.entries()) await bus.publish(topics.event, { from: i }, { name: 'hello' })
+  await until(() => received.one?.length === 1 && received.two?.length === 1, { show: () => received })
+  assert.deepEqual(received, { one: [0], two: [1] })
+  assert.deepEqual(reconnects, [])
 })

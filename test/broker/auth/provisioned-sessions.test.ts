@@ -10,7 +10,7 @@ test('events published before the first connection of the bridge are queued for 
   await robot.publishAsync('wimz/telemetry/battery', 'not queued', { qos: 1 })
   const received: string[] = []
   await connect('relay-bridge', {
-    clientId: 'relay-bridge-inbox',
+    clientId: 'relay-bridge-inbox-wimz',
     clean: false,
     onTopic: (topic) => received.push(topic),
   })

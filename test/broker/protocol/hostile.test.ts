@@ -11,7 +11,7 @@ import * as raw from './raw-client.ts'
 test('a last will of QoS 3, and topics with NUL, reach no subscriber: events go on', async (t) => {
   const { broker, connect } = await startUsersBroker(t)
   const received: string[] = []
-  const id = { clientId: 'relay-bridge-inbox', clean: false }
+  const id = { clientId: 'relay-bridge-inbox-wimz', clean: false }
   const bridge = await connect('relay-bridge', { ...id, onTopic: (topic) => received.push(topic) })
   await bridge.subscribeAsync('wimz/event/+', { qos: 1 })
   for (const packet of [
