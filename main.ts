@@ -4,6 +4,7 @@ import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
 import { openConsole } from '#lib/process/console.ts'
+import { hardenProcess } from '#lib/process/hardening.ts'
 import { SupervisedProcess } from '#lib/process/supervised-process.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
 import { ALL_SECTIONS } from './config-schema.ts'
@@ -59,6 +60,7 @@ const log = createLogger('supervisor', console)
 const exitCode = Promise.withResolvers<number>()
 
 function loadConfig(path: string) {
+  hardenProcess()
   process.chdir(PROJECT_ROOT)
   return parseSections(readConfigFile(path), ALL_SECTIONS, ['cloud.device_id', 'cloud.device_secret'])
 }

@@ -52,7 +52,7 @@ command -v npm >/dev/null || { echo 'needs npm: apt-get install npm' >&2; exit 6
 
 getent passwd wimz >/dev/null || run useradd --system --home-dir "$STATE" --shell /usr/sbin/nologin wimz
 run install -d -m 755 "$APP" "$CONFIG" "$APP/runtime/bin"
-run install -d -m 750 -o wimz -g wimz "$STATE"
+run install -d -m 700 -o wimz -g wimz "$STATE"
 
 # what an older version had and this one has not must not stay
 for part in $PARTS; do

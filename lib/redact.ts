@@ -6,18 +6,46 @@ export function hideSignatures(text: string): string {
   return text.replace(SIGNATURE, '[signature]')
 }
 
-/** Who logs in where, in a URL. */
-const CREDENTIALS = /(?<=:\/\/)\S*@/g
-/** Cameras take passwords there, under any name: `?usr=admin&pwd=…`. */
-const QUERY = /(?<=:\/\/[^\s?#"]*[?#])[^\s"]+/g
-/** The same after a complete host: what follows is not a password of a user, although it may contain an `@`. */
-const QUERY_OF_HOST =
-  /(?<=:\/\/(?:[^\s?#"]*@)?(?:[\w.-]+|\[[\da-f:.%]+\])(?::\d*)?(?:\/[^\s?#"]*)?[?#])[^\s"]+/gi
+/** A host where one may begin: at the start, after a scheme, or after user and password. */
+const HOST = /(?<=^|@|:\/\/)(?:[\w.-]+|\[[\da-f:.%]+\])(?::\d*)?(?=\/|$)/i
 
 /**
- * The text without user, password and query of the URLs in it. A password may hold an `@`, `/` or `?`, so all up to the
- * last `@` goes that is not of the query.
+ * The text without user, password and query of the URLs in it. A password may hold an `@`, `/` or `?`, so everything up to the
+ * last `@` is removed that is not part of a query. Cameras take passwords in the query, under any name: `?usr=admin&pwd=…`.
+ * The time is linear in the length of the text, which may come from a peer.
  */
 export function hideCredentials(text: string): string {
-  return text.replaceAll(QUERY_OF_HOST, '[hidden]').replaceAll(CREDENTIALS, '').replaceAll(QUERY, '[hidden]')
+  return text.replaceAll(/\S+/g, (run) => {
+    const scheme = run.indexOf('://')
+    if (scheme < 0) return run
+    const shown = hideQueries(run, (head) => HOST.test(head))
+    const at = shown.lastIndexOf('@')
+    const start = scheme + '://'.length
+    return hideQueries(at < start ? shown : shown.slice(0, start) + shown.slice(at + 1), () => true)
+  })
+}
+
+/** Hides the query, or fragment, of each URL whose part between `://` and `?` satisfies `isUrl`. `run` has no blanks. */
+function hideQueries(run: string, isUrl: (head: string) => boolean): string {
+  const parts: string[] = []
+  let done = 0
+  let from = run.indexOf('://')
+  while (from >= 0) {
+    from += '://'.length
+    const end = indexOf(run, /[?#"]/g, from)
+    const isQuery = end < run.length && run[end] !== '"' && isUrl(run.slice(from, end))
+    const next = isQuery ? indexOf(run, /"/g, end + 1) : end + 1
+    if (isQuery && next > end + 1) {
+      parts.push(run.slice(done, end + 1), '[hidden]')
+      done = next
+    }
+    from = run.indexOf('://', next)
+  }
+  return parts.join('') + run.slice(done)
+}
+
+/** Where `pattern` matches next; the length of the text if nowhere. */
+function indexOf(text: string, pattern: RegExp, from: number): number {
+  pattern.lastIndex = from
+  return pattern.exec(text)?.index ?? text.length
 }

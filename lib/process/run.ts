@@ -1,14 +1,14 @@
-import { flushCompileCache } from 'node:module'
 import { Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
 import { busLogin, LOGIN_SECTIONS } from '../bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from '../config.ts'
 import { ConfigError } from '../config-error.ts'
-import { BusSection, MetricsSection } from '../config-schema.ts'
+import { BusSection, DataDir, MetricsSection } from '../config-schema.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { createEventCounter } from '../metrics/event-counter.ts'
 import { publishMetrics } from '../metrics/metrics-publisher.ts'
 import { PROJECT_ROOT, VERSION } from '../version.ts'
+import { flushCompileCacheSafely, hardenProcess, secureDataDir } from './hardening.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
 
@@ -65,12 +65,15 @@ async function live(
   const launch = async () => {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
+    hardenProcess()
     const notifier = stack.use(openNotifier(log))
-    await start(stack, log, readConfigFile(path))
+    const file = readConfigFile(path)
+    secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)
+    await start(stack, log, file)
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()
     process.send?.('ready')
-    setTimeout(() => flushCompileCache(), CACHE_FLUSH_DELAY_MS).unref()
+    setTimeout(() => flushCompileCacheSafely(), CACHE_FLUSH_DELAY_MS).unref()
   }
   launch().catch((err: unknown) => exit.resolve({ code: 1, err }))
   const { code, err, reason } = await exit.promise

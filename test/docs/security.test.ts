@@ -93,7 +93,7 @@ function section(heading: string): string {
 test('secrets and data have the permissions that docs/security.md names', () => {
   const install = read('deploy/install.sh')
   assert.match(install, /install -m 600 \/dev\/null "\$CONFIG\/robot\.env"/)
-  assert.match(install, /install -d -m 750 -o wimz -g wimz "\$STATE"/)
+  assert.match(install, /install -d -m 700 -o wimz -g wimz "\$STATE"/)
   assert.match(read('services/vision/photos/photo-store.ts'), /mode: 0o640/)
 })
 

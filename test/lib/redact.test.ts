@@ -19,6 +19,16 @@ test('a URL loses who logs in and what is asked for, and keeps where', () => {
   for (const [text, wanted] of Object.entries(shown)) assert.equal(hideCredentials(text), wanted)
 })
 
+test('a text of a megabyte that is made to be slow takes no longer than another', { timeout: 20_000 }, () => {
+  const length = 1_000_000
+  for (const part of ['://', '://a@', '@a/', '://a?', '://[', '"://x#', '://a:']) {
+    for (const end of ['', '?x', '@', '"']) {
+      const text = `http://${part.repeat(length / part.length)}${end}`
+      assert.ok(hideCredentials(text).length <= text.length * 4)
+    }
+  }
+})
+
 test('a signature of 64 hex digits is hidden, longer and shorter ones are none', () => {
   const signature = '0123456789abcdef'.repeat(4)
   assert.equal(hideSignatures(`said ${signature}!`), 'said [signature]!')

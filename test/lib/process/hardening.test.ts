@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError } from '#lib/config-error.ts'
+import { flushCompileCacheSafely, hardenProcess, secureDataDir } from '#lib/process/hardening.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+
+const modeOf = (path: string) => statSync(path).mode & 0o7777
+
+test('data_dir is 0700 and new files are 0600, whatever the umask', (t) => {
+  const folder = temporaryFolder(t)
+  const script = `
+    process.umask(0)
+    const { hardenProcess, secureDataDir } = await import('#lib/process/hardening.ts')
+    const { mkdirSync, writeFileSync } = await import('node:fs')
+    hardenProcess()
+    secureDataDir(process.argv[1])
+    writeFileSync(process.argv[1] + '/file', 'x')
+    mkdirSync(process.argv[1] + '/inner')`
+  const data = join(folder, 'data')
+  execFileSync(process.execPath, ['--input-type=module', '-e', script, data], { cwd: PROJECT_ROOT })
+  assert.deepEqual(
+    [modeOf(data), modeOf(join(data, 'file')), modeOf(join(data, 'inner'))],
+    [0o700, 0o600, 0o700],
+  )
+})
+
+test('an existing data_dir is closed for other users, a shared folder is left as it is', (t) => {
+  const folder = temporaryFolder(t)
+  const [own, shared] = [join(folder, 'own'), join(folder, 'shared')]
+  mkdirSync(own)
+  chmodSync(own, 0o755)
+  mkdirSync(shared)
+  chmodSync(shared, 0o1777)
+  secureDataDir(own)
+  secureDataDir(shared)
+  assert.deepEqual([modeOf(own), modeOf(shared)], [0o700, 0o1777])
+})
+
+test('a process that does not verify certificates does not start', () => {
+  const before = process.umask()
+  try {
+    assert.throws(() => hardenProcess({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }), ConfigError)
+    hardenProcess({ NODE_TLS_REJECT_UNAUTHORIZED: '1' })
+    hardenProcess({})
+  } finally {
+    process.umask(before)
+  }
+})
+
+const noMount = process.getuid?.() === 0 ? false : 'needs root for a tmpfs'
+
+test('on a full disk the compile cache is not flushed, and no descriptor leaks', { skip: noMount }, (t) => {
+  const folder = temporaryFolder(t)
+  const script = `
+    import { readdirSync, writeFileSync } from 'node:fs'
+    import { enableCompileCache } from 'node:module'
+    enableCompileCache(process.argv[1])
+    await import('zod')
+    const { flushCompileCacheSafely } = await import('#lib/process/hardening.ts')
+    try { writeFileSync(process.argv[1] + '/fill', Buffer.alloc(8 << 20)) } catch {}
+    const before = readdirSync('/proc/self/fd').length
+    const flushed = flushCompileCacheSafely()
+    console.log(flushed, readdirSync('/proc/self/fd').length - before)`
+  const shell = `mount -t tmpfs -o size=4m none ${folder} && exec "$0" --input-type=module -e "$1" ${folder}`
+  const output = execFileSync('unshare', ['-m', 'sh', '-c', shell, process.execPath, script], {
+    cwd: PROJECT_ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_COMPILE_CACHE: '' },
+  })
+  assert.equal(output.trim(), 'false 0')
+})
+
+test('a missing cache folder is no error', () => {
+  assert.equal(flushCompileCacheSafely(undefined), false)
+  assert.equal(flushCompileCacheSafely('/nowhere'), false)
+})
