@@ -31,7 +31,7 @@ test('the m-line of the answer selects the codec, whatever the order of its rtpm
       video: ['h264', 'vp8'],
       forge: (sdp) => order(sdp, formats),
     })
-    await viewer.until(({ video }) => video.length >= 5)
+    await viewer.until(({ video }) => video.length >= 5, 20_000)
     assert.deepEqual([...new Set(viewer.video.map(({ header }) => header.payloadType))], formats.slice(0, 1))
     assert.ok(isFirst(viewer.video[0]?.payload ?? Buffer.alloc(0)), `${id} in its own packets`)
     await viewer.close()
@@ -50,7 +50,7 @@ test('an answer that rejects the data channel, without a=sctp-port, gets video',
         )
         .replace(/^(a=group:BUNDLE.*) 2\r$/m, '$1\r'),
   })
-  await viewer.until(({ video }) => video.length >= 20)
+  await viewer.until(({ video }) => video.length >= 20, 20_000)
 })
 
 const ANSWER = [

@@ -19,15 +19,15 @@ for (const [attack, chunk] of Object.entries(ATTACKS)) {
     const other = await openViewer(t, bus, 'other')
     const hostile = await openViewer(t, bus, 'hostile')
     await hostile.channel
-    await hostile.until(({ video }) => video.length > 0)
+    await hostile.until(({ video }) => video.length > 0, 20_000)
     const { first, packet } = attackOver(hostile)
     for (let sent = 0; sent < 700; sent += CHUNKS_PER_PACKET) {
       await packet(Array.from({ length: CHUNKS_PER_PACKET }, (_, i) => chunk(sent + i, first)))
     }
-    const { payload } = await closed.next()
+    const { payload } = await closed.next({ within: 20_000 })
     assert.deepEqual(payload, { session_id: 'hostile', reason: 'limit-exceeded', by: 'robot' })
     const { length } = other.video
-    await other.until(({ video }) => video.length > length + 20)
+    await other.until(({ video }) => video.length > length + 20, 20_000)
   })
 }
 
@@ -37,10 +37,10 @@ test('an SCTP chunk of length 0 is dropped, and both sessions go on', async (t) 
   const closed = await collect(bus, topics.closed)
   const hostile = await openViewer(t, bus, 'hostile')
   await hostile.channel
-  await hostile.until(({ video }) => video.length > 0)
+  await hostile.until(({ video }) => video.length > 0, 20_000)
   await attackOver(hostile).packet([Buffer.alloc(16)])
   const { length } = hostile.video
-  await hostile.until(({ video }) => video.length > length + 20)
+  await hostile.until(({ video }) => video.length > length + 20, 20_000)
   assert.deepEqual(closed.all, [])
 })
 
