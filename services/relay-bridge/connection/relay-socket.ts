@@ -14,8 +14,8 @@ export interface SocketTimes {
   register: number
 }
 
-/** A half-open connection is detected within 15 s: with the 20 s that the relay may then wait, apps find the robot again within 40 s. */
-export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 5_000, pong: 10_000, register: 35_000 }
+/** A half-open connection is detected within 12 s: with 5 s of backoff and the 20 s that the relay may then wait, apps find the robot again within 40 s. */
+export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 4_000, pong: 8_000, register: 35_000 }
 
 /** Above MAX_TEXT_BYTES, because a frame over the limit of `ws` ends the connection. */
 const MAX_FRAME_BYTES = 32 * 1024 * 1024
