@@ -1,8 +1,10 @@
 import { isIP } from 'node:net'
 import { Registry } from 'prom-client'
+import { z } from 'zod'
 import { topics } from '#bus/topics.ts'
-import { CommandSection } from '#commands/actuators.ts'
+import { CommandLimits } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
+import { isLoopback } from '#lib/loopback.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { openControls } from './control/control-channel.ts'
@@ -19,15 +21,20 @@ import { openVideoLayers } from './video/video-layers.ts'
 import { createVideoQualitySettings, subscribeQualityCommand } from './video/video-quality.ts'
 import { isWeriftFault } from './werift-patches/werift-fault.ts'
 
+/** What this service reads of `cloud`. */
+const CloudSection = z
+  .object({ command_limits: CommandLimits, relay_url: z.string().default('') })
+  .prefault({})
+
 export const webrtc = defineService({
   name: 'webrtc',
-  config: { webrtc: WebrtcSection, cloud: CommandSection },
+  config: { webrtc: WebrtcSection, cloud: CloudSection },
   optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   isRecoverable: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 
-type WebrtcDeps = Deps<{ webrtc: WebrtcSection; cloud: CommandSection }>
+type WebrtcDeps = Deps<{ webrtc: WebrtcSection; cloud: z.infer<typeof CloudSection> }>
 
 /** Serves video, audio and the data channel `control` to every viewer that requests it on `signaling/request`. */
 export async function startWebrtc(
@@ -82,21 +89,28 @@ async function createParts(
   const sessions = new Sessions({
     maxConnections: max_connections,
     ownServers: [...stun_servers, ...turn_servers],
-    peer: peerOptions(config.webrtc),
+    peer: peerOptions(config),
     deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
   })
   return { metrics, quality, state, sessions }
 }
 
-function peerOptions({ ice, video }: WebrtcSection) {
+function peerOptions({ webrtc: { ice, video }, cloud }: WebrtcDeps['config']) {
   return {
     ice: {
       policy: ice.policy,
       portRange: ice.port_range,
       additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
       tlsInsecure: ice.tls_insecure,
+      refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || cloud.relay_url),
     },
     bitrate: video.bitrate_kbps * 1000,
     codec: video.codec === 'VP8' ? ('vp8' as const) : ('h264' as const),
   }
+}
+
+/** A relay on this machine (development, tests) may name servers on it; every other one may not. */
+function isLocalRelay(relayUrl: string): boolean {
+  const host = URL.parse(relayUrl)?.hostname
+  return host !== undefined && isLoopback(host.replace(/^\[|\]$/g, ''))
 }

@@ -19,7 +19,7 @@ export async function startRobot(
   const camera = await openCamera(await memory.connect('vision', { announce: false }))
   t.after(() => camera[Symbol.dispose]())
   const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
-  const cloud = CommandSection.parse(limits ?? {})
+  const cloud = { relay_url: 'ws://127.0.0.1', ...(limits as object), ...CommandSection.parse(limits ?? {}) }
   const metrics = new Registry()
   const service = await startWebrtc(
     { bus: await memory.connect('webrtc'), config: { webrtc, cloud }, log: memory.log, metrics },

@@ -23,7 +23,11 @@ async function serve(path: string, config: object): Promise<void> {
   const log = createLogger('webrtc', { write: () => undefined })
   const bus = await connectUnixBus(path, 'webrtc')
   const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
-  await startWebrtc({ bus, config: { webrtc, cloud: CommandSection.parse({}) }, log })
+  await startWebrtc({
+    bus,
+    config: { webrtc, cloud: { ...CommandSection.parse({}), relay_url: 'ws://127.0.0.1' } },
+    log,
+  })
   const lag = createHistogram()
   let last = performance.now()
   setInterval(() => {

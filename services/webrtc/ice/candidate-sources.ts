@@ -50,7 +50,7 @@ export function gatherFromServers(connection: Connection, options: IceOptions, g
     const relay = addRelay(internals, options, gathering)
     if (options.policy === 'relay') return [relay]
     const hosts = hostCandidates(addresses, timeout)
-    return [...hosts, addReflexive(internals, hosts, options.iceServers.stun), relay]
+    return [...hosts, addReflexive(internals, hosts, options), relay]
   }
 }
 
@@ -120,15 +120,15 @@ function relayCandidate(
 async function addReflexive(
   internals: Internals,
   hosts: Promise<unknown>[],
-  servers: IceServers['stun'],
+  options: IceOptions,
 ): Promise<void> {
-  if (servers.length === 0) return
+  if (options.iceServers.stun.length === 0) return
   const before = new Set(internals.protocols)
   await Promise.allSettled(hosts)
   const fresh = internals.protocols.filter((protocol) => !before.has(protocol) && protocol.type === 'stun')
   const queries = (fresh as StunProtocol[]).map(async (protocol) => {
     if (!isIPv4(protocol.localCandidate?.host ?? '')) return
-    const candidate = await firstAnswer(protocol, servers)
+    const candidate = await firstAnswer(protocol, options)
     // the address of a host candidate is redundant (RFC 8445 §5.1.3)
     if (candidate && candidate.host !== protocol.localCandidate?.host)
       internals.appendLocalCandidate(candidate)
@@ -138,12 +138,13 @@ async function addReflexive(
 
 async function firstAnswer(
   protocol: StunProtocol,
-  servers: IceServers['stun'],
+  { iceServers, refuseLocalServers: refuseLocal = false }: IceOptions,
 ): Promise<Candidate | undefined> {
   const { promise, resolve } = Promise.withResolvers<Candidate | undefined>()
   const timer = setTimeout(resolve, STUN_TIMEOUT_MS)
-  const queries = servers.map(async ({ host, port }) => {
-    const candidate = await serverReflexiveCandidate(protocol, [await resolveHost(host), port])
+  const queries = iceServers.stun.map(async ({ host, port }) => {
+    const address = await resolveHost(host, { refuseLocal })
+    const candidate = await serverReflexiveCandidate(protocol, [address, port])
     if (candidate) resolve(candidate)
   })
   void Promise.allSettled(queries).then(() => resolve(undefined))

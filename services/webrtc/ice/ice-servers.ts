@@ -55,6 +55,11 @@ export function chooseIceServers(given: unknown, fallback: readonly unknown[]): 
   }
 }
 
+/** Whether a request names servers itself, if only none. */
+export function namesServers(given: unknown): boolean {
+  return toList(given) !== undefined
+}
+
 /** The first of each list, then the second of each, and so on. */
 function interleave<T>(lists: T[][]): T[] {
   const longest = Math.max(...lists.map(({ length }) => length))

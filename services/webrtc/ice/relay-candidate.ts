@@ -8,6 +8,8 @@ export interface RelayOptions {
   portRange: [number, number] | null
   /** Accept any certificate of a TURN server. */
   tlsInsecure: boolean
+  /** Refuse servers on loopback, link-local and multicast addresses. */
+  refuseLocalServers?: boolean
 }
 
 /** Lead of each server over the next one. */
@@ -73,7 +75,7 @@ async function tryInOrder(
 
 async function allocate(server: TurnServer, options: RelayOptions): Promise<TurnProtocol> {
   const { host, port, transport, username, credential } = server
-  const address = await resolveHost(host)
+  const address = await resolveHost(host, { refuseLocal: options.refuseLocalServers ?? false })
   const turn = await createTurnClient(
     { address: [address, port], username, password: credential },
     {

@@ -1,4 +1,4 @@
-import { chooseIceServers } from '../ice/ice-servers.ts'
+import { chooseIceServers, namesServers } from '../ice/ice-servers.ts'
 import type { PeerOptions } from '../peer/peer.ts'
 import { REASON } from './close-reasons.ts'
 import { Session, type SessionDeps } from './session.ts'
@@ -42,11 +42,13 @@ export class Sessions implements AsyncDisposable {
     this.#sessions.get(id)?.close(REASON.superseded)
     this.#evict()
     const servers = chooseIceServers(iceServers, ownServers)
+    // the servers of the config may be on this machine
+    const refuseLocalServers = peer.ice.refuseLocalServers === true && namesServers(iceServers)
     const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
     deps.log.info({ session_id: id, servers: named.slice(0, MAX_LOGGED) }, 'video requested')
     const session = new Session(
       id,
-      { ...peer, ice: { ...peer.ice, iceServers: servers } },
+      { ...peer, ice: { ...peer.ice, iceServers: servers, refuseLocalServers } },
       { ...deps, onClosed: (closed) => this.#remove(closed) },
     )
     this.#sessions.set(id, session)
