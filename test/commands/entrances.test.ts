@@ -37,9 +37,16 @@ const refused = (command: string, error: RegExp, extra: Fields = {}): Outcome =>
 const moves = (left: number, right: number, extra: Fields = {}): Outcome => ({
   published: [['motor', { ...extra, left, right }]],
 })
-const song = { url: '/api/music/file/1', file_id: 'f', filename: 'a.mp3', dog_id: 'd', size: 123 }
+// absolute: the bridge completes the address of a relay, and the data channel has none
+const song = {
+  url: 'https://relay.example/api/music/file/1',
+  file_id: 'f',
+  filename: 'a.mp3',
+  dog_id: 'd',
+  size: 123,
+}
 
-/** Every shape in which apps send commands, over the relay and over the data channel: docs/relay-protocol.md. */
+/** Every shape in which apps send commands, over the relay and over the data channel: docs/relay-protocol.md. An array is sent at once. */
 const table = (now = Date.now()): [message: unknown, expected: Outcome][] => [
   // parameters in `data`, at top level, none
   [
@@ -120,7 +127,13 @@ const table = (now = Date.now()): [message: unknown, expected: Outcome][] => [
   ],
   [{ command: 'motor', left: 0.1, right: 0.1, seq: 4 }, refused('motor', /overtaken/)],
   [{ command: 'motor', left: 0, right: 0.05 }, moves(0, 0)],
-  [{ command: 'motor_command', left: 0.5, right: 0.5, n: 1 }, refused('motor_command', /just stopped/)],
+  [
+    [
+      { command: 'motor', left: 0, right: 0 },
+      { command: 'motor_command', left: 0.5, right: 0.5, n: 1 },
+    ],
+    refused('motor_command', /just stopped/),
+  ],
   // what stops passes whatever else it says
   [{ type: 'stop' }, STOP('stop')],
   [{ command: 'stop' }, STOP('stop')],
@@ -182,7 +195,8 @@ async function run({ bus, send, answers }: Awaited<ReturnType<typeof openRelay>>
   const exchange = async (message: unknown) => {
     const [before, answered] = [commands.all.length, answers().length]
     const mark = `mark_${marks++}`
-    send(typeof message === 'string' ? message : JSON.stringify(message))
+    for (const one of Array.isArray(message) ? message : [message])
+      send(typeof one === 'string' ? one : JSON.stringify(one))
     send(JSON.stringify({ command: mark }))
     await commands.next({ where: ({ name }) => name === mark })
     await until(() => answers().some(({ command }) => command === mark), { show: () => mark })
