@@ -65,9 +65,10 @@ async function openRobot(t: TestContext, latencies: number[]) {
     return { path, say: (message: object) => app.handle({ ...message }, () => {}) }
   }
   const [relay, datachannel] = [await open('relay'), await open('datachannel')]
-  const motors = { speed: 0 }
+  const motors = { speed: 0, moves: 0 }
   bus.observe(({ params }) => {
     motors.speed = Number(params.left)
+    if (motors.speed !== 0) motors.moves++
   })
   return {
     now,
@@ -144,7 +145,8 @@ for (const entrance of ENTRANCES) {
       await robot.pass(gap)
       say(MESSAGES.move ?? {})
       await robot.pass(3)
-      await robot.pass(290 - gap, () => assert.equal(robot.motors.speed, 0))
+      await robot.pass(287 - gap, () => assert.equal(robot.motors.speed, 0))
+      assert.equal(robot.motors.moves, 1)
     }
   })
 }
