@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import mqtt, { type MqttClient } from 'mqtt'
-import { freePorts } from '#test/helpers/ports.ts'
+import { freePorts } from '#dev/harness/ports.ts'
 
 /** `npm run bench:broker`: the embedded broker and Mosquitto, one after the other, each in its own process. */
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { startStack } from '#test/helpers/stack.ts'
-import { type ModelDraft, writeOnnx } from '#test/vision/detect/onnx-writer.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { type ModelDraft, writeOnnx } from '#dev/harness/onnx-writer.ts'
+import { startStack } from '#dev/harness/stack.ts'
 
 /** Duration of each measurement (ms). */
 const WATCH = 20_000

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { startStack } from '#test/helpers/stack.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { rss } from './process-usage.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { type LogLine, startStack } from '#test/helpers/stack.ts'
+import { type LogLine, startStack } from '#dev/harness/stack.ts'
 import { percentile } from './statistics.ts'
 
 /** Starts the whole stack several times (default 6) and prints when each part was ready: `npm run bench:start -- 10`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
-import { refuseSecrets } from '#test/helpers/secrets.ts'
+import { refuseSecrets } from '#dev/harness/secrets.ts'
 
 /** The environment that main.ts and compose.yaml set. */
 const ENVIRONMENT = { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }

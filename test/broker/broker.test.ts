@@ -6,12 +6,12 @@ import { type TestContext, test } from 'node:test'
 import { BACKPRESSURE_LIMITS } from '#broker/limits/backpressure.ts'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 
 async function listening(t: TestContext, port = 0, backpressure = BACKPRESSURE_LIMITS) {
   const log = createLogger('broker', { write() {} })

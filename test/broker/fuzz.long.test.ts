@@ -9,11 +9,11 @@ import { connect as connectTls } from 'node:tls'
 import mqtt from 'mqtt'
 import { generate, type Packet } from 'mqtt-packet'
 import { createWebSocketStream, WebSocket } from 'ws'
+import { freePorts } from '#dev/harness/ports.ts'
+import { until } from '#dev/harness/until.ts'
 import { ensurePassword } from '#lib/password-file.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { freePorts } from '#test/helpers/ports.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 import { startBrokerProcess } from './broker-process.ts'
 
 const PACKETS = 200_000

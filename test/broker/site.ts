@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { hashPassword } from '#broker/auth/password-hash.ts'
+import { startMosquitto } from '#dev/harness/mosquitto.ts'
+import { freePorts } from '#dev/harness/ports.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { startMosquitto } from '#test/helpers/mosquitto.ts'
-import { freePorts } from '#test/helpers/ports.ts'
 import { startUsersBroker } from './users-broker.ts'
 
 const PASSWORD = 'site-password'

@@ -5,11 +5,11 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { parse, stringify } from 'yaml'
 import { BrokerSection } from '#broker/config.ts'
 import { startBroker } from '#broker/index.ts'
+import { refuseSecrets } from '#dev/harness/secrets.ts'
 import { BusSection } from '#lib/config-schema.ts'
 import { createLogger } from '#lib/logger.ts'
 import { ensurePassword } from '#lib/password-file.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { refuseSecrets } from '#test/helpers/secrets.ts'
 
 /** A user with all rights, in addition to those of a default install. */
 export const TESTER = 'tester'

@@ -4,9 +4,9 @@ import { ContractError } from '#bus/contract-error.ts'
 import { JsonObject } from '#bus/messages.ts'
 import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 
 const close = { session_id: 's1', reason: 'viewer-left' }
 

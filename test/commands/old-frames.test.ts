@@ -4,7 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import type { CommandClock } from '#commands/command-clock.ts'
 import { CommandPath } from '#commands/command-path.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 type Fields = Record<string, unknown>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { launchBrowser } from '#test/helpers/browser.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
 import { inState, skip, watching } from './watching.ts'
 
 type Speeds = [left: number, right: number]

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { launchBrowser } from '#dev/harness/browser.ts'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
-import { launchBrowser } from '#test/helpers/browser.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 import { actAsRobot } from './browser-robot.ts'
 import { type Handles, handles, inState, says, skip, watching } from './watching.ts'

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import type { TestContext } from 'node:test'
 import { WebSocket } from 'ws'
+import { refuseSecrets } from '#dev/harness/secrets.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
 import { startRelay } from '#dev/relay/index.ts'
 import type { RelayTimes } from '#dev/relay/times.ts'
 import { createLogger } from '#lib/logger.ts'
 import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
-import { refuseSecrets } from '#test/helpers/secrets.ts'
 
 export type Frame = Record<string, unknown>
 

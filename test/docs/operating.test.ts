@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
+import { freePorts } from '#dev/harness/ports.ts'
 import { ensurePassword } from '#lib/password-file.ts'
 import { OutboxStore } from '#services/relay-bridge/outbox/outbox-store.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { freePorts } from '#test/helpers/ports.ts'
 
 const [doctor, backUp, restore, ...more] = shellBlocks('docs/operating.md', 'test/docs/operating.test.ts')
 assert.ok(doctor && backUp && restore && more.length === 0)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { TEST_SECRET } from '#dev/harness/secrets.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { TEST_SECRET } from '#test/helpers/secrets.ts'
-import { startStack } from '#test/helpers/stack.ts'
 import { runDoctor, statusOf, writeConfig } from './run-doctor.ts'
 
 test('a running robot passes every check, and its relay connection and viewers are not disturbed', async () => {

@@ -4,8 +4,8 @@ import { on } from 'node:events'
 import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { startStack } from '#test/helpers/stack.ts'
 import { withoutAiortc } from '#test/helpers/tools.ts'
 
 interface Said {

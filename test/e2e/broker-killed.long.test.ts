@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { type Collector, collect } from '#dev/harness/collect.ts'
+import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { type App, openApp } from '#test/helpers/app.ts'
-import { type Collector, collect } from '#test/helpers/collect.ts'
-import { type Stack, startStack } from '#test/helpers/stack.ts'
-import { until } from '#test/helpers/until.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 const ROUNDS = 20

@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { topics } from '#bus/topics.ts'
-import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
+import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { without } from '#test/helpers/tools.ts'
 
 const execute = promisify(execFile)

@@ -3,11 +3,11 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { openApp } from '#test/helpers/app.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
+import { freePorts } from '#dev/harness/ports.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { freePorts } from '#test/helpers/ports.ts'
 
 /** From the first line of the log, ms: before, between and after the starts of the stages. */
 const MOMENTS = [0, 200, 400, 600, 900]

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { staysTrue } from '#dev/harness/until.ts'
 import { openApp } from '#test/helpers/app.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { type Stack, startStack } from '#test/helpers/stack.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
-import { staysTrue } from '#test/helpers/until.ts'
 
 const EXAMPLES = {
   Python: ['/usr/bin/python3', 'examples/treat_dispenser.py'],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { startStack } from '#test/helpers/stack.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 test('relay, bridge, vision and broker may each go: the session stays, picture and control go on (P18, P19)', {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startStack } from '#test/helpers/stack.ts'
+import { startStack } from '#dev/harness/stack.ts'
 
 /** Milliseconds: what belongs to the start is said by then, and how long is listened after that. */
 const SETTLED = 15_000

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { freePorts } from '#test/helpers/ports.ts'
-import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
-import { until } from '#test/helpers/until.ts'
+import { freePorts } from '#dev/harness/ports.ts'
+import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 
 interface Dashboard {
   panels: { title: string; targets: { expr: string }[] }[]

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
+import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { openApp } from '#test/helpers/app.ts'
-import { type Stack, startStack } from '#test/helpers/stack.ts'
-import { until } from '#test/helpers/until.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 /** Generous for a shared machine; the figures are printed. */

@@ -6,11 +6,11 @@ import type { Page } from 'playwright-core'
 import { WebSocket } from 'ws'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import { launchBrowser } from '#test/helpers/browser.ts'
-import { type Stack, startStack } from '#test/helpers/stack.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { openViewer } from '#dev/harness/page.ts'
+import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { staysTrue, until } from '#dev/harness/until.ts'
 import { without } from '#test/helpers/tools.ts'
-import { staysTrue, until } from '#test/helpers/until.ts'
-import { openViewer } from './page.ts'
 
 /** Generous for a shared machine; the figures are printed. */
 const SOON = 1_500

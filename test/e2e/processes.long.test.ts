@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { launchBrowser } from '#test/helpers/browser.ts'
-import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { openViewer, waitForFrames } from '#dev/harness/page.ts'
+import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
-import { openViewer, waitForFrames } from './page.ts'
 
 test('each process may be killed during a session', {
   skip: without('chromium'),

@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { stringify } from 'yaml'
+import { freePorts } from '#dev/harness/ports.ts'
+import { TEST_SECRET } from '#dev/harness/secrets.ts'
 import { createLogger } from '#lib/logger.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { freePorts } from '#test/helpers/ports.ts'
-import { TEST_SECRET } from '#test/helpers/secrets.ts'
 
 const SUBSCRIBE = 8
 const SUBACK = 9

@@ -5,10 +5,10 @@ import { test } from 'node:test'
 import { decodeAccessUnit } from '#bus/access-unit.ts'
 import type { Layer } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
+import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { rssOf } from '#test/broker/broker-process.ts'
-import { ON_MOSQUITTO, startStack } from '#test/helpers/stack.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 
 const MINUTES = 2
 const LAYERS: Layer[] = ['high', 'medium']

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { wake } from './until.ts'
+import { wake } from '#dev/harness/until.ts'
 
 /** One connection of the robot, as the relay sees it. */
 export interface RobotSocket {

@@ -2,9 +2,9 @@ import { type Duplex, duplexPair } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { type Broker, createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
+import { refuseSecrets } from '#dev/harness/secrets.ts'
 import { createLogger, type Logger } from '#lib/logger.ts'
 import { openAuthorizer } from './open-access.ts'
-import { refuseSecrets } from './secrets.ts'
 
 /** A real broker and real clients over in-memory streams: real packets, no port. Closed after the test. */
 export interface MemoryBus {

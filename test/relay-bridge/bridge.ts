@@ -1,12 +1,12 @@
 import type { TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { TEST_SECRET } from '#dev/harness/secrets.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { startRelayBridge } from '#services/relay-bridge/index.ts'
-import { collect } from '#test/helpers/collect.ts'
 import type { FakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { TEST_SECRET } from '#test/helpers/secrets.ts'
 
 type Deps = Parameters<typeof startRelayBridge>[0]
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import type { FakeRelay } from '#test/helpers/fake-relay.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { online, startBridge } from './bridge.ts'

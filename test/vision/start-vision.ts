@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { startVision } from '#services/vision/index.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { until } from '#dev/harness/until.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 
 test('queued messages are delivered before new ones, each once [MQTT-4.6.0-6]', async (t) => {
   const memory = await memoryBus(t)

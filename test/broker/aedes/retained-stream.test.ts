@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import mqtt from 'mqtt'
+import { until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
-import { until } from '#test/helpers/until.ts'
 
 const TOPICS = Array.from({ length: 40 }, (_, i) => `wimz/telemetry/t${i}`)
 const ROUNDS = 25

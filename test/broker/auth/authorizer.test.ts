@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashPassword } from '#broker/auth/password-hash.ts'
-import { until } from '#test/helpers/until.ts'
+import { until } from '#dev/harness/until.ts'
 import { closing, codeOf, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const IDENTIFIER = 2

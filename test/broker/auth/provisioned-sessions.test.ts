@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { until } from '#test/helpers/until.ts'
+import { until } from '#dev/harness/until.ts'
 import { startUsersBroker } from '../users-broker.ts'
 
 test('events published before the first connection of the bridge are queued for it, in order', async (t) => {

@@ -5,9 +5,9 @@ import { test } from 'node:test'
 import { LoginThrottle, networkOf, throttleKeys } from '#broker/auth/login-throttle.ts'
 import { ConnectionLimiter } from '#broker/limits/connection-limiter.ts'
 import { RetainedQuota } from '#broker/limits/retained-quota.ts'
+import { until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
-import { until } from '#test/helpers/until.ts'
 import { closing, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const limits = { max_clients: 100, max_clients_per_address: 10, connections_per_second: 2 }

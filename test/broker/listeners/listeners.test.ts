@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { BrokerSection } from '#broker/config.ts'
+import { until } from '#dev/harness/until.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 import { startUsersBroker, TESTER } from '../users-broker.ts'
 
 const skip = without('openssl')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { until } from '#test/helpers/until.ts'
+import { until } from '#dev/harness/until.ts'
 
 type Text = string | Buffer
 

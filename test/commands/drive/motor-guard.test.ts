@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 
 const HALF = { left: 0.5, right: 0.5 }
 const isZero = ({ params }: Pick<Command, 'params'>) => params.left === 0 && params.right === 0

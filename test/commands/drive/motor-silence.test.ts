@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 const AHEAD = { left: 0.5, right: 0.5 }

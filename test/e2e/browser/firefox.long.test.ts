@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { startStack } from '#test/helpers/stack.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 import { launchFirefox } from './firefox.ts'
 
 test('Firefox, which has no H.264 of its own, shows VP8; its encoder is gone when it is', {

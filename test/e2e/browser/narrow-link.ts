@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
-import { launchBrowser } from '#test/helpers/browser.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { openViewer } from '#dev/harness/page.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { type Network, openNetwork } from '#test/helpers/netns.ts'
-import { startStack } from '#test/helpers/stack.ts'
-import { openViewer } from '../page.ts'
 
 /** What a viewer saw over some time. */
 export interface Seen {

@@ -5,11 +5,11 @@ import type { Page } from 'playwright-core'
 import type { Bus } from '#bus/bus.ts'
 import type { Detections } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
-import { launchBrowser } from '#test/helpers/browser.ts'
-import { collect } from '#test/helpers/collect.ts'
-import { startStack } from '#test/helpers/stack.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { openViewer, read } from '#dev/harness/page.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { without } from '#test/helpers/tools.ts'
-import { openViewer, read } from '../page.ts'
 
 /** How far a channel may be from the overlay’s colour for `dog` after encoding, 0..255. */
 const NEAR = 60

@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { staysTrue } from '#dev/harness/until.ts'
 import { openNotifier } from '#lib/process/sd-notify.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
-import { staysTrue } from '#test/helpers/until.ts'
 
 const skip = without('systemd-notify', 'python3')
 const silent = { warn() {}, error() {} } as unknown as Parameters<typeof openNotifier>[0]

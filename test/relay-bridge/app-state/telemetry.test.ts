@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { staysTrue } from '#dev/harness/until.ts'
 import { batteryPercent, statusData } from '#services/relay-bridge/app-state/status.ts'
 import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { staysTrue } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const session = (

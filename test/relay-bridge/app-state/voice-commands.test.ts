@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { staysTrue } from '#dev/harness/until.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { staysTrue } from '#test/helpers/until.ts'
 import { clip, startCloud } from '../cloud-bridge.ts'
 
 test('a clip is published with an absolute URL of the relay (A23)', async (t) => {

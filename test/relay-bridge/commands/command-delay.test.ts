@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
+import { until } from '#dev/harness/until.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
-import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const ROUNDS = 100

@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import { isDrive } from '#commands/drive/drive.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { RelayCommands } from '#services/relay-bridge/commands/relay-commands.ts'
 import type { Frame } from '#services/relay-bridge/protocol/frame.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 
 const RUNS = 1_500
 const now = Date.now()

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { staysTrue } from '#dev/harness/until.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
-import { staysTrue } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isEvent = ({ event }: Record<string, unknown>) => event === 'bark'

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { EVENT_TYPES } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
+import { until } from '#dev/harness/until.ts'
 import { Outbox } from '#services/relay-bridge/outbox/outbox.ts'
 import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const isEvent = (name: string) => (frame: Record<string, unknown>) => frame.event === name

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { staysTrue, until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import type { Capture } from '#services/vision/camera/sources/source.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
-import { staysTrue, until } from '#test/helpers/until.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 320, height: 240 }

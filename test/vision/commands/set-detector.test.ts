@@ -3,15 +3,15 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { writeOnnx } from '#dev/harness/onnx-writer.ts'
+import { staysTrue, until } from '#dev/harness/until.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { startVision } from '#services/vision/index.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { staysTrue, until } from '#test/helpers/until.ts'
 import { MODELS } from '../detect/known-models.ts'
-import { writeOnnx } from '../detect/onnx-writer.ts'
 
 const MAX_FPS = 10
 

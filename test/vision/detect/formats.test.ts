@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { type ModelDraft, type Value, writeOnnx } from '#dev/harness/onnx-writer.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { BOX, images, MODELS, NAMED, NAMES, PICTURE, v8 } from './known-models.ts'
-import { type ModelDraft, type Value, writeOnnx } from './onnx-writer.ts'
 
 function saved(t: TestContext, draft: ModelDraft): string {
   const path = join(temporaryFolder(t), 'model.onnx')

@@ -1,6 +1,6 @@
+import type { Element, Fixed, ModelDraft, Value } from '#dev/harness/onnx-writer.ts'
 import { COCO, COCO_91 } from '#services/vision/detect/names.ts'
 import type { Yuv420 } from '#services/vision/detect/preprocess.ts'
-import type { Element, Fixed, ModelDraft, Value } from './onnx-writer.ts'
 
 /** A picture of 16:9, so that letterboxes differ from stretching. */
 export const PICTURE: Yuv420 = {

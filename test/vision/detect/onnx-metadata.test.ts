@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { writeOnnx } from '#dev/harness/onnx-writer.ts'
 import { parseNames } from '#services/vision/detect/names.ts'
 import { readMetadata } from '#services/vision/detect/onnx-metadata.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { writeOnnx } from './onnx-writer.ts'
 
 const MODEL = writeOnnx({
   inputs: [{ name: 'images', shape: [1, 3, 8, 8] }],

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { writeOnnx } from '#dev/harness/onnx-writer.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { images, NAMED, v8 } from './known-models.ts'
-import { writeOnnx } from './onnx-writer.ts'
 
 const CHILD = fileURLToPath(new URL('telemetry-child.ts', import.meta.url))
 

@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { decodeAccessUnit } from '#bus/access-unit.ts'
 import { LAYERS, type Layer } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { startVision } from '#services/vision/index.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
-import { until } from '#test/helpers/until.ts'
 
 interface Load {
   level: number

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { CapturedFrame } from '#services/vision/frame/captured-frame.ts'
 import { DetectionEvents } from '#services/vision/track/detection-events.ts'
 import { DetectionTracking } from '#services/vision/track/detection-tracking.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { plainFrame } from '../frames.ts'
 

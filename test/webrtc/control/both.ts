@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import type { Network, Place } from '#test/helpers/netns.ts'
 import { startServiceProcess } from '../service-process.ts'
 

@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { openControls } from '#services/webrtc/control/control-channel.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 /** The data channel of one session, without a peer. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import test from 'node:test'
 import type { RTCDataChannel } from 'werift'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 

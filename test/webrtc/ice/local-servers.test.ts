@@ -3,8 +3,8 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { resolveHost } from '#services/webrtc/ice/resolve-host.ts'
-import { collect } from '#test/helpers/collect.ts'
 import { startRobot } from '../robot.ts'
 
 test('local addresses of STUN and TURN servers are refused, in any notation, also behind a name', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { openNetwork, withoutNamespaces } from '#test/helpers/netns.ts'
 import { openBoth } from '../control/both.ts'
 import { startTurnServerIn } from './turn-server.ts'

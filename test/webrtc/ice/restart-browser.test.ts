@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { launchBrowser } from '#test/helpers/browser.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
 import { without } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 import { startRobot } from '../robot.ts'
 
 /** An app in the page that answers every offer. */

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift'
+import { until } from '#dev/harness/until.ts'
 import type { Network } from '#test/helpers/netns.ts'
-import { until } from '#test/helpers/until.ts'
 
 /** Why there can be no TURN server here, for `skip`; on CI that is a failure. */
 export function noTurnServer(): string | false {

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import test from 'node:test'
 import type { Connection } from 'werift'
 import { topics } from '#bus/topics.ts'
-import { collect } from '#test/helpers/collect.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { withoutGstreamer } from '#test/helpers/tools.ts'
-import { until } from '#test/helpers/until.ts'
 import { type BreakableSource, SIZE } from './breakable-source.ts'
 import { SOURCES } from './sources.ts'
 

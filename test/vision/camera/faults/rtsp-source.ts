@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '#test/helpers/ports.ts'
+import { freePorts } from '#dev/harness/ports.ts'
 import { type BreakableSource, OTHER_SIZE, SIZE } from './breakable-source.ts'
 
 const SERVER = fileURLToPath(new URL('rtsp_camera.py', import.meta.url))

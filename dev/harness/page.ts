@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { Browser, Page } from 'playwright-core'
-import { until } from '#test/helpers/until.ts'
+import { until } from '#dev/harness/until.ts'
 
 /** What a viewer page shows of itself, read from its peer connection and video element. */
 export interface Reading {

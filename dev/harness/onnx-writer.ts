@@ -14,7 +14,7 @@ export interface Fixed extends Value {
   values?: ArrayLike<number>
 }
 
-export interface NodeDraft {
+interface NodeDraft {
   op: string
   inputs: string[]
   output: string

@@ -2,7 +2,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { Topic } from '#bus/topic.ts'
 import { wake } from './until.ts'
 
-export interface Collected<T, P extends string> {
+interface Collected<T, P extends string> {
   payload: T
   params: Record<P, string>
   retained: boolean
