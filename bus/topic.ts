@@ -98,11 +98,20 @@ function parseParams(levels: Level[], parts: string[]): Record<string, string> |
   return found
 }
 
+/** Longest parameter of a topic; brokers reject topic names over 65,535 bytes [MQTT-4.7.3-3]. */
+const MAX_LEVEL_LENGTH = 1_024
+/** Wildcards [MQTT-3.3.2-2], and characters for which brokers close the connection (MQTT 3.1.1 §1.5.3). */
+const FORBIDDEN = /[/+#]|\p{Cc}|\p{Noncharacter_Code_Point}/u
+
+/** Whether a text can be exactly one level of a topic name. */
+function isLevel(text: string): boolean {
+  return text.length <= MAX_LEVEL_LENGTH && text.isWellFormed() && !FORBIDDEN.test(text)
+}
+
 function fill(level: Level, params: Partial<Record<string, string>> | undefined, otherwise?: string): string {
   if (typeof level !== 'string') return level.fixed
   const value = params?.[level] ?? otherwise
-  // a topic name contains no wildcard [MQTT-3.3.2-2], and a parameter is exactly one level
-  if (!value || (value !== otherwise && /[/+#\0]/.test(value))) {
+  if (!value || (value !== otherwise && !isLevel(value))) {
     throw new ContractError(`${JSON.stringify(value ?? '')} cannot be the {${level}} of a topic`)
   }
   return value

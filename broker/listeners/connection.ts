@@ -107,7 +107,8 @@ function reject(stream: Duplex, returnCode: number | undefined): void {
     stream.destroy()
     return
   }
-  stream.end(Buffer.from([0x20, 2, 0, returnCode]), () => stream.destroy())
+  // end() of a WebSocket stream would wait for the peer's close frame, which is behind data that is no longer read
+  stream.write(Buffer.from([0x20, 2, 0, returnCode]), () => stream.destroy())
 }
 
 /** Calls `onTooMuch` if a client that is not accepted sends too much: a WebSocket buffers a whole frame before it emits it. */

@@ -220,7 +220,10 @@ async function open(type: (typeof TYPES)[number], port: number): Promise<Duplex>
   if (type === 'ws' || type === 'wss') {
     const webSocket = new WebSocket(`${type}://${host}:${port}`, 'mqtt', { rejectUnauthorized: false })
     await once(webSocket, 'open')
-    return createWebSocketStream(webSocket)
+    const stream = createWebSocketStream(webSocket)
+    // a stream that has ended waits for the socket to finish, which a reset socket never does
+    webSocket.once('close', () => stream.destroy())
+    return stream
   }
   const socket =
     type === 'mqtt' ? connectTcp(port, host) : connectTls({ port, host, rejectUnauthorized: false })

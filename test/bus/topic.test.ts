@@ -38,7 +38,18 @@ const command = json('command/{name}', {
 
 test('a parameter is one level without wildcards, and reserved names belong to another topic', () => {
   assert.equal(command.name({ name: 'motor' }), 'command/motor')
-  for (const name of ['', 'a/b', '+', '#', 'a\0'])
+  for (const name of [
+    '',
+    'a/b',
+    '+',
+    '#',
+    'a\0',
+    'bell\u0007',
+    'next\u0085',
+    '\ufffe',
+    '\ud800',
+    'x'.repeat(1_025),
+  ])
     assert.throws(() => command.name({ name }), ContractError, name)
   assert.throws(() => command.name({ name: 'state' }), /another topic/)
   assert.equal(command.match('command/state'), undefined)
