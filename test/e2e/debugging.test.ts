@@ -20,7 +20,7 @@ interface Expected {
 
 /** What each recipe must print, by its heading and its place below it; those that go on for ever are stopped then. */
 const EXPECTED: Record<string, Expected[]> = {
-  'Who is there': [
+  'Which services are up': [
     { prints: [/^wimz\/vision\/state .*"online"/m, /^wimz\/webrtc\/state .*"online"/m] },
     { prints: [/"connected":true/] },
   ],
@@ -37,8 +37,8 @@ const EXPECTED: Record<string, Expected[]> = {
   'Follow one session': [{ prints: [/^wimz\/webrtc\/sessions .*"followed"/m], endless: true }],
   'Send a command': [{}],
   'Fake an event or a reading': [{}, {}],
-  'How is the broker': [{ prints: [/^\$SYS\/broker\//m, /"state":"online"/] }],
-  'How is one service': [{}],
+  'Check the broker': [{ prints: [/^\$SYS\/broker\//m, /"state":"online"/] }],
+  'Check one service': [{}],
 }
 
 test('every recipe of docs/debugging.md does what it says', {
