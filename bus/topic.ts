@@ -100,12 +100,18 @@ function parseParams(levels: Level[], parts: string[]): Record<string, string> |
 
 /** Longest parameter of a topic; brokers reject topic names over 65,535 bytes [MQTT-4.7.3-3]. */
 const MAX_LEVEL_LENGTH = 1_024
-/** Wildcards [MQTT-3.3.2-2], and characters for which brokers close the connection (MQTT 3.1.1 §1.5.3). */
-const FORBIDDEN = /[/+#]|\p{Cc}|\p{Noncharacter_Code_Point}/u
 
-/** Whether a text can be exactly one level of a topic name. */
+/** Control characters and non-characters. A broker may close the connection that sends one (MQTT 3.1.1 §1.5.3); ours and Mosquitto do. */
+export const CONTROL_CHARACTER = /\p{Cc}|\p{Noncharacter_Code_Point}/u
+
+/** Whether a text can be exactly one level of a topic name, which has no wildcard [MQTT-3.3.2-2]. */
 function isLevel(text: string): boolean {
-  return text.length <= MAX_LEVEL_LENGTH && text.isWellFormed() && !FORBIDDEN.test(text)
+  return (
+    text.length <= MAX_LEVEL_LENGTH &&
+    text.isWellFormed() &&
+    !/[/+#]/.test(text) &&
+    !CONTROL_CHARACTER.test(text)
+  )
 }
 
 function fill(level: Level, params: Partial<Record<string, string>> | undefined, otherwise?: string): string {

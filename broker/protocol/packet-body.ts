@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { CONTROL_CHARACTER } from '#bus/topic.ts'
 
 /** A packet violates MQTT 3.1.1. The connection is closed, after a CONNACK with `returnCode` where there is one. */
 export class ProtocolViolation extends Error {
@@ -10,12 +11,6 @@ export class ProtocolViolation extends Error {
     this.returnCode = returnCode
   }
 }
-
-/**
- * Control characters and non-characters. MQTT 3.1.1 §1.5.3 allows a receiver to close the connection for them; Mosquitto does,
- * so a topic that contains one would disconnect every bridge that it is delivered to.
- */
-const DISCOURAGED = /\p{Cc}|\p{Noncharacter_Code_Point}/u
 
 /** Reads the fields of a packet's variable header and payload, MQTT 3.1.1 §1.5. Each method throws {@link ProtocolViolation}. */
 export class PacketBody {
@@ -48,7 +43,8 @@ export class PacketBody {
     if (!isUtf8(bytes)) throw new ProtocolViolation('1.5.3-1', 'invalid UTF-8')
     if (bytes.includes(0)) throw new ProtocolViolation('1.5.3-2', 'NUL in a string')
     const text = bytes.toString()
-    if (DISCOURAGED.test(text)) throw new ProtocolViolation('1.5.3', 'control character in a string')
+    // not forbidden, but in a topic it would disconnect every Mosquitto bridge that gets the message
+    if (CONTROL_CHARACTER.test(text)) throw new ProtocolViolation('1.5.3', 'control character in a string')
     return text
   }
 

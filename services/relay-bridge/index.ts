@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
-import type { RelayConnectionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { MotorGuard } from '#commands/drive/motor-guard.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
@@ -14,7 +13,7 @@ import { createCredentials } from './connection/credentials.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
 import { relayAddress, shownAddress } from './connection/relay-address.ts'
 import { RelayClock } from './connection/relay-clock.ts'
-import { RelayConnection } from './connection/relay-connection.ts'
+import { initialState, RelayConnection } from './connection/relay-connection.ts'
 import { SOCKET_TIMES, type SocketTimes } from './connection/relay-socket.ts'
 import {
   CHECK_TIMES,
@@ -52,7 +51,7 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
   const disabled = whyDisabled(deps.config)
   if (disabled) {
     deps.log.warn(disabled)
-    await deps.bus.publish(topics.link, disabledState(deps.config))
+    await deps.bus.publish(topics.link, initialState('disabled', shownAddress(deps.config.cloud.relay_url)))
     const watchdog = new AsyncDisposableStack()
     // the second guard of what drives over the data channel, without a relay as well (docs/motor-safety.md)
     watchdog.use(await MotorGuard.open({ bus: deps.bus, source: 'relay' }))
@@ -169,20 +168,6 @@ function whyDisabled({ cloud }: BridgeConfig): string | undefined {
   const missing = [!cloud.device_id && 'DEVICE_ID', !cloud.device_secret && 'DEVICE_SECRET'].filter(Boolean)
   if (missing.length === 0) return undefined
   return `no relay: ${missing.join(' and ')} not set; set cloud.device_id and cloud.device_secret, or those variables`
-}
-
-function disabledState({ cloud }: BridgeConfig): RelayConnectionState {
-  return {
-    state: 'disabled',
-    connected: false,
-    url: shownAddress(cloud.relay_url),
-    since: Date.now(),
-    attempts: 0,
-    last_close: null,
-    next_retry_ms: null,
-    app_present: null,
-    outbox: { depth: 0, dropped: 0 },
-  }
 }
 
 function startHeartbeat({ connection, deviceId }: Parts, intervalMs: number): Disposable {

@@ -71,17 +71,7 @@ export class RelayConnection extends EventEmitter<RelayConnectionEvents> impleme
     this.#schedule = new RetrySchedule(options.reconnectDelay)
     this.#unreadable = createEventCounter(options.log, 'unreadable frames of the relay dropped')
     this.#unclean = options.last.wasUnclean
-    this.#state = {
-      state: 'connecting',
-      connected: false,
-      url: shownAddress(options.url),
-      since: Date.now(),
-      attempts: 0,
-      last_close: null,
-      next_retry_ms: null,
-      app_present: null,
-      outbox: { depth: 0, dropped: 0 },
-    }
+    this.#state = initialState('connecting', shownAddress(options.url))
   }
 
   /** Starts dialing, once. Never throws for an unreachable relay. */
@@ -273,4 +263,19 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve()
     })
   })
+}
+
+/** What `relay-bridge/link` says before the first attempt. */
+export function initialState(state: RelayConnectionState['state'], url: string | null): RelayConnectionState {
+  return {
+    state,
+    connected: false,
+    url,
+    since: Date.now(),
+    attempts: 0,
+    last_close: null,
+    next_retry_ms: null,
+    app_present: null,
+    outbox: { depth: 0, dropped: 0 },
+  }
 }
