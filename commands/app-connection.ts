@@ -71,7 +71,8 @@ export class AppConnection {
     }
     const stands = isDrive(command.name) && isZero(speeds(command.params))
     if (!(this.#rate.take() || stands)) this.#entrance.refused.count('too many messages')
-    else if (name === 'ping') reply({ ...message, type: 'pong' })
+    // a liveness check of the channel, unless the message says that it is a command
+    else if (name === 'ping' && message.type !== 'command') reply({ ...message, type: 'pong' })
     else if (name === undefined) this.#reject(command, 'no command named')
     else if (isDrive(name)) this.#drive(command)
     else this.#judge(command)

@@ -86,6 +86,7 @@ const table = (now = Date.now()): [message: unknown, expected: Outcome][] => [
   // names
   [{ command: 'play voice', n: 1 }, done('play voice', { n: 1 })],
   [{ command: 'bürste', n: 1 }, done('bürste', { n: 1 })],
+  [{ type: 'command', command: 'ping', n: 1, id: 'p' }, done('ping', { n: 1 }, { id: 'p' })],
   [{ command: 'constructor' }, done('constructor', {})],
   [{ command: 'hasOwnProperty' }, done('hasOwnProperty', {})],
   [{ type: 'unheard_of', command: 'led_off' }, done('led_off', {})],
