@@ -1,4 +1,4 @@
-import { Viewing } from './viewing.js'
+import { HAS_WEBRTC, Viewing } from './viewing.js'
 
 /** Request again after this long without a frame, while packets arrive: the camera may recover by itself. */
 const NO_FRAME_MS = 10_000
@@ -14,15 +14,16 @@ const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 8_000
 const STALLED_MS = 1_500
 
-/** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken'} Phase */
+/** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken' | 'unsupported'} Phase */
 
 /**
  * Keeps video on the screen: requests it, and requests it again when it is lost. `taken` means that a newer viewer or
- * app has this place; then only the user requests it again.
+ * app has this place; then only the user requests it again. `unsupported` means that this browser has no WebRTC: nothing is
+ * requested.
  */
 export class Player {
   /** @type {Phase} */
-  phase = 'waiting'
+  phase = HAS_WEBRTC ? 'waiting' : 'unsupported'
   frames = 0
   /** Requests made. */
   sessions = 0
@@ -65,6 +66,7 @@ export class Player {
 
   /** Requests video now. Ends the current session. */
   request() {
+    if (!HAS_WEBRTC) return
     this.#drop()
     this.#retryAt = Number.POSITIVE_INFINITY
     this.#requestedAt = performance.now()
@@ -112,20 +114,26 @@ export class Player {
 
   /** @param {string} sessionId @param {any} iceServers */
   #open(sessionId, iceServers) {
+    if (!HAS_WEBRTC) return
     this.viewing?.close()
     this.#packets = 0
     this.#decoded = 0
-    this.viewing = new Viewing(sessionId, iceServers, {
-      send: this.hooks.send,
-      onMessage: this.hooks.onMessage,
-      onChannel: this.hooks.onChannel,
-      onFailed: (why) => this.#fail(why),
-      onStream: (stream) => {
-        // until then the last frame of the previous session stays
-        this.video.srcObject = stream
-        this.video.play().catch(() => {}) // the next stream takes its place
-      },
-    })
+    try {
+      this.viewing = new Viewing(sessionId, iceServers, {
+        send: this.hooks.send,
+        onMessage: this.hooks.onMessage,
+        onChannel: this.hooks.onChannel,
+        onFailed: (why) => this.#fail(why),
+        onStream: (stream) => {
+          // until then the last frame of the previous session stays
+          this.video.srcObject = stream
+          this.video.play().catch(() => {}) // the next stream takes its place
+        },
+      })
+    } catch (err) {
+      // malformed servers of the relay, or a policy of this browser
+      this.#fail(`this browser makes no peer connection: ${err instanceof Error ? err.message : err}`)
+    }
   }
 
   /** @param {RTCSessionDescriptionInit} sdp */
@@ -193,7 +201,7 @@ export class Player {
 
   /** @param {Phase} phase */
   #enter(phase) {
-    if (phase === this.phase) return
+    if (phase === this.phase || !HAS_WEBRTC) return
     this.phase = phase
     this.hooks.onPhase(phase)
   }

@@ -123,16 +123,21 @@ function showRobot(online) {
   showPhase(player.phase)
 }
 
+/** @type {Partial<Record<import('./player.js').Phase, 'good' | 'bad'>>} */
+const LAMPS = { playing: 'good', unsupported: 'bad' }
+
 /** @param {import('./player.js').Phase} phase */
 function showPhase(phase) {
   document.body.dataset.phase = phase
-  setLamp('video', phase === 'playing' ? 'good' : 'waiting', phase === 'playing' ? 'live' : phase)
+  setLamp('video', LAMPS[phase] ?? 'waiting', phase === 'playing' ? 'live' : phase)
   setNotice(noticeFor(phase), phase === 'taken')
 }
 
 /** @param {import('./player.js').Phase} phase */
 function noticeFor(phase) {
   if (phase === 'playing') return ''
+  if (phase === 'unsupported')
+    return 'This browser has no WebRTC, or it is switched off, so it cannot show video or drive. The robot is not the cause.'
   if (link.state === 'replaced') return 'Another app has taken over.'
   if (link.state === 'refused')
     return 'The relay rejects this page. Check the token and the device in its address.'
@@ -204,5 +209,5 @@ element('fullscreen').onclick = () => {
   void (leave ? document.exitFullscreen() : video.closest('.view')?.requestFullscreen?.())
 }
 
-setNotice(noticeFor(player.phase))
+showPhase(player.phase)
 link.connect()

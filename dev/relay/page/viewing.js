@@ -2,6 +2,9 @@ import { parse } from './relay-link.js'
 
 const CONTROL_PING_EVERY = 2_000
 
+/** False in a browser without WebRTC, or with WebRTC switched off by a setting, an extension or a policy. */
+export const HAS_WEBRTC = typeof globalThis.RTCPeerConnection === 'function'
+
 /**
  * @typedef {object} ViewingHooks
  * @property {(frame: object) => void} send
