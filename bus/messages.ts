@@ -21,6 +21,12 @@ const frameAge = z.object({ p50: z.number(), p95: z.number() }).nullable()
 export const WebrtcState = ServiceState.extend({
   viewers: z.int().optional().describe('sessions that are connected'),
   sessions: z.int().optional().describe('sessions in any state'),
+  refused_servers: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'STUN and TURN servers of the last request that are refused: a remote relay names a local address',
+    ),
   latency_ms: z
     .object({
       bus: frameAge.describe('frame received from the bus'),

@@ -63,7 +63,7 @@ export async function startWebrtc(
   stack.use(state)
   stack.use(sessions)
 
-  state.start(summaries) // clears the retained list of an earlier run
+  state.start(summaries, () => sessions.refusedServers) // clears the retained list of an earlier run
   stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
   stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list }))
   stack.use(await subscribeSignaling(bus, sessions))
@@ -89,20 +89,20 @@ async function createParts(
   const sessions = new Sessions({
     maxConnections: max_connections,
     ownServers: [...stun_servers, ...turn_servers],
-    peer: peerOptions(config),
+    peer: peerOptions(config.webrtc),
+    refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || config.cloud.relay_url),
     deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
   })
   return { metrics, quality, state, sessions }
 }
 
-function peerOptions({ webrtc: { ice, video }, cloud }: WebrtcDeps['config']) {
+function peerOptions({ ice, video }: WebrtcSection) {
   return {
     ice: {
       policy: ice.policy,
       portRange: ice.port_range,
       additionalHostAddresses: ice.additional_host_addresses.filter((address) => isIP(address)),
       tlsInsecure: ice.tls_insecure,
-      refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || cloud.relay_url),
     },
     bitrate: video.bitrate_kbps * 1000,
     codec: video.codec === 'VP8' ? ('vp8' as const) : ('h264' as const),

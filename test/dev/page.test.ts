@@ -146,20 +146,23 @@ test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => 
     await inState(await view('?token=secret'), 'playing')
   })
 
-  void t.test('a browser without WebRTC says so, does not blame the robot, and asks it for nothing', async (t) => {
-    const { view, device, context } = await watching(t, browser)
-    await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'RTCPeerConnection'))
-    const page = await view()
-    await says(page, /This browser has no WebRTC/)
-    await inState(page, 'unsupported')
-    await page.getByRole('button', { name: 'Give a treat' }).click()
-    await device.next(({ command }) => command === 'dispense_treat')
-    await page.getByRole('button', { name: 'Reconnect' }).click()
-    await page.getByRole('button', { name: 'Stop', exact: true }).click()
-    await device.next(({ command }) => command === 'stop')
-    assert.ok(!device.frames.some(({ type }) => type === 'webrtc_request'))
-    await says(page, /This browser has no WebRTC/)
-  })
+  void t.test(
+    'a browser without WebRTC says so, does not blame the robot, and asks it for nothing',
+    async (t) => {
+      const { view, device, context } = await watching(t, browser)
+      await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'RTCPeerConnection'))
+      const page = await view()
+      await says(page, /This browser has no WebRTC/)
+      await inState(page, 'unsupported')
+      await page.getByRole('button', { name: 'Give a treat' }).click()
+      await device.next(({ command }) => command === 'dispense_treat')
+      await page.getByRole('button', { name: 'Reconnect' }).click()
+      await page.getByRole('button', { name: 'Stop', exact: true }).click()
+      await device.next(({ command }) => command === 'stop')
+      assert.ok(!device.frames.some(({ type }) => type === 'webrtc_request'))
+      await says(page, /This browser has no WebRTC/)
+    },
+  )
 
   void t.test('servers that the browser rejects are named as the cause', async (t) => {
     const { view, context } = await watching(t, browser)

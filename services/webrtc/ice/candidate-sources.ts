@@ -138,12 +138,12 @@ async function addReflexive(
 
 async function firstAnswer(
   protocol: StunProtocol,
-  { iceServers, refuseLocalServers: refuseLocal = false }: IceOptions,
+  { iceServers, onLocalServer }: IceOptions,
 ): Promise<Candidate | undefined> {
   const { promise, resolve } = Promise.withResolvers<Candidate | undefined>()
   const timer = setTimeout(resolve, STUN_TIMEOUT_MS)
   const queries = iceServers.stun.map(async ({ host, port }) => {
-    const address = await resolveHost(host, { refuseLocal })
+    const address = await resolveHost(host, onLocalServer)
     const candidate = await serverReflexiveCandidate(protocol, [address, port])
     if (candidate) resolve(candidate)
   })

@@ -28,7 +28,8 @@ const Server = z.looseObject({
   credential: z.unknown().optional(),
 })
 
-const URL_FORM = /^(stun|turns?):(\[[0-9a-f:.%]+\]|[^\s:/?#@[\]]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i
+const URL_FORM =
+  /^(stun|turns?):(\[[0-9a-f:.%]{2,64}\]|[^\s:/?#@[\]]{1,253})(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i
 
 /**
  * Chooses from `ice_servers` in any shape of docs/relay-protocol.md: a list, `{iceServers: list or server}`, one server,

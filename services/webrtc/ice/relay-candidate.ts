@@ -2,14 +2,14 @@ import { isIP } from 'node:net'
 import { createTurnClient, type TurnProtocol } from 'werift'
 import type { Gathering } from './gathering.ts'
 import type { TurnServer } from './ice-servers.ts'
-import { resolveHost } from './resolve-host.ts'
+import { type OnLocalServer, resolveHost } from './resolve-host.ts'
 
 export interface RelayOptions {
   portRange: [number, number] | null
   /** Accept any certificate of a TURN server. */
   tlsInsecure: boolean
-  /** Refuse servers on loopback, link-local and multicast addresses. */
-  refuseLocalServers?: boolean
+  /** Refuses servers on local addresses, and is called for each attempt to use one. */
+  onLocalServer?: OnLocalServer | undefined
 }
 
 /** Lead of each server over the next one. */
@@ -75,7 +75,7 @@ async function tryInOrder(
 
 async function allocate(server: TurnServer, options: RelayOptions): Promise<TurnProtocol> {
   const { host, port, transport, username, credential } = server
-  const address = await resolveHost(host, { refuseLocal: options.refuseLocalServers ?? false })
+  const address = await resolveHost(host, options.onLocalServer)
   const turn = await createTurnClient(
     { address: [address, port], username, password: credential },
     {

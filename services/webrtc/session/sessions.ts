@@ -1,4 +1,5 @@
 import { chooseIceServers, namesServers } from '../ice/ice-servers.ts'
+import type { OnLocalServer } from '../ice/resolve-host.ts'
 import type { PeerOptions } from '../peer/peer.ts'
 import { REASON } from './close-reasons.ts'
 import { Session, type SessionDeps } from './session.ts'
@@ -7,7 +8,9 @@ export interface SessionsOptions {
   maxConnections: number
   /** Used where a request names no servers: URLs, or servers with an account. */
   ownServers: readonly unknown[]
-  peer: Omit<PeerOptions, 'ice'> & { ice: Omit<PeerOptions['ice'], 'iceServers'> }
+  peer: Omit<PeerOptions, 'ice'> & { ice: Omit<PeerOptions['ice'], 'iceServers' | 'onLocalServer'> }
+  /** Refuse STUN and TURN servers that a request names on local addresses. */
+  refuseLocalServers: boolean
   deps: Omit<SessionDeps, 'onClosed'>
 }
 
@@ -20,6 +23,8 @@ export class Sessions implements AsyncDisposable {
   readonly #sessions = new Map<string, Session>()
   /** Closed sessions whose sockets are still open. */
   readonly #closing = new Set<Promise<void>>()
+  /** For `webrtc/state`: servers of the last request that are refused. */
+  refusedServers: string[] = []
   #stopping = false
 
   constructor(options: SessionsOptions) {
@@ -42,13 +47,15 @@ export class Sessions implements AsyncDisposable {
     this.#sessions.get(id)?.close(REASON.superseded)
     this.#evict()
     const servers = chooseIceServers(iceServers, ownServers)
+    this.refusedServers = []
     // the servers of the config may be on this machine
-    const refuseLocalServers = peer.ice.refuseLocalServers === true && namesServers(iceServers)
+    const isChecked = this.#options.refuseLocalServers && namesServers(iceServers)
+    const onLocalServer = isChecked ? this.#createRefusal(id) : undefined
     const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
     deps.log.info({ session_id: id, servers: named.slice(0, MAX_LOGGED) }, 'video requested')
     const session = new Session(
       id,
-      { ...peer, ice: { ...peer.ice, iceServers: servers, refuseLocalServers } },
+      { ...peer, ice: { ...peer.ice, iceServers: servers, onLocalServer } },
       { ...deps, onClosed: (closed) => this.#remove(closed) },
     )
     this.#sessions.set(id, session)
@@ -66,6 +73,19 @@ export class Sessions implements AsyncDisposable {
     this.#stopping = true
     for (const session of this.list) session.close(REASON.serviceStopping)
     await Promise.all(this.#closing)
+  }
+
+  /** Reports each refused server of one request once. */
+  #createRefusal(session_id: string): OnLocalServer {
+    const { log, onChanged } = this.#options.deps
+    const refused: string[] = []
+    this.refusedServers = refused
+    return (server, address) => {
+      if (refused.includes(server)) return
+      refused.push(server)
+      log.warn({ session_id, server, address }, 'STUN or TURN server of the relay refused: local address')
+      onChanged()
+    }
   }
 
   /** Closes the oldest session that is not connected, else the oldest. */

@@ -6,8 +6,8 @@ import type { WebrtcMetrics } from '../metrics.ts'
 
 /** Publishes `webrtc/sessions` and `webrtc/state`: at every change, and at an interval while there are sessions. */
 export interface StatePublisher extends Disposable {
-  /** `sessions` is called for each publish. */
-  start(sessions: () => SessionSummary[]): void
+  /** Both are called for each publish. */
+  start(sessions: () => SessionSummary[], refusedServers: () => readonly string[]): void
   /** Publishes once for all changes of the current event loop turn. */
   changed(): void
 }
@@ -23,6 +23,7 @@ export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePub
   let timer: NodeJS.Timeout | undefined
   let due: NodeJS.Immediate | undefined
   let sessions: () => SessionSummary[] = () => []
+  let refusedServers: () => readonly string[] = () => []
   const publish = () => {
     due = undefined
     clearTimeout(timer)
@@ -31,6 +32,7 @@ export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePub
     bus.setState({
       viewers: list.filter(({ state }) => state === 'connected').length,
       sessions: list.length,
+      refused_servers: refusedServers(),
       latency_ms: metrics.frameAge.summary,
     })
     timer = list.length > 0 ? setTimeout(publish, intervalMs) : undefined
@@ -39,8 +41,9 @@ export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePub
     due ??= setImmediate(publish)
   }
   return {
-    start(list) {
+    start(list, refused) {
       sessions = list
+      refusedServers = refused
       changed()
     },
     changed,

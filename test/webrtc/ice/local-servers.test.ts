@@ -1,22 +1,68 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { resolveHost } from '#services/webrtc/ice/resolve-host.ts'
 import { startRobot } from '../robot.ts'
 
+const ignore = () => undefined
+
 test('local addresses of STUN and TURN servers are refused, in any notation, also behind a name', async () => {
   const local = ['127.0.0.1', '127.9.9.9', '0.0.0.0', '169.254.169.254', '224.0.0.1', '255.255.255.255']
   const localV6 = ['::1', '::', 'fe80::1', 'fe80::1%eth0', 'ff02::1', '::ffff:127.0.0.1', '::ffff:a9fe:a9fe']
-  for (const host of [...local, ...localV6, 'localhost']) {
-    await assert.rejects(resolveHost(host, { refuseLocal: true }), /may not name/, host)
+  const embedded = ['::127.0.0.1', '::ffff:0:127.0.0.1', '64:ff9b::7f00:1', '64:ff9b:1::a9fe:a9fe']
+  const tunneled = ['2002:7f00:1::1', '2002:a9fe:a9fe::', '64:ff9b::e000:1', 'fec0::1', '::ffff:0.0.0.0']
+  const numeric = ['2130706433', '0x7f000001', '0177.0.0.1', '127.1', '0', '0xa9fea9fe']
+  for (const host of [...local, ...localV6, ...embedded, ...tunneled, ...numeric, 'localhost']) {
+    const refused: string[] = []
+    await assert.rejects(
+      resolveHost(host, (name) => refused.push(name)),
+      /may not name/,
+      host,
+    )
+    assert.deepEqual(refused, [host])
     await resolveHost(host)
   }
-  for (const host of ['192.0.2.1', '192.168.1.5', '10.0.0.1', '2001:db8::1', 'fd00::1']) {
-    assert.equal(await resolveHost(host, { refuseLocal: true }), host)
+  for (const host of [
+    '192.0.2.1',
+    '192.168.201.5',
+    '10.201.0.1',
+    '2001:db8::1',
+    'fd00::1',
+    '64:ff9b::c000:201',
+  ]) {
+    assert.equal(await resolveHost(host, ignore), host)
   }
+})
+
+test('the addresses of our own interfaces are refused like loopback', async () => {
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
+  assert.ok(own.length > 0)
+  for (const { address } of own) await assert.rejects(resolveHost(address, ignore), /may not name/, address)
+})
+
+test('a refused server is logged once per request, and named in webrtc/state until the next request', async (t) => {
+  const { bus, logged } = await startRobot(t, { cloud: { relay_url: 'wss://relay.example/ws/device' } })
+  const states = await collect(bus, topics.webrtcState)
+  const credentials = { username: 'robot', credential: 'secret' }
+  await bus.publish(topics.request, {
+    session_id: 'one',
+    ice_servers: [
+      { urls: ['stun:localhost:9', 'stun:127.0.0.1:9'] },
+      { urls: ['turn:2130706433:9', 'turn:[::1]:9?transport=tcp', 'turns:127.0.0.1:9'], ...credentials },
+    ],
+  })
+  const expected = ['127.0.0.1', '2130706433', '::1', 'localhost']
+  const named = ({ refused_servers = [] }: { refused_servers?: string[] | undefined }) =>
+    refused_servers.toSorted().join() === expected.join()
+  await states.next({ within: 10_000, where: named })
+  const lines = logged.filter(({ msg }) => String(msg).includes('server of the relay refused'))
+  assert.deepEqual(lines.map(({ server }) => String(server)).toSorted(), expected)
+  await bus.publish(topics.request, { session_id: 'two', ice_servers: [] })
+  await states.next({ where: ({ refused_servers }) => refused_servers?.length === 0 })
 })
 
 test('a remote relay cannot make the robot query its own loopback; a relay on loopback, or the config, can', async (t) => {

@@ -25,6 +25,7 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
   await using sessions = new Sessions({
     maxConnections: 2,
     ownServers: [],
+    refuseLocalServers: false,
     peer: {
       ice: { policy: 'all', portRange: null, additionalHostAddresses: [], tlsInsecure: false },
       bitrate: 1_500_000,
