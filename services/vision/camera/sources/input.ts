@@ -8,9 +8,10 @@ import {
   Packet,
   type Stream,
 } from 'node-av'
-import { AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
+import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder } from './decoder.ts'
+import { PacketLoss } from './packet-loss.ts'
 
 export interface InputOptions {
   /** FFmpeg's name of the demuxer, where it is not probed. */
@@ -18,6 +19,8 @@ export interface InputOptions {
   /** FFmpeg's options for protocol and demuxer. */
   options?: Record<string, string>
   maxPixels?: number | undefined
+  /** The video is sent in RTP packets, which may be lost. */
+  isRtp?: boolean
   /** Called for each packet of video. */
   onData?: (() => void) | undefined
   signal: AbortSignal
@@ -40,6 +43,7 @@ export class Input implements AsyncDisposable {
   /** Position after the last frame, ms: a bare H.264 stream has no timestamps. */
   #position = 0
   #decoder: Decoder | undefined
+  #loss: PacketLoss | undefined
 
   /** Rejects with {@link UnavailableError} when it cannot be opened, has no video, or the signal is aborted. */
   static async open(url: string, options: InputOptions): Promise<Input> {
@@ -76,6 +80,7 @@ export class Input implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.signal.removeEventListener('abort', this.#interrupt)
     this.#decoder?.[Symbol.dispose]()
+    this.#loss?.[Symbol.dispose]()
     this.#packet.free()
     await this.#context.closeInput()
   }
@@ -89,8 +94,9 @@ export class Input implements AsyncDisposable {
   }
 
   async #use(stream: Stream): Promise<void> {
-    const { maxPixels } = this.#options
+    const { maxPixels, isRtp } = this.#options
     this.#stream = stream
+    if (isRtp && stream.codecpar.codecId === AV_CODEC_ID_HEVC) this.#loss = new PacketLoss()
     this.#decoder = await Decoder.open(stream.codecpar.codecId, { parameters: stream.codecpar, maxPixels })
   }
 
@@ -115,7 +121,7 @@ export class Input implements AsyncDisposable {
     if (!this.#stream && stream?.codecpar.codecType === AVMEDIA_TYPE_VIDEO) await this.#use(stream)
     if (streamIndex === this.#stream?.index) {
       this.#options.onData?.()
-      await this.#decoder?.send(this.#packet)
+      if (!(await this.#loss?.affects(this.#packet))) await this.#decoder?.send(this.#packet)
     }
     this.#packet.unref()
     return true

@@ -64,6 +64,7 @@ function captureStream(section: UrlSection, allowed: { protocols: string; format
         signal: options.signal,
         maxPixels: options.maxPixels,
         onData: options.onData,
+        isRtp: allowed.formats === 'rtsp',
         options: {
           protocol_whitelist: allowed.protocols,
           format_whitelist: allowed.formats,

@@ -7,10 +7,10 @@ import { type BreakableSource, OTHER_SIZE, SIZE } from './breakable-source.ts'
 
 const SERVER = fileURLToPath(new URL('rtsp_camera.py', import.meta.url))
 
-/** A network camera over RTSP: GStreamer's server, whose process is killed or stopped. */
-export async function rtspSource(t: TestContext): Promise<BreakableSource> {
+/** A network camera over RTSP: GStreamer's server, whose process is killed or stopped; `options` of `rtsp_camera.py`. */
+export async function rtspSource(t: TestContext, options: readonly string[] = []): Promise<BreakableSource> {
   const [port = 0] = await freePorts(1)
-  let server: ChildProcess | undefined = await start(port)
+  let server: ChildProcess | undefined = await start(port, options)
   const remove = async () => {
     const ended = server && once(server, 'exit')
     server?.kill('SIGKILL')
@@ -22,7 +22,7 @@ export async function rtspSource(t: TestContext): Promise<BreakableSource> {
     source: { type: 'url', url: `rtsp://127.0.0.1:${port}/live`, loop: false },
     remove,
     async restore() {
-      server ??= await start(port)
+      server ??= await start(port, options)
       server.kill('SIGCONT')
     },
     die: remove,
@@ -31,11 +31,10 @@ export async function rtspSource(t: TestContext): Promise<BreakableSource> {
   }
 }
 
-async function start(port: number): Promise<ChildProcess> {
+async function start(port: number, options: readonly string[]): Promise<ChildProcess> {
   const { width, height } = SIZE
-  const server = spawn('/usr/bin/python3', [SERVER, String(port), String(width), String(height)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const args = [SERVER, String(port), String(width), String(height), ...options]
+  const server = spawn('/usr/bin/python3', args, { stdio: ['pipe', 'pipe', 'inherit'] })
   await Promise.race([
     once(server.stdout, 'data'),
     once(server, 'exit').then(() => {
