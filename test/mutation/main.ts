@@ -1,22 +1,26 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { type Fault, faultsOf } from './operators.ts'
-import { ACCEPTED, DECIDED, TARGETS } from './targets.ts'
+import { ACCEPTED, type Accepted } from './accepted.ts'
+import { DECIDED } from './decided.ts'
+import { type Fault, faultsOf, lineOf } from './operators.ts'
+import { Scratch } from './scratch.ts'
+import { TARGETS } from './targets.ts'
 
-/** A test run that takes this long is stopped: a fault that makes the tests hang is caught. */
-const TIMEOUT_MS = 120_000
 const GOAL = 0.9
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    jobs: { type: 'string', default: String(Math.max(1, cpus().length)) },
     /** At most this many generated faults per file, spread over the file. */
     most: { type: 'string', default: 'Infinity' },
+    /** Ends the run after this time; what has not run is reported as such. */
+    minutes: { type: 'string', default: '60' },
+    /** Runs the faults of decided.ts alone. */
+    decided: { type: 'boolean', default: false },
+    /** Uses only test files that take at most this many seconds. */
+    within: { type: 'string', default: 'Infinity' },
     /** Writes the table into docs/testing.md. */
     write: { type: 'boolean', default: false },
     /** Prints the faults without a test run. */
@@ -28,151 +32,156 @@ interface Job {
   file: string
   tests: readonly string[]
   fault: Fault
-  decided: boolean
 }
 
 interface Score {
   total: number
-  survivors: Job[]
+  caught: number
 }
 
-const stillUsed = new Set<string>()
-const jobs = TARGETS.filter(({ file }) => isAsked(file)).flatMap(jobsOf)
-if (jobs.length === 0) throw new Error(`no file of test/mutation/targets.ts matches ${positionals.join(' ')}`)
-if (positionals.length === 0) for (const one of ACCEPTED) if (!stillUsed.has(keyOf(one))) unmatched(one)
+const jobs = filesAsked().flatMap(jobsOf)
+if (jobs.length === 0) throw new Error(`no file matches ${positionals.join(' ')}`)
+checkAccepted()
 if (values.list) {
-  for (const { file, fault } of jobs) process.stdout.write(`${describe(file, fault)}\n`)
-  process.stdout.write(`${jobs.length} faults\n`)
+  for (const { file, fault } of jobs) print(`${describe(file, fault)}`)
+  print(`${jobs.length} faults`)
 } else {
   await run()
 }
 
-function isAsked(file: string): boolean {
-  return positionals.length === 0 || positionals.some((part) => file.includes(part))
+/** The central files, or the files whose paths hold one of the words asked for, central or not. */
+function filesAsked(): string[] {
+  const central = TARGETS.map(({ file }) => file)
+  const hand = DECIDED.map(({ file }) => file)
+  if (positionals.length === 0) return [...new Set([...central, ...hand])]
+  const all = globSync('{bus,lib,commands,broker,services,doctor,dev}/**/*.ts', { cwd: PROJECT_ROOT })
+  return all.sort().filter((file) => positionals.some((part) => file.includes(part)))
 }
 
-function jobsOf({ file, tests }: (typeof TARGETS)[number]): Job[] {
-  for (const path of [file, ...tests])
-    if (!existsSync(join(PROJECT_ROOT, path))) throw new Error(`test/mutation/targets.ts: no file ${path}`)
+function jobsOf(file: string): Job[] {
   const source = readFileSync(join(PROJECT_ROOT, file), 'utf8')
-  const made = faultsOf(source).filter((fault) => !isAccepted(file, fault))
+  const decided = DECIDED.filter((one) => one.file === file).map(({ tests = [], ...one }) => ({
+    file,
+    tests: [...new Set([...tests, ...testsOf(file)])],
+    fault: placeOf(source, one),
+  }))
+  const isCentral = TARGETS.some((one) => one.file === file)
+  if (values.decided || (positionals.length === 0 && !isCentral)) return decided
+  const made = faultsOf(source).filter((fault) => !ACCEPTED.some((one) => isSame(one, file, fault)))
   const step = Math.max(1, made.length / Number(values.most))
   const spread = made.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step))
-  const decided = DECIDED.filter((one) => one.file === file).map((one) => placeOf(source, one))
-  return [
-    ...decided.map((fault) => ({ file, tests, fault, decided: true })),
-    ...spread.map((fault) => ({ file, tests, fault, decided: false })),
-  ]
+  return [...decided, ...spread.map((fault) => ({ file, tests: testsOf(file), fault }))]
+}
+
+/** The tests named in targets.ts, else the test of the same name and every test that imports the file. */
+function testsOf(file: string): readonly string[] {
+  const named = TARGETS.find((one) => one.file === file)?.tests
+  if (named) {
+    const missing = named.find((path) => !existsSync(join(PROJECT_ROOT, path)))
+    if (missing) throw new Error(`test/mutation/targets.ts: no file ${missing}`)
+    return named
+  }
+  const mirrored = `test/${file.replace(/^services\//, '').replace(/\.ts$/, '')}.test.ts`
+  const tests = globSync('test/**/*.test.ts', { cwd: PROJECT_ROOT })
+  return tests.filter(
+    (path) =>
+      !path.endsWith('.long.test.ts') &&
+      (path === mirrored || readFileSync(join(PROJECT_ROOT, path), 'utf8').includes(`'#${file}'`)),
+  )
 }
 
 /** A decided fault must match once: it names the code that it breaks, so it follows changes of that code. */
-function placeOf(source: string, { file, find, replace }: (typeof DECIDED)[number]): Fault {
+function placeOf(
+  source: string,
+  { file, find, replace }: { file: string; find: string; replace: string },
+): Fault {
   const at = source.indexOf(find)
   if (at < 0 || source.indexOf(find, at + 1) >= 0)
-    throw new Error(`test/mutation/targets.ts: not exactly once in ${file}: ${find}`)
-  const line = source.slice(0, at).split('\n').length
-  return { at, find, replace, line, text: find }
+    throw new Error(`test/mutation/decided.ts: not exactly once in ${file}: ${find}`)
+  return { at, find, replace, line: lineOf(source, at).line, text: find }
 }
 
-function keyOf({ file, text, replace }: { file: string; text: string; replace: string }): string {
-  return `${file}\0${text}\0${replace}`
+function isSame(one: Accepted, file: string, { text, find, replace }: Fault): boolean {
+  return (
+    one.file === file &&
+    one.text === text &&
+    one.replace === replace &&
+    (one.find === undefined || one.find === find)
+  )
 }
 
-function isAccepted(file: string, { text, replace }: Fault): boolean {
-  const key = keyOf({ file, text, replace })
-  if (!ACCEPTED.some((one) => keyOf(one) === key)) return false
-  stillUsed.add(key)
-  return true
-}
-
-function unmatched({ file, text }: (typeof ACCEPTED)[number]): never {
-  throw new Error(`test/mutation/targets.ts: an accepted fault no longer matches, in ${file}: ${text}`)
+/** An accepted fault whose line has changed is judged again. */
+function checkAccepted(): void {
+  for (const one of ACCEPTED) {
+    const faults = faultsOf(readFileSync(join(PROJECT_ROOT, one.file), 'utf8'))
+    if (!faults.some((fault) => isSame(one, one.file, fault)))
+      throw new Error(`test/mutation/accepted.ts: no such fault in ${one.file}: ${one.text} → ${one.replace}`)
+  }
 }
 
 async function run(): Promise<void> {
-  const lanes = Array.from({ length: Number(values.jobs) }, openScratch)
-  const scores = new Map<string, Score>(TARGETS.map(({ file }) => [file, { total: 0, survivors: [] }]))
+  const deadline = performance.now() + Number(values.minutes) * 60_000
+  const scores = new Map<string, Score>()
+  const scratch = new Scratch()
+  const stop = (code: number) => {
+    scratch[Symbol.dispose]()
+    process.exit(code)
+  }
+  process.once('SIGINT', () => stop(130))
+  process.once('SIGTERM', () => stop(143))
+  process.once('SIGHUP', () => stop(129))
+  process.once('uncaughtException', (error) => {
+    print(String(error.stack))
+    stop(1)
+  })
   try {
-    const [first] = lanes
-    const baseline = new Map(jobs.map(({ tests }) => [tests.join(' '), tests]))
-    for (const [name, tests] of baseline)
-      if (first && !(await passes(first, tests))) throw new Error(`fails without a fault: ${name}`)
-    const queue = jobs.values()
-    await Promise.all(
-      lanes.map(async (folder) => {
-        for (const job of queue) record(scores, job, await survives(folder, job))
-      }),
-    )
+    for (const [i, { file, tests, fault }] of jobs.entries()) {
+      if (performance.now() > deadline) {
+        print(`stopped after ${values.minutes} minutes: ${jobs.length - i} faults have not run`)
+        process.exitCode = 1
+        break
+      }
+      await scratch.measure(tests)
+      const catcher = await scratch.catcherOf(file, fault, tests, Number(values.within) * 1000)
+      const score = scores.get(file) ?? { total: 0, caught: 0 }
+      score.total++
+      if (catcher) score.caught++
+      scores.set(file, score)
+      print(
+        `${i + 1}/${jobs.length} ${catcher ? 'caught' : 'SURVIVED'} ${describe(file, fault)}${catcher ? ` by ${catcher}` : ''}`,
+      )
+    }
   } finally {
-    for (const folder of lanes) rmSync(folder, { recursive: true, force: true })
+    scratch[Symbol.dispose]()
   }
   report(scores)
-}
-
-/** A copy of the tracked files, in which faults can be made. */
-function openScratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'wimz-mutation-'))
-  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
-    cwd: PROJECT_ROOT,
-    encoding: 'utf8',
-  })
-  for (const file of files.split('\0').filter(Boolean))
-    if (existsSync(join(PROJECT_ROOT, file)))
-      cpSync(join(PROJECT_ROOT, file), join(folder, file), { recursive: true })
-  symlinkSync(join(PROJECT_ROOT, 'node_modules'), join(folder, 'node_modules'))
-  return folder
-}
-
-async function survives(folder: string, { file, tests, fault }: Job): Promise<boolean> {
-  const path = join(folder, file)
-  const source = readFileSync(path, 'utf8')
-  writeFileSync(path, source.slice(0, fault.at) + fault.replace + source.slice(fault.at + fault.find.length))
-  try {
-    return await passes(folder, tests)
-  } finally {
-    writeFileSync(path, source)
-  }
-}
-
-async function passes(folder: string, tests: readonly string[]): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const args = ['--test', '--test-concurrency=2', '--test-force-exit', ...tests]
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
-  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: 'ignore', detached: true })
-  const timer = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), TIMEOUT_MS)
-  child.once('exit', (code) => resolve(code === 0))
-  return await promise.finally(() => clearTimeout(timer))
-}
-
-function record(scores: ReadonlyMap<string, Score>, job: Job, survived: boolean): void {
-  const score = scores.get(job.file)
-  if (!score) return
-  score.total++
-  if (!survived) return
-  score.survivors.push(job)
-  process.stdout.write(`survived: ${describe(job.file, job.fault)}\n`)
 }
 
 function describe(file: string, { line, text, find, replace }: Fault): string {
   return `${file}:${line}: ${text}    [${find} → ${replace || 'nothing'}]`
 }
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
 function report(scores: ReadonlyMap<string, Score>): void {
-  const run = [...scores].filter(([, { total }]) => total > 0)
-  const sum = (pick: (score: Score) => number) => run.reduce((all, [, score]) => all + pick(score), 0)
-  const total = sum((score) => score.total)
-  const caught = total - sum(({ survivors }) => survivors.length)
-  const row = (name: string, of: number, all: number) =>
-    `| ${name} | ${all} | ${of} | ${Math.round((of / all) * 100)} % |`
+  const all = { total: 0, caught: 0 }
+  for (const { total, caught } of scores.values()) {
+    all.total += total
+    all.caught += caught
+  }
+  const row = (name: string, { total, caught }: Score) =>
+    `| ${name} | ${total} | ${caught} | ${Math.round((caught / total) * 100)} % |`
   const table = [
     '| file | faults | caught | score |',
     '| --- | ---: | ---: | ---: |',
-    ...run.map(([file, score]) => row(`\`${file}\``, score.total - score.survivors.length, score.total)),
-    row('all', caught, total),
+    ...[...scores].map(([file, score]) => row(`\`${file}\``, score)),
+    row('all', all),
   ].join('\n')
-  process.stdout.write(`\n${table}\n`)
+  print(`\n${table}`)
   if (values.write) writeScore(table)
-  if (caught / total < GOAL) process.exitCode = 1
+  if (all.caught / all.total < GOAL) process.exitCode = 1
 }
 
 function writeScore(table: string): void {

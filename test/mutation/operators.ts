@@ -32,11 +32,13 @@ const OPERATORS: readonly [pattern: RegExp, replace: (found: string) => string][
   [/(?<=[\w)\]}] )(?:<=|>=|<|>|===|!==|&&|\|\||\+|-|\*)(?= )/g, opposite],
   [/\bMath\.(?:min|max)\b/g, opposite],
   // a guard is dropped
-  [/(?<=^ *)if \(.*\) (?:return|continue|break|throw)\b.*$/gm, () => ''],
+  [/(?<=^ *)if \(.*\) [^{\n]*[^{\n]$(?!\n *else)/gm, () => ''],
+  [/(?<=^ *(?:\} else )?if \().*(?=\) \{$)/gm, () => 'false'],
   [/(?<=\bif \()!(?=[\w(])/g, () => ''],
   // a constant that is ten times as large
-  [/(?<=^ *(?:export )?const [A-Z][A-Z0-9_]* = )\d[\d_.]*$/gm, (found) => `${found} * 10`],
-  [/(?<=^ +[a-z]\w*: )\d[\d_.]*(?=,?$)/gm, (found) => `${found} * 10`],
+  [/(?<![\w.[])(?!(?:0|1)(?![\d_.]))\d[\d_]*(?:\.\d+)?(?![\w\]])/g, (found) => `(${found} * 10)`],
+  // the opposite answer
+  [/(?<=\breturn )(?:true|false)$/gm, (found) => String(found === 'false')],
   // something is not cleaned up
   [
     /(?<=^ *)(?:await )?[\w.#?]+(?:\.|\[)(?:close|delete|clear|free|abort|kill|end|destroy|terminate|Symbol\.(?:asyncD|d)ispose\])\(.*\)$/gm,
