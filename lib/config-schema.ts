@@ -54,12 +54,15 @@ export const BusSection = z
   .prefault({})
 export type BusSection = z.infer<typeof BusSection>
 
+const MIN_BITRATE_KBPS = 100
+const MAX_BITRATE_KBPS = 20_000
+
 const Video = z
   .strictObject({
     width: number.pipe(z.int().min(160).max(3840)).default(1280),
     height: number.pipe(z.int().min(120).max(2160)).default(720),
     fps: number.pipe(z.number().min(1).max(60)).default(15),
-    bitrate_kbps: number.pipe(z.number().min(100).max(20_000)).default(1500),
+    bitrate_kbps: number.pipe(z.number().min(MIN_BITRATE_KBPS).max(MAX_BITRATE_KBPS)).default(1500),
     /** bit/s, or kbit/s when below 100 000: key of older robots. */
     bitrate: number.pipe(z.number().positive()).optional(),
     codec: z
@@ -73,6 +76,10 @@ const Video = z
   .transform(({ bitrate, ...video }) =>
     bitrate === undefined ? video : { ...video, bitrate_kbps: bitrate < 100_000 ? bitrate : bitrate / 1000 },
   )
+  .refine(({ bitrate_kbps }) => bitrate_kbps >= MIN_BITRATE_KBPS && bitrate_kbps <= MAX_BITRATE_KBPS, {
+    error: `must be ${MIN_BITRATE_KBPS} to ${MAX_BITRATE_KBPS} kbit/s`,
+    path: ['bitrate'],
+  })
 
 const Ice = z.strictObject({
   policy: z.enum(['all', 'relay']).default('all'),

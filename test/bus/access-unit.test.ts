@@ -111,3 +111,16 @@ test('zeros at the end of a NAL unit belong to the byte stream', () => {
   )
   assert.deepEqual([...nalUnits(Buffer.from([0, 0, 1, 0, 0, 0, 0, 1]))], [])
 })
+
+test('data without a slice is no keyframe', () => {
+  const data = Buffer.concat([START, Buffer.from([0x67, 1, 2]), START, Buffer.from([0x06, 5])])
+  const unit = encodeAccessUnit({ capturedAt: 1n, rtpTimestamp: 2, frame: 3, data })
+  assert.equal(decodeAccessUnit(unit).keyframe, false)
+})
+
+test('only the bytes 0 to 3 are escaped after two zeros (H.264 7.4.1.1)', () => {
+  const hexOf = (rtpTimestamp: number) =>
+    encodeAccessUnit({ capturedAt: 0x0909090909090909n, rtpTimestamp, frame: 1, data: delta }).toString('hex')
+  assert.match(hexOf(0x0000_0305), /0000030305/)
+  assert.match(hexOf(0x0000_0405), /00000405/)
+})

@@ -6,6 +6,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -20,6 +21,14 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 function recorded() {
   const lines: Record<string, unknown>[] = []
   return { lines, log: createLogger('test', { write: (line) => void lines.push(JSON.parse(line)) }) }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined // the descriptor of the folder itself
+  }
 }
 
 test('the newest text is the one on the disk, and nothing else lies beside it', async (t) => {
@@ -85,21 +94,27 @@ test('the old file stays whole for a reader that has it open', async (t) => {
   assert.equal(await file.read(), 'new')
 })
 
-test('the text is on the disk before the file gets its name', async (t) => {
-  const order: string[] = []
+test('the whole text is on the disk before the file gets its name, and the file is closed', async (t) => {
   const probe = await open(join(temporaryFolder(t), 'probe'), 'w')
-  const handle = Object.getPrototypeOf(probe) as { sync: () => Promise<void> }
+  const handle = Object.getPrototypeOf(probe) as Record<'sync', () => Promise<void>>
   await probe.close()
   const { sync } = handle
   const path = join(temporaryFolder(t), 'state.json')
+  // takes several writes
+  const text = 'x'.repeat(4 * 1024 * 1024)
+  const found: [draft: number, named: boolean][] = []
   t.mock.method(handle, 'sync', async function (this: { sync: () => Promise<void> }) {
+    const { size } = statSync(`${path}.new`)
     await sync.call(this)
-    order.push(existsSync(path) ? 'named' : 'draft')
+    await new Promise((resolve) => setTimeout(resolve, 20)) // a slow disk
+    found.push([size, existsSync(path)])
   })
   await using file = new AtomicFile(path, recorded().log)
-  file.save('x')
+  file.save(text)
   await file[Symbol.asyncDispose]()
-  assert.deepEqual(order, ['draft'])
+  assert.deepEqual(found, [[text.length, false]])
+  const left = readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`)?.startsWith(path))
+  assert.deepEqual(left, [])
 })
 
 test('a file that cannot be read is logged and counts as missing', async (t) => {

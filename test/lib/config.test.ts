@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
-import { BusSection, CloudIdentity, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
+import { BusSection, CloudIdentity, DataDir, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
 
 function files(t: TestContext, contents: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-config-'))
@@ -167,13 +167,15 @@ test('an unknown key is refused in each section and each object in it', (t) => {
 test('a bitrate below 100 000 is in kbit/s, from there on in bit/s', (t) => {
   for (const [bitrate, expected] of [
     [1_500, 1_500],
-    [99_999, 99_999],
+    [20_000, 20_000],
     [100_000, 100],
     [1_500_000, 1_500],
   ]) {
     const file = readConfigFile(files(t, { 'robot.yaml': `webrtc: { video: { bitrate: ${bitrate} } }` }), {})
     assert.equal(parseSections(file, { webrtc: WebrtcSection }).webrtc.video.bitrate_kbps, expected)
   }
+  const file = readConfigFile(files(t, { 'robot.yaml': 'webrtc: { video: { bitrate: 99999 } }' }), {})
+  assert.throws(() => parseSections(file, { webrtc: WebrtcSection }), /webrtc\.video\.bitrate ✖ must be 100/)
 })
 
 test('a secret that was written without the blank after the colon is not in the error', (t) => {
@@ -214,5 +216,76 @@ test('a section that is no object is an error, also where its keys may come from
       (err) => err instanceof ConfigError && /cloud ✖ /.test(err.message),
       yaml,
     )
+  }
+})
+
+test('YAML with an error is rejected even where it could be read on', (t) => {
+  const path = files(t, { 'robot.yaml': 'cloud: { device_id: a }\ncloud: { device_id: b }\n' })
+  assert.throws(() => readConfigFile(path, {}), /robot\.yaml: Map keys must be unique/)
+})
+
+test('a section that is left out has its default, also where it is no object', (t) => {
+  const file = readConfigFile(files(t, { 'robot.yaml': '' }), {})
+  const names = ['cloud.device_id']
+  assert.equal(parseSections(file, { data_dir: DataDir }, names).data_dir, './data')
+})
+
+test('numbers of the webrtc section have limits', (t) => {
+  const accepts = (video: string) => {
+    const file = readConfigFile(files(t, { 'robot.yaml': `webrtc: ${video}` }), {})
+    try {
+      return Boolean(parseSections(file, { webrtc: WebrtcSection }))
+    } catch {
+      return false
+    }
+  }
+  for (const [key, least, most] of [
+    ['width', 160, 3_840],
+    ['height', 120, 2_160],
+    ['fps', 1, 60],
+    ['bitrate_kbps', 100, 20_000],
+    ['bitrate', 100, 20_000_000],
+  ] as const) {
+    const found = [least - 1, least, most, most + 1].map((value) =>
+      accepts(`{ video: { ${key}: ${value} } }`),
+    )
+    assert.deepEqual(found, [false, true, true, false], key)
+  }
+  assert.equal(accepts('{ video: { bitrate: 20_001 } }'), false)
+  assert.deepEqual(
+    [0, 1, 16, 17].map((value) => accepts(`{ max_connections: ${value} }`)),
+    [false, true, true, false],
+  )
+  for (const [range, expected] of [
+    ['[1, 65535]', true],
+    ['[0, 9]', false],
+    ['[9, 65536]', false],
+    ['[9, 9]', false],
+    ['null', true],
+  ] as const)
+    assert.equal(accepts(`{ ice: { port_range: ${range} } }`), expected, range)
+})
+
+test('keys of the bus section that do not go together are rejected', (t) => {
+  for (const [bus, expected] of [
+    ['{ username: a, password: b }', true],
+    ['{ username: a }', true],
+    ['{ password: b }', false],
+    ['{ username: a, own_users: true }', false],
+    ['{ own_users: true }', true],
+    ['{ url: "mqtts://h", cert: c, key: k }', true],
+    ['{ url: "mqtts://h", cert: c }', false],
+    ['{ url: "wss://h", key: k }', false],
+    ['{ url: "mqtts://h", ca: c }', true],
+    ['{ url: "mqtt://h", ca: c }', false],
+    ['{ url: "ws://h", cert: c, key: k }', false],
+    ['{ url: "http://h" }', false],
+    ['{ prefix: "a/b" }', false],
+    ['{ prefix: "$x" }', false],
+  ] as const) {
+    const file = readConfigFile(files(t, { 'robot.yaml': `bus: ${bus}` }), {})
+    const parse = () => parseSections(file, { bus: BusSection })
+    if (expected) parse()
+    else assert.throws(parse, ConfigError, bus)
   }
 })

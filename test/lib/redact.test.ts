@@ -15,6 +15,12 @@ test('a URL loses who logs in and what is asked for, and keeps where', () => {
     '{"url":"http://cam/v?token=hush","loop":true}': '{"url":"http://cam/v?[hidden]","loop":true}',
     'http://cam/a, is that so? http://cam/b?key=hush': 'http://cam/a, is that so? http://cam/b?[hidden]',
     'what? nothing to hide': 'what? nothing to hide',
+    'mail owner@example.org': 'mail owner@example.org',
+    'http://cam/v?': 'http://cam/v?',
+    'http://cam/v?x': 'http://cam/v?[hidden]',
+    '"http://cam/a?""http://cam/b?k"': '"http://cam/a?""http://cam/b?[hidden]"',
+    '"http://cam/a?k""http://u:p@cam/b"': '"http://cam/b"',
+    'http://cam/"://x?y': 'http://cam/"://x?[hidden]',
   }
   for (const [text, wanted] of Object.entries(shown)) assert.equal(hideCredentials(text), wanted)
 })

@@ -79,3 +79,43 @@ test('a relay that restarts is dialed within 2 s', () => {
     assert.ok(wait >= 500 && wait <= 2_000)
   }
 })
+
+test('the waits of each reaction begin and end where they should', () => {
+  for (const [code, least, most] of [
+    [1001, 500, 2_000],
+    [4000, 25_000, 30_000],
+    [4002, 0, 1_000],
+    [4003, 30_000, 60_000],
+    [403, 25_000, 30_000],
+    [404, 25_000, 30_000],
+  ] as const) {
+    const waits = [0, 1].map((random) => new RetrySchedule(5_000, () => random).next(ending(code)).wait)
+    assert.deepEqual(waits, [least, most], `${code}`)
+  }
+  const quick = ending(1000, { usefulFor: 1 })
+  const [shortest, longestWait] = [0, 1].map((random) => {
+    const schedule = new RetrySchedule(5_000, () => random)
+    return [1, 2, 3].map(() => schedule.next(quick)).at(-1)?.wait
+  })
+  assert.deepEqual([shortest, longestWait], [30_000, 60_000])
+  const lost = (random: number) => {
+    const schedule = new RetrySchedule(5_000, () => random)
+    return Array.from({ length: 32 }, () => schedule.next(ending(1006)).wait)
+  }
+  assert.deepEqual([lost(0)[0], lost(0)[30]], [50, 1_000])
+  assert.deepEqual([lost(0.1)[29], lost(1)[29], lost(1)[30], lost(1)[31]], [500, 5_000, 15_000, 30_000])
+})
+
+test('a different disconnect between quick closes, or a connection that works, clears the suspicion', () => {
+  const schedule = new RetrySchedule(5_000)
+  const quick = ending(1000, { usefulFor: 1 })
+  schedule.next(quick)
+  schedule.next(quick)
+  schedule.next(ending(1006, { usefulFor: 1 }))
+  assert.equal(schedule.next(quick).alarm, undefined)
+  const signatures = [ending(403), ending(1006, { usefulFor: 1 }), ending(403), ending(403)]
+  assert.deepEqual(
+    signatures.map((one) => schedule.next(one).oldSignature),
+    [false, false, false, true],
+  )
+})

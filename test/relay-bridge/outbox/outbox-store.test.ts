@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { type Bounds, OutboxStore } from '#services/relay-bridge/outbox/outbox-store.ts'
+import { type Bounds, OUTBOX_BOUNDS, OutboxStore } from '#services/relay-bridge/outbox/outbox-store.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
 const ALL = { count: 1_000, bytes: Number.MAX_SAFE_INTEGER }
@@ -116,5 +116,64 @@ test('a rejected event is gone, counted as dropped, and the others stay', (t) =>
   store.reject(store.after(0, ALL)[1]?.seq ?? 0)
   assert.deepEqual(names(), ['a', 'c'])
   assert.deepEqual(store.counts, { depth: 2, bytes: 4, dropped: 1 })
+  store[Symbol.dispose]()
+})
+
+test('the outbox of a robot holds 20 000 events or 64 MiB', () => {
+  assert.deepEqual(OUTBOX_BOUNDS, { events: 20_000, bytes: 67_108_864 })
+})
+
+test('a message without an id is never a repetition', (t) => {
+  const { store } = open(t)
+  const origin = { messageId: 0, connection: 'a', fresh: false, digest: 'd' }
+  assert.equal(store.append('a', '{}', origin), true)
+  assert.equal(store.append('a', '{}', { ...origin, connection: 'b' }), true)
+  store[Symbol.dispose]()
+})
+
+test('the last 1 000 deliveries are remembered', (t) => {
+  const { store } = open(t, ':memory:')
+  const origin = (messageId: number, connection: string) => ({
+    ...{ messageId, connection, fresh: false, digest: 'd' },
+  })
+  for (let id = 1; id <= 1_001; id++) store.append('a', '{}', origin(id, 'a'))
+  assert.equal(store.append('a', '{}', origin(2, 'b')), false)
+  assert.equal(store.append('a', '{}', origin(1, 'b')), true, 'the oldest is forgotten')
+  store[Symbol.dispose]()
+})
+
+test('a store that is closed is released, and cannot be written', (t) => {
+  const { store } = open(t)
+  store[Symbol.dispose]()
+  assert.throws(() => store.append('a', '{}'), /not open/)
+})
+
+test('a file that cannot be opened for another reason than damage is left alone', (t) => {
+  const path = join(temporaryFolder(t), 'outbox.db')
+  mkdirSync(path)
+  assert.throws(() => OutboxStore.open(path))
+  assert.deepEqual([existsSync(path), existsSync(`${path}.damaged`)], [true, false])
+})
+
+test('a file with damage behind its header is renamed as well', (t) => {
+  const { store, path } = open(t)
+  for (let i = 0; i < 5; i++) store.append('e', 'x'.repeat(40_000))
+  store[Symbol.dispose]()
+  const bytes = readFileSync(path)
+  bytes.fill(0xa5, 4_096 * 3, 4_096 * 20)
+  writeFileSync(path, bytes)
+  const again = open(t, path)
+  assert.equal(again.damaged, `${path}.damaged`)
+  again.store[Symbol.dispose]()
+})
+
+test('a write that fails changes nothing, and the next one works', (t) => {
+  const { store, names } = open(t)
+  store.append('a', '{}')
+  const broken = { messageId: 1, connection: 'c', fresh: false, digest: null as unknown as string }
+  assert.throws(() => store.append('b', '{}', broken))
+  assert.deepEqual([names(), store.counts.depth, store.counts.bytes], [['a'], 1, 2])
+  assert.equal(store.append('c', '{}'), true)
+  assert.deepEqual(names(), ['a', 'c'])
   store[Symbol.dispose]()
 })

@@ -219,3 +219,24 @@ test('no password of a network is in an event, whatever its key is called and ho
   assert.doesNotMatch(JSON.stringify(frame), /planted-secret/)
   assert.deepEqual(frame.data, { mode: 'wifi', wifi: { ssid: 'home', ap: { channel: 6 } } })
 })
+
+test('text of up to 16 KiB is flat as well, longer text only in data', () => {
+  const lengths = [16 * 1024, 16 * 1024 + 1]
+  assert.deepEqual(
+    lengths.map((length) => 'text' in framed('photo_list', { text: 'A'.repeat(length) })),
+    [true, false],
+  )
+})
+
+test('the largest frame has 1 MiB', () => {
+  assert.equal(MAX_FRAME_BYTES, 1_048_576)
+})
+
+test('a field of the wrong type that is not there stays away', () => {
+  const { data } = framed('audio_state', {})
+  assert.deepEqual(data, {})
+})
+
+test('a dog_id is well formed', () => {
+  assert.equal(framed('bark', { dog_id: 'x\ud800' }).dog_id, 'x\ufffd')
+})
