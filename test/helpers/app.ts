@@ -12,14 +12,16 @@ export interface App extends Disposable {
   frame(where: (frame: Frame) => boolean, within?: number): Promise<Frame>
 }
 
-/** Opens an app's connection to the relay of a stack. */
-export async function openApp(relayPort: number): Promise<App> {
+/** Opens an app's connection to the relay of a stack; `onFrame` is called for each frame of the relay. */
+export async function openApp(relayPort: number, onFrame: (frame: Frame) => void = () => {}): Promise<App> {
   const socket = new WebSocket(`ws://127.0.0.1:${relayPort}/ws/app`)
   await once(socket, 'open', { signal: AbortSignal.timeout(5_000) })
   const frames: Frame[] = []
   const wakers = new Set<() => void>()
   socket.on('message', (text) => {
-    frames.push(JSON.parse(String(text)))
+    const frame: Frame = JSON.parse(String(text))
+    frames.push(frame)
+    onFrame(frame)
     for (const wake of wakers) wake()
   })
   socket.on('error', () => {}) // the relay is killed

@@ -34,13 +34,29 @@ export function without(...tools: (keyof typeof PACKAGES)[]): string | false {
 
 /** The same for a module of Debian's Python. */
 function withoutModule(name: string, debian: string): string | false {
+  return withoutPython(`import ${name}`, debian)
+}
+
+function withoutPython(program: string, debian: string): string | false {
   if (process.env.CI === 'true') return false
-  const { status } = spawnSync('/usr/bin/python3', ['-c', `import ${name}`])
-  return status === 0 ? false : `needs ${name}: apt-get install ${debian}`
+  const { status } = spawnSync('/usr/bin/python3', ['-c', program])
+  return status === 0 ? false : `needs apt-get install ${debian}`
 }
 
 export const withoutAiortc = () => withoutModule('aiortc', 'python3-aiortc')
 export const withoutGstreamer = () => withoutModule('gi', 'python3-gi gir1.2-gst-rtsp-server-1.0')
+export const withoutWebrtcbin = () =>
+  withoutPython(
+    [
+      'import gi, sys',
+      'gi.require_version("Gst", "1.0")',
+      'gi.require_version("GstWebRTC", "1.0")',
+      'from gi.repository import Gst, GstWebRTC',
+      'Gst.init(None)',
+      'sys.exit(not all(map(Gst.ElementFactory.find, ["webrtcbin", "nicesrc", "openh264dec", "vp8dec"])))',
+    ].join('\n'),
+    'python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-plugins-good gstreamer1.0-nice',
+  )
 export const withoutJinja = () => withoutModule('jinja2', 'python3-jinja2')
 export const withoutPaho = () => withoutModule('paho.mqtt.client', 'python3-paho-mqtt')
 
