@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { lookup } from 'node:dns'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -129,6 +130,16 @@ export class HttpClient {
     const count = (++this.#nonceCount).toString(16).padStart(8, '0')
     return { authorization: digest({ user, password: password ?? '', url, challenge: scheme, count }) }
   }
+}
+
+/** The first bytes of a response, which stay in it; empty where there are none. */
+export async function headOf(response: IncomingMessage): Promise<Buffer> {
+  if (!response.readableEnded && response.readableLength === 0) {
+    await Promise.race([once(response, 'readable'), once(response, 'end')])
+  }
+  const head: Buffer | null = response.read()
+  if (head) response.unshift(head)
+  return head ?? Buffer.alloc(0)
 }
 
 /** The parameters of a Digest challenge; undefined for another scheme. */

@@ -3,16 +3,21 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { HttpClient } from './http-client.ts'
+import { type HttpClient, headOf } from './http-client.ts'
 
 /** Largest playlist; more is not a playlist. */
 const MAX_PLAYLIST_BYTES = 1024 * 1024
 const PASSED = ['content-type', 'content-length', 'content-range', 'accept-ranges'] as const
-const PLAYLIST = /mpegurl/i
+
+/** Lines as FFmpeg reads them: a carriage return or a NUL ends one too. libavformat/aviobuf.c, ff_get_line. */
+const LINE_END = /\r\n|[\r\n\0]/
+/** An address in the attributes of a tag; FFmpeg takes it without quotes too. */
+const URI_ATTRIBUTE = /URI=(?:"([^"]*)"|([^",\s]*))/g
 
 /**
  * Serves one camera to FFmpeg on a loopback port, and its playlists with their addresses replaced by those of the
- * gateway: FFmpeg itself contacts no other machine, whatever a playlist or a redirect says.
+ * gateway. It is FFmpeg's HTTP proxy as well, and refuses what it has not named itself: FFmpeg contacts no other machine,
+ * whatever a playlist or a redirect says.
  */
 export class HttpGateway implements AsyncDisposable {
   readonly #client: HttpClient
@@ -44,9 +49,14 @@ export class HttpGateway implements AsyncDisposable {
     })
   }
 
+  /** The proxy through which FFmpeg must send every request. */
+  get proxy(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
   /** The address under which FFmpeg reads `url`. The path stays: FFmpeg knows segments by their names. */
   address({ protocol, host, pathname, search }: URL): string {
-    return `http://127.0.0.1:${this.#port}/${this.#token}/${protocol.slice(0, -1)}/${host}${pathname}${search}`
+    return `${this.proxy}/${this.#token}/${protocol.slice(0, -1)}/${host}${pathname}${search}`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,7 +75,7 @@ export class HttpGateway implements AsyncDisposable {
     const { range } = incoming.headers
     const { response, url } = this.#takeOpened(target, range) ?? (await this.#fetch(target, range))
     outgoing.on('close', () => response.destroy())
-    if (PLAYLIST.test(response.headers['content-type'] ?? '') || /\.m3u8?$/i.test(url.pathname)) {
+    if (await isPlaylist(response, url)) {
       const playlist = this.#rewrite(await readText(response), url)
       outgoing.writeHead(200, { 'content-type': 'application/vnd.apple.mpegurl' }).end(playlist)
       return
@@ -77,7 +87,9 @@ export class HttpGateway implements AsyncDisposable {
     response.on('error', () => outgoing.destroy())
   }
 
-  #targetOf(path: string): URL | undefined {
+  /** The address of the camera for the target of a request, which a proxy gets with the origin. RFC 9112 §3.2.2. */
+  #targetOf(target: string): URL | undefined {
+    const path = target.startsWith(`${this.proxy}/`) ? target.slice(this.proxy.length) : target
     const [, token, protocol, host, rest = ''] = /^\/([^/]*)\/(https?)\/([^/]+)(.*)$/.exec(path) ?? []
     return token === this.#token ? new URL(`${protocol}://${host}${rest}`) : undefined
   }
@@ -100,13 +112,21 @@ export class HttpGateway implements AsyncDisposable {
       return this.address(url)
     }
     return playlist
-      .split(/\r?\n/)
+      .split(LINE_END)
       .map((line) => {
-        if (line.startsWith('#')) return line.replace(/URI="([^"]*)"/g, (_, uri) => `URI="${replaced(uri)}"`)
+        if (line.startsWith('#')) {
+          return line.replace(URI_ATTRIBUTE, (_, quoted, plain) => `URI="${replaced(quoted ?? plain)}"`)
+        }
         return line.trim() === '' ? line : replaced(line.trim())
       })
       .join('\n')
   }
+}
+
+/** Is it a playlist, by its type, name or content? FFmpeg goes by the content. */
+export async function isPlaylist(response: IncomingMessage, { pathname }: URL): Promise<boolean> {
+  const isNamed = /mpegurl/i.test(response.headers['content-type'] ?? '') || /\.m3u8?$/i.test(pathname)
+  return isNamed || (await headOf(response)).subarray(0, 7).toString('latin1') === '#EXTM3U'
 }
 
 async function readText(response: IncomingMessage): Promise<string> {

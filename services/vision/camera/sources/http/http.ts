@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '#lib/unavailable-error.ts'
@@ -8,8 +7,8 @@ import { createPacer } from '../pacer.ts'
 import { openMjpegReader } from '../packet-reader.ts'
 import { createPlayer, passOn, RECORDINGS } from '../playback.ts'
 import type { Capture, CaptureOptions } from '../source.ts'
-import { HttpClient } from './http-client.ts'
-import { HttpGateway } from './http-gateway.ts'
+import { HttpClient, headOf } from './http-client.ts'
+import { HttpGateway, isPlaylist } from './http-gateway.ts'
 
 type UrlSection = Extract<SourceSection, { type: 'url' }>
 type Opened = Awaited<ReturnType<HttpClient['get']>>
@@ -20,7 +19,6 @@ const MAX_SNAPSHOT_BYTES = 8 * 1024 * 1024
 const FORMATS = `${RECORDINGS},hls,aac`
 /** Errors of Node's HTTP parser. */
 const MALFORMED = /HPE_/
-const PLAYLIST = /mpegurl/i
 
 /**
  * A camera or recording over HTTP. MJPEG and snapshots are read here, whatever their multipart looks like; everything
@@ -53,7 +51,7 @@ async function read(
   const type = opened.response.headers['content-type'] ?? ''
   try {
     if (/^multipart\//i.test(type)) await readMjpeg(opened.response, options)
-    else if (/^image\/jpe?g/i.test(type) || (await beginsWithJpeg(opened.response))) {
+    else if (/^image\/jpe?g/i.test(type) || beginsWithJpeg(await headOf(opened.response))) {
       await pollSnapshots(client, opened, options)
     } else await playThroughFfmpeg(client, opened, section, options)
   } catch (err) {
@@ -112,14 +110,9 @@ async function pollSnapshots(client: HttpClient, first: Opened, options: Capture
   }
 }
 
-/** Looks at the first bytes: many cameras send MJPEG as application/octet-stream. */
-async function beginsWithJpeg(response: IncomingMessage): Promise<boolean> {
-  if (!response.readableEnded && response.readableLength === 0) {
-    await Promise.race([once(response, 'readable'), once(response, 'end')])
-  }
-  const head: Buffer | null = response.read()
-  if (head) response.unshift(head)
-  return head?.subarray(0, 2).equals(SOI) ?? false
+/** Many cameras send MJPEG as application/octet-stream. */
+function beginsWithJpeg(head: Buffer): boolean {
+  return head.subarray(0, 2).equals(SOI)
 }
 
 async function playThroughFfmpeg(
@@ -129,9 +122,9 @@ async function playThroughFfmpeg(
   options: CaptureOptions,
 ): Promise<void> {
   const { headers } = opened.response
-  const isPlaylist = PLAYLIST.test(headers['content-type'] ?? '') || /\.m3u8?$/i.test(opened.url.pathname)
   // a camera does not know how long its stream will be; segments of HLS arrive before they are due
-  const needsPacing = isPlaylist || headers['content-length'] !== undefined
+  const needsPacing =
+    (await isPlaylist(opened.response, opened.url)) || headers['content-length'] !== undefined
   await using gateway = await HttpGateway.start(client, opened)
   const play = createPlayer(options)
   const open = () =>
@@ -142,6 +135,7 @@ async function playThroughFfmpeg(
       options: {
         protocol_whitelist: 'http,tcp,crypto',
         format_whitelist: FORMATS,
+        http_proxy: gateway.proxy,
         rw_timeout: '20000000',
       },
     })

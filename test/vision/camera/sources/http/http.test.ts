@@ -185,6 +185,51 @@ test('a playlist reaches neither other hosts nor files', async (t) => {
   assert.equal(contacted(), 0)
 })
 
+/** A camera whose `/live.m3u8` is this playlist; other paths are answered by `rest`, as video whatever they are. */
+async function hlsCamera(
+  t: TestContext,
+  playlist: string,
+  rest: Record<string, string> = {},
+): Promise<string> {
+  const head = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n'
+  const port = await serve(t, (request, response) => {
+    const body = request.url === '/live.m3u8' ? playlist : rest[request.url ?? '']
+    if (body === undefined) return void response.writeHead(404).end()
+    const type = request.url === '/live.m3u8' ? 'application/vnd.apple.mpegurl' : 'video/mp2t'
+    response.writeHead(200, { 'content-type': type }).end(head + body)
+  })
+  return `http://127.0.0.1:${port}/live.m3u8`
+}
+
+const HIDDEN: Record<string, (away: string) => [playlist: string, rest?: Record<string, string>]> = {
+  'behind a carriage return': (away) => [`#EXTINF:2,\n#\r${away}\n#EXT-X-ENDLIST\n`],
+  'behind a NUL': (away) => [`#EXTINF:2,\n#\0${away}\n#EXT-X-ENDLIST\n`],
+  'as a key without quotes': (away) => [
+    `#EXT-X-KEY:METHOD=AES-128,URI=${away}\n#EXTINF:2,\nsegment.ts\n#EXT-X-ENDLIST\n`,
+  ],
+  'as a map without quotes': (away) => [`#EXT-X-MAP:URI=${away}\n#EXTINF:2,\nsegment.ts\n#EXT-X-ENDLIST\n`],
+  'in a variant that is no playlist by its type': (away) => [
+    '#EXT-X-STREAM-INF:BANDWIDTH=1\nvariant.ts\n',
+    { '/variant.ts': `#EXTINF:2,\n${away}\n#EXT-X-ENDLIST\n` },
+  ],
+  'as a variant': (away) => [`#EXT-X-STREAM-INF:BANDWIDTH=1\n${away}\n`],
+  'as a rendition': (away) => [
+    `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI=${away}\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\nvariant.ts\n`,
+    { '/variant.ts': '#EXTINF:2,\nsegment.ts\n#EXT-X-ENDLIST\n' },
+  ],
+}
+
+for (const [how, write] of Object.entries(HIDDEN)) {
+  test(`an address of another host ${how} in a playlist is not contacted`, async (t) => {
+    const { port, contacted } = await bystander(t)
+    for (const suffix of ['segment.ts', 'segment.m3u8']) {
+      const url = await hlsCamera(t, ...write(`http://127.0.0.2:${port}/${suffix}`))
+      await assert.rejects(capture(t, { url }, 1), UnavailableError)
+    }
+    assert.equal(contacted(), 0)
+  })
+}
+
 test('what is not video is neither drawn nor opened: text, HTML, SDP, playlists of FFmpeg', async (t) => {
   const bodies: [string, string][] = [
     ['text/plain', 'root:x:0:0:root:/root:/bin/sh\n'.repeat(50)],
