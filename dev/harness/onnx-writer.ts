@@ -102,7 +102,8 @@ function varint(value: number): Buffer {
   return Buffer.from([...out, rest])
 }
 
-const number = (field: number, value: number) => Buffer.concat([varint(field * 8), varint(value)])
-const bytes = (field: number, content: Buffer) =>
+/** A varint field of protobuf, one of bytes, and one of text. */
+export const number = (field: number, value: number) => Buffer.concat([varint(field * 8), varint(value)])
+export const bytes = (field: number, content: Buffer) =>
   Buffer.concat([varint(field * 8 + 2), varint(content.length), content])
-const text = (field: number, content: string) => bytes(field, Buffer.from(content))
+export const text = (field: number, content: string) => bytes(field, Buffer.from(content))

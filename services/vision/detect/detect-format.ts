@@ -36,6 +36,8 @@ const STRIDES = [
   [8, 16, 32],
   [8, 16, 32, 64],
 ]
+/** Largest input; nets of detectors have 2560 at most, and the input takes 12 bytes a pixel. */
+const MAX_SIDE = 4096
 /** Most boxes of a net without anchors. */
 const MAX_QUERIES = 1_000
 /** x1, y1, x2, y2, score, class */
@@ -52,6 +54,7 @@ export function detectFormat(file: ModelFile, settings: Settings): ModelIo {
   }
   checkPurpose(file, refuse)
   const size = inputSize(file, settings) ?? refuse('the input has no fixed size: set detector.size')
+  if (Math.max(size.width, size.height) > MAX_SIDE) refuse(`the input is larger than ${MAX_SIDE}x${MAX_SIDE}`)
   const given = settings.names ?? parseNames(file.metadata.get('names'))
   const found = settings.format === 'auto' ? formatOf(file, size, given?.length) : settings.format
   const format = found ?? refuse('cannot identify the format of this model: set detector.format')

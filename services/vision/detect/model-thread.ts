@@ -22,14 +22,14 @@ export class ModelThread implements AsyncDisposable {
   #image: Yuv420 | undefined
 
   /** Resolves when the model is loaded. Rejects with {@link UnavailableError}. */
-  static async start(settings: ModelSettings): Promise<ModelThread> {
+  static async start(settings: ModelSettings, timeoutMs = LOAD_TIMEOUT_MS): Promise<ModelThread> {
     const thread = new ModelThread(settings)
     try {
-      const answer = await thread.#answer(LOAD_TIMEOUT_MS)
+      const answer = await thread.#answer(timeoutMs)
       if (answer.type === 'ready') thread.#facts = answer.facts
       return thread
     } catch (err) {
-      await thread.#worker.terminate()
+      await thread[Symbol.asyncDispose]()
       throw err
     }
   }
@@ -65,11 +65,17 @@ export class ModelThread implements AsyncDisposable {
     return answer
   }
 
+  /** Ends the thread. One that ONNX Runtime does not return from is abandoned, since nothing can interrupt it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#endReason === undefined) this.#worker.postMessage(null satisfies WorkerRequest)
-    const timer = setTimeout(() => void this.#worker.terminate(), EXIT_TIMEOUT_MS)
+    const terminate = setTimeout(() => void this.#worker.terminate(), EXIT_TIMEOUT_MS)
+    const abandon = setTimeout(() => {
+      this.#worker.unref()
+      this.#end('the detector thread does not end')
+    }, 2 * EXIT_TIMEOUT_MS)
     await this.ended
-    clearTimeout(timer)
+    clearTimeout(terminate)
+    clearTimeout(abandon)
   }
 
   async #answer(timeoutMs: number): Promise<WorkerAnswer> {

@@ -13,6 +13,10 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check } from '../../image/pixels.ts'
 import { DEFAULT_MAX_PIXELS } from './source.ts'
 
+/** Codecs of cameras and recordings: fewer decoders of hostile data. */
+export const DECODERS: readonly string[] =
+  'h264 hevc mjpeg mpeg4 mpeg1video mpeg2video vp8 vp9 libvpx libvpx-vp9 av1 libdav1d rawvideo'.split(' ')
+
 interface DecoderOptions {
   parameters?: CodecParameters
   /** Larger frames are rejected before their pixels are allocated. */
@@ -27,7 +31,9 @@ export class Decoder implements Disposable {
   /** Opens the decoder of a codec, with the parameters of a stream if given. Rejects with {@link UnavailableError} when there is none. */
   static async open(id: AVCodecID, { parameters, maxPixels }: DecoderOptions = {}): Promise<Decoder> {
     const codec = Codec.findDecoder(id)
-    if (!codec) throw new UnavailableError(`no decoder for codec ${id}`)
+    if (!codec?.name || !DECODERS.includes(codec.name)) {
+      throw new UnavailableError(`cannot decode ${codec?.name ?? `codec ${id}`}`)
+    }
     const decoder = new Decoder(maxPixels)
     const { context } = decoder
     context.allocContext3(codec)
@@ -69,8 +75,9 @@ export class Decoder implements Disposable {
   /** Damaged data is skipped: after packet loss HEVC reports an error for each frame up to the next keyframe. */
   #checkCode(code: number): void {
     if (code >= 0 || code === AVERROR_EAGAIN || code === AVERROR_EOF) return
+    // each decoder has its own code for a frame beyond the option max_pixels
+    this.#checkSize(this.context)
     if (code === AVERROR_ENOMEM) check(code, 'decode')
-    // FFmpeg rejects sizes beyond its option max_pixels with this code
     if (code === AVERROR_EINVAL) throw new UnavailableError(tooLarge('', this.#maxPixels))
   }
 

@@ -10,7 +10,7 @@ import {
 } from 'node-av'
 import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import { Decoder } from './decoder.ts'
+import { DECODERS, Decoder } from './decoder.ts'
 import { PacketLoss } from './packet-loss.ts'
 
 export interface InputOptions {
@@ -25,10 +25,6 @@ export interface InputOptions {
   onData?: (() => void) | undefined
   signal: AbortSignal
 }
-
-/** Codecs of cameras and recordings: fewer decoders of hostile data. */
-const CODECS =
-  'h264,hevc,mjpeg,mpeg4,mpeg1video,mpeg2video,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,rawvideo,aac,pcm_alaw,pcm_mulaw,opus'
 
 /**
  * The video of a file, stream or device that FFmpeg can open. Frames are decoded from the first packet on: FFmpeg's
@@ -89,7 +85,7 @@ export class Input implements AsyncDisposable {
     const { format, options = {} } = this.#options
     const inputFormat = format === undefined ? null : InputFormat.findInputFormat(format)
     if (format !== undefined && !inputFormat) throw new UnavailableError(`FFmpeg has no input ${format}`)
-    using dictionary = Dictionary.fromObject({ codec_whitelist: CODECS, ...options })
+    using dictionary = Dictionary.fromObject({ codec_whitelist: DECODERS.join(','), ...options })
     unavailable(await this.#context.openInput(url, inputFormat, dictionary), 'cannot open')
   }
 
