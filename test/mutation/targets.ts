@@ -32,8 +32,11 @@ export const TARGETS: readonly { file: string; tests?: readonly string[] }[] = [
     file: 'services/relay-bridge/connection/retry-schedule.ts',
     tests: ['test/relay-bridge/connection/retry-schedule.test.ts'],
   },
-  { file: 'broker/auth/login-throttle.ts', tests: ['test/broker/limits/limits.test.ts'] },
-  { file: 'broker/limits/connection-limiter.ts', tests: ['test/broker/limits/limits.test.ts'] },
+  { file: 'broker/auth/login-throttle.ts', tests: ['test/broker/auth/login-throttle.test.ts'] },
+  {
+    file: 'broker/limits/connection-limiter.ts',
+    tests: ['test/broker/limits/connection-limiter.test.ts'],
+  },
   {
     file: 'services/webrtc/congestion/estimator.ts',
     tests: ['test/webrtc/congestion/estimator.test.ts', 'test/webrtc/congestion/estimator-limits.test.ts'],
@@ -53,9 +56,10 @@ export const TARGETS: readonly { file: string; tests?: readonly string[] }[] = [
     file: 'services/vision/overlay/overlay.ts',
     tests: [
       'test/vision/overlay/overlay.test.ts',
+      'test/vision/overlay/placement.test.ts',
       'test/vision/overlay/golden.test.ts',
       'test/vision/overlay/text.test.ts',
     ],
   },
-  { file: 'doctor/machine-check.ts', tests: ['test/doctor/checks.test.ts'] },
+  { file: 'doctor/machine-check.ts', tests: ['test/doctor/machine-check.test.ts'] },
 ]

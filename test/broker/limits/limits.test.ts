@@ -2,69 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { LoginThrottle, networkOf, throttleKeys } from '#broker/auth/login-throttle.ts'
-import { ConnectionLimiter } from '#broker/limits/connection-limiter.ts'
 import { RetainedQuota } from '#broker/limits/retained-quota.ts'
 import { until } from '#dev/harness/until.ts'
-import { createLogger } from '#lib/logger.ts'
-import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { closing, startUsersBroker, TESTER } from '../users-broker.ts'
-
-const limits = { max_clients: 100, max_clients_per_address: 10, connections_per_second: 2 }
-
-function counting(now: () => number) {
-  const counters = createEventCounter(createLogger('test', { write() {} }), 'test')
-  return { counters, limiter: new ConnectionLimiter(limits, counters, now) }
-}
-
-test('connections of one address are limited, those of this machine only in total', () => {
-  const { limiter, counters } = counting(() => 1e9)
-  const releases = Array.from({ length: 10 }, () => limiter.accept('10.0.0.1'))
-  assert.equal(limiter.accept('10.0.0.1'), undefined)
-  assert.equal(counters.totals.connections_too_many_per_address, 1)
-  assert.ok(limiter.accept('10.0.0.2'))
-  for (let i = 0; i < 89; i++) assert.ok(limiter.accept('127.0.0.1'), `${i}`)
-  assert.equal(limiter.accept('127.0.0.1'), undefined)
-  assert.equal(counters.totals.connections_too_many, 1)
-  for (const release of releases) release?.()
-  assert.ok(limiter.accept('127.0.0.1'))
-})
-
-test('the connection rate of one address is limited', () => {
-  let now = 1e9
-  const { limiter, counters } = counting(() => now)
-  for (let i = 0; i < 10; i++) limiter.accept('2001:db8::1')?.()
-  assert.equal(limiter.accept('2001:db8::ffff'), undefined, 'a machine can use the whole /64')
-  assert.equal(counters.totals.connections_too_fast, 1)
-  assert.ok(limiter.accept('2001:db8:0:1::1'))
-  now += 500
-  limiter.accept('2001:db8::1')?.()
-  assert.equal(limiter.accept('2001:db8::1'), undefined)
-})
-
-test('throttled addresses are bounded in memory, and the delay doubles with each wrong password', () => {
-  let now = 0
-  const throttle = new LoginThrottle(() => now)
-  const [waits, key]: [number[], string] = [[], throttleKeys('10.0.0.1', 'vision')[0] ?? '']
-  for (let i = 0; i < 14; i++) {
-    throttle.failed(key)
-    waits.push(throttle.delay(key))
-  }
-  assert.deepEqual(waits, [0, 0, 0, 0, 1e3, 2e3, 4e3, 8e3, 16e3, 32e3, 6e4, 6e4, 6e4, 6e4])
-  now += 60_000
-  assert.equal(throttle.delay(key), 0)
-  for (let i = 0; i < 5_000; i++) throttle.failed(`10.1.${i >> 8}.${i & 255}`)
-  throttle.failed(key)
-  assert.equal(throttle.delay(key), 0, 'it was evicted by later addresses')
-})
-
-test('IPv6 addresses of one /64 count as one', () => {
-  assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64')
-  assert.equal(networkOf('2001:db8::6'), '2001:db8:0:0::/64')
-  assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0::/64')
-  assert.equal(networkOf('::1'), '0:0:0:0::/64')
-  assert.equal(networkOf('192.168.1.5'), '192.168.1.5')
-})
 
 test('retained messages are limited in number and bytes', () => {
   const quota = new RetainedQuota({ messages: 3, bytes: 1_003 })
@@ -131,16 +71,6 @@ test('a WebSocket that is not logged in is closed before a large frame is buffer
   socket.write(Buffer.concat([header, Buffer.alloc(1024 * 1024)]))
   await closed
   assert.equal(broker.totals.packets_too_large, 1)
-})
-
-test('connections are reserved for this machine when remote clients use all others', () => {
-  const limiter = new ConnectionLimiter(
-    { max_clients: 10, max_clients_per_address: 100, connections_per_second: 100 },
-    createEventCounter(createLogger('broker', { write() {} }), 'refused'),
-  )
-  for (let i = 0; i < 9; i++) assert.ok(limiter.accept('10.0.0.1'))
-  assert.equal(limiter.accept('10.0.0.1'), undefined)
-  assert.ok(limiter.accept('127.0.0.1'))
 })
 
 test('the queue of an offline session keeps the newest messages and counts the dropped ones', async (t) => {
