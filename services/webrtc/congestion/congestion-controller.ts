@@ -35,7 +35,7 @@ export class CongestionController {
   /** The transport-wide sequence number for a packet of `size` bytes on the wire that is sent now. */
   packetSent(size: number, probe?: Probe): number {
     const now = performance.now()
-    this.#sentRate.add({ sentAt: now, receivedAt: now, size, probe: undefined })
+    this.#sentRate.add({ receivedAt: now, size })
     return this.#sent.add(size, now, probe)
   }
 

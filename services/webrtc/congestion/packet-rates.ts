@@ -3,10 +3,49 @@ import type { PacketOutcome } from './sent-packets.ts'
 /** Packets in one window: a viewer may report the same arrival time for all. */
 const MAX_PACKETS = 2_048
 
+/** The sum of the values of a sliding window, oldest first, in constant time for each. */
+class SlidingSum {
+  #values: { at: number; value: number }[] = []
+  /** Index of the oldest value that counts. */
+  #first = 0
+  #sum = 0
+
+  get sum(): number {
+    return this.#sum
+  }
+
+  get length(): number {
+    return this.#values.length - this.#first
+  }
+
+  add(at: number, value: number): void {
+    this.#values.push({ at, value })
+    this.#sum += value
+  }
+
+  /** Drops the oldest values until all are after `from`, and at most `max` are left. */
+  trim(from: number, max: number): void {
+    for (let oldest = this.#values[this.#first]; oldest; oldest = this.#values[this.#first]) {
+      if (oldest.at > from && this.length <= max) break
+      this.#sum -= oldest.value
+      this.#first++
+    }
+    if (this.#first < MAX_PACKETS) return
+    this.#values = this.#values.slice(this.#first)
+    this.#first = 0
+  }
+
+  clear(): void {
+    this.#values = []
+    this.#first = 0
+    this.#sum = 0
+  }
+}
+
 /** Bitrate of the packets that arrived, over the last `windowMs` of the viewer's clock. */
 export class ArrivalRate {
   readonly #windowMs: number
-  #arrived: { at: number; size: number }[] = []
+  readonly #bytes = new SlidingSum()
   #first: number | undefined
   #newest = 0
 
@@ -14,23 +53,22 @@ export class ArrivalRate {
     this.#windowMs = windowMs
   }
 
-  add({ receivedAt, size }: PacketOutcome): void {
+  add({ receivedAt, size }: Pick<PacketOutcome, 'receivedAt' | 'size'>): void {
     if (receivedAt === undefined) return
     if (this.#first === undefined || Math.abs(receivedAt - this.#newest) > 10 * this.#windowMs) {
       this.#first = receivedAt
       this.#newest = receivedAt
-      this.#arrived = []
+      this.#bytes.clear()
     }
     this.#newest = Math.max(this.#newest, receivedAt)
-    this.#arrived.push({ at: receivedAt, size })
-    this.#arrived = this.#arrived.filter(({ at }) => at > this.#newest - this.#windowMs).slice(-MAX_PACKETS)
+    this.#bytes.add(receivedAt, size)
+    this.#bytes.trim(this.#newest - this.#windowMs, MAX_PACKETS)
   }
 
   /** bit/s; undefined until a whole window has passed. */
   get now(): number | undefined {
     if (this.#first === undefined || this.#newest - this.#first < this.#windowMs) return undefined
-    const bytes = this.#arrived.reduce((sum, { size }) => sum + size, 0)
-    return (bytes * 8_000) / this.#windowMs
+    return (this.#bytes.sum * 8_000) / this.#windowMs
   }
 }
 
@@ -40,16 +78,15 @@ const MIN_PACKETS = 20
 
 /** Fraction of the packets of the last second that were lost. */
 export class LossRate {
-  #recent: { at: number; lost: boolean }[] = []
+  readonly #lost = new SlidingSum()
 
-  add({ sentAt, receivedAt }: PacketOutcome): void {
-    this.#recent.push({ at: sentAt, lost: receivedAt === undefined })
-    this.#recent = this.#recent.filter(({ at }) => at > sentAt - LOSS_WINDOW_MS)
+  add({ sentAt, receivedAt }: Pick<PacketOutcome, 'sentAt' | 'receivedAt'>): void {
+    this.#lost.add(sentAt, receivedAt === undefined ? 1 : 0)
+    this.#lost.trim(sentAt - LOSS_WINDOW_MS, MAX_PACKETS)
   }
 
   /** 0..1; undefined while too few packets are reported. */
   get now(): number | undefined {
-    if (this.#recent.length < MIN_PACKETS) return undefined
-    return this.#recent.filter(({ lost }) => lost).length / this.#recent.length
+    return this.#lost.length < MIN_PACKETS ? undefined : this.#lost.sum / this.#lost.length
   }
 }

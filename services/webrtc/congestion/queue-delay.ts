@@ -33,16 +33,21 @@ export class QueueDelay {
     this.#smallest = Math.min(this.#smallest, delay)
     this.#newest = Math.max(this.#newest, receivedAt)
     this.#recent.push({ receivedAt, delay })
-    this.#recent = this.#recent
-      .filter((one) => one.receivedAt > this.#newest - CURRENT_MS)
-      .slice(-MAX_PACKETS)
+    if (this.#recent.length >= 2 * MAX_PACKETS) this.#trim()
   }
 
   /** Milliseconds; 0 before the first report. */
   get now(): number {
+    this.#trim()
     if (this.#recent.length === 0) return 0
     const least = Math.min(...this.#recent.map(({ delay }) => delay))
     return least - Math.min(this.#base, this.#smallest)
+  }
+
+  #trim(): void {
+    this.#recent = this.#recent
+      .filter(({ receivedAt }) => receivedAt > this.#newest - CURRENT_MS)
+      .slice(-MAX_PACKETS)
   }
 
   #restart(sentAt: number): void {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
-import type { Socket } from 'node:net'
+import { createSocket, type RemoteInfo, type SocketType, type Socket as UdpSocket } from 'node:dgram'
+import { lookup } from 'node:dns'
+import { isIP, type Socket } from 'node:net'
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol, UdpTransport } from 'werift'
 import type { DatagramLimit } from './datagram-limit.ts'
 
@@ -100,12 +101,14 @@ function closeQuietly(socket: UdpSocket): void {
 interface UdpInternals {
   socket: UdpSocket
   options: { port?: number; portRange?: [number, number]; interfaceAddresses?: Record<string, string> }
-  socketType: string
+  socketType: SocketType
 }
 
 /** Binds as {@link UdpTransport} does, but takes the next port of the range when one is in use. */
 async function initUdp(this: UdpInternals): Promise<void> {
-  const { socket, options } = this
+  const { options } = this
+  const socket = withoutLookup(this.socket, this.socketType)
+  this.socket = socket
   socket.on('error', () => undefined) // ICE detects a dead path by itself
   const opened = current.getStore()
   if (opened?.closed) {
@@ -119,6 +122,26 @@ async function initUdp(this: UdpInternals): Promise<void> {
   for (const port of ports(options)) if (await bind(socket, port, address)) return
   socket.close()
   throw new Error('no free UDP port')
+}
+
+/**
+ * A socket with the same listeners that takes a numeric address as it is: `dns.lookup` costs a turn of the event loop and
+ * a third of the time for each packet.
+ */
+function withoutLookup(original: UdpSocket, type: SocketType): UdpSocket {
+  const socket = createSocket({
+    type,
+    lookup(host, options, done) {
+      const family = isIP(host)
+      if (family === 0) lookup(host, options, done)
+      else done(null, host, family)
+    },
+  })
+  for (const listener of original.listeners('message') as ((data: Buffer, info: RemoteInfo) => void)[]) {
+    socket.on('message', listener)
+  }
+  original.close()
+  return socket
 }
 
 /** Drops datagrams beyond the limit before werift's listener parses them. */

@@ -21,6 +21,7 @@ import {
   pairLateCandidates,
 } from '../ice/candidate-sources.ts'
 import { DatagramLimit } from '../ice/datagram-limit.ts'
+import { sendDatagram } from '../ice/datagram-path.ts'
 import { createGathering, type Gathering } from '../ice/gathering.ts'
 import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
 import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
@@ -106,8 +107,15 @@ export class Peer {
     const send = (kind: 'video' | 'audio') =>
       this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
         .sender
-    this.video = new RtpSender(send('video'), stream.id, this.congestion)
-    this.audio = new RtpSender(send('audio'), stream.id, this.congestion)
+    const track = (kind: 'video' | 'audio') =>
+      new RtpSender({
+        sender: send(kind),
+        cname: stream.id,
+        congestion: this.congestion,
+        sendDatagram: (datagram) => sendDatagram(this.#ice, datagram),
+      })
+    this.video = track('video')
+    this.audio = track('audio')
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardSctp(this.#pc, (limit) => this.#limitExceeded(limit))

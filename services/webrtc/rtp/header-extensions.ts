@@ -1,4 +1,4 @@
-import { type Extension, RTCRtpHeaderExtensionParameters, type RTCRtpSender, RTP_EXTENSION_URI } from 'werift'
+import { RTCRtpHeaderExtensionParameters, type RTCRtpSender, RTP_EXTENSION_URI } from 'werift'
 
 /** WebRTC's header extension "playout-delay", which libwebrtc (browsers, apps) supports. */
 const PLAYOUT_DELAY_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
@@ -10,29 +10,52 @@ export function usePlayoutDelay(): RTCRtpHeaderExtensionParameters {
   return new RTCRtpHeaderExtensionParameters({ uri: PLAYOUT_DELAY_URI })
 }
 
+/** One-byte form. RFC 8285 §4.2. */
+const ONE_BYTE_PROFILE = 0xbede
+const MAX_ONE_BYTE_ID = 14
+
 /** The header extensions of one track's packets, known once the answer is applied. RFC 8285. */
 export interface HeaderExtensions {
-  /** `sequence`: transport-wide sequence number of the packet. */
-  forPacket(sequence: number): Extension[]
+  /** The whole extension block, the same in each packet but for the number; empty: none. */
+  bytes: Buffer
+  /** Offset of the transport-wide sequence number in {@link bytes}; undefined: not negotiated. */
+  transportSequenceAt: number | undefined
 }
 
 /** Reads what was negotiated, which is private in werift's sender (0.25.2). */
 export function negotiatedExtensions(sender: RTCRtpSender): HeaderExtensions {
   const negotiated: RTCRtpHeaderExtensionParameters[] = Reflect.get(sender, 'headerExtensions')
   const mid: string | undefined = Reflect.get(sender, 'mid')
-  const idOf = (uri: string) => negotiated.find((one) => one.uri === uri)?.id
-  const midId = idOf(RTP_EXTENSION_URI.sdesMid)
-  const delayId = idOf(PLAYOUT_DELAY_URI)
-  const transportId = idOf(RTP_EXTENSION_URI.transportWideCC)
-  const fixed: Extension[] = []
-  if (mid && midId !== undefined) fixed.push({ id: midId, payload: Buffer.from(mid) })
-  if (delayId !== undefined) fixed.push({ id: delayId, payload: NO_PLAYOUT_DELAY })
-  return {
-    forPacket(sequence) {
-      if (transportId === undefined) return fixed
-      const payload = Buffer.allocUnsafe(2)
-      payload.writeUInt16BE(sequence)
-      return [...fixed, { id: transportId, payload }].sort((a, b) => a.id - b.id)
-    },
+  const payloads = new Map<string, Buffer>([
+    [PLAYOUT_DELAY_URI, NO_PLAYOUT_DELAY],
+    [RTP_EXTENSION_URI.transportWideCC, Buffer.alloc(2)],
+  ])
+  if (mid) payloads.set(RTP_EXTENSION_URI.sdesMid, Buffer.from(mid))
+  const extensions = negotiated
+    .flatMap(({ id, uri }) => {
+      const payload = payloads.get(uri)
+      return payload && id >= 1 && id <= MAX_ONE_BYTE_ID ? [{ id, payload, uri }] : []
+    })
+    .sort((a, b) => a.id - b.id)
+  const { block, offsets } = extensionBlock(extensions)
+  const index = extensions.findIndex(({ uri }) => uri === RTP_EXTENSION_URI.transportWideCC)
+  return { bytes: block, transportSequenceAt: offsets[index] }
+}
+
+/** The block and the offset of each payload in it. */
+function extensionBlock(extensions: readonly { id: number; payload: Buffer }[]) {
+  const offsets: number[] = []
+  if (extensions.length === 0) return { block: Buffer.alloc(0), offsets }
+  const length = extensions.reduce((sum, { payload }) => sum + 1 + payload.length, 0)
+  const words = Math.ceil(length / 4)
+  const block = Buffer.alloc(4 + words * 4)
+  block.writeUInt16BE(ONE_BYTE_PROFILE, 0)
+  block.writeUInt16BE(words, 2)
+  let at = 4
+  for (const { id, payload } of extensions) {
+    block[at++] = (id << 4) | (payload.length - 1)
+    offsets.push(at)
+    at += payload.copy(block, at)
   }
+  return { block, offsets }
 }

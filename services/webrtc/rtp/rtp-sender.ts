@@ -1,11 +1,9 @@
-import { randomInt } from 'node:crypto'
 import {
   type RTCRtpSender,
   type RtcpPacket,
   RtcpSenderInfo,
   RtcpSourceDescriptionPacket,
   RtcpSrPacket,
-  RtpHeader,
   SourceDescriptionChunk,
   SourceDescriptionItem,
 } from 'werift'
@@ -13,15 +11,18 @@ import { TokenBucket } from '#lib/token-bucket.ts'
 import type { CongestionController } from '../congestion/congestion-controller.ts'
 import type { Padding } from '../congestion/probe.ts'
 import type { Probe } from '../congestion/sent-packets.ts'
-import { type HeaderExtensions, negotiatedExtensions } from './header-extensions.ts'
+import { srtpKeys } from '../werift-patches/srtp-keys.ts'
+import { negotiatedExtensions } from './header-extensions.ts'
 import { missingSequences, receptionReport } from './rtcp-feedback.ts'
 import { RtpHistory, type SentMedia } from './rtp-history.ts'
+import { RtpStream } from './rtp-stream.ts'
+import { createSrtpEncryption } from './srtp-encryption.ts'
 
 /** From the NTP epoch (1900) to the Unix epoch, in seconds. RFC 3550 §4. */
 const NTP_OFFSET = 2_208_988_800
 const SDES_CNAME = 1
-/** Bytes beside the RTP packet: SRTP tag (RFC 5764 §4.1.2), UDP and IPv4 headers. */
-const TRANSPORT_OVERHEAD = 10 + 8 + 20
+/** Bytes of UDP and IPv4 headers. */
+const TRANSPORT_OVERHEAD = 8 + 20
 /** Share of the path's rate for retransmissions, and their largest burst in bytes. */
 const RTX_SHARE = 0.3
 const RTX_BURST = 30_000
@@ -42,6 +43,13 @@ interface MediaPacket {
   capturedAt: number
 }
 
+interface RtpSenderOptions {
+  sender: RTCRtpSender
+  cname: string
+  congestion: CongestionController
+  sendDatagram(datagram: Buffer): void
+}
+
 /**
  * Sends one track to one viewer: numbers the packets, retransmits missing ones, and sends the reports of RFC 3550 §6.4.
  * werift's own sender (0.25.2) would give a retransmission the transport-wide number of its original.
@@ -56,20 +64,20 @@ export class RtpSender {
   readonly #sender: RTCRtpSender
   readonly #cname: string
   readonly #congestion: CongestionController
+  readonly #sendDatagram: (datagram: Buffer) => void
   readonly #history = new RtpHistory()
   /** Bytes of retransmissions, bounded so that they do not fill a lossy path. */
   readonly #rtxBudget: TokenBucket
-  #extensions: HeaderExtensions | undefined
-  #rtxSequence = randomInt(0x8000)
-  // RFC 3711 §3.3.1: a first number in the lower half keeps the rollover counter unambiguous when early packets are lost
-  #sequence = randomInt(0x8000)
+  #streams: { media: RtpStream; rtx: RtpStream | undefined } | undefined
   #newest: { timestamp: number; capturedAt: number } | undefined
   #senderReport: { ntpMiddle: number; at: number } | undefined
 
-  constructor(sender: RTCRtpSender, cname: string, congestion: CongestionController) {
+  /** `sendDatagram` sends over the selected candidate pair. */
+  constructor({ sender, cname, congestion, sendDatagram }: RtpSenderOptions) {
     this.#sender = sender
     this.#cname = cname
     this.#congestion = congestion
+    this.#sendDatagram = sendDatagram
     this.#rtxBudget = new TokenBucket(RTX_BURST, () => (congestion.estimator.target * RTX_SHARE) / 8)
     this.ssrc = sender.ssrc
     disableOwnReports(sender)
@@ -89,16 +97,14 @@ export class RtpSender {
 
   /** Sends one packet; ignored before DTLS is connected and after the close. */
   send({ payload, timestamp, marker, capturedAt }: MediaPacket): void {
-    const { codec } = this.#sender
-    if (!codec) return
-    const media = { sequence: this.#sequence, timestamp, marker, payload }
-    const sent = this.#transmit(media, { ssrc: this.ssrc, payloadType: codec.payloadType })
-    if (!sent) return
-    this.#sequence = (this.#sequence + 1) & 0xffff
+    const streams = this.#connectedStreams()
+    if (!streams) return
+    const media = { sequence: streams.media.sequence, timestamp, marker, payload }
+    this.#transmit(streams.media, media)
     this.octets += payload.length
     this.packets++
     this.#newest = { timestamp, capturedAt }
-    if (this.#rtxPayloadType !== undefined) this.#history.add(media)
+    if (streams.rtx) this.#history.add(media)
   }
 
   /** A packet that the viewer has, as padding of a probe; undefined when there is none or the viewer takes no RTX (RFC 4588). */
@@ -162,32 +168,39 @@ export class RtpSender {
 
   /** RFC 4588 §4. */
   #sendRtx(media: SentMedia, probe?: Probe): number {
-    const payloadType = this.#rtxPayloadType
-    if (payloadType === undefined) return 0
-    const original = Buffer.allocUnsafe(2)
-    original.writeUInt16BE(media.sequence)
-    const rtx = { ...media, sequence: this.#rtxSequence, payload: Buffer.concat([original, media.payload]) }
-    this.#rtxSequence = (this.#rtxSequence + 1) & 0xffff
-    return this.#transmit(rtx, { ssrc: this.#sender.rtxSsrc, payloadType }, probe)
+    const rtx = this.#connectedStreams()?.rtx
+    return rtx ? this.#transmit(rtx, { ...media, original: media.sequence }, probe) : 0
   }
 
-  /** Returns the bytes on the wire; 0: nothing may be sent now. */
-  #transmit(media: SentMedia, stream: { ssrc: number; payloadType: number }, probe?: Probe): number {
-    const { dtlsTransport: transport } = this.#sender
-    if (this.#sender.stopped || transport?.state !== 'connected') return 0
-    this.#extensions ??= negotiatedExtensions(this.#sender)
-    const { sequence: sequenceNumber, timestamp, marker, payload } = media
-    const header = new RtpHeader({
-      sequenceNumber,
-      timestamp,
-      marker,
-      ...stream,
-      extensions: this.#extensions.forPacket(0),
-    })
-    const size = header.serializeSize + payload.length + TRANSPORT_OVERHEAD
-    header.extensions = this.#extensions.forPacket(this.#congestion.packetSent(size, probe))
-    transport.sendRtp(payload, header).catch(() => undefined) // lost, as on any network
+  /** Returns the bytes on the wire. */
+  #transmit(
+    stream: RtpStream,
+    packet: Omit<SentMedia, 'sequence'> & { original?: number },
+    probe?: Probe,
+  ): number {
+    const size = stream.size(packet) + TRANSPORT_OVERHEAD
+    this.#sendDatagram(stream.write(packet, this.#congestion.packetSent(size, probe)))
     return size
+  }
+
+  /** Undefined while nothing may be sent: before DTLS is connected, after the close, without a codec. */
+  #connectedStreams(): { media: RtpStream; rtx: RtpStream | undefined } | undefined {
+    const { codec, dtlsTransport: transport, stopped } = this.#sender
+    if (!codec || stopped || transport?.state !== 'connected') return undefined
+    if (this.#streams) return this.#streams
+    const shared = {
+      extensions: negotiatedExtensions(this.#sender),
+      encryption: createSrtpEncryption(srtpKeys(transport.srtp)),
+    }
+    const rtxPayloadType = this.#rtxPayloadType
+    this.#streams = {
+      media: new RtpStream({ ...shared, ssrc: this.ssrc, payloadType: codec.payloadType }),
+      rtx:
+        rtxPayloadType === undefined
+          ? undefined
+          : new RtpStream({ ...shared, ssrc: this.#sender.rtxSsrc, payloadType: rtxPayloadType }),
+    }
+    return this.#streams
   }
 }
 

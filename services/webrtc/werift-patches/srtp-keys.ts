@@ -1,0 +1,49 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
+import { RTCDtlsTransport, type SrtpSession } from 'werift'
+
+/** Private members of werift's ciphers (0.25.2). Their salts are not keys. */
+const KEYS = ['srtpSessionKey', 'srtcpSessionKey', 'srtpSessionAuthTag', 'srtcpSessionAuthTag'] as const
+
+interface Internals {
+  updateSrtpSession(): void
+}
+
+const prototype = RTCDtlsTransport.prototype as unknown as RTCDtlsTransport & Internals
+const derive = prototype.updateSrtpSession
+
+/**
+ * werift passes its keys as bytes with every packet, and since Node 24 each `createCipheriv` and `createHmac` turns them
+ * into a key first, which takes five times as long as the encryption.
+ */
+prototype.updateSrtpSession = function updateSrtpSession() {
+  derive.call(this)
+  for (const session of [this.srtp, this.srtcp]) {
+    for (const { cipher } of [session.localContext, session.remoteContext]) useKeyObjects(cipher)
+  }
+}
+
+function useKeyObjects(cipher: object): void {
+  for (const name of KEYS) {
+    const bytes: Buffer | undefined = Reflect.get(cipher, name)
+    if (bytes) Reflect.set(cipher, name, createSecretKey(bytes))
+  }
+}
+
+/** The keys that encrypt our own RTP packets. RFC 3711 §3.2.1. */
+export interface SrtpKeys {
+  /** Protection profile, RFC 5764 §4.1.2. */
+  profile: number
+  encryption: KeyObject
+  authentication: KeyObject
+  salt: Buffer
+}
+
+export function srtpKeys({ localContext }: SrtpSession): SrtpKeys {
+  const { profile, srtpSessionKey, srtpSessionAuthTag, srtpSessionSalt } = localContext
+  return {
+    profile,
+    encryption: createSecretKey(srtpSessionKey),
+    authentication: createSecretKey(srtpSessionAuthTag),
+    salt: srtpSessionSalt,
+  }
+}
