@@ -14,6 +14,7 @@ import {
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { until } from '#dev/harness/until.ts'
 import { AtomicFile } from '#lib/atomic-file.ts'
 import { createLogger } from '#lib/logger.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
@@ -53,12 +54,13 @@ test('while it is written, a reader sees either the old or the new text whole', 
   const texts = new Set<string>()
   file.save('9'.repeat(100_000))
   await file[Symbol.asyncDispose]()
-  for (let i = 0; i < 50; i++) {
-    file.save(String(i % 10).repeat(100_000))
-    await new Promise((resolve) => setImmediate(resolve))
+  let reads = 0
+  const hasSeenChange = async () => {
+    file.save(String(reads % 10).repeat(100_000))
     texts.add((await file.read()) ?? '')
+    return ++reads >= 50 && texts.size > 1
   }
-  assert.ok(texts.size > 1)
+  await until(hasSeenChange, { deadline: 60_000, every: 0 })
   for (const text of texts) assert.ok(text.length === 100_000 && new Set(text).size === 1, text.slice(0, 20))
 })
 

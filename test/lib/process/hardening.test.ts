@@ -75,6 +75,14 @@ test('on a full disk the compile cache is not flushed, and no descriptor leaks',
 })
 
 test('a missing cache folder is no error', () => {
-  assert.equal(flushCompileCacheSafely(undefined), false)
   assert.equal(flushCompileCacheSafely('/nowhere'), false)
+  const script = `
+    const { flushCompileCacheSafely } = await import('#lib/process/hardening.ts')
+    console.log(flushCompileCacheSafely())`
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: PROJECT_ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
+  })
+  assert.equal(output.trim(), 'false')
 })

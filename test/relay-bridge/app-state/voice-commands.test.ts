@@ -107,7 +107,7 @@ test('hundreds of clips on a connect delay no other frame (A21)', async (t) => {
   const requests = await collect(robot, topics.request)
   for (let i = 0; i < 1_500; i++) socket.send(clip(`c${i}`, 'v1'))
   socket.send({ type: 'webrtc_request', session_id: 'S' })
-  await requests.next({ within: 10_000 })
+  await requests.next({ within: 60_000 })
   assert.ok(clips().length < 1_500, 'the request overtook some of them')
   await told()
   assert.equal(clips().length, 1_500)
