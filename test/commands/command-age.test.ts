@@ -21,3 +21,37 @@ test('old commands and those from the future are refused, by what they move (A09
   assert.equal(whyStale('led', undefined, at(HOUR)), undefined, 'no time, no age')
   assert.equal(whyStale('led', 1, { age: () => undefined }), undefined, 'the time is unknown')
 })
+
+test('the oldest and the most future command that is carried out, by what it moves', () => {
+  const accepts = (name: string, ms: number, more: { byRelay?: boolean; error?: number } = {}) =>
+    whyStale(name, 1, { age: () => ({ ms, byRelay: false, ...more }) }) === undefined
+  for (const [name, limit, byRelay] of [
+    ['led', 30_000, false],
+    ['led', 30_000, true],
+    ['treat', 5_000, false],
+    ['dispense_treat', 5_000, true],
+    ['carousel_rotate', 5_000, false],
+    ['servo', 5_000, false],
+    ['motor', 5_000, false],
+    ['drive', 1_000, true],
+    ['motor_command', 1_000, true],
+  ] as const) {
+    assert.deepEqual(
+      [accepts(name, limit, { byRelay }), accepts(name, limit + 1, { byRelay })],
+      [true, false],
+      name,
+    )
+    const unsure = { byRelay, error: 700 }
+    assert.deepEqual(
+      [accepts(name, limit + 700, unsure), accepts(name, limit + 701, unsure)],
+      [true, false],
+      name,
+    )
+  }
+  assert.deepEqual([accepts('led', -5_000), accepts('led', -5_001)], [true, false])
+  assert.deepEqual(
+    [accepts('led', -5_700, { error: 700 }), accepts('led', -5_701, { error: 700 })],
+    [true, false],
+  )
+  assert.equal(whyStale('led', 1, at(31_500)), 'too old: sent 31.5 s ago, 30.0 s is the limit')
+})

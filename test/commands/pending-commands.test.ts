@@ -50,3 +50,64 @@ test('an accepted command gets no later failure because nothing answered (B06, B
   pending.answered(silent, { success: true })
   assert.deepEqual(acks, [true, true, false])
 })
+
+test('a command without an answer fails after the time that it may take', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  for (const [name, params, seconds] of [
+    ['led', {}, 5],
+    ['treat', {}, 35],
+    ['dispense_treat', {}, 35],
+    ['treat_unjam', {}, 35],
+    ['carousel_rotate', {}, 35],
+    ['record_video', {}, 45],
+    ['ptt_record', {}, 45],
+    ['audio_request', {}, 45],
+    ['upload_song', {}, 45],
+    ['download_song', {}, 45],
+    ['controller_scan', {}, 20],
+    ['controller_pair', {}, 30],
+    ['ptt_play', {}, 20],
+    ['ptt_play', { duration_ms: 0 }, 20],
+    ['ptt_play', { duration_ms: 3_000 }, 13],
+    ['ptt_play', { duration_ms: 3_600_000 }, 70],
+  ] as const) {
+    const acks: string[] = []
+    const pending = new PendingCommands((command, _echo, { error }) => acks.push(`${command}: ${error}`))
+    pending.add(name, {}, params)
+    t.mock.timers.tick(seconds * 1_000 - 1)
+    assert.deepEqual(acks, [], name)
+    t.mock.timers.tick(1)
+    assert.deepEqual(acks, [`${name}: nothing on the robot answered this command`])
+  }
+})
+
+test('256 commands wait at most; one more fails the oldest', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const failed: unknown[] = []
+  const pending = new PendingCommands<number>((_command, echo) => failed.push(echo))
+  for (let i = 0; i < 255; i++) pending.add('led', i)
+  assert.equal(pending.isFull, false)
+  pending.add('led', 255)
+  assert.deepEqual([pending.isFull, failed], [true, []])
+  pending.add('led', 256)
+  assert.deepEqual([pending.isFull, failed], [true, [0]])
+})
+
+test('an accepted command is forgotten after ten minutes, without a failure', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const acks: unknown[] = []
+  const pending = new PendingCommands((_command, _echo, outcome) => acks.push(outcome.success))
+  const accepted = { success: true, accepted: true }
+  const [early, late] = [pending.add('upload', {}), pending.add('upload', {})]
+  pending.answered(early, accepted)
+  pending.answered(late, accepted)
+  t.mock.timers.tick(10 * 60_000 - 1)
+  pending.answered(early, { success: false })
+  t.mock.timers.tick(1)
+  pending.answered(late, { success: false })
+  assert.deepEqual(acks, [true, true, false])
+  const refused = pending.add('upload', {})
+  pending.answered(refused, { success: false, accepted: true })
+  pending.answered(refused, { success: true })
+  assert.deepEqual(acks.slice(3), [false], 'what failed is over')
+})

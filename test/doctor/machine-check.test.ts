@@ -156,3 +156,15 @@ test('without a relay to compare with the clock is as good as NTP', async () => 
   assert.equal(result?.status, isSynchronized ? 'ok' : 'warning')
   assert.match(result?.message ?? '', /^\d{4}-\d\d-\d\dT/)
 })
+
+test('throttling comes from vcgencmd where the kernel does not have it', async (t) => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'vcgencmd'), '#!/bin/sh\necho throttled=0x50005\n', { mode: 0o755 })
+  const { PATH } = process.env
+  t.after(() => {
+    process.env.PATH = PATH
+  })
+  process.env.PATH = `${folder}:${PATH}`
+  const [, throttling] = await checkHeat(folder)
+  assert.equal(throttling?.message, 'now: undervoltage, throttled')
+})

@@ -115,7 +115,7 @@ test('no tag stands on the clock or the mode while it has another place', () => 
 
 test('the clock is in the lower left corner, the mode in the right one', () => {
   const y = even(SIZE.height - 1.5 * H)
-  const dark = areaOf(painted({}), (luma) => luma === 40)
+  const dark = areaOf(painted({}), (luma, u, v) => luma === 40 && u === 128 && v === 128)
   assert.deepEqual(dark.x, [even(W / 2), even(W / 2 + widthOf('2026-03-01 12:34:56'))])
   assert.equal(dark.y[0], y)
   const planes = painted({ mode: 'coach' })
@@ -141,12 +141,12 @@ test('each label keeps its color; labels beyond the fixed ones have one by their
   assert.equal(tagOf(painted({ objects: [object('ab', [0.25, 0.5, 0, 0])] }), 'dog').x[0], 160)
 })
 
-test('the line around a box is 2 pixels for each 360 lines, at least 2', () => {
-  for (const [height, line] of [
-    [180, 2],
-    [360, 2],
-    [720, 4],
-    [1080, 6],
+test('the line around a box is 2 pixels for each 360 lines, at least 2, and text has 1 of 26 lines', () => {
+  for (const [height, line, size] of [
+    [180, 2, 14],
+    [360, 2, 14],
+    [720, 4, 28],
+    [1080, 6, 42],
   ] as const) {
     const pixels = plainFrame({ width: height * 2, height }, GRAY)
     const planes = planesOf(pixels)
@@ -156,6 +156,9 @@ test('the line around a box is 2 pixels for each 360 lines, at least 2', () => {
     const first = even(planes.width / 4)
     const stroke = [...planes.y.subarray(row + first, row + first + 12)].filter((value) => value === luma)
     assert.equal(stroke.length, line, `${height}`)
+    const dark = areaOf(planes, (value, u, v) => value === 40 && u === 128 && v === 128)
+    const { width } = glyphsOf(size)
+    assert.deepEqual(dark.x, [even(width / 2), even(width / 2 + 20 * width)])
   }
 })
 
