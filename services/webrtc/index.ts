@@ -11,7 +11,6 @@ import { openControls } from './control/control-channel.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
 import { warmUp } from './peer/peer.ts'
-import { createSilentAudio } from './rtp/silent-audio.ts'
 import { type Memory, watchMemory } from './session/memory-watch.ts'
 import { Sessions } from './session/sessions.ts'
 import { subscribeSignaling } from './session/signaling-subscriber.ts'
@@ -79,7 +78,6 @@ async function createParts(
   const { max_connections, stun_servers, turn_servers, video } = config.webrtc
   const discarded = stack.use(createEventCounter(log, 'discarded'))
   const metrics = createMetrics(registry, { discarded })
-  const audio = stack.use(createSilentAudio())
   const layers = stack.use(await openVideoLayers({ bus, log, discarded, metrics }))
   const limits = config.cloud.command_limits
   const controls = stack.use(await openControls({ bus, log, discarded, limits }))
@@ -91,7 +89,7 @@ async function createParts(
     ownServers: [...stun_servers, ...turn_servers],
     peer: peerOptions(config.webrtc),
     refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || config.cloud.relay_url),
-    deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
+    deps: { bus, log, discarded, metrics, layers, controls, timings, quality, onChanged },
   })
   return { metrics, quality, state, sessions }
 }

@@ -22,8 +22,6 @@ async def decode(track):
             if track.kind == "video":
                 luma = frame.to_ndarray(format="gray")
                 say(frame=count, width=frame.width, height=frame.height, spread=float(luma.std()))
-            elif count % 50 == 0:
-                say(audio=count)
     except MediaStreamError:
         say(ended=track.kind)
 
@@ -34,6 +32,7 @@ async def main():
 
     @pc.on("track")
     def on_track(track):
+        say(track=track.kind)
         tasks.append(asyncio.ensure_future(decode(track)))
 
     @pc.on("datachannel")

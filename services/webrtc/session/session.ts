@@ -6,7 +6,6 @@ import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { parseAnswer } from '../peer/answer.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
-import type { AudioSink, SilentAudio } from '../rtp/silent-audio.ts'
 import type { Mode } from '../video/rate-control.ts'
 import type { VideoLayers } from '../video/video-layers.ts'
 import type { VideoQualitySettings } from '../video/video-quality.ts'
@@ -28,7 +27,6 @@ export interface SessionDeps {
   discarded: EventCounter
   metrics: WebrtcMetrics
   layers: VideoLayers
-  audio: SilentAudio
   controls: Controls
   timings: Timings
   quality: VideoQualitySettings
@@ -41,7 +39,7 @@ export interface SessionDeps {
  * One viewer's session: new → offered → answered → connected → closed. Ids are reused (docs/relay-protocol.md), so other
  * code refers to a session by this instance.
  */
-export class Session implements AudioSink {
+export class Session {
   readonly id: string
   state: SessionSummary['state'] = 'new'
   readonly #deps: SessionDeps
@@ -57,7 +55,6 @@ export class Session implements AudioSink {
   readonly #meter = createPeerMeter()
   readonly #since = Date.now()
   #video: ViewerVideo | undefined
-  #listening: Disposable | undefined
   #offer: string | undefined
   #answered = false
   #silent = false
@@ -155,10 +152,6 @@ export class Session implements AudioSink {
     if (!this.#isClosed && received) this.#remoteCandidates.add(received)
   }
 
-  audio(payload: Buffer, timestamp: number, capturedAt: number): void {
-    this.#peer.audio.send({ payload, timestamp, marker: true, capturedAt })
-  }
-
   /** The local addresses changed: restarts ICE when the selected pair used one that is gone, or the viewer is silent. */
   networkChanged(addresses: readonly string[]): void {
     if (this.state !== 'connected' || addresses.length === 0) return
@@ -190,7 +183,6 @@ export class Session implements AudioSink {
     this.state = 'closed'
     this.#deadlines[Symbol.dispose]()
     this.#control.app.leave()
-    this.#listening?.[Symbol.dispose]()
     this.#video?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
     this.#sessionLog.closed({ reason, by, from, pair, packets, bytes, err })
@@ -227,7 +219,6 @@ export class Session implements AudioSink {
     this.#control.app.connected()
     this.#video?.start()
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
-    this.#listening = this.#deps.audio.listen(this)
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
   }

@@ -7,7 +7,6 @@ import { collect } from '#dev/harness/collect.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { openControls } from '#services/webrtc/control/control-channel.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
-import { createSilentAudio } from '#services/webrtc/rtp/silent-audio.ts'
 import { Sessions } from '#services/webrtc/session/sessions.ts'
 import { TIMINGS } from '#services/webrtc/session/timings.ts'
 import { openVideoLayers } from '#services/webrtc/video/video-layers.ts'
@@ -19,7 +18,6 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
   using discarded = createEventCounter(log, 'discarded')
   const metrics = createMetrics(new Registry(), { discarded })
-  using audio = createSilentAudio()
   await using layers = await openVideoLayers({ bus, log, discarded, metrics })
   using controls = await openControls({ bus, log, discarded, limits: CommandLimits.parse({}) })
   await using sessions = new Sessions({
@@ -37,7 +35,6 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
       discarded,
       metrics,
       layers,
-      audio,
       controls,
       timings: TIMINGS,
       quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),

@@ -7,11 +7,11 @@ import { staysTrue } from '#dev/harness/until.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
-test('a viewer gets video that starts with a keyframe, and silent audio', async (t) => {
+test('a viewer gets video that starts with a keyframe, and an audio track without packets', async (t) => {
   const { bus, camera } = await startRobot(t)
   camera.roll()
   const viewer = await openViewer(t, bus, 'one')
-  await viewer.until(({ video, audio }) => video.length >= 60 && audio.length >= 10)
+  await viewer.until(({ video }) => video.length >= 60)
   const [first] = viewer.video
   assert.ok(first)
   const payload = H264RtpPayload.deSerialize(first.payload)
@@ -29,7 +29,7 @@ test('a viewer gets video that starts with a keyframe, and silent audio', async 
       packets.map((_, i) => i === packets.length - 1),
     )
   }
-  assert.deepStrictEqual(viewer.audio[0]?.payload, Buffer.from([0xf8, 0xff, 0xfe]))
+  assert.deepStrictEqual(viewer.audio, [])
   assert.strictEqual(viewer.streams.video?.length, 1)
   assert.deepStrictEqual(viewer.streams.video, viewer.streams.audio)
 })
