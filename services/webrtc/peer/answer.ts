@@ -17,8 +17,31 @@ export interface Answer {
   hasDataChannel: boolean
 }
 
+/** Browsers answer with 5 to 10 KB. Both limits keep the parsing below a millisecond or two. */
+const MAX_LENGTH = 64 * 1024
+const MAX_LINES = 1_000
+/** m-lines of our offer: video, audio, data channel. RFC 3264 §6. */
+const MAX_SECTIONS = 3
+/** RFC 8839 §5.4; the characters are not limited to those of ICE, since they only have to fit STUN's USERNAME. */
+const CREDENTIAL = /^[\x21-\x7e]{1,256}$/
+
 /**
- * Parses an answer. The only place that decides codec and payload type: the first format of the video m-line that we have
+ * Throws when an answer, or the answer to an ICE restart, is too large to be one, or its ICE credentials cannot be used.
+ */
+export function checkAnswer(text: string): void {
+  if (text.length > MAX_LENGTH) throw new Error(`an answer of ${text.length} characters`)
+  const lines = text.split('\n')
+  if (lines.length > MAX_LINES) throw new Error(`an answer of ${lines.length} lines`)
+  const sections = lines.filter((line) => line.startsWith('m=')).length
+  if (sections > MAX_SECTIONS)
+    throw new Error(`an answer of ${sections} m-lines to an offer of ${MAX_SECTIONS}`)
+  for (const [, kind, value = ''] of text.matchAll(/^a=(ice-ufrag|ice-pwd):(.*?)\r?$/gm)) {
+    if (!CREDENTIAL.test(value.trim())) throw new Error(`unusable a=${kind}`)
+  }
+}
+
+/**
+ * Parses an answer that {@link checkAnswer} accepts. The only place that decides codec and payload type: the first format of the video m-line that we have
  * offered (RFC 3264 §6.1), whatever the order of the `a=rtpmap` lines. werift 0.25.2 follows the latter, so these are put
  * in the order of the m-line.
  */

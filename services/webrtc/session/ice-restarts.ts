@@ -1,4 +1,5 @@
 import type { Logger } from '#lib/logger.ts'
+import { checkAnswer } from '../peer/answer.ts'
 import type { Peer } from '../peer/peer.ts'
 import type { LocalCandidates, RemoteCandidates } from './candidate-buffers.ts'
 import type { SignalingPublisher } from './signaling-publisher.ts'
@@ -52,6 +53,7 @@ export class IceRestarts {
   answer(sdp: string): void {
     const { peer, log, remoteCandidates } = this.#deps
     try {
+      checkAnswer(sdp)
       if (!peer.acceptRestart(sdp)) return
     } catch (err) {
       log.info({ err }, 'unusable answer to the ICE restart')

@@ -4,7 +4,7 @@ import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
-import { parseAnswer } from '../peer/answer.ts'
+import { type Answer, checkAnswer, parseAnswer } from '../peer/answer.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
 import type { Mode } from '../video/rate-control.ts'
 import type { VideoLayers } from '../video/video-layers.ts'
@@ -119,7 +119,8 @@ export class Session {
     if (this.state !== 'offered' || this.#answered) return
     this.#answered = true
     this.#deadlines.clear('answer')
-    const answer = parseAnswer(sdp)
+    const answer = this.#parse(sdp)
+    if (!answer) return
     this.#enter('answered')
     const { layers, metrics, quality, discarded, timings } = this.#deps
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
@@ -144,6 +145,17 @@ export class Session {
       this.#remoteCandidates.release()
     } catch (err) {
       this.close(REASON.badAnswer, { err })
+    }
+  }
+
+  /** Closes the session when the answer is unusable. */
+  #parse(sdp: string): Answer | undefined {
+    try {
+      checkAnswer(sdp)
+      return parseAnswer(sdp)
+    } catch (err) {
+      this.close(REASON.badAnswer, { err })
+      return undefined
     }
   }
 
