@@ -13,6 +13,7 @@ import { type Broker, createBroker } from './broker.ts'
 import { BrokerSection, isOpenTo, isTls, type Listener } from './config.ts'
 import type { BackpressureLimits } from './limits/backpressure.ts'
 import { ConnectionLimiter } from './limits/connection-limiter.ts'
+import { InputScheduler } from './limits/input-scheduler.ts'
 import { LargePackets } from './limits/large-packets.ts'
 import { type Incoming, serveConnection } from './listeners/connection.ts'
 import { type OpenListener, openListener } from './listeners/listeners.ts'
@@ -96,7 +97,9 @@ async function openListeners(
   const maxBytes = limits.max_packet_bytes
   const limiter = new ConnectionLimiter(limits, mqtt.counters)
   const largePackets = new LargePackets()
-  const onConnection = (incoming: Incoming) => serveConnection(incoming, { mqtt, maxBytes, largePackets })
+  const scheduler = new InputScheduler()
+  const deps = { mqtt, maxBytes, largePackets, scheduler }
+  const onConnection = (incoming: Incoming) => serveConnection(incoming, deps)
   const opened: OpenListener[] = []
   for (const listener of configuredListeners(section)) {
     const open = stack.use(

@@ -1,11 +1,13 @@
 import type { Client } from 'aedes'
 import { ConfigError } from '#lib/config-error.ts'
 import type { Logger } from '#lib/logger.ts'
+import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { covers } from '../protocol/topics.ts'
 import { Acl } from './acl.ts'
 import { ClientIds } from './client-ids.ts'
-import type { Credentials } from './credentials.ts'
+import type { Credentials, Verdict } from './credentials.ts'
+import { LoginQueue } from './login-queue.ts'
 import { LoginThrottle, throttleKeys } from './login-throttle.ts'
 import { peerOf } from './peer-address.ts'
 import type { User, Users } from './users.ts'
@@ -53,6 +55,7 @@ export class UserAuthorizer implements Authorizer {
   readonly #counters: EventCounter
   readonly #log: Logger
   readonly #throttle = new LoginThrottle()
+  readonly #queue = new LoginQueue()
   readonly #ids: ClientIds
   /** Includes disconnected clients: their last wills are still to be checked. */
   readonly #grants = new WeakMap<Client, Grant>()
@@ -140,25 +143,33 @@ export class UserAuthorizer implements Authorizer {
     username: string,
     password: Buffer | undefined,
   ): Promise<Rejection | undefined> {
-    const { address } = peerOf(client.conn)
     const user = this.#users.byName.get(username)
     const given = password ?? Buffer.alloc(0)
     // a generated password cannot be guessed, and the failures of other clients must not lock out a service
     if (user && this.#credentials.isGenerated(user, given)) return undefined
-    const keys = throttleKeys(address, username)
+    const { address } = peerOf(client.conn)
+    const check = () => this.#credentials.check(user, given)
+    const verdict = isLoopback(address)
+      ? await this.#queue.verify({ user: user?.name, clientId: client.id }, async () =>
+          client.conn.destroyed ? 'busy' : await check(),
+        )
+      : await this.#checkRemote(throttleKeys(address, username), check)
+    if (verdict === 'valid') return undefined
+    if (verdict === 'invalid') return { code: RETURN_CODE.password, reason: 'wrong user name or password' }
+    if (verdict === 'busy') return { code: RETURN_CODE.unavailable, reason: 'too many logins at once' }
+    return { code: RETURN_CODE.notAuthorized, reason: 'too many failed logins' }
+  }
+
+  async #checkRemote(keys: string[], check: () => Promise<Verdict>): Promise<Verdict | 'throttled'> {
     if (keys.some((key) => this.#throttle.delay(key) > 0)) {
       this.#counters.count('logins_throttled')
-      return { code: RETURN_CODE.notAuthorized, reason: 'too many failed logins' }
+      return 'throttled'
     }
-    const verdict = await this.#credentials.check(user, given)
-    if (verdict === 'busy') return { code: RETURN_CODE.unavailable, reason: 'too many logins at once' }
-    if (verdict === 'invalid') {
-      for (const key of keys) this.#throttle.failed(key)
-      return { code: RETURN_CODE.password, reason: 'wrong user name or password' }
-    }
+    const verdict = await check()
+    if (verdict === 'invalid') for (const key of keys) this.#throttle.failed(key)
     // the failures of the address stay and expire
-    this.#throttle.succeeded(keys.at(-1) ?? '')
-    return undefined
+    if (verdict === 'valid') this.#throttle.succeeded(keys.at(-1) ?? '')
+    return verdict
   }
 
   #claim(client: Client, user: User | undefined): Rejection | undefined {

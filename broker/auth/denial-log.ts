@@ -16,14 +16,16 @@ export function createDenialLog(log: Logger, prefix: string): LogDenial {
   let lines = 0
   let minute = -MINUTE_MS
   return (client, what, topic) => {
-    const key = `${client?.id} ${what} ${patternOf(topic, prefix)}`.slice(0, 300)
-    if (logged.has(key)) return
     const now = performance.now()
     if (now - minute >= MINUTE_MS) {
       minute = now
       lines = 0
     }
-    if (lines++ >= LINES_PER_MINUTE) return
+    // first: under a flood the rest would cost more than the denial
+    if (lines >= LINES_PER_MINUTE) return
+    const key = `${client?.id} ${what} ${patternOf(topic, prefix)}`.slice(0, 300)
+    if (logged.has(key)) return
+    lines++
     if (logged.size >= MAX_LOGGED) logged.clear()
     logged.add(key)
     const address = client ? peerOf(client.conn).address : undefined

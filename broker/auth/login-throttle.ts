@@ -1,5 +1,3 @@
-import { isLoopback } from '#lib/loopback.ts'
-
 /** Failed logins without a delay. */
 const FREE_ATTEMPTS = 5
 const FIRST_DELAY_MS = 1_000
@@ -49,13 +47,11 @@ export class LoginThrottle {
 }
 
 /**
- * Throttle keys of a failed login: the address (for IPv6 its /64, which a single machine can use), and the user at that
- * address, so that a client with one valid password cannot guess others. On this machine the user alone: a service with
- * a wrong password must not lock out the others.
+ * Throttle keys of a failed login over the network: the address (for IPv6 its /64, which a single machine can use), and the
+ * user at that address, so that a client with one valid password cannot guess others.
  */
 export function throttleKeys(address: string, user: string): string[] {
-  const name = user.slice(0, 64)
-  return isLoopback(address) ? [`local ${name}`] : [networkOf(address), `${networkOf(address)} ${name}`]
+  return [networkOf(address), `${networkOf(address)} ${user.slice(0, 64)}`]
 }
 
 /** The address without the part that a single machine can vary: IPv4 unchanged, IPv6 without its last 64 bits. */

@@ -2,10 +2,12 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setPeer } from '../auth/peer-address.ts'
 import { type Broker, STREAM_HIGH_WATER_MARK } from '../broker.ts'
+import type { InputScheduler } from '../limits/input-scheduler.ts'
 import type { LargePackets } from '../limits/large-packets.ts'
 import { ProtocolViolation } from '../protocol/packet-body.ts'
-import { type PacketPolicy, PacketReader, PacketRejected } from '../protocol/packet-reader.ts'
+import { PacketRejected } from '../protocol/packet-reader.ts'
 import { PUBLISH } from '../protocol/packets.ts'
+import { feedPackets } from './packet-feed.ts'
 
 /** An accepted connection of any listener, before the CONNECT. */
 export interface Incoming {
@@ -28,28 +30,36 @@ export interface ConnectionDeps {
   /** Largest PUBLISH [bytes]. */
   maxBytes: number
   largePackets: LargePackets
+  scheduler: InputScheduler
 }
 
 /** Hands the connection to Aedes, with limits on its buffers, and validates what it reads. */
-export function serveConnection(incoming: Incoming, { mqtt, maxBytes, largePackets }: ConnectionDeps): void {
+export function serveConnection(incoming: Incoming, deps: ConnectionDeps): void {
+  const { mqtt, maxBytes, largePackets, scheduler } = deps
   const { stream, socket, address, local } = incoming
   setHighWaterMarks(stream, { read: READ_AHEAD_BYTES, write: STREAM_HIGH_WATER_MARK })
   setPeer(stream, { address, local })
   const { traffic, counters } = mqtt
   const client = mqtt.aedes.handle(stream)
   const isAccepted = () => client.connected
+  const isAnonymous = () => mqtt.isAnonymous(client)
   const onTooLarge = () => counters.count('packets_too_large')
   const large = largePackets.track(() => stream.destroy(new Error('packet incomplete after 60 s')))
   stream.once('close', () => large.end())
-  validatePackets(stream, {
-    onInvalid: (violation) => mqtt.reportViolation(client, violation),
-    onTooLarge,
+  feedPackets(client, stream, {
+    scheduler,
+    isAnonymous,
+    onProblem(problem) {
+      if (problem instanceof PacketRejected) onTooLarge()
+      else mqtt.reportViolation(client, problem)
+      reject(stream, problem instanceof ProtocolViolation ? problem.returnCode : undefined)
+    },
     policy: {
       accepts(type, length) {
         // only a PUBLISH may be large: a SUBSCRIBE of megabytes would occupy the broker for seconds
         const isLarge = isAccepted() && type === PUBLISH
         if (length > (isLarge ? maxBytes : Math.min(maxBytes, MAX_SMALL_BYTES))) return false
-        return large.begin(length, mqtt.isAnonymous(client))
+        return large.begin(length, isAnonymous())
       },
       onPacket: (type, qos) => traffic.packet(type, qos),
       onEnd: () => large.end(),
@@ -62,43 +72,6 @@ export function serveConnection(incoming: Incoming, { mqtt, maxBytes, largePacke
     })
   }
   traffic.follow(socket)
-}
-
-interface ValidationDeps {
-  policy: PacketPolicy
-  onInvalid(violation: ProtocolViolation): void
-  onTooLarge(): void
-}
-
-/**
- * Validates what Aedes reads before it gets it, and closes the connection at the first violation: nothing invalid is
- * stored or forwarded. Aedes calls `read` alone; its parser accepts packets that would disconnect their subscribers.
- */
-function validatePackets(stream: Duplex, { policy, onInvalid, onTooLarge }: ValidationDeps): void {
-  const reader = new PacketReader(policy)
-  const read = stream.read.bind(stream)
-  let closing = false
-  stream.read = (size?: number) => {
-    const chunk: Buffer | null = read(size)
-    if (chunk === null || closing) return null
-    const problem = problemOf(reader, chunk)
-    if (!problem) return chunk
-    closing = true
-    if (problem instanceof PacketRejected) onTooLarge()
-    else onInvalid(problem)
-    reject(stream, problem instanceof ProtocolViolation ? problem.returnCode : undefined)
-    return null
-  }
-}
-
-function problemOf(reader: PacketReader, chunk: Buffer): PacketRejected | ProtocolViolation | undefined {
-  try {
-    reader.read(chunk)
-    return undefined
-  } catch (err) {
-    if (err instanceof PacketRejected || err instanceof ProtocolViolation) return err
-    throw err
-  }
 }
 
 /** Closes the connection, after a CONNACK where there is a return code [MQTT-3.1.2-2, 3.1.3-8]. */

@@ -14,6 +14,7 @@ export interface PacketPolicy {
 /** A packet that the policy does not accept. */
 export class PacketRejected extends Error {}
 
+const MIN_PACKET_BYTES = 2
 /** Size of the longest remaining length field, MQTT 3.1.1 §2.2.3. */
 const MAX_LENGTH_BYTES = 4
 
@@ -35,6 +36,17 @@ export class PacketReader {
 
   constructor(policy: PacketPolicy) {
     this.#policy = policy
+  }
+
+  /** Type of the current packet, or of the last one. */
+  get type(): number {
+    return this.#type
+  }
+
+  /** Bytes that certainly belong to the current packet: never more than are missing of it. */
+  get missing(): number {
+    if (this.#rest !== undefined) return this.#rest
+    return this.#first === undefined ? MIN_PACKET_BYTES : 1
   }
 
   /**

@@ -17,6 +17,9 @@ const DISCONNECT = 14
 const UNACCEPTABLE_VERSION = 1
 const IDENTIFIER_REJECTED = 2
 
+/** Subscriptions of one client, so also filters of one packet. */
+export const MAX_SUBSCRIPTIONS = 500
+
 /** Protocol levels by name: MQTT 3.1 and 3.1.1. */
 const LEVELS: Readonly<Record<string, number>> = { MQIsdp: 3, MQTT: 4 }
 /** Added to the level by Mosquitto's bridges (`try_private`), so that retained messages stay retained there. */
@@ -27,6 +30,11 @@ const WILL = 0x04
 const WILL_RETAIN = 0x20
 const PASSWORD = 0x40
 const USER_NAME = 0x80
+
+/** Whether one packet of this type can occupy the broker as long as many others do. */
+export function isCostly(type: number): boolean {
+  return type === CONNECT || type === SUBSCRIBE || type === UNSUBSCRIBE
+}
 
 /** Validates the first byte of a packet: a type that clients send, and its flags. Returns the type. */
 export function validateFixedHeader(first: number): number {
@@ -116,8 +124,8 @@ function validatePublish(body: PacketBody, first: number): void {
 function validateSubscribe(body: PacketBody): void {
   body.packetId()
   if (body.isAtEnd) throw new ProtocolViolation('3.8.3-3', 'SUBSCRIBE without a filter')
-  while (!body.isAtEnd) {
-    validateFilter(body.string())
+  for (let count = 0; !body.isAtEnd; count++) {
+    validateFilter(body.string(), count)
     if (body.byte() > 2) throw new ProtocolViolation('3.8.3-4', 'invalid requested QoS')
   }
 }
@@ -125,10 +133,13 @@ function validateSubscribe(body: PacketBody): void {
 function validateUnsubscribe(body: PacketBody): void {
   body.packetId()
   if (body.isAtEnd) throw new ProtocolViolation('3.10.3-2', 'UNSUBSCRIBE without a filter')
-  while (!body.isAtEnd) validateFilter(body.string())
+  for (let count = 0; !body.isAtEnd; count++) validateFilter(body.string(), count)
 }
 
-function validateFilter(filter: string): void {
+/** `count`: filters of the packet before this one. */
+function validateFilter(filter: string, count: number): void {
+  if (count >= MAX_SUBSCRIPTIONS)
+    throw new ProtocolViolation('3.8.3', `more than ${count} filters in one packet`)
   if (filter === '') throw new ProtocolViolation('4.7.3-1', 'empty topic filter')
   if (!isFilter(filter)) throw new ProtocolViolation('4.7.1', 'invalid wildcard in a topic filter')
 }

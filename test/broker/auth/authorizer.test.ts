@@ -7,6 +7,7 @@ import { until } from '#dev/harness/until.ts'
 import { closing, codeOf, startUsersBroker, TESTER } from '../users-broker.ts'
 
 const IDENTIFIER = 2
+const BUSY = 3
 const WRONG_PASSWORD = 4
 const NOT_AUTHORIZED = 5
 
@@ -61,16 +62,33 @@ test('a listener on a public address accepts no client without a user name, not 
   await connect()
 })
 
-test('password guessing is throttled, other clients on this machine are not', async (t) => {
-  const { broker, connect } = await startUsersBroker(t)
-  for (let i = 0; i < 5; i++) {
-    assert.equal(await returnCode(connect('vision', { password: `guess ${i}` })), WRONG_PASSWORD)
-  }
-  assert.equal(await returnCode(connect('vision', { password: 'guess 5' })), NOT_AUTHORIZED)
-  assert.equal(broker.totals.logins_throttled, 1)
-  await connect('vision') // a generated password is not throttled
-  await connect('webrtc')
-  await connect()
+test('wrong passwords on this machine lock out neither the right one nor other users', async (t) => {
+  const password = await hashPassword('correct horse')
+  const { connect } = await startUsersBroker(t, { users: { home: { password }, alarm: { password } } })
+  const guesses = Array.from({ length: 7 }, (_, i) =>
+    returnCode(connect('home', { password: `guess ${i}`, clientId: `home-${i}` })),
+  )
+  assert.deepEqual(await Promise.all(guesses), Array(7).fill(WRONG_PASSWORD))
+  const again = returnCode(connect('home', { password: 'guess', clientId: 'home-again' }))
+  const right = returnCode(connect('home', { password: 'correct horse', clientId: 'home-lights' }))
+  await connect('alarm', { password: 'correct horse' })
+  await connect('vision') // a generated password is not delayed
+  assert.deepEqual([await again, await right], [WRONG_PASSWORD, 0])
+})
+
+test('a flood of wrong passwords does not delay a client that was accepted before', async (t) => {
+  const password = await hashPassword('correct horse')
+  const { connect } = await startUsersBroker(t, { users: { home: { password } } })
+  const lights = { password: 'correct horse', clientId: 'home-lights' }
+  await (await connect('home', lights)).endAsync()
+  const guesses = Array.from({ length: 40 }, (_, i) =>
+    returnCode(connect('home', { password: `guess ${i}`, clientId: `home-${i}` })),
+  )
+  await connect('home', lights)
+  const codes = await Promise.all(guesses)
+  assert.ok(codes.filter((code) => code === BUSY).length > 20, 'the queue is bounded')
+  assert.ok(codes.includes(WRONG_PASSWORD))
+  assert.ok(!codes.includes(0))
 })
 
 test('a client id of another user is rejected', async (t) => {

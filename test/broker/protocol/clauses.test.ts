@@ -25,6 +25,8 @@ const row = (clause: string, what: string, send: Buffer | Buffer[], expect: stri
   expect,
 })
 
+const filters = (count: number) => Array.from({ length: count }, (_, i): [string, number] => [`${T}/${i}`, 0])
+
 /** The first packet of a connection. */
 const FIRST: Row[] = [
   row('1.5.3-1', 'client id of invalid UTF-8', connect({ id: Buffer.from([0xc3, 0x28]) })),
@@ -114,6 +116,11 @@ const LATER: Row[] = [
   row('3.8.3-4', 'SUBSCRIBE with QoS 3', subscribe(1, [T, 3])),
   row('3.8.3-4', 'SUBSCRIBE with reserved bits', subscribe(1, [T, 4])),
   row('3.8.3', 'SUBSCRIBE that ends before the QoS', raw.packet(0x82, raw.uint16(1), raw.field(T))),
+  row('3.8.3', 'SUBSCRIBE with 501 filters', subscribe(1, ...filters(501))),
+  row('3.8.3', 'SUBSCRIBE with 500 filters', subscribe(1, ...filters(500)), [
+    hex(raw.suback(1, ...Array<number>(500).fill(0))),
+  ]),
+  row('3.10.3', 'UNSUBSCRIBE with 501 filters', unsubscribe(1, ...filters(501).map(([filter]) => filter))),
   row('3.8.4-2', 'SUBSCRIBE', subscribe(5, [T, 1]), [hex(raw.suback(5, 1))]),
   row('3.8.4-5', 'three filters', subscribe(5, [T, 0], ['a/+', 1], ['b/#', 2]), [
     hex(raw.suback(5, 0, 1, 2)),
