@@ -1,6 +1,6 @@
+import { percentile } from '#dev/harness/statistics.ts'
 import { createLogger } from '#lib/logger.ts'
 import { measureDetection } from '#services/vision/checks.ts'
-import { percentile } from './statistics.ts'
 
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 const log = createLogger('bench', { write() {} })

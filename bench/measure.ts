@@ -5,9 +5,9 @@ import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer, read } from '#dev/harness/page.ts'
+import { cpuOf, rss } from '#dev/harness/process-usage.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
-import { cpuOf, rss } from './process-usage.ts'
-import { percentile } from './statistics.ts'
+import { percentile } from '#dev/harness/statistics.ts'
 
 /** Duration of each measurement (ms). */
 const WATCH = 20_000

@@ -1,6 +1,6 @@
 import type { Detections } from '#bus/messages.ts'
+import { percentile } from '#dev/harness/statistics.ts'
 import { measureOverlay } from '#services/vision/checks.ts'
-import { percentile } from './statistics.ts'
 
 const FRAMES = 500
 const WARM_UP = 100

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os'
 import { type LogLine, startStack } from '#dev/harness/stack.ts'
-import { percentile } from './statistics.ts'
+import { percentile } from '#dev/harness/statistics.ts'
 
 /** Starts the whole stack several times (default 6) and prints when each part was ready: `npm run bench:start -- 10`. */
 const RUNS = Number(process.argv[2] ?? 6)

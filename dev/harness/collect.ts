@@ -39,7 +39,7 @@ export async function collect<T, P extends string>(
   )
   return {
     all,
-    async next({ within = 2_000, where = () => true } = {}) {
+    async next({ within = 10_000, where = () => true } = {}) {
       const until = performance.now() + within
       for (;;) {
         const found = waiting.find((one) => where(one.payload, one.params))

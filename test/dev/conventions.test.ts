@@ -19,8 +19,14 @@ test('services meet on the bus: an import of another service, also of its types,
   assert.deepEqual(found('services/vision/track/a.ts', "import { a } from '../config.ts'"), [])
 })
 
-test('doctor and bench use the checks of a service, not its internals', () => {
-  const sources = [at('services/vision/checks.ts'), at('services/vision/detect/detector.ts')]
+test('doctor and bench use the checks of a service, not its internals, and bench nothing of test', () => {
+  const sources = [
+    at('services/vision/checks.ts'),
+    at('services/vision/detect/detector.ts'),
+    at('test/helpers/app.ts'),
+  ]
+  const soak = at('bench/soak.ts', "import { app } from '#test/helpers/app.ts'")
+  assert.deepEqual(forbiddenImports([...sources, soak]), ['bench/soak.ts -> test/helpers/app.ts'])
   const doctor = at('doctor/a.ts', "import { a } from '#services/vision/checks.ts'")
   const bench = at('bench/a.ts', "import { a } from '#services/vision/detect/detector.ts'")
   assert.deepEqual(forbiddenImports([...sources, doctor, bench]), [

@@ -1,6 +1,7 @@
-import { detectClip, type Figures, fits, ghosts, play } from '#test/vision/track/demo-clip.ts'
-import { percentile } from './statistics.ts'
+import { percentile } from '#dev/harness/statistics.ts'
+import { detectClip, type Figures, fits, ghosts, play } from './demo-clip.ts'
 
+/** Prints what the default detector and the tracker make of the demo clip, at four rates: `npm run bench:tracking`. */
 const say = (line = '') => void process.stdout.write(`${line}\n`)
 /** Overlap that counts as on the animal. */
 const GOOD = 0.75

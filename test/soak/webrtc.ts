@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startServiceProcess } from '#test/webrtc/service-process.ts'
 
-/** Two viewers watch one service for some minutes (default 60): `node bench/soak.ts 5`. Exits with 1 when memory or handles grow. */
+/** Two viewers watch one service for some minutes (default 60): `npm run soak -- 5`. Exits with 1 when memory or handles grow. */
 const MINUTES = Number(process.argv[2] ?? 60)
 const VIEWERS = 2
 const MINUTE = 60_000

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LAYERS } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { rss } from '#dev/harness/process-usage.ts'
 import { startStack } from '#dev/harness/stack.ts'
-import { rss } from './process-usage.ts'
 
 /**
  * The vision service at full rate for some minutes (default 60), every layer encoded in H.264 and the small one in VP8 as
- * well, a photo each minute: `node bench/soak-vision.ts 5`. Exits with 1 when memory or handles grow.
+ * well, a photo each minute: `npm run soak:vision -- 5`. Exits with 1 when memory or handles grow.
  */
 const MINUTES = Number(process.argv[2] ?? 60)
 const MINUTE = 60_000
