@@ -70,7 +70,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
     refuse(status) {
       refused = status
     },
-    async robot(within = 5_000) {
+    async robot(within = 10_000) {
       await until(() => arrived.length > 0, wakers, within, 'no robot came')
       const [robot] = arrived.splice(0, 1)
       if (!robot) throw new Error('no robot came')
@@ -91,7 +91,7 @@ function record(socket: WebSocket, request: IncomingMessage, silent: boolean): R
     socket,
     frames,
     send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
-    async next(where, within = 2_000) {
+    async next(where, within = 10_000) {
       const find = () => frames.find((frame) => !taken.has(frame) && where(frame))
       await until(() => find() !== undefined, wakers, within, `no such frame among ${frames.length}`)
       const found = find()

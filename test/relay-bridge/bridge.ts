@@ -48,4 +48,4 @@ export async function startBridge(
 }
 
 /** The link state to wait for before using the link. */
-export const online = { where: ({ connected }: { connected: boolean }) => connected, within: 5_000 }
+export const online = { where: ({ connected }: { connected: boolean }) => connected, within: 10_000 }

@@ -98,23 +98,23 @@ test('events published while the bridge was down are sent later', async (t) => {
 test('signaling overtakes a backlog', async (t) => {
   const relay = await fakeRelay(t)
   relay.refuse(503)
-  const { robot, link } = await startBridge(t, relay)
-  // 6 MB, and 4 MiB may be under way unproven
+  const { robot, link } = await startBridge(t, relay, { times: { pong: 120_000 } })
+  // 6 MB, and 4 MiB may be under way unproven: without a pong at most 42 events come before the frame
   const filling = 'x'.repeat(100_000)
   for (let n = 0; n < 60; n++) await robot.publish(topics.event, { n, filling }, { name: 'bark' })
-  await link.next({ where: ({ outbox }) => outbox.depth === 60, within: 20_000 })
+  await link.next({ where: ({ outbox }) => outbox.depth === 60, within: 60_000 })
   relay.refuse(undefined)
   const socket = await relay.robot(10_000)
   await socket.next(isEvent('bark'))
   socket.answersPings = false
   const sent = () => numbers(socket, 'bark')
-  await until(() => sent().length > 40, { deadline: 20_000, show: () => sent().length })
+  await until(() => sent().length > 40, { deadline: 60_000, show: () => sent().length })
   await robot.publish(topics.error, { session_id: 's', code: 'x', error: 'overtakes' })
   await socket.next(({ type }) => type === 'webrtc_error')
   assert.ok(sent().length < 60, `${sent().length} events came first`)
   socket.answersPings = true
   socket.send({ type: 'pong' })
-  await socket.next(({ n }) => n === 59, 20_000)
+  await socket.next(({ n }) => n === 59, 60_000)
   assert.deepEqual(sent(), upTo(60))
 })
 

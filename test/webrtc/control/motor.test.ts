@@ -29,7 +29,7 @@ async function untilMoving(motor: Motor, channel: RTCDataChannel, text = GO, whe
   channel.send(text)
   const timer = setInterval(() => channel.send(text), 100)
   try {
-    return (await motor.next({ where, within: 5_000 })).payload
+    return (await motor.next({ where, within: 20_000 })).payload
   } finally {
     clearInterval(timer)
   }
@@ -89,7 +89,7 @@ test('a stop passes at once and holds what was under way behind it (B01, B25)', 
   t.diagnostic(`on the bus after ${took[50]?.toFixed(1)} ms (median), ${took[99]?.toFixed(1)} ms (most)`)
   assert.equal(stops.all.length, 100, 'none is held back by the limit of messages')
   await motor.next({ where: isZero })
-  // a machine that takes 300 ms for a round lets the next frame pass, rightly
+  // the guard counts from its own reading of the stop, which is later than its sending: a slow machine only adds to the time
   assert.ok(
     moved.every((after) => after >= 300),
     `moved ${moved} ms after a stop`,
