@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { z } from 'zod'
 import { BusSection, DataDir } from '#lib/config-schema.ts'
+import { watchFiles } from '#lib/file-watch.ts'
 import type { Logger } from '#lib/logger.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
@@ -42,6 +43,8 @@ interface BrokerDeps {
   queues?: QueueLimits
   /** Milliseconds between two reports. */
   reportInterval?: number
+  /** Milliseconds between two looks at users file and certificates. */
+  pollInterval?: number
 }
 
 /** A running broker with its listeners. */
@@ -58,7 +61,7 @@ export interface RunningBroker extends AsyncDisposable {
 
 /** Starts the broker. Throws a ConfigError if an address, a certificate or the users file is unusable. */
 export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
-  const { config, log, backpressure, queues, reportInterval } = deps
+  const { config, log, backpressure, queues, reportInterval, pollInterval } = deps
   await using stack = new AsyncDisposableStack()
   const sockets = new Set<Socket>()
   stack.defer(() => destroyAll(sockets))
@@ -81,6 +84,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
     reloadCertificates(listeners, log)
     reloadUsers(config, { authorizer, sessions }, log)
   }
+  stack.use(watchFiles(reloadedFiles(config.broker), reload, pollInterval))
   process.on('SIGHUP', reload)
   stack.defer(() => void process.off('SIGHUP', reload))
   const owned = stack.move()
@@ -114,6 +118,14 @@ async function openListeners(
 function configuredListeners({ host, port, ws_port, listeners }: BrokerSection): Listener[] {
   const webSocket: Listener[] = ws_port === null ? [] : [{ type: 'ws', host, port: ws_port }]
   return [{ type: 'mqtt', host, port }, ...webSocket, ...listeners]
+}
+
+/** Users file, certificates and keys. */
+function reloadedFiles({ users_file, listeners }: BrokerSection): string[] {
+  return [
+    users_file,
+    ...listeners.flatMap(({ cert, key }) => [cert, key]).filter((path) => path !== undefined),
+  ]
 }
 
 function logListener({ type, host }: Listener, port: number, log: Logger): void {

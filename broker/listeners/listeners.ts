@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -8,6 +9,7 @@ import {
   type Server as TlsServer,
 } from 'node:tls'
 import { createWebSocketStream, WebSocketServer } from 'ws'
+import { ConfigError } from '#lib/config-error.ts'
 import { readConfiguredFile } from '#lib/configured-file.ts'
 import { listen } from '#lib/http/listen.ts'
 import { rejectedOrigin } from '#lib/http/request-origin.ts'
@@ -33,7 +35,7 @@ export interface OpenListener extends Disposable {
   readonly type: Listener['type']
   readonly host: string
   readonly port: number
-  /** Reads certificate and key again; open connections keep theirs. Throws {@link ConfigError}. */
+  /** Reads certificate and key again; open connections keep theirs. Throws where they are unusable or expired. */
   reload(): void
 }
 
@@ -53,7 +55,7 @@ export async function openListener(config: Listener, deps: ListenDeps): Promise<
     host,
     port,
     reload() {
-      if (isTls(type)) (server as TlsServer).setSecureContext(readCertificate(config))
+      if (isTls(type)) (server as TlsServer).setSecureContext(readValidCertificate(config))
     },
     [Symbol.dispose]: () => void server.close(),
   }
@@ -133,4 +135,11 @@ function acceptWebSockets(
 function readCertificate({ cert = '', key = '' }: Listener): SecureContextOptions {
   const read = (name: string, path: string) => readConfiguredFile(`broker.listeners: ${name}`, path)
   return { cert: read('cert', cert), key: read('key', key) }
+}
+
+function readValidCertificate(listener: Listener): SecureContextOptions {
+  const context = readCertificate(listener)
+  const { validTo } = new X509Certificate(context.cert as Buffer)
+  if (Date.parse(validTo) > Date.now()) return context
+  throw new ConfigError(`broker.listeners: cert ${listener.cert} has expired (${validTo})`)
 }

@@ -22,6 +22,7 @@ interface Options {
   users?: Record<string, object>
   queues?: { messages: number; bytes: number; totalBytes: number }
   reportInterval?: number
+  pollInterval?: number
 }
 
 type ConnectOptions = IClientOptions & { url?: string; onTopic?(topic: string): void }
@@ -49,13 +50,14 @@ export async function startUsersBroker(t: TestContext, options: Options = {}) {
     ...(options.cloud ? { cloud: options.cloud } : {}),
     data_dir: folder,
   }
-  const { queues, reportInterval } = options
+  const { queues, reportInterval, pollInterval } = options
   const broker = stack.use(
     await startBroker({
       config,
       log,
       ...(queues ? { queues } : {}),
       ...(reportInterval ? { reportInterval } : {}),
+      ...(pollInterval ? { pollInterval } : {}),
     }),
   )
   const passwordOf = (user: string) => ensurePassword(folder, user)

@@ -23,8 +23,6 @@ test('a user that is added while the robot runs gets a password and its rights, 
   const file = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
   Object.assign(file.users, parse(users).users)
   writeFileSync(join(folder, 'broker.yaml'), stringify(file))
-  // main.ts hands it on to the broker
-  stack.supervisor.kill('SIGHUP')
   await until(() => existsSync(join(folder, 'broker/treats.password')), { show: () => stack.lines.slice(-5) })
 
   const bus = await stack.join('observer')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashPassword } from '#broker/auth/password-hash.ts'
@@ -239,6 +239,28 @@ test('a reload disconnects clients whose rights changed; an invalid users file c
   await assert.rejects(after.subscribeAsync('wimz/event/+'))
   await after.subscribeAsync('wimz/telemetry/+')
   assert.ok(other.connected)
+})
+
+test('a replaced users file is reloaded without a signal, and a damaged one is refused', async (t) => {
+  const options = { users: { home: { subscribe: ['~/event/+'] } }, pollInterval: 20 }
+  const { connect, writeUsers, folder, logged } = await startUsersBroker(t, options)
+  const path = join(folder, 'broker.yaml')
+  const vision = await connect('vision')
+  const original = readFileSync(path, 'utf8')
+  const closed = closing(await connect('home'))
+  writeUsers({ home: { subscribe: ['~/telemetry/+'] } })
+  await closed
+  await (await connect('home')).subscribeAsync('wimz/telemetry/+')
+  writeFileSync(path, original.slice(0, original.length / 2))
+  const isRefused = () => logged.some(({ msg }) => msg === 'users reload failed; keeping the current ones')
+  await until(isRefused, { show: () => logged })
+  assert.ok(vision.connected)
+  await connect('webrtc')
+  // as an editor or a configuration tool does it
+  writeFileSync(`${path}.new`, original)
+  const closedAgain = closing(await connect('home'))
+  renameSync(`${path}.new`, path)
+  await closedAgain
 })
 
 test('# does not match $SYS topics [MQTT-4.7.2-1]', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -16,7 +16,7 @@ import { startUsersBroker, TESTER } from '../users-broker.ts'
 
 const skip = without('openssl')
 
-async function secured(t: TestContext) {
+async function secured(t: TestContext, options: { pollInterval?: number } = {}) {
   const folder = temporaryFolder(t)
   const files = certify(folder, 'first')
   const host = '127.0.0.1'
@@ -25,7 +25,7 @@ async function secured(t: TestContext) {
     { type: 'wss', host, port: 0, ...files },
     { type: 'ws', host, port: 0 },
   ]
-  const stage = await startUsersBroker(t, { broker: { listeners } })
+  const stage = await startUsersBroker(t, { broker: { listeners }, ...options })
   const urls = stage.broker.listeners.map(({ type, port }) => `${type}://127.0.0.1:${port}`)
   return { ...stage, urls, folder, ca: readFileSync(files.cert) }
 }
@@ -71,6 +71,27 @@ test('SIGHUP loads the new certificate and keeps open connections', { skip }, as
   assert.ok(logged.some(({ msg }) => String(msg).startsWith('certificate reload failed')))
   assert.equal(await certificateOf(Number(port)), 'second')
   assert.ok(before.connected)
+})
+
+test('a renewed certificate is loaded without a signal, an expired one or one of another key is refused', {
+  skip,
+}, async (t) => {
+  const { urls, folder, logged } = await secured(t, { pollInterval: 20 })
+  const port = Number(new URL(urls[1] ?? '').port)
+  const failures = () =>
+    logged.filter(({ msg }) => String(msg).startsWith('certificate reload failed')).length
+  certify(folder, 'second')
+  await until(async () => (await certificateOf(port)) === 'second', { show: () => logged })
+  const key = readFileSync(join(folder, 'key.pem'))
+  certify(folder, 'other')
+  writeFileSync(join(folder, 'key.pem'), key)
+  await until(() => failures() > 0, { show: () => logged })
+  assert.equal(await certificateOf(port), 'second')
+  const before = failures()
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3 * 86_400_000 })
+  certify(folder, 'expired')
+  await until(() => failures() > before, { show: () => logged })
+  assert.equal(await certificateOf(port), 'second')
 })
 
 test('a missing certificate is a configuration error that names the file', async (t) => {
