@@ -1,4 +1,5 @@
 import type { RTCPeerConnection } from 'werift'
+import { sctpPacketCost } from './sctp-packet.ts'
 
 /** Private members of werift's RTCSctpTransport and SCTP. */
 interface Internals {
@@ -23,20 +24,18 @@ const MAX_STREAMS = 64
 const MAX_CHANNELS = 16
 /** Duplicates that one SACK reports. */
 const MAX_DUPLICATES = 32
-/** Chunks: burst and rate a second. Packets beyond are dropped, and so many dropped ones are an attack. */
+/** Chunks and parameters: burst and rate a second. Packets beyond are dropped, and so many dropped ones are an attack. */
 const CHUNK_BURST = 500
 const CHUNK_RATE = 500
 const MAX_DROPPED = 500
 
-const COMMON_HEADER = 12
-const CHUNK_HEADER = 4
 /** RFC 8831 §8: payload protocol identifier of DCEP. */
 const DCEP = 50
 
 /**
  * Keeps the SCTP association of one viewer within limits, and calls `onExceeded` once with the limit that it exceeds.
  * werift 0.25.2 has none: it searches all fragments of a message for each new one, so 2 MB of tiny fragments of a message
- * that never ends block the event loop for 40 s, and a chunk of length 0 blocks it forever. It also reads packets and
+ * that never ends block the event loop for 40 s. It also reads packets and
  * messages in async functions that reject on unexpected input; the unhandled rejection would end the process.
  */
 export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => void): void {
@@ -49,7 +48,7 @@ export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => 
   let exceeded = false
   internals.dtlsTransport.dataReceiver = (packet) => {
     if (exceeded) return
-    const chunks = countChunks(packet)
+    const chunks = sctpPacketCost(packet)
     if (chunks === undefined) return
     if (budget.take(chunks)) association.handleData(packet).catch(() => undefined) // malformed: dropped
     const limit = budget.isExceeded ? 'chunks a second' : exceededLimit(association, internals)
@@ -87,18 +86,6 @@ function markReceived(this: AssociationInternals, tsn: number): boolean {
 export function ignoreSctp(pc: RTCPeerConnection): void {
   const { sctpManager } = pc as unknown as { sctpManager: { sctpRemotePort: number | undefined } }
   sctpManager.sctpRemotePort = undefined
-}
-
-/** Number of chunks in an SCTP packet; undefined when their lengths do not fit it. RFC 9260 §3.2. */
-export function countChunks(packet: Buffer): number | undefined {
-  let chunks = 0
-  let at = COMMON_HEADER
-  for (; at + CHUNK_HEADER <= packet.length; chunks++) {
-    const length = packet.readUInt16BE(at + 2)
-    if (length < CHUNK_HEADER || at + length > packet.length) return undefined
-    at += length + ((4 - (length % 4)) % 4)
-  }
-  return chunks > 0 ? chunks : undefined
 }
 
 function exceededLimit(

@@ -3,7 +3,7 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { DatagramLimit } from '#services/webrtc/ice/datagram-limit.ts'
-import { countChunks } from '#services/webrtc/werift-patches/sctp-guard.ts'
+import { sctpPacketCost } from '#services/webrtc/werift-patches/sctp-packet.ts'
 import { isTransportFeedbackSound } from '#services/webrtc/werift-patches/twcc-guard.ts'
 import { ATTACKS, attackOver } from '../hostile-sctp.ts'
 import { startRobot } from '../robot.ts'
@@ -44,6 +44,45 @@ test('an SCTP chunk of length 0 is dropped, and both sessions go on', async (t) 
   assert.deepEqual(closed.all, [])
 })
 
+/** One chunk (RFC 9260 §3.2) behind a common header. */
+function packetOf(type: number, body: string): Buffer {
+  const chunk = Buffer.from(`00000000${body}`, 'hex')
+  chunk.writeUInt8(type, 0)
+  chunk.writeUInt16BE(chunk.length, 2)
+  return Buffer.concat([Buffer.alloc(12), chunk])
+}
+
+test('a parameter of length 0, in any chunk that has parameters, makes an SCTP packet malformed', () => {
+  const init = '00'.repeat(16)
+  for (const [type, head] of [
+    [1, init],
+    [2, init],
+    [4, ''],
+    [5, ''],
+    [6, ''],
+    [9, ''],
+    [130, ''],
+  ] as const) {
+    assert.equal(sctpPacketCost(packetOf(type, `${head}00010008aabbccdd`)), 2)
+    assert.equal(sctpPacketCost(packetOf(type, `${head}00010000aabbccdd`)), undefined, `type ${type}`)
+    assert.equal(sctpPacketCost(packetOf(type, `${head}0001ffffaabbccdd`)), undefined, `type ${type}`)
+    assert.equal(sctpPacketCost(packetOf(type, head + '00010004'.repeat(17))), undefined, `type ${type}`)
+  }
+})
+
+test('a SACK of more than could be in flight, and a FORWARD TSN of many streams, are malformed', () => {
+  const sack = (gaps: string, count: number) =>
+    packetOf(3, `0000000100001000${count.toString(16).padStart(4, '0')}0000${gaps}`)
+  assert.equal(sctpPacketCost(sack('00020003', 1)), 1)
+  assert.equal(sctpPacketCost(sack('0001ffff', 1)), undefined)
+  assert.equal(sctpPacketCost(sack('00010100'.repeat(200), 200)), undefined)
+  assert.equal(sctpPacketCost(sack('00030002', 1)), undefined)
+  assert.equal(sctpPacketCost(sack('00020003', 2)), undefined)
+  assert.equal(sctpPacketCost(packetOf(3, '00')), undefined)
+  assert.equal(sctpPacketCost(packetOf(192, `00000001${'00010001'.repeat(64)}`)), 1)
+  assert.equal(sctpPacketCost(packetOf(192, `00000001${'00010001'.repeat(65)}`)), undefined)
+})
+
 test('chunk lengths that do not fit an SCTP packet are detected', () => {
   const packet = (...lengths: number[]) =>
     Buffer.concat([
@@ -54,9 +93,9 @@ test('chunk lengths that do not fit an SCTP packet are detected', () => {
         return chunk
       }),
     ])
-  assert.equal(countChunks(packet(4, 17, 16)), 3)
-  for (const lengths of [[], [0], [3], [4, 0]]) assert.equal(countChunks(packet(...lengths)), undefined)
-  assert.equal(countChunks(packet(16).subarray(0, 20)), undefined)
+  assert.equal(sctpPacketCost(packet(4, 17, 16)), 3)
+  for (const lengths of [[], [0], [3], [4, 0]]) assert.equal(sctpPacketCost(packet(...lengths)), undefined)
+  assert.equal(sctpPacketCost(packet(16).subarray(0, 20)), undefined)
 })
 
 test('transport-wide feedback that claims more packets than it describes is rejected', () => {
