@@ -1,4 +1,4 @@
-import type { IPublishPacket, MqttClient } from 'mqtt'
+import type { IPublishPacket, ISubscriptionMap, MqttClient } from 'mqtt'
 import { type BusOptions, createClient } from './client.ts'
 import { ContractError } from './contract-error.ts'
 import { type DurableHandler, subscribeDurably } from './durable-subscription.ts'
@@ -36,6 +36,8 @@ export interface Bus extends AsyncDisposable {
     topic: Topic<T, P>,
     handler: DurableHandler<T, P>,
   ): Promise<AsyncDisposable>
+  /** The service is subscribed and serves requests: publishes `online`, from now on after each reconnect as well. */
+  serving(): void
   /** Merges `detail` into the retained `<service>/state` and publishes it. */
   setState(detail: Record<string, unknown>): void
   /** Calls the listener on each reconnect. */
@@ -49,7 +51,8 @@ const OFFLINE_DEADLINE_MS = 500
 
 /**
  * Connects to the broker and resolves when connected. It retries without limit: the broker may start later. After each
- * reconnect it publishes its retained messages again, because a restarted broker has lost them. `signal` stops the
+ * reconnect it publishes its retained messages again, because a restarted broker has lost them, subscribes again, and then
+ * publishes `online`: a request that follows on `online` reaches the service. `signal` stops the
  * attempts before the first connection; then this never resolves.
  */
 export async function connectBus(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
@@ -61,6 +64,9 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
 
 interface Subscription {
   filter: string
+  qos: 0 | 1
+  /** The broker has granted it, so it is requested again after a reconnect. */
+  granted: boolean
   deliver(name: string, packet: IPublishPacket): void
 }
 
@@ -78,10 +84,12 @@ class MqttBus implements Bus {
   readonly #since = Date.now()
   #detail: Record<string, unknown> = {}
   #pending = 0
+  #serving: boolean
   #closing: Promise<void> | undefined
 
   constructor(options: BusOptions) {
     this.#options = options
+    this.#serving = options.announce !== 'when-serving'
     this.#client = createClient(options, this.#state('offline'))
     this.#warn = createWarnings(options.log)
     this.#reconnect = new Reconnect(this.#client, { log: options.log, warn: this.#warn, url: options.url })
@@ -119,7 +127,7 @@ class MqttBus implements Bus {
   ): Promise<Disposable> {
     const filter = toWire(topic, this.#options.prefix, topic.filter(params))
     const subscription: Subscription = {
-      filter,
+      ...{ filter, qos: topic.qos, granted: false },
       deliver: (wire, packet) => {
         const name = fromWire(topic, this.#options.prefix, wire)
         const found = name === undefined ? undefined : topic.match(name)
@@ -128,6 +136,7 @@ class MqttBus implements Bus {
     }
     this.#subscriptions.add(subscription)
     await this.#requestSubscription(filter, topic.qos)
+    subscription.granted = true
     return { [Symbol.dispose]: () => this.#unsubscribe(subscription) }
   }
 
@@ -136,6 +145,11 @@ class MqttBus implements Bus {
     handler: DurableHandler<T, P>,
   ): Promise<AsyncDisposable> {
     return subscribeDurably(this.#options, topic, handler)
+  }
+
+  serving(): void {
+    this.#serving = true
+    if (this.#announces && this.#client.connected) this.#announce('online')
   }
 
   setState(detail: Record<string, unknown>): void {
@@ -154,7 +168,7 @@ class MqttBus implements Bus {
   }
 
   get #announces(): boolean {
-    return this.#options.announce !== false && !this.#closing
+    return this.#options.announce !== false && this.#serving && !this.#closing
   }
 
   async #close(): Promise<void> {
@@ -187,11 +201,32 @@ class MqttBus implements Bus {
 
   #connected(): void {
     this.#reconnect.connected()
+    const state = toWire(topics.serviceState, this.#options.prefix, this.#stateName)
     for (const [name, { bytes, qos }] of this.#retained) {
-      this.#publishQuietly(this.#send(name, bytes, qos, true))
+      if (name !== state) this.#publishQuietly(this.#send(name, bytes, qos, true))
     }
-    if (this.#announces) this.#announce('online')
     for (const listener of this.#connectListeners) listener()
+    this.#resubscribe().then(
+      () => this.#announces && this.#announce('online'),
+      (err: unknown) => {
+        // after a lost connection the next one subscribes; a denied filter leaves the others
+        if (!this.#client.connected || !this.#announces) return
+        this.#warn('subscribe', { err }, 'subscriptions not restored')
+        this.#announce('online')
+      },
+    )
+  }
+
+  get #stateName(): string {
+    return topics.serviceState.name({ service: this.#options.service })
+  }
+
+  /** Requests all granted subscriptions again; resolves after the SUBACK. */
+  async #resubscribe(): Promise<void> {
+    const granted = [...this.#subscriptions].filter((subscription) => subscription.granted)
+    if (granted.length === 0) return
+    const filters = Object.fromEntries(granted.map(({ filter, qos }) => [filter, { qos }]))
+    await this.#client.subscribeAsync({ ...filters, resubscribe: true } as ISubscriptionMap)
   }
 
   async #send(name: string, bytes: Buffer, qos: 0 | 1, retain: boolean): Promise<void> {

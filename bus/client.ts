@@ -24,8 +24,11 @@ export interface BusOptions {
   service: string
   version: string
   log: BusLog
-  /** False for an observer: it publishes no `<service>/state` and has no last will. */
-  announce?: boolean
+  /**
+   * When `<service>/state` becomes `online`: on connect by default, `'when-serving'` after {@link Bus.serving}. False for an
+   * observer: it publishes no state and has no last will.
+   */
+  announce?: boolean | 'when-serving'
   /** Name of a persistent session (clean session 0), the first part of its client id. */
   session?: string
   /** A stream to the broker instead of `url`. */
@@ -39,7 +42,6 @@ const MQTT_OPTIONS: IClientOptions = {
   reconnectOnConnackError: true,
   // video and readings from before a reconnect are stale
   queueQoSZero: false,
-  resubscribe: true,
 }
 
 /** Contains the prefix, which tells robots apart that share a broker: clients with the same id disconnect each other. */
@@ -55,6 +57,8 @@ export function createClient(options: BusOptions, will: object): MqttClient {
     clientId: clientId(options),
     clean: options.session === undefined,
     reconnectPeriod: 100,
+    // else done by the bus, which publishes `online` only after the SUBACK
+    resubscribe: options.session !== undefined,
     ...options.tls,
     ...(options.username === undefined ? {} : { username: options.username }),
     ...(options.password === undefined ? {} : { password: options.password }),

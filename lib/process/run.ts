@@ -33,11 +33,13 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
         service: service.name,
         version: VERSION,
         log: log.child({ part: 'bus' }),
+        announce: 'when-serving',
       }),
     )
     const reload = () => parseSections(readConfigFile(file.path), service.config, service.optionalEnv)
     const metrics = new Registry()
     stack.use(await service.start({ bus, config, log, reload, metrics }))
+    bus.serving()
     if (shared.metrics.port !== null) {
       stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
     }

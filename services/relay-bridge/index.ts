@@ -27,6 +27,7 @@ import { OutboxSender, type SenderTimes } from './outbox/outbox-sender.ts'
 import type { Bounds } from './outbox/outbox-store.ts'
 import { InboundFrames } from './signaling/inbound.ts'
 import { forwardToRelay } from './signaling/outbound.ts'
+import { PendingRequests } from './signaling/pending-requests.ts'
 
 export const relayBridge = defineService({
   name: 'relay-bridge',
@@ -65,6 +66,7 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
     parts.commands.listen(),
     parts.telemetry.listen(),
     parts.cloud.restore(),
+    parts.requests.listen(),
     forwardToRelay({ bus: deps.bus, ...parts }),
   ])
   connection.setDetail({ outbox: outbox.state })
@@ -116,9 +118,12 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
   const check = stack.use(
     new StaleRegistrationCheck({ deviceId, relay, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
   )
-  const inbound = stack.use(new InboundFrames({ bus, log, deviceId, relay, commands, cloud: cloudMessages }))
+  const requests = stack.use(new PendingRequests(bus, log))
+  const inbound = stack.use(
+    new InboundFrames({ bus, log, deviceId, relay, commands, requests, cloud: cloudMessages }),
+  )
   return {
-    ...{ relay, deviceId, outbox, connection, clock, commands, telemetry, check, inbound },
+    ...{ relay, deviceId, outbox, connection, clock, commands, telemetry, check, requests, inbound },
     cloud: cloudMessages,
     sender: new OutboxSender(outbox, log, deps.senderTimes),
     discarded: stack.use(createEventCounter(log, 'not sent: no relay connection')),
@@ -154,6 +159,9 @@ function connectEvents({ bus, log }: BridgeDeps, parts: Parts): void {
   })
   outbox.on('counts', () => connection.setDetail({ outbox: outbox.state }))
   check.on('stale', (reason) => connection.redial(reason))
+  parts.requests.on('failed', (session_id, error) => {
+    connection.send({ type: 'webrtc_error', device_id: deviceId, session_id, error })
+  })
   inbound.on('reply', (frame) => connection.send(frame))
   inbound.on('pong', () => sender.pong())
   inbound.on('routed', () => check.routed())

@@ -11,6 +11,7 @@ import type { CloudMessages } from '../app-state/cloud-messages.ts'
 import type { RelayCommands } from '../commands/relay-commands.ts'
 import { relayHttp } from '../connection/relay-address.ts'
 import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
+import type { PendingRequests } from './pending-requests.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
 const MAX_SESSIONS = 64
@@ -44,6 +45,7 @@ interface InboundDeps {
   bus: Bus
   relay: URL
   commands: RelayCommands
+  requests: PendingRequests
   /** Takes everything that is neither signaling nor a command. */
   cloud: CloudMessages
   deviceId: string
@@ -108,7 +110,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     this.#sessions.add(session_id)
     const [oldest] = this.#sessions
     if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest)
-    this.#publish(topics.request, { session_id, ice_servers: frame.ice_servers })
+    this.#deps.requests.request(session_id, frame.ice_servers)
   }
 
   #answer(frame: Frame): void {
@@ -128,6 +130,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     // drive commands over the relay carry no session id, so every close stops the motors (docs/motor-safety.md)
     this.#deps.commands.halt()
     this.#sessions.delete(session_id)
+    this.#deps.requests.forget(session_id)
     this.#publish(topics.close, { session_id, reason })
   }
 

@@ -14,7 +14,7 @@ export const USERS = [
 /** p: may publish, s: may subscribe; in the order of USERS. */
 const TABLE = `
 wimz/relay-bridge/state          p   -   s   -   s   s   s   s   s
-wimz/webrtc/state                -   p   s   -   s   s   s   s   s
+wimz/webrtc/state                s   p   s   -   s   s   s   s   s
 wimz/vision/state                s   s   ps  s   s   s   s   s   s
 wimz/homeassistant/state         -   -   s   p   s   s   s   s   s
 wimz/homeassistant/dog           -   -   -   p   -   -   -   s   s

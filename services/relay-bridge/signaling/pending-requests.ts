@@ -1,0 +1,106 @@
+import { EventEmitter } from 'node:events'
+import type { Bus } from '#bus/bus.ts'
+import { encodePayload } from '#bus/topic.ts'
+import { topics } from '#bus/topics.ts'
+import type { Logger } from '#lib/logger.ts'
+import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
+
+/** A request without an answer fails after this time: the app shows the reason and may try again. */
+const TIMEOUT_MS = 10_000
+/** Sessions with a pending request; beyond this the oldest is dropped. */
+const MAX_PENDING = 64
+
+interface PendingRequest {
+  iceServers: unknown
+  timer: NodeJS.Timeout
+}
+
+interface PendingRequestsEvents {
+  /** No offer came; `error` is for the app. */
+  failed: [sessionId: string, error: string]
+}
+
+/**
+ * The `webrtc_request`s that webrtc has not answered, the newest of each session. They are published while webrtc is online,
+ * and again when it returns: a request on its way to a service that restarts would be lost.
+ */
+export class PendingRequests extends EventEmitter<PendingRequestsEvents> implements Disposable {
+  readonly #bus: Bus
+  readonly #unanswered: EventCounter
+  readonly #pending = new Map<string, PendingRequest>()
+  readonly #reconnects: Disposable
+  #online = false
+
+  constructor(bus: Bus, log: Logger) {
+    super()
+    this.#bus = bus
+    this.#unanswered = createEventCounter(log, 'webrtc_request not answered', { every: 10_000 })
+    // webrtc may have lost the broker as well: its next `online` follows its subscriptions
+    this.#reconnects = bus.onConnect(() => {
+      this.#online = false
+    })
+  }
+
+  async listen(): Promise<void> {
+    const { offer, error, closed, serviceState } = topics
+    await Promise.all([
+      this.#bus.subscribe(serviceState, ({ state }) => this.#setOnline(state === 'online'), {
+        service: 'webrtc',
+      }),
+      this.#bus.subscribe(offer, ({ session_id }) => this.forget(session_id)),
+      this.#bus.subscribe(error, ({ session_id }) => this.forget(session_id)),
+      this.#bus.subscribe(closed, ({ session_id, by }) => {
+        if (by === 'robot') this.forget(session_id)
+      }),
+    ])
+  }
+
+  /**
+   * A new request of the relay; it takes the place of an earlier one of this session. Throws a ContractError for an invalid
+   * one.
+   */
+  request(sessionId: string, iceServers: unknown): void {
+    encodePayload(topics.request, { session_id: sessionId, ice_servers: iceServers as never })
+    this.forget(sessionId)
+    const timer = setTimeout(() => this.#fail(sessionId), TIMEOUT_MS)
+    this.#pending.set(sessionId, { iceServers, timer })
+    const [oldest] = this.#pending.keys()
+    if (this.#pending.size > MAX_PENDING && oldest !== undefined) {
+      this.#unanswered.count('too many pending')
+      this.forget(oldest)
+    }
+    if (this.#online) this.#publish(sessionId, iceServers)
+  }
+
+  /** The session has an answer, or the app does not want it any more. */
+  forget(sessionId: string): void {
+    clearTimeout(this.#pending.get(sessionId)?.timer)
+    this.#pending.delete(sessionId)
+  }
+
+  [Symbol.dispose](): void {
+    this.#reconnects[Symbol.dispose]()
+    for (const sessionId of [...this.#pending.keys()]) this.forget(sessionId)
+    this.#unanswered[Symbol.dispose]()
+  }
+
+  #setOnline(online: boolean): void {
+    const returned = online && !this.#online
+    this.#online = online
+    if (!returned) return
+    for (const [sessionId, { iceServers }] of this.#pending) this.#publish(sessionId, iceServers)
+  }
+
+  #fail(sessionId: string): void {
+    this.forget(sessionId)
+    const error = this.#online ? 'the video service does not answer' : 'the video service is not running'
+    this.#unanswered.count(error)
+    this.emit('failed', sessionId, error)
+  }
+
+  #publish(sessionId: string, iceServers: unknown): void {
+    const request = { session_id: sessionId, ice_servers: iceServers as never }
+    // without a connection to the bus it stays pending
+    this.#bus.publish(topics.request, request).catch(() => this.#unanswered.count('not published'))
+  }
+}
