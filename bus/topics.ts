@@ -15,7 +15,7 @@ export const topics = {
     from: 'each service',
     to: 'anyone',
     description:
-      'Whether the service is running, and its condition. `offline` is published on a clean stop, and by the last will otherwise.',
+      'Whether the service is running and subscribed, and its condition. `offline` is published on a clean stop, and by the last will otherwise.',
   }),
   brokerState: json('broker/state', {
     payload: message.BrokerState,

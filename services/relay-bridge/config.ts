@@ -29,6 +29,9 @@ export const CloudSection = z
   })
   .prefault({})
 
-export const config = { cloud: CloudSection, data_dir: DataDir }
+/** Whether the robot has video. */
+const VideoSwitch = z.looseObject({ enabled: z.boolean().default(true) }).prefault({})
+
+export const config = { cloud: CloudSection, webrtc: VideoSwitch, data_dir: DataDir }
 
 export type BridgeConfig = z.infer<z.ZodObject<typeof config>>

@@ -118,7 +118,7 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
   const check = stack.use(
     new StaleRegistrationCheck({ deviceId, relay, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
   )
-  const requests = stack.use(new PendingRequests(bus, log))
+  const requests = stack.use(new PendingRequests({ bus, log, videoEnabled: config.webrtc.enabled }))
   const inbound = stack.use(
     new InboundFrames({ bus, log, deviceId, relay, commands, requests, cloud: cloudMessages }),
   )

@@ -121,6 +121,21 @@ test('the last will publishes offline for a lost client, and the client publishe
   await states.next({ where: ({ state }) => state === 'online', within: 5_000 })
 })
 
+test('a service is online when it says that it serves, and after each reconnect', async (t) => {
+  const memory = await memoryBus(t)
+  const states = await collect(await memory.connect('observer'), topics.serviceState, { service: 'alice' })
+  const alice = await memory.connect('alice', { announce: 'when-serving' })
+  alice.setState({ detail: 1 })
+  await alice.publish(topics.close, close)
+  assert.deepStrictEqual(states.all, [])
+  alice.serving()
+  const { payload } = await states.next()
+  assert.deepStrictEqual([payload.state, payload.detail], ['online', 1])
+  memory.cut('alice')
+  await states.next({ where: ({ state }) => state === 'offline' })
+  await states.next({ where: ({ state }) => state === 'online' })
+})
+
 test('subscriptions are restored after a reconnect, once each', async (t) => {
   const memory = await memoryBus(t)
   const bus = await memory.connect('alice')

@@ -4,6 +4,8 @@ import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { connectBus } from '#bus/bus.ts'
+import { JsonObject } from '#bus/messages.ts'
+import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 
 type Handler = (packet: Packet, socket: Socket, connection: number) => void
@@ -79,4 +81,33 @@ test('subscribe resolves with the SUBACK, however late, and publishing works bef
   assert.equal(subscribed, false)
   sendSuback()
   await subscribing
+})
+
+test('after a reconnect a service is online only when its subscriptions are acknowledged', async (t) => {
+  const log: string[] = []
+  const acknowledged = Promise.withResolvers<void>()
+  const pending = Promise.withResolvers<() => void>()
+  const bus = await scriptedBroker(t, (packet, socket, connection) => {
+    if (connection === 2 && packet.cmd === 'publish') {
+      log.push(`${packet.topic} ${JSON.parse(String(packet.payload)).state}`)
+      if (packet.topic === 'wimz/test/state') acknowledged.resolve()
+    }
+    if (connection === 2 && packet.cmd === 'subscribe')
+      pending.resolve(() => {
+        log.push('SUBACK')
+        respond(packet, socket)
+      })
+    else respond(packet, socket)
+    if (connection === 1 && packet.cmd === 'publish' && packet.topic === 'wimz/cut') socket.destroy()
+  })
+  await bus.subscribe(topics.close, () => {})
+  bus
+    .publish(json('cut', { payload: JsonObject, qos: 0, from: '', to: '', description: '' }), {})
+    .catch(() => {})
+  const sendSuback = await pending.promise
+  // QoS 1, so it is acknowledged after what the client sent before
+  await bus.publish(topics.close, { session_id: 's', reason: 'x' })
+  sendSuback()
+  await acknowledged.promise
+  assert.deepEqual(log, ['wimz/signaling/close undefined', 'SUBACK', 'wimz/test/state online'])
 })

@@ -2,6 +2,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { type Broker, createBroker } from '#broker/broker.ts'
 import { type Bus, connectBus } from '#bus/bus.ts'
+import type { BusOptions } from '#bus/client.ts'
 import { refuseSecrets } from '#dev/harness/secrets.ts'
 import { createLogger, type Logger } from '#lib/logger.ts'
 import { openAuthorizer } from './open-access.ts'
@@ -13,7 +14,7 @@ export interface MemoryBus {
   /** Lines that were logged, parsed. */
   logged: Record<string, unknown>[]
   /** A client with this service name. It is closed after the test; a test may also dispose it earlier. */
-  connect(service: string, options?: { announce?: boolean }): Promise<Bus>
+  connect(service: string, options?: Pick<BusOptions, 'announce'>): Promise<Bus>
   /** Disposes this after the test, before the clients that it was given. */
   use<T extends AsyncDisposable | Disposable>(thing: T): T
   /** Cuts the connection of this client, or of all, without a DISCONNECT; they come back by themselves. */

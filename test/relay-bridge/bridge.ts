@@ -13,6 +13,8 @@ type Deps = Parameters<typeof startRelayBridge>[0]
 interface BridgeOptions extends Pick<Deps, 'times' | 'checkTimes' | 'telemetryTimes' | 'pairedWithin'> {
   dataDir?: string
   cloud?: Record<string, unknown>
+  /** `webrtc.enabled` */
+  video?: boolean
   /** The secret as the config says now. */
   reload?: () => string
   /** A bus that is there already. */
@@ -23,7 +25,7 @@ interface BridgeOptions extends Pick<Deps, 'times' | 'checkTimes' | 'telemetryTi
 export async function startBridge(
   t: TestContext,
   relay: Pick<FakeRelay, 'url'>,
-  { dataDir = temporaryFolder(t), cloud = {}, memory, reload, ...deps }: BridgeOptions = {},
+  { dataDir = temporaryFolder(t), cloud = {}, video = true, memory, reload, ...deps }: BridgeOptions = {},
 ) {
   memory ??= await memoryBus(t)
   const [bus, robot] = [await memory.connect('relay-bridge'), await memory.connect('robot')]
@@ -36,6 +38,7 @@ export async function startBridge(
       reconnect_delay: 0.2,
       ...cloud,
     }),
+    webrtc: { enabled: video },
     data_dir: dataDir,
   }
   const again = reload && {

@@ -180,7 +180,7 @@ test('missing credentials are logged once and disable the bridge', async (t) => 
   const link = await collect(robot, topics.link)
   await startRelayBridge({
     bus,
-    config: { cloud: CloudSection.parse({}), data_dir: './data' },
+    config: { cloud: CloudSection.parse({}), webrtc: { enabled: true }, data_dir: './data' },
     log: memory.log,
     env: {},
   })

@@ -20,33 +20,51 @@ interface PendingRequestsEvents {
   failed: [sessionId: string, error: string]
 }
 
+interface PendingRequestsDeps {
+  bus: Bus
+  log: Logger
+  /** `webrtc.enabled` of the config. */
+  videoEnabled: boolean
+}
+
+/** What `webrtc/state` says; `unknown` until it is received: requests are then published as well as kept. */
+type ServiceState = 'unknown' | 'online' | 'offline'
+
 /**
- * The `webrtc_request`s that webrtc has not answered, the newest of each session. They are published while webrtc is online,
- * and again when it returns: a request on its way to a service that restarts would be lost.
+ * The `webrtc_request`s that webrtc has not answered, the newest of each session. They are published unless webrtc is offline,
+ * and again when it starts: a request on its way to a service that restarts would be lost.
  */
 export class PendingRequests extends EventEmitter<PendingRequestsEvents> implements Disposable {
   readonly #bus: Bus
+  readonly #log: Logger
+  readonly #videoEnabled: boolean
   readonly #unanswered: EventCounter
   readonly #pending = new Map<string, PendingRequest>()
   readonly #reconnects: Disposable
-  #online = false
+  #state: ServiceState = 'unknown'
+  /** `since` of the last `online`: another one means that webrtc has restarted. */
+  #since: unknown
 
-  constructor(bus: Bus, log: Logger) {
+  constructor({ bus, log, videoEnabled }: PendingRequestsDeps) {
     super()
     this.#bus = bus
+    this.#log = log
+    this.#videoEnabled = videoEnabled
     this.#unanswered = createEventCounter(log, 'webrtc_request not answered', { every: 10_000 })
     // webrtc may have lost the broker as well: its next `online` follows its subscriptions
     this.#reconnects = bus.onConnect(() => {
-      this.#online = false
+      this.#state = 'unknown'
     })
   }
 
   async listen(): Promise<void> {
     const { offer, error, closed, serviceState } = topics
     await Promise.all([
-      this.#bus.subscribe(serviceState, ({ state }) => this.#setOnline(state === 'online'), {
-        service: 'webrtc',
-      }),
+      this.#bus
+        .subscribe(serviceState, (payload) => this.#serviceState(payload), { service: 'webrtc' })
+        .catch((err: unknown) =>
+          this.#log.warn({ err }, 'webrtc_request is not repeated when webrtc restarts'),
+        ),
       this.#bus.subscribe(offer, ({ session_id }) => this.forget(session_id)),
       this.#bus.subscribe(error, ({ session_id }) => this.forget(session_id)),
       this.#bus.subscribe(closed, ({ session_id, by }) => {
@@ -62,6 +80,10 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
   request(sessionId: string, iceServers: unknown): void {
     encodePayload(topics.request, { session_id: sessionId, ice_servers: iceServers as never })
     this.forget(sessionId)
+    if (!this.#videoEnabled) {
+      this.#reject(sessionId, 'video is disabled in the config of the robot')
+      return
+    }
     const timer = setTimeout(() => this.#fail(sessionId), TIMEOUT_MS)
     this.#pending.set(sessionId, { iceServers, timer })
     const [oldest] = this.#pending.keys()
@@ -69,7 +91,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
       this.#unanswered.count('too many pending')
       this.forget(oldest)
     }
-    if (this.#online) this.#publish(sessionId, iceServers)
+    if (this.#state !== 'offline') this.#publish(sessionId, iceServers)
   }
 
   /** The session has an answer, or the app does not want it any more. */
@@ -84,16 +106,24 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
     this.#unanswered[Symbol.dispose]()
   }
 
-  #setOnline(online: boolean): void {
-    const returned = online && !this.#online
-    this.#online = online
+  #serviceState({ state, since }: { state: 'online' | 'offline'; since?: unknown }): void {
+    const returned = state === 'online' && (this.#state !== 'online' || since !== this.#since)
+    this.#state = state
     if (!returned) return
+    this.#since = since
     for (const [sessionId, { iceServers }] of this.#pending) this.#publish(sessionId, iceServers)
   }
 
   #fail(sessionId: string): void {
     this.forget(sessionId)
-    const error = this.#online ? 'the video service does not answer' : 'the video service is not running'
+    const offline = this.#state === 'offline'
+    this.#reject(
+      sessionId,
+      offline ? 'the video service is not running' : 'the video service does not answer',
+    )
+  }
+
+  #reject(sessionId: string, error: string): void {
     this.#unanswered.count(error)
     this.emit('failed', sessionId, error)
   }
