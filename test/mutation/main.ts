@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { ACCEPTED, type Accepted } from './accepted.ts'
+import { ACCEPTED } from './accepted.ts'
 import { DECIDED } from './decided.ts'
 import { type Fault, faultsOf, lineOf } from './operators.ts'
 import { Scratch } from './scratch.ts'
@@ -101,7 +101,7 @@ function placeOf(
   return { at, find, replace, line: lineOf(source, at).line, text: find }
 }
 
-function isSame(one: Accepted, file: string, { text, find, replace }: Fault): boolean {
+function isSame(one: (typeof ACCEPTED)[number], file: string, { text, find, replace }: Fault): boolean {
   return (
     one.file === file &&
     one.text === text &&

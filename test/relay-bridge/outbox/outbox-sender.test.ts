@@ -128,6 +128,16 @@ test('what was not confirmed is sent again on the next connection, and nothing o
   assert.deepEqual([first.sent().length, deleted], [3, []])
 })
 
+test('events that were read for one connection are not sent on it once it is lost', async (t) => {
+  const { sender } = openSender(t, { events: 3 })
+  const [first, second] = [openWire(), openWire()]
+  sender.registered(first.wire)
+  sender.lost({ code: 1006 })
+  sender.registered(second.wire)
+  await until(() => second.sent().length === 3)
+  assert.deepEqual([first.texts, second.sent()], [[], names(1, 3)])
+})
+
 test('a closed socket loses no event', async (t) => {
   const { sender } = openSender(t, { events: 3 })
   const [first, second] = [openWire(), openWire()]

@@ -145,3 +145,17 @@ test('every second is judged by its own frames, and each change is emitted once'
   assert.equal(control.summary.level, 1)
   assert.equal(reductions.length, 3)
 })
+
+test('after its end nothing is measured', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const control = new OverloadControl(createLogger('test', { write() {} }))
+  const reductions: unknown[] = []
+  control.on('change', (reduction) => reductions.push(reduction))
+  control.start()
+  control[Symbol.dispose]()
+  for (let i = 0; i < 5; i++) {
+    control.published({ age: 500, encoding: 5 })
+    t.mock.timers.tick(1_000)
+  }
+  assert.deepEqual(reductions, [])
+})

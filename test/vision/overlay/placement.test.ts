@@ -129,6 +129,8 @@ test('letters are full black on a tag, and full white on the clock', () => {
   const lumas = new Set(planes.y)
   assert.deepEqual([lumas.has(16), lumas.has(235)], [true, true])
   assert.ok([...lumas].every((luma) => luma >= 16 && luma <= 235))
+  const [left, right] = areaOf(planes, (luma) => luma === 16).x
+  assert.ok(left >= 160 + W / 2 && right <= 160 + widthOf('dog 90%') - W / 2, `${left} to ${right}`)
 })
 
 test('each label keeps its color; labels beyond the fixed ones have one by their letters', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Box, Candidate } from '#services/vision/detect/nms.ts'
+import { type Box, type Candidate, iou } from '#services/vision/detect/nms.ts'
 import { associate } from '#services/vision/track/associate.ts'
 import { Track } from '#services/vision/track/track.ts'
 import { Tracker } from '#services/vision/track/tracker.ts'
@@ -150,4 +150,59 @@ test('a part: 85 % of it lies inside a larger box of the same label', () => {
   assert.equal(started(0.86), 1)
   assert.equal(started(0.84), 2)
   assert.equal(started(0.99, 'cat'), 2)
+})
+
+/** A dog that has moved to the right by a quarter of its width in each 100 ms. */
+function moving(label = 'dog'): Track {
+  const track = new Track(1, seen(label, 0.9, [0.2, 0.4, 0.2, 0.2]), 0, {})
+  for (let i = 1; i <= 4; i++) track.update(seen(label, 0.9, [0.2 + i * 0.05, 0.4, 0.2, 0.2]), i * 100)
+  return track
+}
+
+test('an object may stop where it was last seen, or go on as predicted', () => {
+  const track = moving()
+  const expected = track.motion.visible(800)
+  assert.ok(iou(expected, track.box) < 0.3, 'the prediction is elsewhere')
+  for (const box of [track.box, expected])
+    assert.equal(associate([track], [seen('cat', 0.9, box)], 800).length, 1)
+  const beside = (box: Box, by: number): Box => [box[0] + by, box[1], box[2], box[3]]
+  for (const box of [beside(track.box, -0.18), beside(expected, 0.18)])
+    assert.equal(associate([track], [seen('dog', 0.9, box)], 1_000).length, 1)
+})
+
+test('without overlap the nearer candidate continues the track', () => {
+  const track = new Track(1, seen('dog', 0.9, BOX), 0, {})
+  const away = (lengths: number) => seen('dog', 0.9, [0.4, 0.4 - 0.2 * lengths, 0.2, 0.2])
+  for (const candidates of [
+    [away(0.9), away(1.3)],
+    [away(1.3), away(0.9)],
+  ])
+    assert.deepEqual(associate([track], candidates, 2_000)[0]?.candidate.box, away(0.9).box)
+})
+
+test('a box is shown for two intervals without an inference, and one more where one may be missed', () => {
+  const shown = (interval: number, at: number) => watched(interval).boxesAt(at).length
+  assert.deepEqual([shown(200, 599), shown(200, 601)], [1, 0])
+  assert.deepEqual([shown(400, 799), shown(400, 803)], [1, 0])
+})
+
+test('32 tracks include those that were there before', () => {
+  const tracker = new Tracker(SCORES)
+  const row = (y: number) => Array.from({ length: 20 }, (_, i) => seen('dog', 0.9, [i / 20, y, 0.03, 0.03]))
+  tracker.update(row(0.2), 0)
+  tracker.update([...row(0.2), ...row(0.8)], 100)
+  assert.equal(tracker.tracks.length, 32)
+})
+
+test('a box with a side below 1.5 % of the image is not shown', () => {
+  for (const [width, height, expected] of [
+    [0.016, 0.2, 1],
+    [0.014, 0.2, 0],
+    [0.2, 0.016, 1],
+    [0.2, 0.014, 0],
+  ] as const) {
+    const tracker = new Tracker(SCORES)
+    tracker.update([seen('dog', 0.9, [0.5, 0.5, width, height])], 0)
+    assert.equal(tracker.boxesAt(1).length, expected, `${width} x ${height}`)
+  }
 })

@@ -144,3 +144,18 @@ test('receiver reports alone: a round trip 250 ms over the shortest is a queue',
   assert.deepEqual(report(271, 5_000, 0), [289_000, true], '85 % of the estimate where nothing was sent')
   assert.deepEqual(report(20, 6_000), [289_000, false])
 })
+
+test('loss of a fifth lowers the estimate by a tenth', () => {
+  const estimator = new Estimator(BOUNDS)
+  const outcomes = Array.from({ length: 25 }, (_, i): PacketOutcome => {
+    return { sentAt: i * 4, size: 1_000, probe: undefined, receivedAt: i % 5 === 0 ? undefined : i * 4 + 20 }
+  })
+  estimator.transportFeedback(outcomes, 100)
+  assert.equal(Math.round(estimator.target), 540_000)
+})
+
+test('before a packet has arrived the estimate does not grow, whatever the viewer reports', () => {
+  const estimator = new Estimator({ start: 5_000, min: 1_000, max: 1_000_000 })
+  for (let now = 0; now < 60_000; now += 500) estimator.transportFeedback([], now)
+  assert.deepEqual([estimator.target, estimator.confirmed], [5_000, false])
+})

@@ -141,3 +141,13 @@ test('no probe without feedback, near the top, or within a second of congestion 
   assert.equal(prober.next(estimator, 50_999), undefined)
   assert.equal(prober.next(estimator, 51_000), 1_800_000)
 })
+
+test('a layer that others demand at more is kept while the path carries 95 % of theirs', () => {
+  const layerAt = (available: number) => {
+    const choice = new LayerChoice(LADDER, 'auto')
+    choice.layer = 'high'
+    return choice.update({ available, others: { high: 2_000_000 }, now: 0 })
+  }
+  assert.equal(layerAt(1_900_000), 'high')
+  assert.notEqual(layerAt(1_899_999), 'high')
+})
