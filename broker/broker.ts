@@ -7,6 +7,7 @@ import { patchIncomingQos2 } from './aedes/incoming-qos2.ts'
 import { OfflineQueues, type QueueLimits } from './aedes/offline-queues.ts'
 import { ResumedSessions } from './aedes/resumed-sessions.ts'
 import { patchRetained } from './aedes/retained-stream.ts'
+import { StoredSessions } from './aedes/stored-sessions.ts'
 import type { Authorizer } from './auth/authorizer.ts'
 import { BACKPRESSURE_LIMITS, type BackpressureLimits, createBackpressure } from './limits/backpressure.ts'
 import { RetainedQuota } from './limits/retained-quota.ts'
@@ -31,7 +32,8 @@ export interface Broker extends AsyncDisposable {
 
 export interface BrokerOptions {
   log: Logger
-  createAuthorizer(counters: EventCounter): Authorizer
+  /** `discardSession` deletes the stored session of a client id. */
+  createAuthorizer(counters: EventCounter, discardSession: (id: string) => void): Authorizer
   /** First level of the stack's own topics, to recognize their kind. */
   prefix?: string
   backpressure?: BackpressureLimits | undefined
@@ -53,7 +55,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { log, prefix = 'wimz' } = options
   shrinkBufferPool()
   const counters = createEventCounter(log, 'messages and clients dropped or denied')
-  const authorizer = options.createAuthorizer(counters)
+  const sessions = new StoredSessions()
+  const authorizer = options.createAuthorizer(counters, (id) => sessions.discard(id))
   const clients = new Set<Client>()
   const backpressure = createBackpressure(() => clients, counters, options.backpressure)
   const resumed = new ResumedSessions()
@@ -70,6 +73,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   patchIncomingQos2(aedes)
   patchRetained(aedes)
   resumed.install(aedes)
+  sessions.install(aedes, (client, topic) => authorizer.maySubscribe(client, topic))
   followClients(aedes, { clients, traffic, log })
   const clientErrors = countErrors(aedes, log)
   return {

@@ -68,8 +68,8 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   const { prefix } = config.bus
   const login = loadUsers(config, log)
   let authorizer: UserAuthorizer | undefined
-  const createAuthorizer = (counters: EventCounter): Authorizer => {
-    authorizer = new UserAuthorizer({ ...login, counters, log })
+  const createAuthorizer = (counters: EventCounter, discardSession: (id: string) => void): Authorizer => {
+    authorizer = new UserAuthorizer({ ...login, counters, log, discardSession })
     return authorizer
   }
   const mqtt = stack.use(await createBroker({ log, createAuthorizer, prefix, backpressure, queues }))

@@ -42,6 +42,8 @@ interface AuthorizerDeps {
   credentials: Credentials
   counters: EventCounter
   log: Logger
+  /** Deletes the stored session of a client id. */
+  discardSession(id: string): void
 }
 
 interface Grant {
@@ -63,10 +65,10 @@ export class UserAuthorizer implements Authorizer {
   #users: Users
   #rules: Map<string | undefined, Acl>
 
-  constructor({ users, credentials, counters, log }: AuthorizerDeps) {
+  constructor({ users, credentials, counters, log, discardSession }: AuthorizerDeps) {
     this.#users = users
     this.#rules = compile(users)
-    this.#ids = new ClientIds(users)
+    this.#ids = new ClientIds(users, { discard: discardSession })
     this.#credentials = credentials
     this.#counters = counters
     this.#log = log
@@ -176,11 +178,11 @@ export class UserAuthorizer implements Authorizer {
     if (client.conn.destroyed)
       return { code: RETURN_CODE.unavailable, reason: 'disconnected before it was accepted' }
     const { id, clean } = client
-    const reason = this.#ids.rejection(id, user, clean)
+    const reason = this.#ids.rejection(id, user)
     if (reason) return { code: RETURN_CODE.identifier, reason: `client id ${reason}` }
     const rules = this.#rules.get(user?.name)
     if (!rules) return { code: RETURN_CODE.unavailable, reason: 'its user was removed' }
-    this.#ids.connected(id, user, clean)
+    this.#ids.connected(id, { user, clean, address: peerOf(client.conn).address })
     this.#grants.set(client, { user, rules })
     this.#connected.add(client)
     client.conn.once('close', () => {

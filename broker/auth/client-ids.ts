@@ -1,17 +1,45 @@
 import type { User, Users } from './users.ts'
 
-/** Persistent sessions of one user; all clients without a user name together count as one. */
-const MAX_SESSIONS = 50
+/** Stored sessions of one user without a connection. All clients without a user name together count as one user. */
+const MAX_OFFLINE = 50
+/** Time without a connection after which a session of a client without a user name is deleted. */
+const ANONYMOUS_EXPIRY_MS = 60 * 60_000
+
+interface Entry {
+  /** undefined: a client without a user name. */
+  user: string | undefined
+  /** Address of the last client. */
+  address: string
+  clients: number
+  /** It has a stored session. */
+  stored: boolean
+  expiry?: NodeJS.Timeout
+}
+
+interface ClientIdsOptions {
+  /** Deletes the stored session of a client id. */
+  discard(id: string): void
+  maxOffline?: number
+  expiryMs?: number
+}
 
 /** Ownership of client ids: a user can neither disconnect the clients of another user nor take over their sessions. */
 export class ClientIds {
-  /** Client ids that are connected or have a stored session; user undefined: a client without a user name. */
-  readonly #inUse = new Map<string, { user: string | undefined; clients: number; stored: boolean }>()
-  readonly #stored = new Map<string | undefined, number>()
+  /** Client ids that are connected or have a stored session, in the order in which their last client connected. */
+  readonly #inUse = new Map<string, Entry>()
+  readonly #discard: (id: string) => void
+  readonly #maxOffline: number
+  readonly #expiryMs: number
   #users: Users
 
-  constructor(users: Users) {
+  constructor(
+    users: Users,
+    { discard, maxOffline = MAX_OFFLINE, expiryMs = ANONYMOUS_EXPIRY_MS }: ClientIdsOptions,
+  ) {
     this.#users = users
+    this.#discard = discard
+    this.#maxOffline = maxOffline
+    this.#expiryMs = expiryMs
   }
 
   /** Replaces the users. */
@@ -20,31 +48,42 @@ export class ClientIds {
   }
 
   /** The reason to reject the id for this user; undefined if it is accepted. */
-  rejection(id: string, user: User | undefined, clean: boolean): string | undefined {
+  rejection(id: string, user: User | undefined): string | undefined {
     const owner = this.#ownerOf(id)
     const own = user !== undefined && (owner === user.name || listsId(user, id))
     const other = owner ?? this.#listedBy(id)
     if (!own && other !== undefined) return `belongs to user ${other}`
     const current = this.#inUse.get(id)
     if (current && current.user !== user?.name) return 'is in use by another user'
-    const stored = this.#stored.get(user?.name) ?? 0
-    if (!clean && !current?.stored && stored >= MAX_SESSIONS) return 'exceeds the number of stored sessions'
     return undefined
   }
 
   /** A client is accepted. */
-  connected(id: string, user: User | undefined, clean: boolean): void {
-    const entry = this.#inUse.get(id) ?? { user: user?.name, clients: 0, stored: false }
-    if (entry.stored === clean) this.#count(entry.user, clean ? -1 : 1)
-    entry.stored = !clean
-    entry.clients++
-    this.#inUse.set(id, entry)
+  connected(
+    id: string,
+    { user, address, clean }: { user: User | undefined; address: string; clean: boolean },
+  ): void {
+    const before = this.#inUse.get(id)
+    clearTimeout(before?.expiry)
+    this.#inUse.delete(id)
+    const clients = (before?.clients ?? 0) + 1
+    this.#inUse.set(id, { user: user?.name, address, clients, stored: !clean })
   }
 
-  /** Its connection has ended. */
+  /** Its connection has ended. A new session without a connection displaces an old one, so that no client is locked out. */
   disconnected(id: string): void {
     const entry = this.#inUse.get(id)
-    if (entry && --entry.clients <= 0 && !entry.stored) this.#inUse.delete(id)
+    if (!entry || --entry.clients > 0) return
+    if (!entry.stored) {
+      this.#inUse.delete(id)
+      return
+    }
+    if (entry.user === undefined) entry.expiry = setTimeout(() => this.#delete(id), this.#expiryMs).unref()
+    const offline = [...this.#inUse].filter(
+      ([other, { user, stored, clients }]) =>
+        user === entry.user && stored && clients <= 0 && !this.#isProvisioned(other, user),
+    )
+    if (offline.length > this.#maxOffline) this.#delete(oldestOfLargest(offline))
   }
 
   /** Number of stored sessions whose client is not connected. */
@@ -66,8 +105,14 @@ export class ClientIds {
     )?.name
   }
 
-  #count(user: string | undefined, by: number): void {
-    this.#stored.set(user, (this.#stored.get(user) ?? 0) + by)
+  #delete(id: string): void {
+    clearTimeout(this.#inUse.get(id)?.expiry)
+    this.#inUse.delete(id)
+    this.#discard(id)
+  }
+
+  #isProvisioned(id: string, user: string | undefined): boolean {
+    return user !== undefined && (this.#users.byName.get(user)?.sessions.has(id) ?? false)
   }
 
   /** The longest user name wins: `relay-bridge-inbox` belongs to `relay-bridge`, even if there is a user `relay`. */
@@ -78,6 +123,13 @@ export class ClientIds {
     }
     return undefined
   }
+}
+
+/** The oldest session of the address that has most of them. */
+function oldestOfLargest(sessions: readonly [string, Entry][]): string {
+  const byAddress = Map.groupBy(sessions, ([, { address }]) => address)
+  const [largest = sessions] = [...byAddress.values()].sort((a, b) => b.length - a.length)
+  return largest[0]?.[0] ?? ''
 }
 
 function listsId({ clientIds, sessions }: User, id: string): boolean {

@@ -1,0 +1,40 @@
+import type { Aedes, Client } from 'aedes'
+import { MAX_SUBSCRIPTIONS } from '../protocol/packets.ts'
+
+interface SubscriptionPersistence {
+  addSubscriptions(client: { id: string }, filters: readonly { topic: string }[]): Promise<unknown>
+  subscriptionsByClient(client: { id: string }): Promise<readonly object[]>
+  cleanSubscriptions(client: { id: string }): Promise<unknown>
+  cleanIncoming(client: { id: string }): Promise<unknown>
+}
+
+/**
+ * Bounds what Aedes stores for sessions. For each accepted filter of a SUBSCRIBE it stores all filters of the packet, also the
+ * denied ones, which it does not count: a session could grow without limit.
+ */
+export class StoredSessions {
+  readonly #stored = new WeakSet<readonly object[]>()
+  #persistence: SubscriptionPersistence | undefined
+
+  /** `mayStore`: whether the client may subscribe to this filter. */
+  install(aedes: Aedes, mayStore: (client: Client, filter: string) => boolean): void {
+    const { persistence } = aedes as Aedes & { persistence: SubscriptionPersistence }
+    this.#persistence = persistence
+    const add = persistence.addSubscriptions.bind(persistence)
+    persistence.addSubscriptions = async (client, filters) => {
+      if (!('conn' in client)) return add(client, filters) // of the users file
+      if (this.#stored.has(filters)) return
+      this.#stored.add(filters)
+      const allowed = filters.filter(({ topic }) => mayStore(client as Client, topic))
+      const { length } = await persistence.subscriptionsByClient(client)
+      return add(client, allowed.slice(0, Math.max(0, MAX_SUBSCRIPTIONS - length)))
+    }
+  }
+
+  /** Deletes the session of a client that is not connected. */
+  discard(id: string): void {
+    // in memory: neither can fail
+    void this.#persistence?.cleanSubscriptions({ id })
+    void this.#persistence?.cleanIncoming({ id })
+  }
+}
