@@ -1,37 +1,90 @@
 /** WebRTC keeps its packets within an Ethernet MTU. */
 const MAX_BYTES = 2_048
-/** Datagrams of one session: burst and rate a second. Feedback, checks and control messages are some hundred. */
-const BURST = 3_000
-const RATE = 1_500
-/** So many dropped ones, without a pause, are an attack. */
-const MAX_DROPPED = 20_000
+/** So many dropped ones of one kind, without a pause, are an attack. */
+const MAX_DROPPED = 5_000
+
+/** A token bucket: datagrams at once, and a second. */
+interface Rate {
+  burst: number
+  perSecond: number
+}
+
+/** What a viewer sends, by the kinds of RFC 7983 §7; several times of what browsers need. */
+const RATES = {
+  /** Connectivity checks and their answers: one every 20 ms for each side while candidates are checked. */
+  stun: { burst: 1_000, perSecond: 300 },
+  /** The handshake and the data channel: a drive stick sends 50 messages a second. */
+  dtls: { burst: 1_000, perSecond: 500 },
+  /** Feedback: transport-wide reports 20 a second, and NACKs on a lossy path. */
+  rtcp: { burst: 600, perSecond: 300 },
+  /** A viewer sends no media. */
+  rtp: { burst: 50, perSecond: 10 },
+} as const satisfies Record<string, Rate>
+
+type Kind = keyof typeof RATES
+
+/** A TURN server's ChannelData wraps one of the other kinds. RFC 8656 §12.4. */
+const CHANNEL_DATA_HEADER = 4
 
 /** Limits the datagrams that one session processes, before any parsing. */
 export class DatagramLimit {
   readonly #onExceeded: () => void
   readonly #now: () => number
-  #left = BURST
-  #at: number
-  #dropped = 0
+  readonly #buckets = new Map<Kind, Bucket>()
+  #exceeded = false
 
   /** `onExceeded` is called once. */
   constructor(onExceeded: () => void, now = performance.now.bind(performance)) {
     this.#onExceeded = onExceeded
     this.#now = now
-    this.#at = now()
   }
 
-  accepts(size: number): boolean {
+  accepts(datagram: Buffer): boolean {
+    const kind = datagram.length > MAX_BYTES ? undefined : kindOf(datagram)
+    if (kind === undefined) return false
     const now = this.#now()
-    this.#left = Math.min(BURST, this.#left + ((now - this.#at) * RATE) / 1_000)
-    this.#at = now
-    if (this.#left >= BURST) this.#dropped = 0
-    if (size > MAX_BYTES) return false
-    if (this.#left >= 1) {
-      this.#left--
-      return true
+    const bucket = this.#buckets.get(kind) ?? { left: RATES[kind].burst, at: now, dropped: 0 }
+    this.#buckets.set(kind, bucket)
+    if (take(bucket, RATES[kind], now)) return true
+    if (!this.#exceeded && bucket.dropped >= MAX_DROPPED) {
+      this.#exceeded = true
+      this.#onExceeded()
     }
-    if (++this.#dropped === MAX_DROPPED) this.#onExceeded()
     return false
   }
+}
+
+interface Bucket {
+  left: number
+  /** ms */
+  at: number
+  /** Since it was full. */
+  dropped: number
+}
+
+function take(bucket: Bucket, { burst, perSecond }: Rate, now: number): boolean {
+  bucket.left = Math.min(burst, bucket.left + ((now - bucket.at) * perSecond) / 1_000)
+  bucket.at = now
+  if (bucket.left >= burst) bucket.dropped = 0
+  if (bucket.left < 1) {
+    bucket.dropped++
+    return false
+  }
+  bucket.left--
+  return true
+}
+
+function kindOf(datagram: Buffer): Kind | undefined {
+  const [first = 255] = datagram
+  const isChannelData = first >= 64 && first <= 79
+  return kindAt(datagram, isChannelData ? CHANNEL_DATA_HEADER : 0)
+}
+
+function kindAt(datagram: Buffer, at: number): Kind | undefined {
+  const first = datagram[at] ?? 255
+  if (first <= 3) return 'stun'
+  if (first >= 20 && first <= 63) return 'dtls'
+  if (first < 128 || first > 191) return undefined
+  const type = datagram[at + 1] ?? 0
+  return type >= 192 && type <= 223 ? 'rtcp' : 'rtp'
 }

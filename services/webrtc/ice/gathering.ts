@@ -149,7 +149,7 @@ function limitDatagrams(socket: UdpSocket, limit: DatagramLimit): void {
   const listeners = socket.listeners('message') as ((data: Buffer, info: RemoteInfo) => void)[]
   socket.removeAllListeners('message')
   socket.on('message', (data, info) => {
-    if (limit.accepts(data.length)) for (const listener of listeners) listener(data, info)
+    if (limit.accepts(data)) for (const listener of listeners) listener(data, info)
   })
 }
 
@@ -196,9 +196,27 @@ Object.assign(TlsTransport.prototype, { init: initStream })
 
 const allocate = TurnProtocol.prototype.connectionMade
 TurnProtocol.prototype.connectionMade = function connectionMade(this: TurnProtocol) {
-  current.getStore()?.turns.add(this)
+  const opened = current.getStore()
+  opened?.turns.add(this)
+  if (opened?.limit && !(this.transport instanceof UdpTransport)) limitFrames(this, opened.limit)
   return allocate.call(this)
 }
+
+/** Over TCP and TLS the limit applies to the frames of the stream. RFC 8656 §12.5 */
+function limitFrames(turn: TurnProtocol, limit: DatagramLimit): void {
+  const internals = turn as unknown as Record<
+    (typeof FRAME_HANDLERS)[number],
+    (data: Buffer, from: unknown) => void
+  >
+  for (const name of FRAME_HANDLERS) {
+    const handle = internals[name].bind(turn)
+    internals[name] = (data, from) => {
+      if (limit.accepts(data)) handle(data, from)
+    }
+  }
+}
+
+const FRAME_HANDLERS = ['handleChannelData', 'handleSTUNMessage'] as const
 
 /** Longest wait for the server to confirm that an allocation is released. */
 const RELEASE_TIMEOUT_MS = 300

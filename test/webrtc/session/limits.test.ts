@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { RtcpPacketConverter } from 'werift'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { DatagramLimit } from '#services/webrtc/ice/datagram-limit.ts'
+import { splitCompound } from '#services/webrtc/werift-patches/rtcp-guard.ts'
 import { sctpPacketCost } from '#services/webrtc/werift-patches/sctp-packet.ts'
 import { isTransportFeedbackSound } from '#services/webrtc/werift-patches/twcc-guard.ts'
 import { ATTACKS, attackOver } from '../hostile-sctp.ts'
@@ -112,19 +114,41 @@ test('transport-wide feedback that claims more packets than it describes is reje
   assert.ok(!isTransportFeedbackSound(Buffer.alloc(10)))
 })
 
-test('datagrams beyond the rate of a session are dropped, and a flood is reported once', () => {
+test('a compound of many NACKs is read packet by packet, up to a limit', () => {
+  const nack = Buffer.from(`81cd0003${'00000001'}${'00000002'}${'0000ffff'}`, 'hex')
+  const [first, ...others] = splitCompound(Buffer.concat(Array.from({ length: 120 }, () => nack)))
+  assert.deepEqual(first, nack)
+  assert.equal(others.length, 31)
+  const large = Buffer.concat([Buffer.from('81cd01f40000000100000002', 'hex'), Buffer.alloc(4 * 499, 0xff)])
+  large.writeUInt16BE(large.length / 4 - 1, 2)
+  assert.equal(splitCompound(large)[0]?.length, 268)
+  for (const bytes of ['', '81', '81cdffff', '81cd0003aabb']) {
+    assert.deepEqual(splitCompound(Buffer.from(bytes, 'hex')), [])
+  }
+  assert.equal(RtcpPacketConverter.deSerialize(Buffer.concat([nack, nack, nack])).length, 3)
+})
+
+test('datagrams beyond the rate of their kind are dropped, and a flood is reported once', () => {
   let now = 0
   let floods = 0
   const limit = new DatagramLimit(
     () => floods++,
     () => now,
   )
-  const accepted = (count: number) =>
-    Array.from({ length: count }, () => limit.accepts(100)).filter(Boolean).length
-  assert.equal(accepted(4_000), 3_000)
+  const accepted = (count: number, head: string) => {
+    const datagram = Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(100)])
+    return Array.from({ length: count }, () => limit.accepts(datagram)).filter(Boolean).length
+  }
+  const kinds = { '0001': [1_000, 300], 17: [1_000, 500], '81cd': [600, 300], '8066': [50, 10] }
+  for (const [head, [burst = 0]] of Object.entries(kinds)) assert.equal(accepted(1_200, head), burst, head)
   now += 1_000
-  assert.equal(accepted(4_000), 1_500)
-  assert.equal(limit.accepts(10_000), false)
-  accepted(40_000)
+  for (const [head, [, rate = 0]] of Object.entries(kinds)) assert.equal(accepted(1_200, head), rate, head)
+  now += 10_000
+  assert.equal(accepted(700, '40000064' + '81cd'), 600, 'ChannelData counts as what it wraps')
+  for (const head of ['04', '13', '50', 'c0', 'ff', '4000006450']) assert.equal(accepted(1, head), 0, head)
+  assert.equal(limit.accepts(Buffer.alloc(10_000, 23)), false)
+  assert.equal(limit.accepts(Buffer.alloc(0)), false)
+  assert.equal(floods, 0)
+  accepted(12_000, '17')
   assert.equal(floods, 1)
 })
