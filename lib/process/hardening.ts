@@ -46,3 +46,11 @@ export function flushCompileCacheSafely(folder = getCompileCacheDir()): boolean 
     return false // the folder was deleted
   }
 }
+
+/**
+ * The environment of a worker thread. Node flushes the compile cache at the end of a thread too, with the same leak, in a
+ * process that goes on.
+ */
+export function workerEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+}

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '#lib/logger.ts'
+import { workerEnv } from '#lib/process/hardening.ts'
 import { type Bounds, type Counts, type DeliveryKey, type Entry, OUTBOX_BOUNDS } from './outbox-store.ts'
 
 export interface StoreData {
@@ -45,7 +46,10 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
 
   private constructor(data: StoreData) {
     super()
-    this.#worker = new Worker(new URL('./outbox-thread.ts', import.meta.url), { workerData: data })
+    this.#worker = new Worker(new URL('./outbox-thread.ts', import.meta.url), {
+      workerData: data,
+      env: workerEnv(),
+    })
     this.#worker.on('message', (response: Response) => this.#settle(response))
     this.#worker.on('error', (err) => this.#end(err as Error))
     this.#worker.on('exit', () => this.#end(new Error('the outbox is closed')))

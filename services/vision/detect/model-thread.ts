@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { workerEnv } from '#lib/process/hardening.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { Inference, ModelFacts, ModelSettings } from './model.ts'
 import type { Yuv420 } from './preprocess.ts'
@@ -37,6 +38,7 @@ export class ModelThread implements AsyncDisposable {
   private constructor(settings: ModelSettings) {
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: settings,
+      env: workerEnv(),
       name: 'detector',
     })
     this.#worker.on('message', (answer: WorkerAnswer) => this.#pending?.resolve(answer))

@@ -74,6 +74,33 @@ test('on a full disk the compile cache is not flushed, and no descriptor leaks',
   assert.equal(output.trim(), 'false 0')
 })
 
+test('on a full disk the end of a worker thread leaks no descriptor', { skip: noMount }, (t) => {
+  const folder = temporaryFolder(t)
+  const script = `
+    import { once } from 'node:events'
+    import { readdirSync, writeFileSync } from 'node:fs'
+    import { createRequire } from 'node:module'
+    import { Worker } from 'node:worker_threads'
+    const { workerEnv } = await import('#lib/process/hardening.ts')
+    try { writeFileSync(process.argv[1] + '/fill', Buffer.alloc(8 << 20)) } catch {}
+    const code = 'require(' + JSON.stringify(createRequire(process.cwd() + '/x').resolve('zod')) + ')'
+    const leak = async (options) => {
+      const before = readdirSync('/proc/self/fd').length
+      for (let i = 0; i < 3; i++) await once(new Worker(code, { eval: true, execArgv: [], ...options }), 'exit')
+      return readdirSync('/proc/self/fd').length - before
+    }
+    await leak({ env: workerEnv() }) // the first thread opens what all share
+    console.log(await leak({ env: workerEnv() }), (await leak({})) > 3)`
+  const shell = `mount -t tmpfs -o size=4m none ${folder} && exec "$0" --input-type=module -e "$1" ${folder}`
+  const output = execFileSync('unshare', ['-m', 'sh', '-c', shell, process.execPath, script], {
+    cwd: PROJECT_ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_COMPILE_CACHE: folder },
+  })
+  // without it, a descriptor for each module; false: Node has fixed the leak, and workerEnv can go
+  assert.equal(output.trim(), '0 true')
+})
+
 test('a missing cache folder is no error', () => {
   assert.equal(flushCompileCacheSafely('/nowhere'), false)
   const script = `

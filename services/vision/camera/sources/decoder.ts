@@ -32,7 +32,8 @@ export class Decoder implements Disposable {
   static async open(id: AVCodecID, { parameters, maxPixels }: DecoderOptions = {}): Promise<Decoder> {
     const codec = Codec.findDecoder(id)
     if (!codec?.name || !DECODERS.includes(codec.name)) {
-      throw new UnavailableError(`cannot decode ${codec?.name ?? `codec ${id}`}`)
+      const name = codec?.name ?? `codec ${id}`
+      throw new UnavailableError(`cannot decode ${name}`)
     }
     const decoder = new Decoder(maxPixels)
     const { context } = decoder
