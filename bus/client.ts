@@ -12,8 +12,8 @@ export interface BusLog {
 }
 
 export interface BusOptions {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://` address of the broker. */
-  url: string
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://` address; several: the brokers of a cluster, which differ in host and port only. */
+  url: string | readonly string[]
   username?: string | undefined
   password?: string | undefined
   /** For `mqtts:` and `wss:`: the CA of the broker's certificate, and a client certificate with its key. PEM. */
@@ -74,10 +74,37 @@ export function createClient(options: BusOptions, will: object): MqttClient {
   shrinkBufferPool()
   const { stream } = options
   if (!stream) {
-    const client = mqtt.connect(options.url, mqttOptions)
+    const client = connectToFirst(options.url, mqttOptions)
     // signaling is a sequence of small messages: Nagle's algorithm would delay each by 40 ms
     client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true))
     return client
   }
   return new MqttClient(() => stream() as unknown as ReturnType<MqttClient['streamBuilder']>, mqttOptions)
+}
+
+/** Connects to the first address that answers; MQTT.js takes the next one in each attempt. */
+function connectToFirst(url: string | readonly string[], options: IClientOptions): MqttClient {
+  if (typeof url === 'string') return mqtt.connect(url, options)
+  const [first = ''] = url
+  const servers = url.map((one) => {
+    const { hostname, port } = new URL(one)
+    // 0: the default port of the protocol
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
+  })
+  const client = mqtt.connect(first, { ...options, servers })
+  // MQTT.js would verify the certificate of the next host against the name of this one
+  client.on('close', () => delete client.options.servername)
+  return client
+}
+
+/** The address of the current or last attempt, without credentials. */
+export function currentUrl(client: MqttClient, url: string | readonly string[]): string {
+  const { host } = client.options
+  const port = client.options.port ?? 0
+  const isCurrent = (one: string) => {
+    const { hostname, port: other } = new URL(one)
+    return hostname.replace(/^\[|\]$/g, '') === host && (other === '' || Number(other) === port)
+  }
+  const found = typeof url === 'string' ? url : (url.find(isCurrent) ?? url.join(' '))
+  return found.replace(/(?<=\/\/)[^/]*@/, '')
 }

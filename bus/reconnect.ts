@@ -1,5 +1,5 @@
 import type { MqttClient } from 'mqtt'
-import type { BusLog } from './client.ts'
+import { type BusLog, currentUrl } from './client.ts'
 import type { Warn } from './warnings.ts'
 
 /** Bounds of the delay between attempts: a service reconnects within 3 s of its broker's return. */
@@ -13,31 +13,30 @@ export class Reconnect {
   readonly #client: MqttClient
   readonly #log: BusLog
   readonly #warn: Warn
-  readonly #url: string
+  readonly #url: string | readonly string[]
   #attempts = 0
   #connectedAt: number | undefined
   #lostAt: number | undefined
 
-  constructor(client: MqttClient, options: { log: BusLog; warn: Warn; url: string }) {
+  constructor(client: MqttClient, options: { log: BusLog; warn: Warn; url: string | readonly string[] }) {
     this.#client = client
     this.#log = options.log
     this.#warn = options.warn
-    // without credentials: it is logged
-    this.#url = options.url.replace(/(?<=\/\/)[^/]*@/, '')
+    this.#url = options.url
   }
 
   connected(): void {
     this.#connectedAt = performance.now()
     const outage =
       this.#lostAt === undefined ? {} : { outage_ms: Math.round(performance.now() - this.#lostAt) }
-    this.#log.info({ url: this.#url, ...outage }, 'connected to the bus')
+    this.#log.info({ url: currentUrl(this.#client, this.#url), ...outage }, 'connected to the bus')
     this.#lostAt = undefined
   }
 
   lost(): void {
     const lived = this.#connectedAt === undefined ? undefined : performance.now() - this.#connectedAt
     if (lived !== undefined && lived > STABLE_AFTER_MS) this.#attempts = 0
-    const fields = { url: this.#url, attempts: this.#attempts }
+    const fields = { url: currentUrl(this.#client, this.#url), attempts: this.#attempts }
     if (this.#attempts === 0) this.#log.warn(fields, 'no connection to the bus, retrying')
     else if (lived !== undefined)
       this.#warn('flapping', fields, 'bus connection lost again within 5 s; is this service running twice?')

@@ -2,6 +2,7 @@ import { type Bus, connectBus } from '#bus/bus.ts'
 import type { RelayConnectionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { busLogin } from '#lib/bus-login.ts'
+import { busUrls } from '#lib/config-schema.ts'
 import { findPassword } from '#lib/password-file.ts'
 import { hideCredentials } from '#lib/redact.ts'
 import { VERSION } from '#lib/version.ts'
@@ -28,12 +29,31 @@ function loginOf(config: RobotConfig['bus'], { broker, data_dir }: Partial<Robot
   }
 }
 
-/** Logs in to the bus. */
+interface BusCheck {
+  results: CheckResult[]
+  bus?: Bus
+  brokerDown: boolean
+}
+
+/** Logs in to the bus: at each address of `bus.url`. The bus of the result is that of the first address that works. */
 export async function checkBus(
   config: RobotConfig['bus'],
   sections: Partial<RobotConfig>,
-): Promise<{ results: CheckResult[]; bus?: Bus; brokerDown: boolean }> {
-  const address = hideCredentials(config.url)
+): Promise<BusCheck> {
+  const checks = await Promise.all(busUrls(config.url).map((url) => checkAddress(url, config, sections)))
+  const results = checks.flatMap((check) => check.results)
+  const [first, ...others] = checks.flatMap(({ bus }) => bus ?? [])
+  await Promise.all(others.map((bus) => bus[Symbol.asyncDispose]()))
+  const brokerDown = checks.every((check) => check.brokerDown)
+  return { results, brokerDown, ...(first && { bus: first }) }
+}
+
+async function checkAddress(
+  url: string,
+  config: RobotConfig['bus'],
+  sections: Partial<RobotConfig>,
+): Promise<BusCheck> {
+  const address = hideCredentials(url)
   let lastError: unknown = new Error('no answer')
   const failed = Promise.withResolvers<undefined>()
   const record = ({ err }: { err?: unknown }) => {
@@ -47,7 +67,7 @@ export async function checkBus(
   const login = loginOf(config, sections)
   // the broker rejects a client id that is the name of another user
   const service = login.username === undefined ? 'examiner' : 'doctor'
-  const options = { ...config, ...login, service, version: VERSION, announce: false, log }
+  const options = { ...config, ...login, url, service, version: VERSION, announce: false, log }
   const timer = setTimeout(failed.resolve, LOGIN_TIMEOUT_MS)
   const abort = new AbortController()
   const bus = await Promise.race([connectBus(options, abort.signal), failed.promise])

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ConfigError } from './config-error.ts'
-import { type BusSection, DataDir } from './config-schema.ts'
+import { type BusSection, busUrls, DataDir } from './config-schema.ts'
 import { readConfiguredFile } from './configured-file.ts'
 import { isLoopback } from './loopback.ts'
 import { ensurePassword } from './password-file.ts'
@@ -39,8 +39,8 @@ export function busLogin(
 ): BusLogin {
   const tls = readCertificates(bus)
   if (bus.username !== undefined) return { username: bus.username, password: bus.password, ...tls }
-  const host = new URL(bus.url).hostname.replace(/^\[|\]$/g, '')
-  const ours = broker.enabled && (isLoopback(host) || host === broker.host)
+  const hosts = busUrls(bus.url).map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''))
+  const ours = broker.enabled && hosts.every((host) => isLoopback(host) || host === broker.host)
   if (!ours && !bus.own_users) return { ...tls }
   try {
     const password = passwordOf(data_dir, service)

@@ -17,10 +17,30 @@ export const SECTION_NAMES = [
 /** PEM file. */
 const pem = z.string().min(1).optional()
 
+const busUrl = z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ })
+
+/** The addresses of `bus.url`, in the order in which they are tried. */
+export function busUrls(url: string | readonly string[]): readonly string[] {
+  return typeof url === 'string' ? [url] : url
+}
+
+/** Everything of an address but host and port. */
+function kindOf(url: string): string {
+  const { protocol, username, password, pathname, search } = new URL(url)
+  return [protocol, username, password, pathname, search].join('|')
+}
+
 /** `bus`: how a service finds the broker. */
 export const BusSection = z
   .strictObject({
-    url: z.url({ protocol: /^(mqtts?|wss?)$/, hostname: /.*/ }).default('mqtt://127.0.0.1:1883'),
+    /** A list: the brokers of one cluster, which share sessions and messages. */
+    url: z
+      .union([busUrl, z.array(busUrl).min(1).max(8)])
+      .refine((url) => new Set(busUrls(url).map(kindOf)).size === 1, {
+        error: 'the addresses of a list differ in host and port only',
+        abort: true,
+      })
+      .default('mqtt://127.0.0.1:1883'),
     username: z.string().optional(),
     password: z.string().optional(),
     /** Each service logs in by its own name with the password in `data_dir/broker`, also to an external broker. */
@@ -47,10 +67,14 @@ export const BusSection = z
     error: 'cert and key go together',
     path: ['cert'],
   })
-  .refine(({ url, ca, cert }) => /^(mqtts|wss):/.test(url) || (ca === undefined && cert === undefined), {
-    error: 'ca, cert and key need a url of mqtts:// or wss://',
-    path: ['url'],
-  })
+  .refine(
+    ({ url, ca, cert }) =>
+      /^(mqtts|wss):/.test(busUrls(url)[0] ?? '') || (ca === undefined && cert === undefined),
+    {
+      error: 'ca, cert and key need a url of mqtts:// or wss://',
+      path: ['url'],
+    },
+  )
   .prefault({})
 export type BusSection = z.infer<typeof BusSection>
 

@@ -100,6 +100,10 @@ test('contradictory settings are rejected when the config is read', (t) => {
   refused({ password: 'x' }, /username: a password needs its username/)
   refused({ username: 'x', own_users: true }, /own_users takes the place/)
   refused({ url: 'http://x' }, /url/)
+  refused({ url: [] }, /url/)
+  refused({ url: ['mqtt://x', 'http://y'] }, /url/)
+  refused({ url: ['mqtt://x', 'mqtts://y'] }, /url: the addresses of a list differ in host and port only/)
+  refused({ url: ['mqtt://x', 'mqtt://y'], ca: 'a.pem' }, /url: ca, cert and key need a url of mqtts/)
   const login = (ca: string) =>
     busLogin('vision', BusSection.parse({ url: 'mqtts://x', ca }), { broker, data_dir: folder })
   const told = (pattern: RegExp) => (err: unknown) => err instanceof ConfigError && pattern.test(err.message)
