@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { isDrive } from '#commands/drive/drive.ts'
+import { EventLoopStall } from '#commands/drive/event-loop-stall.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { until } from '#dev/harness/until.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
@@ -215,12 +216,7 @@ async function run({ bus, send, answers }: Awaited<ReturnType<typeof openRelay>>
   }
   const outcomes: Seen[] = []
   for (const [message, expected] of table()) {
-    let seen = await exchange(message)
-    // as a stick does: what is read after a standstill of the process, on a busy machine, moves nothing
-    for (let again = 0; again < 20 && shouldMove(expected) && seen.published.length === 0; again++) {
-      await sleep(200)
-      seen = await exchange(message)
-    }
+    const seen = await exchange(message)
     outcomes.push({ message, expected, ...seen })
     const stopped = /"(emergency_)?stop"|just stopped/.test(JSON.stringify(seen))
     if (stopped) await sleep(350)
@@ -228,11 +224,10 @@ async function run({ bus, send, answers }: Awaited<ReturnType<typeof openRelay>>
   return outcomes
 }
 
-function shouldMove({ published = [] }: Outcome): boolean {
-  return published.some(([name]) => name === 'motor') && published.length === 1
-}
-
 test('relay and data channel give the same answer to the same message, in every shape', async (t) => {
+  // drive commands that queued up while the event loop stood still are dropped, which test/commands/drive/drive-sequence.test.ts covers;
+  // a busy machine must not cause that here
+  t.mock.getter(EventLoopStall.prototype, 'isOver', () => true)
   const relay = await run(await openRelay(t))
   const channel = await run(await openChannel(t))
   for (const [i, seen] of relay.entries()) {

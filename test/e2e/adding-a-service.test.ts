@@ -17,7 +17,9 @@ test('a user that is added while the robot runs gets a password and its rights, 
   skip: withoutPaho() || (ON_MOSQUITTO && 'asks our own broker'),
   timeout: 60_000,
 }, async (t) => {
-  await using stack = await startStack({ vision: { source: { type: 'synthetic' } } })
+  await using stack = await startStack({
+    vision: { source: { type: 'synthetic' }, detector: { enabled: false } },
+  })
   const folder = dirname(stack.config)
   const [, users = ''] = /```yaml\n(users:[\s\S]*?)```/.exec(readFileSync(DOCUMENT, 'utf8')) ?? []
   const file = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))

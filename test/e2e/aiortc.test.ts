@@ -22,7 +22,9 @@ test('an app on aiortc, which only answers, decodes the picture and gets its pon
   skip: withoutAiortc(),
   timeout: 60_000,
 }, async (t) => {
-  const stack = await startStack()
+  const stack = await startStack({
+    vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, detector: { enabled: false } },
+  })
   t.after(() => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const app = spawn('/usr/bin/python3', [`${PROJECT_ROOT}/test/webrtc/aiortc_app.py`], {

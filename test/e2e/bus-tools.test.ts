@@ -11,7 +11,7 @@ const execute = promisify(execFile)
 const skip = without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg')
 
 test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
-  const stack = await startStack({ vision: { source: { type: 'synthetic' } } })
+  const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } } })
   t.after(() => stack[Symbol.asyncDispose]())
   const port = ['-p', String(stack.brokerPort)]
 

@@ -45,7 +45,9 @@ test('every recipe of docs/debugging.md does what it says', {
   skip: without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg') || (ON_MOSQUITTO && 'asks our own broker'),
   timeout: 180_000,
 }, async (t) => {
-  await using stack = await startStack()
+  await using stack = await startStack({
+    vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } },
+  })
   const home = robotFolder(stack.config, stack.brokerPort)
   const env = { ...process.env, HOME: home, SDL_VIDEODRIVER: 'dummy' }
   const bus = await stack.join('observer')

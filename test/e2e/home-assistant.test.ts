@@ -90,7 +90,11 @@ test('Home Assistant shows a dog, pictures and viewers, and what is not there as
 }, async (t) => {
   await using stack = await startStack({
     homeassistant: { enabled: true, absent_after: 3, picture_every: 1 },
-    vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, snapshot_fps: 0 },
+    vision: {
+      source: { type: 'url', url: 'demo/clip.mp4', loop: true },
+      detector: { max_fps: 2 },
+      snapshot_fps: 0,
+    },
   })
   const home = await openHome(t, stack.login)
 

@@ -28,7 +28,10 @@ async function scrape(port: number, lines: RegExp[]): Promise<string> {
 
 test('metrics.port offers the figures of the whole stack, and the dashboard asks for nothing else', async () => {
   const [port = 0] = await freePorts(1)
-  await using stack = await startStack({ metrics: { port } })
+  await using stack = await startStack({
+    metrics: { port },
+    vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } },
+  })
   const bus = await stack.join()
   const end = Date.now() + 60_000
   await bus.publish(
