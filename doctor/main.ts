@@ -6,10 +6,11 @@ import type { CheckResult } from './check-result.ts'
 import { createRedactor } from './redactor.ts'
 import { runChecks } from './run-checks.ts'
 
-const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON]
+const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON] [--timeout seconds]
 
 Checks config, bus, services, camera, model, relay, STUN and TURN, clock, disk and temperature. Exits with 1 when a check
 fails, with 2 when it cannot run. --ice-servers takes servers as the relay sends them: [{"urls":"turn:…","username":"…","credential":"…"}]
+--timeout is for each group of checks, 25 unless given: a busy machine may need more.
 `
 
 const OPTIONS = {
@@ -17,6 +18,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   'ice-servers': { type: 'string' },
+  timeout: { type: 'string', default: '25' },
 } as const
 
 /** Exit code of a program that SIGPIPE ended, as in a shell. */
@@ -44,10 +46,13 @@ async function main(): Promise<number> {
   }
   const path = configPath('configs/robot.yaml')
   const iceServers = readIceServers(values['ice-servers'])
+  const timeout = Number(values.timeout)
+  if (!(timeout > 0 && timeout <= 3_600))
+    throw new Error('--timeout must be a number of seconds, at most 3600')
   process.chdir(PROJECT_ROOT)
   const redact = createRedactor(path, iceServers)
   const results: CheckResult[] = []
-  for await (const result of runChecks(path, iceServers)) {
+  for await (const result of runChecks(path, iceServers, timeout * 1_000)) {
     results.push(result)
     if (!values.json) process.stdout.write(`${redact(inOneLine(result))}\n`)
   }

@@ -8,11 +8,12 @@ import { checkClock, checkDisk, checkHeat } from './machine-check.ts'
 import { checkModel } from './model-check.ts'
 import { checkRelay } from './relay-check.ts'
 
-/** For one group of checks. */
-const GROUP_TIMEOUT_MS = 25_000
-
-/** Runs all checks in parallel and yields their results, group by group. Takes half a minute at most. */
-export async function* runChecks(path: string, iceServers: unknown[]): AsyncGenerator<CheckResult> {
+/** Runs all checks in parallel and yields their results, group by group. A group that takes longer than `timeoutMs` fails. */
+export async function* runChecks(
+  path: string,
+  iceServers: unknown[],
+  timeoutMs: number,
+): AsyncGenerator<CheckResult> {
   const { results, config } = checkConfig(path)
   yield* results
   const connection = config.bus ? await checkBus(config.bus, config) : undefined
@@ -29,13 +30,13 @@ export async function* runChecks(path: string, iceServers: unknown[]): AsyncGene
   }
   if (bus) yield* checkServices(known, expected)
   const groups = [
-    bounded('camera', GROUP_TIMEOUT_MS, () => checkCamera(context)),
-    bounded('model', GROUP_TIMEOUT_MS, () => checkModel(context)),
-    bounded('relay', GROUP_TIMEOUT_MS, () => checkRelay(context)),
-    bounded('STUN and TURN', GROUP_TIMEOUT_MS, () => checkIce(context)),
-    bounded('clock', GROUP_TIMEOUT_MS, () => checkClock(context)),
-    bounded('disk', GROUP_TIMEOUT_MS, () => checkDisk(context)),
-    bounded('temperature', GROUP_TIMEOUT_MS, () => checkHeat()),
+    bounded('camera', timeoutMs, () => checkCamera(context)),
+    bounded('model', timeoutMs, () => checkModel(context)),
+    bounded('relay', timeoutMs, () => checkRelay(context)),
+    bounded('STUN and TURN', timeoutMs, () => checkIce(context)),
+    bounded('clock', timeoutMs, () => checkClock(context)),
+    bounded('disk', timeoutMs, () => checkDisk(context)),
+    bounded('temperature', timeoutMs, () => checkHeat()),
   ]
   for (const group of groups) yield* await group
 }

@@ -69,6 +69,19 @@ test('an unknown option prints the usage and exits with code 2', async (t) => {
   assert.doesNotMatch(output, /\n {4}at /)
 })
 
+test('--timeout bounds each group of checks, and must be a number of seconds', async (t) => {
+  const path = writeConfig(temporaryFolder(t), {
+    cloud: { enabled: false },
+    vision: { source: { type: 'synthetic' } },
+  })
+  const { code, output } = await runDoctor(path, ['--timeout', '0.001'])
+  assert.equal(code, 1)
+  assert.match(output, /model: no result within 0\.001 s/)
+  const refused = await runDoctor(path, ['--timeout', '9999'])
+  assert.equal(refused.code, 2)
+  assert.match(refused.output, /^--timeout must be a number of seconds, at most 3600\n/)
+})
+
 test('a closed pipe, as after head, ends the doctor without a stack trace', async (t) => {
   const path = writeConfig(temporaryFolder(t), { visoin: {}, cloud: { enabled: false } })
   const child = spawn(process.execPath, ['doctor', '--config', path], { cwd: PROJECT_ROOT })

@@ -11,11 +11,11 @@ test('a running robot passes every check, and its relay connection and viewers a
   await using stack = await startStack()
   const bus = await stack.join()
   const links = await collect(bus, topics.link)
-  await links.next({ where: ({ connected }) => connected, within: 15_000 })
+  await links.next({ where: ({ connected }) => connected, within: 60_000 })
   const states = await collect(bus, topics.serviceState, { service: 'vision' })
-  await states.next({ where: ({ camera_ok }) => camera_ok === true, within: 15_000 })
+  await states.next({ where: ({ camera_ok }) => camera_ok === true, within: 60_000 })
   const before = links.all.length
-  const { code, output, report } = await runDoctor(stack.config)
+  const { code, output, report } = await runDoctor(stack.config, ['--json', '--timeout', '120'])
   assert.equal(code, 0, output)
   assert.equal(report.ok, true)
   for (const check of [

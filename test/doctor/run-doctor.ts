@@ -23,7 +23,7 @@ export async function runDoctor(
   const child = execFile(
     process.execPath,
     ['doctor', '--config', config, ...args],
-    { cwd: PROJECT_ROOT, env: { ...process.env, RELAY_URL: '', ...env }, timeout: 90_000 },
+    { cwd: PROJECT_ROOT, env: { ...process.env, RELAY_URL: '', ...env }, timeout: 240_000 },
     (_err, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
   )
   const { code, stdout, stderr } = await promise
