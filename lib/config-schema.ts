@@ -128,7 +128,7 @@ export const WebrtcSection = z
   .strictObject({
     enabled: z.boolean().default(true),
     video: Video.prefault({}),
-    max_connections: number.pipe(z.int().min(1).max(16)).default(2),
+    max_connections: number.pipe(z.int().min(1).max(64)).default(2),
     ice: Ice.prefault({}),
     stun_servers: z.array(z.string()).default(['stun:stun.l.google.com:19302']),
     turn_servers: z.array(TurnServer).default([]),

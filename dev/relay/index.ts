@@ -38,7 +38,7 @@ export interface RunningRelay extends AsyncDisposable {
 
 /** Limit of a frame in uvicorn; a longer one closes the connection with 1009. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024
-const MAX_APPS = 32
+const MAX_APPS = 64
 /** WebSocket close code of IANA, as uvicorn sends it. */
 const SERVICE_RESTART = 1012
 

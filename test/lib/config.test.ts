@@ -253,7 +253,7 @@ test('numbers of the webrtc section have limits', (t) => {
   }
   assert.equal(accepts('{ video: { bitrate: 20_001 } }'), false)
   assert.deepEqual(
-    [0, 1, 16, 17].map((value) => accepts(`{ max_connections: ${value} }`)),
+    [0, 1, 64, 65].map((value) => accepts(`{ max_connections: ${value} }`)),
     [false, true, true, false],
   )
   for (const [range, expected] of [

@@ -1,0 +1,162 @@
+/**
+ * What a viewer costs: `npm run bench:viewers -- --viewers 1,4,16 --seconds 10 --json result.json`. Receivers that do not decode,
+ * canned 720p15 video of 1.5 Mbit/s, and a fan-out server in Go beside ours as the limit. CPU is user plus system time of the server's
+ * processes (`webrtc` and `broker`), in percent of one core: waiting for a busy machine does not count.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { Bus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { cpuOf, rss } from '#dev/harness/process-usage.ts'
+import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { percentile } from '#dev/harness/statistics.ts'
+import { playCannedVideo } from './canned-video.ts'
+import { type GoTool, type Received, startGoTool } from './go-tool.ts'
+
+const { values } = parseArgs({
+  options: {
+    viewers: { type: 'string', default: '1,4,16' },
+    seconds: { type: 'string', default: '10' },
+    servers: { type: 'string', default: 'fanout,ours' },
+    json: { type: 'string' },
+  },
+})
+const COUNTS = values.viewers.split(',').map(Number)
+const SECONDS = Number(values.seconds)
+/** Time for the estimate of the path to reach the highest layer. */
+const SETTLE_MS = 6_000
+
+interface Server {
+  pids: ReadonlyMap<string, number>
+  connect(id: string): Promise<void>
+}
+
+interface Row {
+  server: string
+  viewers: number
+  cpu: number
+  perProcess: Record<string, number>
+  rssMiB: number
+  fps: { min: number; mean: number }
+  mbits: number
+  gapP99: number
+  jitterP99: number
+  lost: number
+  load: number
+}
+
+/** Answers the offers of our stack. */
+async function ourServer(stack: Stack, bus: Bus, receivers: GoTool): Promise<Server> {
+  const offers = new Map<string, (sdp: string) => void>()
+  await bus.subscribe(topics.offer, ({ session_id, sdp }) => offers.get(session_id)?.(sdp.sdp))
+  const pids = new Map([...stack.pids].filter(([name]) => name === 'webrtc' || name === 'broker'))
+  return {
+    pids,
+    async connect(id) {
+      const offered = new Promise<string>((resolve) => offers.set(id, resolve))
+      await bus.publish(topics.request, { session_id: id, ice_servers: [] })
+      const sdp = await receivers.describe(id, await offered)
+      offers.delete(id)
+      await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp } })
+    },
+  }
+}
+
+function fanoutServer(server: GoTool, receivers: GoTool): Server {
+  return {
+    pids: new Map([['fanout', server.pid]]),
+    async connect(id) {
+      const answer = await receivers.describe(id, await server.describe(id))
+      server.send(id, answer)
+    },
+  }
+}
+
+async function measure(name: string, server: Server, receivers: GoTool, viewers: number): Promise<Row> {
+  await sleep(SETTLE_MS)
+  await receivers.received()
+  const from = performance.now()
+  let all: Received[] = []
+  const cpu = await cpuOf(server.pids, async () => {
+    await sleep(SECONDS * 1000)
+    all = await receivers.received()
+  })
+  const seconds = (performance.now() - from) / 1000
+  const fps = all.map(({ frames }) => frames / seconds)
+  const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, one) => total + one, 0)
+  return {
+    server: name,
+    viewers,
+    cpu: sum(cpu.values()),
+    perProcess: Object.fromEntries(cpu),
+    rssMiB: sum([...server.pids.values()].map(rss)),
+    fps: { min: Math.min(...fps), mean: sum(fps) / fps.length },
+    mbits: (sum(all.map(({ bytes }) => bytes)) * 8) / seconds / all.length / 1e6,
+    gapP99: percentile(
+      all.flatMap(({ gaps }) => gaps ?? []),
+      0.99,
+    ),
+    jitterP99: percentile(
+      all.flatMap(({ jitter }) => jitter ?? []),
+      0.99,
+    ),
+    lost: sum(all.map(({ lost }) => lost)),
+    load: loadavg()[0] ?? Number.NaN,
+  }
+}
+
+const say = (line = '') => void process.stdout.write(`${line}\n`)
+say(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${SECONDS} s each`)
+say()
+say(
+  '| server | viewers | CPU | per process | RSS MiB | fps least / mean | Mbit/s | gap p99 | jitter p99 | lost | load |',
+)
+say('|---|---|---|---|---|---|---|---|---|---|---|')
+
+await using stack = await startStack(
+  {
+    webrtc: { stun_servers: [], max_connections: 64 },
+    vision: { source: { type: 'synthetic' }, detector: { enabled: false }, snapshot_fps: 0 },
+  },
+  { within: 120_000 },
+)
+// the canned video stands in for vision, whose own frames would come between
+const vision = stack.pids.get('vision') ?? 0
+process.kill(vision, 'SIGSTOP')
+using _ = { [Symbol.dispose]: () => void process.kill(vision, 'SIGCONT') }
+const bus = await stack.join('bench')
+using video = await playCannedVideo(bus)
+const rows: Row[] = []
+for (const name of values.servers.split(',')) {
+  using receivers = startGoTool('receive')
+  using fanout = name === 'fanout' ? startGoTool('fanout') : undefined
+  const server = fanout ? fanoutServer(fanout, receivers) : await ourServer(stack, bus, receivers)
+  video.onFrame = (data) => {
+    if (!fanout) return
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(data.length)
+    fanout.video.write(Buffer.concat([length, data]))
+  }
+  let connected = 0
+  for (const viewers of COUNTS) {
+    while (connected < viewers) await server.connect(`${name}-${connected++}`)
+    const row = await measure(name, server, receivers, viewers)
+    rows.push(row)
+    const parts = Object.entries(row.perProcess).map(([part, cpu]) => `${part} ${cpu.toFixed(1)}`)
+    say(
+      `| ${name} | ${viewers} | ${row.cpu.toFixed(1)} % | ${parts.join(', ')} | ${row.rssMiB.toFixed(0)} | ${row.fps.min.toFixed(1)} / ${row.fps.mean.toFixed(1)} | ${row.mbits.toFixed(2)} | ${row.gapP99.toFixed(0)} ms | ${row.jitterP99.toFixed(0)} ms | ${row.lost} | ${row.load.toFixed(1)} |`,
+    )
+  }
+  video.onFrame = () => undefined
+}
+for (const name of new Set(rows.map(({ server }) => server))) {
+  const of = rows.filter(({ server }) => server === name)
+  const [first, last] = [of[0], of.at(-1)]
+  if (first && last && last.viewers > first.viewers) {
+    const slope = (last.cpu - first.cpu) / (last.viewers - first.viewers)
+    say(`\n${name}: ${slope.toFixed(2)} % of a core per viewer (${first.viewers} to ${last.viewers})`)
+  }
+}
+if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
