@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     decided: { type: 'boolean', default: false },
     /** Uses only test files that take at most this many seconds. */
     within: { type: 'string', default: 'Infinity' },
+    /** Counts what this output of an earlier run says was caught as caught, and runs the rest. */
+    after: { type: 'string' },
     /** Writes the table into docs/testing.md. */
     write: { type: 'boolean', default: false },
     /** Prints the faults without a test run. */
@@ -119,7 +121,15 @@ function checkAccepted(): void {
   }
 }
 
+/** The test that caught each fault, by the output of an earlier run. */
+function caughtBefore(log: string | undefined): Map<string, string> {
+  const lines =
+    log === undefined ? [] : readFileSync(log, 'utf8').matchAll(/^\d+\/\d+ caught (.*) by (\S+)$/gm)
+  return new Map(Array.from(lines, ([, fault = '', test = '']) => [fault, test]))
+}
+
 async function run(): Promise<void> {
+  const before = caughtBefore(values.after)
   const deadline = performance.now() + Number(values.minutes) * 60_000
   const scores = new Map<string, Score>()
   const scratch = new Scratch()
@@ -141,8 +151,9 @@ async function run(): Promise<void> {
         process.exitCode = 1
         break
       }
-      await scratch.measure(tests)
-      const catcher = await scratch.catcherOf(file, fault, tests, Number(values.within) * 1000)
+      const known = before.get(describe(file, fault))
+      if (!known) await scratch.measure(tests)
+      const catcher = known ?? (await scratch.catcherOf(file, fault, tests, Number(values.within) * 1000))
       const score = scores.get(file) ?? { total: 0, caught: 0 }
       score.total++
       if (catcher) score.caught++
@@ -166,29 +177,41 @@ function print(line: string): void {
 }
 
 function report(scores: ReadonlyMap<string, Score>): void {
+  const table = tableOf(scores)
+  print(`\n${table}`)
+  if (values.write) writeScores(scores)
+  const { total, caught } = sumOf(scores)
+  if (caught / total < GOAL) process.exitCode = 1
+}
+
+function sumOf(scores: ReadonlyMap<string, Score>): Score {
   const all = { total: 0, caught: 0 }
   for (const { total, caught } of scores.values()) {
     all.total += total
     all.caught += caught
   }
-  const row = (name: string, { total, caught }: Score) =>
-    `| ${name} | ${total} | ${caught} | ${Math.round((caught / total) * 100)} % |`
-  const table = [
-    '| file | faults | caught | score |',
-    '| --- | ---: | ---: | ---: |',
-    ...[...scores].map(([file, score]) => row(`\`${file}\``, score)),
-    row('all', all),
-  ].join('\n')
-  print(`\n${table}`)
-  if (values.write) writeScore(table)
-  if (all.caught / all.total < GOAL) process.exitCode = 1
+  return all
 }
 
-function writeScore(table: string): void {
+function tableOf(scores: ReadonlyMap<string, Score>): string {
+  const row = (name: string, { total, caught }: Score) =>
+    `| ${name} | ${total} | ${caught} | ${Math.round((caught / total) * 100)} % |`
+  const rows = [...scores].map(([file, score]) => row(`\`${file}\``, score))
+  const head = ['| file | faults | caught | score |', '| --- | ---: | ---: | ---: |']
+  return [...head, ...rows.sort(), row('all', sumOf(scores))].join('\n')
+}
+
+/** Replaces the rows of these files, and keeps the others. */
+function writeScores(scores: ReadonlyMap<string, Score>): void {
   const path = join(PROJECT_ROOT, 'docs/testing.md')
   const [begin, end] = ['<!-- mutation score -->', '<!-- end of mutation score -->']
   const text = readFileSync(path, 'utf8')
   const [before = '', rest = ''] = text.split(begin)
-  const [, after = ''] = rest.split(end)
-  writeFileSync(path, `${before}${begin}\n\n${table}\n\n${end}${after}`)
+  const [rows = '', after = ''] = rest.split(end)
+  const merged = new Map<string, Score>()
+  for (const [, file = '', total, caught] of rows.matchAll(/^\| `(.+?)` \| (\d+) \| (\d+) \|/gm))
+    if (existsSync(join(PROJECT_ROOT, file)))
+      merged.set(file, { total: Number(total), caught: Number(caught) })
+  for (const [file, score] of scores) merged.set(file, score)
+  writeFileSync(path, `${before}${begin}\n\n${tableOf(merged)}\n\n${end}${after}`)
 }

@@ -17,6 +17,15 @@ export class Scratch implements Disposable {
   #running: number | undefined
 
   constructor() {
+    try {
+      this.#copyTree()
+    } catch (err) {
+      this[Symbol.dispose]()
+      throw err
+    }
+  }
+
+  #copyTree(): void {
     const list = ['ls-files', '--cached', '--others', '--exclude-standard', '-z']
     const files = execFileSync('git', list, { cwd: PROJECT_ROOT, encoding: 'utf8' })
     for (const file of files.split('\0').filter((path) => path && existsSync(join(PROJECT_ROOT, path))))
