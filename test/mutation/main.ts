@@ -123,16 +123,20 @@ function checkAccepted(): void {
 
 /** The test that caught each fault, by the output of an earlier run. */
 function caughtBefore(log: string | undefined): Map<string, string> {
-  const lines =
-    log === undefined ? [] : readFileSync(log, 'utf8').matchAll(/^\d+\/\d+ caught (.*) by (\S+)$/gm)
-  return new Map(Array.from(lines, ([, fault = '', test = '']) => [fault, test]))
+  const text = log === undefined ? '' : readFileSync(log, 'utf8')
+  const caught = new Map(
+    Array.from(text.matchAll(/^\d+\/\d+ caught (.*) by (\S+)$/gm), ([, fault = '', test = '']) => [
+      fault,
+      test,
+    ]),
+  )
+  // a line may have two faults of one description
+  for (const [, fault = ''] of text.matchAll(/^\d+\/\d+ SURVIVED (.*)$/gm)) caught.delete(fault)
+  return caught
 }
 
-async function run(): Promise<void> {
-  const before = caughtBefore(values.after)
-  const deadline = performance.now() + Number(values.minutes) * 60_000
-  const scores = new Map<string, Score>()
-  const scratch = new Scratch()
+/** Leaves no test running and no copy behind when this process is ended. */
+function endWith(scratch: Scratch): void {
   const stop = (code: number) => {
     scratch[Symbol.dispose]()
     process.exit(code)
@@ -144,6 +148,14 @@ async function run(): Promise<void> {
     print(String(error.stack))
     stop(1)
   })
+}
+
+async function run(): Promise<void> {
+  const before = caughtBefore(values.after)
+  const deadline = performance.now() + Number(values.minutes) * 60_000
+  const scores = new Map<string, Score>()
+  const scratch = new Scratch()
+  endWith(scratch)
   try {
     for (const [i, { file, tests, fault }] of jobs.entries()) {
       if (performance.now() > deadline) {
@@ -154,18 +166,19 @@ async function run(): Promise<void> {
       const known = before.get(describe(file, fault))
       if (!known) await scratch.measure(tests)
       const catcher = known ?? (await scratch.catcherOf(file, fault, tests, Number(values.within) * 1000))
-      const score = scores.get(file) ?? { total: 0, caught: 0 }
-      score.total++
-      if (catcher) score.caught++
-      scores.set(file, score)
-      print(
-        `${i + 1}/${jobs.length} ${catcher ? 'caught' : 'SURVIVED'} ${describe(file, fault)}${catcher ? ` by ${catcher}` : ''}`,
-      )
+      count(scores, file, catcher !== undefined)
+      const outcome = `${describe(file, fault)}${catcher ? ` by ${catcher}` : ''}`
+      print(`${i + 1}/${jobs.length} ${catcher ? 'caught' : 'SURVIVED'} ${outcome}`)
     }
   } finally {
     scratch[Symbol.dispose]()
   }
   report(scores)
+}
+
+function count(scores: Map<string, Score>, file: string, isCaught: boolean): void {
+  const { total, caught } = scores.get(file) ?? { total: 0, caught: 0 }
+  scores.set(file, { total: total + 1, caught: isCaught ? caught + 1 : caught })
 }
 
 function describe(file: string, { line, text, find, replace }: Fault): string {
