@@ -28,6 +28,7 @@ import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
 import { packetArrivals, receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
+import { guardDtls } from '../werift-patches/dtls-guard.ts'
 import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
 import { limitRemoteCandidates } from '../werift-patches/remote-candidate-limit.ts'
 import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
@@ -259,6 +260,7 @@ export class Peer {
       })
     })
     pairLateCandidates(this.#ice)
+    guardDtls(this.#dtls)
     bufferEarlyDtls(this.#dtls)
     this.#dtls.onStateChange.subscribe((state) => {
       if (this.#closed) return

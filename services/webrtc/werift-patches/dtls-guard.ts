@@ -1,0 +1,76 @@
+import { DtlsSocket, type RTCDtlsTransport } from 'werift'
+
+/** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
+const HEADER = 13
+const CHANGE_CIPHER_SPEC = 20
+const HANDSHAKE = 22
+const APPLICATION_DATA = 23
+
+/** Fragments of handshake messages that wait for the rest, and their total size: a certificate has some KB. */
+const MAX_FRAGMENTS = 64
+const MAX_HANDSHAKE_BYTES = 64 * 1024
+
+/** Private members of werift's RTCDtlsTransport. */
+interface Internals {
+  dtls: { transport: { socket: { onData: (data: Buffer) => void } } }
+}
+
+/**
+ * Drops DTLS records that anyone could have sent. werift 0.25.2 (dtls/socket.js, `udpOnMessage`) accepts them from any
+ * address and in any state: one ClientHello in plain text to the port of a connected session resets its keys, and one
+ * alert, which is never decrypted, closes it. Once connected only records that have to decrypt pass; alerts never do: a
+ * viewer that leaves says so over the relay, or is found silent. Call it before the transport starts.
+ */
+export function guardDtls(transport: RTCDtlsTransport): void {
+  transport.onStateChange.once(() => {
+    // `connecting` is announced just before werift creates its socket
+    queueMicrotask(() => {
+      const { dtls } = transport as unknown as Partial<Internals>
+      const socket = dtls?.transport.socket
+      if (!socket) return // closed before it was started
+      const receive = socket.onData
+      socket.onData = (data) => {
+        const accepted = acceptedRecords(data, transport.state === 'connected')
+        if (accepted.length > 0) receive(accepted)
+      }
+    })
+  })
+}
+
+/** The records of a datagram that werift may read. */
+export function acceptedRecords(datagram: Buffer, isConnected: boolean): Buffer {
+  const records: Buffer[] = []
+  for (let at = 0; at + HEADER <= datagram.length; ) {
+    const record = datagram.subarray(at, at + HEADER + datagram.readUInt16BE(at + 11))
+    at += record.length
+    if (isAccepted(record, isConnected)) records.push(record)
+  }
+  return records.length === 1 && records[0] ? records[0] : Buffer.concat(records)
+}
+
+function isAccepted(record: Buffer, isConnected: boolean): boolean {
+  const type = record.readUInt8(0)
+  const isEncrypted = record.readUInt16BE(3) > 0
+  if (type === HANDSHAKE) return isEncrypted || !isConnected
+  if (type === APPLICATION_DATA) return isEncrypted
+  return type === CHANGE_CIPHER_SPEC && !isConnected
+}
+
+/** Private members of werift's DtlsSocket. */
+interface SocketInternals {
+  bufferFragmentedHandshakes: { fragment: Buffer }[]
+}
+
+type HandleFragments = (this: SocketInternals, messages: unknown[]) => unknown[]
+
+/** Without a limit werift buffers the fragments of handshake messages that never end. */
+const { handleFragmentHandshake } = DtlsSocket.prototype as unknown as Record<string, HandleFragments>
+if (!handleFragmentHandshake) throw new Error('werift has changed: check whether this patch is still needed')
+Object.assign(DtlsSocket.prototype, {
+  handleFragmentHandshake(this: SocketInternals, messages: unknown[]) {
+    const buffered = this.bufferFragmentedHandshakes
+    const bytes = buffered.reduce((sum, { fragment }) => sum + fragment.length, 0)
+    if (buffered.length >= MAX_FRAGMENTS || bytes > MAX_HANDSHAKE_BYTES) this.bufferFragmentedHandshakes = []
+    return handleFragmentHandshake.call(this, messages)
+  },
+})
