@@ -26,7 +26,7 @@ interface LayerEncoderOptions {
   bus: Bus
   log: Logger
   drops: EventCounter
-  overlay: Pick<OverlayRenderer, 'paint'>
+  overlay: Pick<OverlayRenderer, 'paint' | 'enabled'>
   onPublished(encoded: Encoded): void
   onDropped(): void
 }
@@ -177,9 +177,11 @@ export class LayerEncoder implements AsyncDisposable {
     await bus.publish(CODECS[codec].topic, unit, { layer })
   }
 
-  /** A copy of the frame for this layer, scaled, with the overlay. */
+  /** The frame for this layer: scaled and with the overlay a copy, else the frame itself. */
   async #draw(captured: CapturedFrame): Promise<Frame> {
     const size = fit(captured.pixels, this.box)
+    const isSameSize = size.width === captured.pixels.width && size.height === captured.pixels.height
+    if (isSameSize && !this.#options.overlay.enabled) return captured.pixels
     const { frame, planes } = await this.#scratch.fill(captured.pixels, size)
     this.#options.overlay.paint(planes, captured)
     return frame

@@ -25,7 +25,7 @@ interface LayerEncodersOptions {
   bus: Bus
   log: Logger
   drops: EventCounter
-  overlay: Pick<OverlayRenderer, 'paint'>
+  overlay: Pick<OverlayRenderer, 'paint' | 'enabled'>
   fps: number
   /** bit/s, the default of layer `high`. */
   bitrate: number

@@ -29,7 +29,7 @@ function openLayer(t: TestContext) {
     {
       ...{ layer: 'low' as const, codec: 'h264' as const, log, drops },
       bus: bus as unknown as Bus,
-      overlay: { paint() {} },
+      overlay: { enabled: true, paint() {} },
       onPublished() {},
       onDropped() {},
     },

@@ -48,10 +48,8 @@ type Reader = PacketReader & { readonly isPartial?: boolean }
 async function openReader(format: ExecSection['format'], options: CaptureOptions): Promise<Reader> {
   const emit = (...frames: Parameters<CaptureOptions['emit']>) => options.emit(...frames)
   switch (format) {
-    case 'yuv420p': {
-      const raw = createRawReader(options, emit)
-      return Object.assign(raw, { [Symbol.dispose]() {} })
-    }
+    case 'yuv420p':
+      return createRawReader(options, emit)
     case 'mjpeg':
       return await openMjpegReader(emit, options.maxPixels)
     case 'h264':

@@ -33,5 +33,6 @@ export class LoresFrames implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { pixels } of this.#waiting.splice(0)) pixels.free()
+    this.#reader[Symbol.dispose]()
   }
 }
