@@ -124,7 +124,14 @@ function acceptWebSockets(
     // [MQTT-6.0.0-3]; older clients request mqttv3.1
     handleProtocols: (protocols) => ['mqtt', 'mqttv3.1'].find((name) => protocols.has(name)) ?? false,
   })
-  sockets.on('connection', (webSocket, request) => accept(createWebSocketStream(webSocket), request.socket))
+  sockets.on('connection', (webSocket, request) => {
+    const stream = createWebSocketStream(webSocket)
+    // [MQTT-6.0.0-1]: text frames end the connection; before the stream's own listener
+    webSocket.prependListener('message', (_bytes: unknown, isBinary: boolean) => {
+      if (!isBinary) stream.destroy()
+    })
+    accept(stream, request.socket)
+  })
   sockets.on('error', () => {}) // server errors are reported by openListener
   server.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', connection: 'close' })

@@ -61,7 +61,9 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   await using stack = new AsyncDisposableStack()
   const rejections = stack.use(createEventCounter(log, 'connections rejected', { every: 10_000 }))
   const access = { token: section.token, hosts: section.hosts }
-  const server = createServer(servePage(hub, access))
+  const isRobot = (request: IncomingMessage) =>
+    authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined
+  const server = createServer(servePage(hub, { ...access, isRobot }))
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,

@@ -28,7 +28,7 @@ const PUBLIC = /^\/(health|[\w-]+\.(js|css|svg))$/
 /** Serves HTTP: the page, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
 export function servePage(
   hub: Hub,
-  access: { token: string | undefined } & OriginRule,
+  access: { token: string | undefined; isRobot(request: IncomingMessage): boolean } & OriginRule,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const files = new Map(readdirSync(FOLDER).map((name) => [`/${name}`, file(name)]))
   const handlers = new Map<string, Handler>([
@@ -48,6 +48,8 @@ export function servePage(
     if (request.method !== 'GET' && request.method !== 'HEAD') return notFound
     const handler = handlers.get(path) ?? notFound
     if (handler === notFound || PUBLIC.test(path) || hasToken(request, query, access.token)) return handler
+    // a robot checks here whether it is registered, and the relay's clock
+    if (path.startsWith('/debug/') && access.isRobot(request)) return handler
     return () =>
       forbidden('the relay rejects this page: its address must end in ?token=… with the right token')
   }

@@ -41,7 +41,8 @@ interface TrialOptions {
  */
 export async function tryCredentials({ relay, credentials, dataDir }: TrialOptions): Promise<Trial> {
   const { deviceId } = credentials
-  if (await isListed({ relay, deviceId, times: { answer: TIMES.connect } })) {
+  const auth = () => authHeaders(credentials, 'id:timestamp')
+  if (await isListed({ relay, deviceId, auth, times: { answer: TIMES.connect } })) {
     return { outcome: 'connected-elsewhere' }
   }
   const path = join(dataDir, 'relay-connection.json')

@@ -9,7 +9,7 @@ import { CloudMessages } from './app-state/cloud-messages.ts'
 import { Telemetry, type TelemetryTimes } from './app-state/telemetry.ts'
 import { RelayCommands } from './commands/relay-commands.ts'
 import { type BridgeConfig, config } from './config.ts'
-import { createCredentials } from './connection/credentials.ts'
+import { authHeaders, createCredentials } from './connection/credentials.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
 import { relayAddress, shownAddress } from './connection/relay-address.ts'
 import { RelayClock } from './connection/relay-clock.ts'
@@ -95,11 +95,13 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
   const relay = relayAddress(cloud.relay_url, env.RELAY_URL)
   const last = stack.use(await LastConnection.load(join(dataDir, 'relay-connection.json'), log))
   const outbox = stack.use(await Outbox.open(join(dataDir, 'outbox.db'), { log, bounds: deps.bounds }))
+  const credentials = createCredentials(deps)
+  const auth = () => authHeaders(credentials(), 'id:timestamp')
   const connection = new RelayConnection({
     url: relay,
     last,
     log,
-    credentials: createCredentials(deps),
+    credentials,
     reconnectDelay: cloud.reconnect_delay * 1000,
     times: { ...SOCKET_TIMES, ...deps.times },
   })
@@ -116,14 +118,14 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
   const messages = { bus, log, dataDir, relay, connection, pairedWithin: deps.pairedWithin }
   const cloudMessages = stack.use(new CloudMessages(messages))
   const check = stack.use(
-    new StaleRegistrationCheck({ deviceId, relay, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
+    new StaleRegistrationCheck({ deviceId, relay, auth, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
   )
   const requests = stack.use(new PendingRequests({ bus, log, videoEnabled: config.webrtc.enabled }))
   const inbound = stack.use(
     new InboundFrames({ bus, log, deviceId, relay, commands, requests, cloud: cloudMessages }),
   )
   return {
-    ...{ relay, deviceId, outbox, connection, clock, commands, telemetry, check, requests, inbound },
+    ...{ relay, auth, deviceId, outbox, connection, clock, commands, telemetry, check, requests, inbound },
     cloud: cloudMessages,
     sender: new OutboxSender(outbox, log, deps.senderTimes),
     discarded: stack.use(createEventCounter(log, 'not sent: no relay connection')),
@@ -148,7 +150,7 @@ function connectEvents({ bus, log }: BridgeDeps, parts: Parts): void {
     telemetry.registered()
     parts.cloud.registered()
     check.registered(facts)
-    clock.follow(parts.relay)
+    clock.follow(parts.relay, parts.auth)
     sender.registered(connection)
   })
   connection.on('text', (text) => inbound.ingest(text))

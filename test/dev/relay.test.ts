@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { LocalRelaySection } from '#dev/relay/config.ts'
 import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
+import { isListed } from '#services/relay-bridge/connection/stale-registration-check.ts'
 import { ROBOT, refusal, relayFor, SECRET, statusOf } from './peers.ts'
 
 const hmac = (message: string) => createHmac('sha256', SECRET).update(message).digest('hex')
@@ -222,6 +223,14 @@ test('with a token, page and debug addresses need it; the files of the page and 
     assert.equal(await statusOf(address, path, { Authorization: 'Bearer let-me-in' }), 200, path)
   }
   for (const path of ['/health', '/viewer.js', '/style.css']) assert.equal(await statusOf(address, path), 200)
+  const relay = URL.parse(`ws://${address}/ws/device`)
+  assert.ok(relay)
+  const auth = (secret: string) => () => authHeaders({ deviceId: ROBOT, secret }, 'id:timestamp')
+  const listed = (secret: string) =>
+    isListed({ relay, deviceId: ROBOT, auth: auth(secret), times: { answer: 10_000 } })
+  assert.equal(await listed(SECRET), false, 'a robot needs its signature alone')
+  assert.equal(await listed('wrong'), undefined)
+  assert.equal(await statusOf(address, '/', auth(SECRET)()), 403)
 })
 
 test('an app without the token, or from a page of another site, is rejected', async (t) => {

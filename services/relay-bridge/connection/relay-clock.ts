@@ -40,12 +40,12 @@ export class RelayClock implements CommandClock, Disposable {
     this.#learn({ ms: date + 500 + took / 2 - performance.now(), error: 500 + took / 2 })
   }
 
-  /** Queries the relay now and in intervals. */
-  follow(relay: URL): void {
+  /** Queries the relay now and in intervals. `auth` returns headers that authenticate the robot. */
+  follow(relay: URL, auth: () => Record<string, string> = () => ({})): void {
     clearInterval(this.#timer)
-    this.#timer = setInterval(() => void this.query(relay), QUERY_INTERVAL_MS)
+    this.#timer = setInterval(() => void this.query(relay, auth), QUERY_INTERVAL_MS)
     this.#timer.unref()
-    void this.query(relay)
+    void this.query(relay, auth)
   }
 
   [Symbol.dispose](): void {
@@ -53,11 +53,11 @@ export class RelayClock implements CommandClock, Disposable {
   }
 
   /** Queries the relay's time to the millisecond; a relay without that address changes nothing. Never rejects. */
-  async query(relay: URL): Promise<void> {
+  async query(relay: URL, auth: () => Record<string, string> = () => ({})): Promise<void> {
     const before = performance.now()
     try {
       const path = `/debug/latency?client_ts=${Date.now()}`
-      const answer = (await getRelayJson(relay, path, ANSWER_TIMEOUT_MS)) as
+      const answer = (await getRelayJson(relay, path, { timeout: ANSWER_TIMEOUT_MS, headers: auth() })) as
         | { server_ts?: unknown }
         | undefined
       const time = answer?.server_ts

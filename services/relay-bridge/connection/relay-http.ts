@@ -4,12 +4,16 @@ import { relayHttp } from './relay-address.ts'
 const MAX_ANSWER_BYTES = 1024 * 1024
 
 /**
- * The JSON answer of the relay to a GET, or undefined for a status other than 2xx. Rejects when it is late (ms), no JSON, a
+ * The JSON answer of the relay to a GET with these headers, which authenticate the robot, or undefined for a status other than 2xx. Rejects when it is late (ms), no JSON, a
  * redirect, or larger than {@link MAX_ANSWER_BYTES} after decompression.
  */
-export async function getRelayJson(relay: URL, path: string, timeout: number): Promise<unknown> {
+export async function getRelayJson(
+  relay: URL,
+  path: string,
+  { timeout, headers = {} }: { timeout: number; headers?: Record<string, string> },
+): Promise<unknown> {
   const signal = AbortSignal.timeout(timeout)
-  const response = await fetch(relayHttp(relay, path), { signal, redirect: 'error' })
+  const response = await fetch(relayHttp(relay, path), { signal, headers, redirect: 'error' })
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body ?? []) {

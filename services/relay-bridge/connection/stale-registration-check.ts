@@ -25,6 +25,8 @@ const CLOSE_CHECKS = 5
 interface CheckDeps {
   deviceId: string
   relay: URL
+  /** Headers that authenticate the robot: the relay may list robots only for those and for its token. */
+  auth?: () => Record<string, string>
   log: Logger
   times: CheckTimes
 }
@@ -87,14 +89,16 @@ export class StaleRegistrationCheck extends EventEmitter<{ stale: [reason: strin
 export async function isListed({
   relay,
   deviceId,
+  auth,
   times,
-}: Pick<CheckDeps, 'relay' | 'deviceId'> & { times: Pick<CheckTimes, 'answer'> }): Promise<
+}: Pick<CheckDeps, 'relay' | 'deviceId' | 'auth'> & { times: Pick<CheckTimes, 'answer'> }): Promise<
   boolean | undefined
 > {
   try {
-    const body = (await getRelayJson(relay, '/debug/pairing', times.answer)) as
-      | { robot_connections?: unknown }
-      | undefined
+    const body = (await getRelayJson(relay, '/debug/pairing', {
+      timeout: times.answer,
+      headers: auth?.() ?? {},
+    })) as { robot_connections?: unknown } | undefined
     if (body?.robot_connections === undefined) return undefined
     return JSON.stringify(body.robot_connections).includes(JSON.stringify(deviceId))
   } catch {

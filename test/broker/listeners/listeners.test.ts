@@ -6,12 +6,14 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { WebSocket } from 'ws'
 import { BrokerSection } from '#broker/config.ts'
 import { until } from '#dev/harness/until.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
+import * as raw from '../protocol/raw-client.ts'
 import { startUsersBroker, TESTER } from '../users-broker.ts'
 
 const skip = without('openssl')
@@ -135,6 +137,45 @@ test('a page of another site cannot connect by WebSocket, unless its origin is c
   assert.equal(await statusOf({ Origin: 'https://dashboard.example' }), 101)
   assert.equal(await statusOf({ Origin: 'http://127.0.0.1:3000' }), 101)
   assert.equal(await statusOf({}), 101)
+})
+
+/** Sends frames over a WebSocket; resolves to what the broker sent before `bytes` were received or the connection ended. */
+async function exchange(
+  port: number | undefined,
+  frames: (string | Buffer)[],
+  bytes: number,
+): Promise<string> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'mqtt')
+  await once(socket, 'open')
+  let received = Buffer.alloc(0)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  socket.on('message', (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk])
+    if (received.length >= bytes) resolve()
+  })
+  socket.on('close', () => resolve())
+  socket.on('error', () => {})
+  for (const frame of frames) socket.send(frame)
+  await promise
+  const isOpen = socket.readyState === WebSocket.OPEN
+  socket.terminate()
+  return `${received.toString('hex')}${isOpen ? '' : ' closed'}`
+}
+
+test('[MQTT-6.0.0-1] [MQTT-6.0.0-2] text frames end the connection; packets may be split over frames, and share one', async (t) => {
+  const { broker, passwordOf } = await startUsersBroker(t, { broker: { ws_port: 0 } })
+  const port = broker.listeners[1]?.port
+  const login = { username: 'vision', password: passwordOf('vision') }
+  const hello = raw.connect(login)
+  assert.equal(await exchange(port, [hello.toString('latin1')], 4), ' closed')
+  // the CONNACK may be lost with the connection
+  assert.match(await exchange(port, [hello, raw.PINGREQ.toString('latin1')], 6), /^(20020000)? closed$/)
+  const pieces = Array.from(hello, (_, i) => hello.subarray(i, i + 1))
+  assert.equal(await exchange(port, [...pieces, raw.PINGREQ], 6), '20020000d000')
+  assert.equal(
+    await exchange(port, [Buffer.concat([hello, raw.PINGREQ, raw.PINGREQ])], 8),
+    '20020000d000d000',
+  )
 })
 
 test('a browser gets a hint to use an MQTT client', async (t) => {

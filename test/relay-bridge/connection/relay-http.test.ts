@@ -22,8 +22,8 @@ test('an answer of the relay is read as JSON, an error status as none', async (t
     response.statusCode = request.url === '/known' ? 200 : 404
     response.end('{"a":1}')
   })
-  assert.deepEqual(await getRelayJson(relay, '/known', 10_000), { a: 1 })
-  assert.equal(await getRelayJson(relay, '/unknown', 10_000), undefined)
+  assert.deepEqual(await getRelayJson(relay, '/known', { timeout: 10_000 }), { a: 1 })
+  assert.equal(await getRelayJson(relay, '/unknown', { timeout: 10_000 }), undefined)
 })
 
 test('a compressed bomb and an endless answer are abandoned at 1 MiB', async (t) => {
@@ -41,6 +41,6 @@ test('a compressed bomb and an endless answer are abandoned at 1 MiB', async (t)
     more()
   })
   for (const path of ['/bomb', '/endless']) {
-    await assert.rejects(getRelayJson(relay, path, 30_000), /larger than 1048576 bytes/, path)
+    await assert.rejects(getRelayJson(relay, path, { timeout: 30_000 }), /larger than 1048576 bytes/, path)
   }
 })
