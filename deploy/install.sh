@@ -1,32 +1,47 @@
 #!/bin/sh
-# Installs the robot as systemd services, without Docker. Run it again to update.
-#   sudo deploy/install.sh              installs from the folder that this file is in
+# Installs the robot as systemd services, without Docker. Afterwards `wimz update` does this with a way back.
+#   sudo deploy/install.sh              installs from the folder that this file is in, and starts it
+#   sudo deploy/install.sh --prepare    only puts this version beside the installed one, and prints its folder
+#   sudo deploy/install.sh --activate F makes the version in folder F the installed one, and starts it
 #   deploy/install.sh --dry-run         only prints what it would do
-#   sudo deploy/install.sh --uninstall  takes it away; /etc/wimz and /var/lib/wimz stay
+#   sudo deploy/install.sh --uninstall  removes it; /etc/wimz and /var/lib/wimz stay
 set -eu
 
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
-APP=/opt/wimz     # the program; writable by root only
-CONFIG=/etc/wimz  # robot.yaml, and robot.env with DEVICE_ID and DEVICE_SECRET
-STATE=/var/lib/wimz
-UNITS=/etc/systemd/system
+ROOT=${WIMZ_ROOT:-}               # another root directory, for a rehearsal
+APP=$ROOT/opt/wimz                # a link to the version that runs
+RELEASES=$ROOT/opt/wimz-releases  # all versions; writable by root only
+CONFIG=$ROOT/etc/wimz             # robot.yaml, and robot.env with DEVICE_ID and DEVICE_SECRET
+STATE=$ROOT/var/lib/wimz
+UNITS=$ROOT/etc/systemd/system
+BIN=$ROOT/usr/local/bin
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
+VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$SOURCE/package.json")
 PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts
-  bus commands lib broker services dev doctor models demo configs'
+  bus commands lib broker services dev doctor models demo configs deploy'
 
 DRY=false
-UNINSTALL=false
-for option in "$@"; do
-  case $option in
+ACTION=install
+RELEASE=$RELEASES/$VERSION-$(date +%Y%m%d-%H%M%S)
+while [ $# -gt 0 ]; do
+  case $1 in
     --dry-run) DRY=true ;;
-    --uninstall) UNINSTALL=true ;;
-    *) echo "unknown option $option: --dry-run or --uninstall" >&2; exit 64 ;;
+    --uninstall) ACTION=uninstall ;;
+    --prepare) ACTION=prepare ;;
+    --activate)
+      ACTION=activate
+      RELEASE=${2:?--activate needs the folder of a version}
+      shift
+      ;;
+    *) echo "unknown option $1: --dry-run, --prepare, --activate or --uninstall" >&2; exit 64 ;;
   esac
+  shift
 done
 
 run() {
-  echo "+ $*"
-  $DRY || "$@"
+  if $DRY; then echo "+ $*"; return; fi
+  echo "+ $*" >&2
+  "$@" >&2
 }
 
 case $(uname -m) in
@@ -35,49 +50,74 @@ case $(uname -m) in
   *) echo "$(uname -m): only 64-bit ARM and x86 are supported" >&2; exit 1 ;;
 esac
 if ! $DRY && [ "$(id -u)" != 0 ]; then
-  echo "needs root: sudo $0 $*" >&2
+  echo "needs root: sudo $0" >&2
   exit 77
 fi
 
-if $UNINSTALL; then
-  run systemctl disable --now wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics wimz-homeassistant || true
-  for unit in "$SOURCE"/deploy/systemd/*; do run rm -rf "$UNITS/$(basename "$unit")"; done
+prepare() {
+  command -v npm >/dev/null || { echo 'needs npm: apt-get install npm' >&2; exit 69; }
+  getent passwd wimz >/dev/null || run useradd --system --home-dir "$STATE" --shell /usr/sbin/nologin wimz
+  run install -d -m 755 "$RELEASES" "$CONFIG" "$BIN"
+  run install -d -m 700 -o wimz -g wimz "$STATE"
+
+  # what an interrupted run has left
+  run rm -rf "$RELEASES/partial"
+  partial=$RELEASES/partial
+  run install -d -m 755 "$partial" "$partial/runtime/bin"
+  for part in $PARTS; do run cp -R "$SOURCE/$part" "$partial/$part"; done
+  run rm -f "$partial/configs/.env"
+  run chown -R root:root "$partial"
+  run chmod -R u=rwX,go=rX "$partial"
+  run ln -sfn "$STATE" "$partial/data"
+
+  # the Node that this version was tested with, from npm; the system's own may be older. No package runs a script as root
+  run npm install --prefix "$partial/runtime" --ignore-scripts --no-save --no-audit --no-fund "node-linux-$ARCH@$NODE_VERSION"
+  run ln -sfn "../node_modules/node-linux-$ARCH/bin/node" "$partial/runtime/bin/node"
+  run npm ci --prefix "$partial" --omit=dev --ignore-scripts
+
+  # settings are the owner's: never overwritten
+  [ -e "$CONFIG/robot.yaml" ] || run install -m 640 -g wimz "$SOURCE/configs/robot.yaml" "$CONFIG/robot.yaml"
+  [ -e "$CONFIG/robot.env" ] || run install -m 600 /dev/null "$CONFIG/robot.env"
+  # only a complete version gets its name, and only after it is on the disk
+  run sync
+  run mv -T "$partial" "$RELEASE"
+}
+
+activate() {
+  if [ -d "$APP" ] && [ ! -L "$APP" ]; then
+    # an installation from before 0.2 is a folder
+    run mv -T "$APP" "$RELEASES/0.1.0-before"
+  fi
+  run cp -R "$RELEASE/deploy/systemd/." "$UNITS/"
+  run install -m 755 "$RELEASE/deploy/wimz" "$BIN/wimz"
+  run ln -sfn "$RELEASE" "$APP.next"
+  # rename(2) is atomic: at any moment the link leads to a complete version
+  run mv -T "$APP.next" "$APP"
+  run sync
   run systemctl daemon-reload
-  run rm -rf "$APP"
-  echo "left: $CONFIG and $STATE (settings, outbox, photos), user wimz"
-  exit 0
-fi
+  run systemctl enable wimz.target wimz-resume wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision
+  run systemctl restart wimz.target
+}
 
-command -v npm >/dev/null || { echo 'needs npm: apt-get install npm' >&2; exit 69; }
-
-getent passwd wimz >/dev/null || run useradd --system --home-dir "$STATE" --shell /usr/sbin/nologin wimz
-run install -d -m 755 "$APP" "$CONFIG" "$APP/runtime/bin"
-run install -d -m 700 -o wimz -g wimz "$STATE"
-
-# what an older version had and this one has not must not stay
-for part in $PARTS; do
-  run rm -rf "${APP:?}/$part"
-  run cp -R "$SOURCE/$part" "$APP/$part"
-done
-run rm -f "$APP/configs/.env"
-run chown -R root:root "$APP"
-run chmod -R u=rwX,go=rX "$APP"
-run ln -sfn "$STATE" "$APP/data"
-
-# the Node that this version was tested with, from npm; the system's own may be older. No package runs a script as root
-run npm install --prefix "$APP/runtime" --ignore-scripts --no-save --no-audit --no-fund "node-linux-$ARCH@$NODE_VERSION"
-run ln -sfn "../node_modules/node-linux-$ARCH/bin/node" "$APP/runtime/bin/node"
-run npm ci --prefix "$APP" --omit=dev --ignore-scripts
-
-# settings are the owner's: never overwritten
-[ -e "$CONFIG/robot.yaml" ] || run install -m 640 -g wimz "$SOURCE/configs/robot.yaml" "$CONFIG/robot.yaml"
-[ -e "$CONFIG/robot.env" ] || run install -m 600 /dev/null "$CONFIG/robot.env"
-
-run cp -R "$SOURCE/deploy/systemd/." "$UNITS/"
-run systemctl daemon-reload
-run systemctl enable wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision
-run systemctl restart wimz.target
-echo "Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then: systemctl restart wimz-relay-bridge"
-echo "Figures for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
-echo "Home Assistant: set homeassistant.enabled in $CONFIG/robot.yaml, then: systemctl enable --now wimz-homeassistant"
-echo 'How it is: systemctl status "wimz-*"; journalctl -fu "wimz-*"'
+case $ACTION in
+  uninstall)
+    run systemctl disable --now wimz.target wimz-resume wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics wimz-homeassistant || true
+    for unit in "$SOURCE"/deploy/systemd/*; do run rm -rf "$UNITS/$(basename "$unit")"; done
+    run systemctl daemon-reload
+    run rm -rf "$APP" "$RELEASES" "$BIN/wimz"
+    echo "left: $CONFIG and $STATE (settings, outbox, photos), user wimz"
+    ;;
+  prepare)
+    prepare
+    echo "$RELEASE"
+    ;;
+  activate) activate ;;
+  install)
+    prepare
+    activate
+    echo "Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then: systemctl restart wimz-relay-bridge"
+    echo "Figures for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
+    echo "Home Assistant: set homeassistant.enabled in $CONFIG/robot.yaml, then: systemctl enable --now wimz-homeassistant"
+    echo 'How it is: wimz status; wimz doctor; wimz logs'
+    ;;
+esac

@@ -55,17 +55,14 @@ export async function startStack(
 ): Promise<Stack> {
   const [brokerPort = 0, relayPort = 0] = await freePorts(2)
   const folder = mkdtempSync(join(tmpdir(), 'wimz-stack-'))
-  const path = join(folder, 'stack.yaml')
   const login = {
     url: `mqtt://127.0.0.1:${brokerPort}`,
     username: TESTER,
     password: ensurePassword(folder, TESTER),
   }
-  writeUsers(folder)
   const base = baseConfig(brokerPort, relayPort, folder)
   const mosquitto = ON_MOSQUITTO ? await besideMosquitto(base, brokerPort, folder) : undefined
-  const cloud = { ...Object(base.cloud), ...Object(config.cloud) }
-  writeFileSync(path, stringify({ ...base, ...config, cloud }))
+  const path = writeStackConfig(folder, base, config)
   const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' }
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
@@ -126,6 +123,15 @@ export async function startStack(
   return stack
 }
 
+/** Writes config and users into the folder; returns the path of the config. */
+export function writeStackConfig(folder: string, base: Config, config: Config = {}): string {
+  writeUsers(folder)
+  const cloud = { ...Object(base.cloud), ...Object(config.cloud) }
+  const path = join(folder, 'stack.yaml')
+  writeFileSync(path, stringify({ ...base, ...config, cloud }))
+  return path
+}
+
 /** The users of a default install, and one who may do everything. */
 function writeUsers(folder: string): void {
   const all = ['#', '$SYS/#']
@@ -142,7 +148,8 @@ async function besideMosquitto(base: Config, port: number, folder: string): Prom
   return await startMosquitto(folder, port, documentedConf(folder, port, TESTER))
 }
 
-function baseConfig(brokerPort: number, relayPort: number, folder: string): Config {
+/** A stack with a local relay and the clip of the demo as its camera. */
+export function baseConfig(brokerPort: number, relayPort: number, folder: string): Config {
   return {
     cloud: {
       relay_url: `ws://127.0.0.1:${relayPort}/ws/device`,

@@ -72,7 +72,7 @@ test('every package that is installed on a robot is pinned by version and SHA-51
   for (const path of ['Dockerfile', 'deploy/install.sh']) {
     const installs = read(path)
       .split('\n')
-      .filter((line) => /^(RUN|run) npm /.test(line))
+      .filter((line) => /^ *(RUN|run) npm /.test(line))
     assert.ok(installs.length > 0 && installs.every((line) => line.includes('--ignore-scripts')), path)
   }
 })
