@@ -239,4 +239,5 @@ test('a field of the wrong type that is not there stays away', () => {
 
 test('a dog_id is well formed', () => {
   assert.equal(framed('bark', { dog_id: 'x\ud800' }).dog_id, 'x\ufffd')
+  assert.deepEqual(framed('mission_progress', { inner: { dog_id: { id: 1 } } }).inner, { dog_id: null })
 })
