@@ -3,7 +3,7 @@ interface Decided {
   /** Stands once in the file. */
   find: string
   replace: string
-  /** Tests beyond those that are found by the file's name and imports. */
+  /** Instead of those that are found by the name of the file and its imports. */
   tests?: readonly string[]
 }
 

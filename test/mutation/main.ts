@@ -64,7 +64,7 @@ function jobsOf(file: string): Job[] {
   const source = readFileSync(join(PROJECT_ROOT, file), 'utf8')
   const decided = DECIDED.filter((one) => one.file === file).map(({ tests = [], ...one }) => ({
     file,
-    tests: [...new Set([...tests, ...testsOf(file)])],
+    tests: tests.length > 0 ? tests : testsOf(file),
     fault: placeOf(source, one),
   }))
   const isCentral = TARGETS.some((one) => one.file === file)
