@@ -42,6 +42,14 @@ export function attackOver(viewer: Viewer) {
 const ONE_BYTE = Buffer.from('x')
 
 /** Chunks of each attack, by the number of the chunk and the first TSN. */
+/** One chunk of any type. RFC 9260 §3.2. */
+export function rawChunk(type: number, body: string): Buffer {
+  const chunk = Buffer.from(`00000000${body}`, 'hex')
+  chunk.writeUInt8(type, 0)
+  chunk.writeUInt16BE(chunk.length, 2)
+  return chunk
+}
+
 export const ATTACKS: Record<string, (index: number, first: number) => Buffer> = {
   'a message that never ends, in tiny fragments': (i, first) =>
     dataChunk({ tsn: first + i, stream: 0, flags: i === 0 ? 2 : 0, data: ONE_BYTE }),
