@@ -84,7 +84,12 @@ function startChild(name: ProcessName, path: string, dataDir: string): Supervise
   const cache = process.env.NODE_COMPILE_CACHE ?? join(dataDir, 'compile-cache')
   return new SupervisedProcess({
     name,
-    env: { NODE_COMPILE_CACHE: cache, ...('env' in options ? options.env : {}) },
+    env: {
+      NODE_COMPILE_CACHE: cache,
+      WIMZ_HEARTBEAT: '',
+      WIMZ_BAD_CONFIG: '',
+      ...('env' in options ? options.env : {}),
+    },
     args: [options.script, '--config', path],
     log,
     onLine: (line) => console.write(`${line}\n`),

@@ -17,7 +17,7 @@ UNITS=$ROOT/etc/systemd/system
 BIN=$ROOT/usr/local/bin
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$SOURCE/package.json")
-PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts
+PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts prepare-settings.ts
   bus commands lib broker services dev doctor models demo configs deploy'
 
 DRY=false
@@ -76,7 +76,7 @@ prepare() {
   run npm ci --prefix "$partial" --omit=dev --ignore-scripts
 
   # settings are the owner's: never overwritten
-  [ -e "$CONFIG/robot.yaml" ] || run install -m 640 -g wimz "$SOURCE/configs/robot.yaml" "$CONFIG/robot.yaml"
+  run "$partial/runtime/bin/node" "$partial/prepare-settings.ts" "$partial/configs" "$CONFIG" "$(id -g wimz 2>/dev/null || echo 0)"
   [ -e "$CONFIG/robot.env" ] || run install -m 600 /dev/null "$CONFIG/robot.env"
   # only a complete version gets its name, and only after it is on the disk
   run sync

@@ -28,7 +28,7 @@ export function configPath(fallback: string): string {
 }
 
 /**
- * Reads a YAML file and the `.env` beside it; the process environment takes precedence over `.env`.
+ * Reads a YAML file and the `.env` beside it; the process environment takes precedence over `.env`, except where it is empty.
  * Throws {@link ConfigError} for a file that is missing, not YAML, or has an unknown section.
  */
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
@@ -46,9 +46,14 @@ function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; prob
   const fromFile = existsSync(envFile) ? parseEnv(readText(envFile)) : {}
   const names = `"${unknown.join('", "')}" (known: ${SECTION_NAMES.join(', ')})`
   return {
-    file: { path, sections: parsed.data, env: { ...fromFile, ...processEnv } },
+    file: { path, sections: parsed.data, env: { ...fromFile, ...withoutEmpty(processEnv) } },
     problems: unknown.length > 0 ? [`${shown(path)}: ✖ Unrecognized key: ${names}`] : [],
   }
+}
+
+/** Docker sets a variable that `.env` does not have to an empty text; that must not hide the value of the file. */
+function withoutEmpty(env: Env): Env {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
 }
 
 /**

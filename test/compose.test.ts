@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
 import { parse } from 'yaml'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { without } from '#test/helpers/tools.ts'
@@ -16,7 +16,7 @@ test('compose.yaml is accepted, and names only scripts that exist', {
   const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
   const { stdout } = await execute('docker-compose', args)
   const scripts = [...stdout.matchAll(/- (\S+\.ts)$/gm)].map(([, script]) => script ?? '')
-  assert.equal(scripts.length, 12) // six services, six health checks
+  assert.equal(scripts.length, 8) // seven services, and the one that prepares the settings
   for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
 })
 
@@ -28,17 +28,12 @@ test('the doctor has room for a model, the camera, and no more rights than the s
   assert.deepEqual(doctor.profiles, ['doctor'])
   assert.equal(doctor.restart, 'no')
   assert.deepEqual([doctor.mem_limit, doctor.memswap_limit], ['512m', '512m'])
-  assert.deepEqual([doctor.devices, doctor.group_add], [vision.devices, vision.group_add])
+  assert.deepEqual(
+    [doctor.device_cgroup_rules, doctor.group_add],
+    [vision.device_cgroup_rules, vision.group_add],
+  )
   assert.deepEqual(doctor.environment, bridge.environment)
-  for (const key of [
-    'read_only',
-    'cap_drop',
-    'security_opt',
-    'tmpfs',
-    'pids_limit',
-    'volumes',
-    'network_mode',
-  ]) {
+  for (const key of ['read_only', 'cap_drop', 'security_opt', 'tmpfs', 'pids_limit', 'network_mode']) {
     assert.ok(doctor[key])
     assert.deepEqual(doctor[key], bridge[key], key)
   }
@@ -50,6 +45,7 @@ test('with compose.rpicam.yaml the image is built with the camera of the Raspber
   const files = ['compose.yaml', 'compose.rpicam.yaml'].flatMap((name) => ['-f', join(PROJECT_ROOT, name)])
   const { stdout } = await execute('docker-compose', [...files, 'config'])
   assert.match(stdout, /CAMERA: rpicam/)
+  assert.equal(stdout.match(/source: \/dev$|- \/dev:\/dev/gm)?.length, 2)
   assert.equal(stdout.match(/\/run\/udev/g)?.length, 4) // source and target, of vision and of the doctor
 })
 
@@ -59,8 +55,8 @@ test('with compose.secrets.yaml the secret comes out of a file, and stands in no
   const files = ['compose.yaml', 'compose.secrets.yaml'].flatMap((name) => ['-f', join(PROJECT_ROOT, name)])
   const env = { ...process.env, DEVICE_SECRET: 'planted-secret' }
   const { stdout } = await execute('docker-compose', [...files, 'config'], { env })
-  // relay-bridge and the doctor
-  assert.equal(stdout.match(/DEVICE_SECRET_FILE: \/run\/secrets\/device_secret/g)?.length, 2)
+  // relay-bridge, the local relay and the doctor
+  assert.equal(stdout.match(/DEVICE_SECRET_FILE: \/run\/secrets\/device_secret/g)?.length, 3)
   assert.match(stdout, /source: device_secret/)
   assert.ok(!stdout.includes('planted-secret'))
 })
@@ -84,4 +80,43 @@ test('what the manual runs in a container is there: the service, and Node with a
     else assert.ok(existsSync(join(PROJECT_ROOT, program ?? '')), line) // after the image's entrypoint, node
   }
   assert.doesNotMatch(text, /npx node/)
+})
+
+test('a camera that is not there yet keeps no container from starting', () => {
+  const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
+  for (const { devices, device_cgroup_rules, volumes } of [services.vision, services.doctor]) {
+    assert.equal(devices, undefined)
+    assert.deepEqual(device_cgroup_rules, ['c 81:* rw'])
+    assert.ok(volumes.includes('/dev:/dev'))
+  }
+})
+
+test('services stop before relay-bridge, and relay-bridge before the broker', () => {
+  const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
+  for (const name of ['vision', 'webrtc', 'metrics', 'homeassistant']) {
+    assert.deepEqual(Object.keys(services[name].depends_on), ['broker', 'relay-bridge'], name)
+    const unit = readFileSync(join(PROJECT_ROOT, `deploy/systemd/wimz-${name}.service`), 'utf8')
+    assert.match(unit, /^After=.*\bwimz-relay-bridge\.service/m, name)
+  }
+  assert.deepEqual(Object.keys(services['relay-bridge'].depends_on), ['broker'])
+})
+
+test('only services that need the secret get it', () => {
+  const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
+  const holders = Object.keys(services).filter(
+    (name) => services[name].environment?.DEVICE_SECRET !== undefined,
+  )
+  assert.deepEqual(holders, ['relay-bridge', 'local-relay', 'doctor'])
+})
+
+test('the manual has the same commands for every variant, and sends no signal to a container', () => {
+  const names = readdirSync(join(PROJECT_ROOT, 'docs')).filter((name) => name.endsWith('.md'))
+  for (const name of ['README.md', 'configs/robot.yaml', ...names.map((page) => `docs/${page}`)]) {
+    const text = readFileSync(join(PROJECT_ROOT, name), 'utf8')
+    assert.doesNotMatch(text, /docker compose (-f|--file|--profile)/, name)
+    assert.doesNotMatch(text, /docker compose kill -|docker kill/, name)
+  }
+  const example = parseEnv(readFileSync(join(PROJECT_ROOT, '.env.example'), 'utf8'))
+  const files = ['DEVICE_ID', 'DEVICE_SECRET', 'COMPOSE_FILE', 'COMPOSE_PROFILES']
+  for (const key of files) assert.ok(key in example, key)
 })

@@ -1,26 +1,32 @@
+import { dirname, join } from 'node:path'
 import { Registry } from 'prom-client'
 import { connectBus } from '#bus/bus.ts'
 import { busLogin, LOGIN_SECTIONS } from '../bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from '../config.ts'
 import { ConfigError } from '../config-error.ts'
 import { BusSection, DataDir, MetricsSection } from '../config-schema.ts'
+import { watchFiles } from '../file-watch.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { createEventCounter } from '../metrics/event-counter.ts'
 import { publishMetrics } from '../metrics/metrics-publisher.ts'
 import { PROJECT_ROOT, VERSION } from '../version.ts'
 import { flushCompileCacheSafely, hardenProcess, secureDataDir } from './hardening.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
 
 /** All modules are loaded by then. The compile cache is flushed early, since a SIGKILL would lose it. */
 const CACHE_FLUSH_DELAY_MS = 10_000
+/** Delay before the next attempt with an unchanged config: a port that was in use may be free. */
+const BAD_CONFIG_RETRY_MS = 60_000
 /** A stop that takes longer is aborted. */
 const STOP_TIMEOUT_MS = 5_000
 
 /**
  * Runs a service as a process: reads the config, connects to the bus, starts the service, waits for SIGINT or SIGTERM,
  * stops within 5 s, exits 0. A bad config exits 78 without a stack trace, an unexpected error exits 1; a second signal
- * exits at once.
+ * exits at once. With `WIMZ_BAD_CONFIG=wait`, for a supervisor that restarts after every exit, a bad config exits once
+ * its files have changed, or after a minute.
  */
 export async function run<S extends Sections>(service: Service<S>): Promise<void> {
   await live(service, async (stack, log, file) => {
@@ -43,6 +49,7 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
     if (shared.metrics.port !== null) {
       stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
     }
+    return () => (bus.connected ? 'ready' : 'offline')
   })
 }
 
@@ -50,10 +57,16 @@ export async function run<S extends Sections>(service: Service<S>): Promise<void
 export async function runUnit<S extends Sections>(unit: Unit<S>): Promise<void> {
   await live(unit, async (stack, log, file) => {
     stack.use(await unit.start({ config: parseSections(file, unit.config, unit.optionalEnv), log }))
+    return () => 'ready'
   })
 }
 
-type Start = (stack: AsyncDisposableStack, log: Logger, file: ConfigFile) => Promise<void>
+/** Starts the parts. Returns how the process is. */
+type Start = (
+  stack: AsyncDisposableStack,
+  log: Logger,
+  file: ConfigFile,
+) => Promise<() => 'ready' | 'offline'>
 
 async function live(
   { name, isRecoverable }: Pick<Unit, 'name' | 'isRecoverable'>,
@@ -62,7 +75,8 @@ async function live(
   const log = createLogger(name)
   const stack = new AsyncDisposableStack()
   const exit = Promise.withResolvers<Exit>()
-  listenForSignals(exit.resolve)
+  using heartbeat = new Heartbeat()
+  const signal = listenForSignals(exit.resolve)
   listenForErrors(exit.resolve, log, isRecoverable)
   const launch = async () => {
     const path = configPath('configs/robot.yaml')
@@ -71,9 +85,10 @@ async function live(
     const notifier = stack.use(openNotifier(log))
     const file = readConfigFile(path)
     secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)
-    await start(stack, log, file)
+    const state = await start(stack, log, file)
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()
+    heartbeat.set(state)
     process.send?.('ready')
     setTimeout(() => flushCompileCacheSafely(), CACHE_FLUSH_DELAY_MS).unref()
   }
@@ -82,6 +97,10 @@ async function live(
   if (err) reportFatal(log, err)
   else log.info({ reason }, 'stopping')
   const stopped = await stop(stack, log)
+  if (err instanceof ConfigError && process.env.WIMZ_BAD_CONFIG === 'wait') {
+    heartbeat.set('bad-config')
+    await Promise.race([signal, configChange()])
+  }
   process.exit(err instanceof ConfigError ? ConfigError.exitCode : Math.max(code, stopped ? 0 : 1))
 }
 
@@ -91,16 +110,31 @@ interface Exit {
   err?: unknown
 }
 
-function listenForSignals(exit: (how: Exit) => void): void {
+/** Resolves on the first signal; a second one exits at once. */
+function listenForSignals(exit: (how: Exit) => void): Promise<void> {
+  const first = Promise.withResolvers<void>()
   let signals = 0
   const onSignal = (signal: string) => {
     if (++signals > 1) process.exit(1)
     exit({ code: 0, reason: signal })
+    first.resolve()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   // the IPC channel closes with the supervisor, even after SIGKILL
   process.on('disconnect', () => exit({ code: 0, reason: 'supervisor exited' }))
+  return first.promise
+}
+
+/** Resolves when the config file, or the `.env` or users file beside it, has changed, and after a minute at the latest. */
+async function configChange(): Promise<void> {
+  const path = configPath('configs/robot.yaml')
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, BAD_CONFIG_RETRY_MS)
+  const beside = ['.env', 'broker.yaml'].map((name) => join(dirname(path), name))
+  using _watch = watchFiles([path, ...beside], resolve)
+  await promise
+  clearTimeout(timer)
 }
 
 /** Recoverable errors that are logged in full; further ones are only counted. */

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Logger } from '../logger.ts'
+import { throughThreadPool } from './heartbeat.ts'
 
 /** Bytes in the pipe beyond which heartbeats are dropped: a stuck systemd-notify must not let them pile up. */
 const MAX_PENDING_BYTES = 4_096
 
 /** State of this process for systemd, sd_notify(3). */
 export interface Notifier extends AsyncDisposable {
-  /** Sends `READY=1`, and from then on `WATCHDOG=1` as long as the event loop turns. */
+  /** Sends `READY=1`, and from then on `WATCHDOG=1` as long as event loop and thread pool work. */
   ready(): void
 }
 
@@ -36,7 +37,8 @@ export function openNotifier(log: Logger, env: Env = process.env): Notifier {
     ready() {
       send(child, 'READY=1')
       const interval = heartbeatIntervalMs(env)
-      if (interval !== undefined) timer ??= setInterval(() => send(child, 'WATCHDOG=1'), interval).unref()
+      if (interval === undefined) return
+      timer ??= setInterval(() => throughThreadPool(() => send(child, 'WATCHDOG=1')), interval).unref()
     },
     [Symbol.asyncDispose]() {
       clearInterval(timer)

@@ -15,10 +15,16 @@ export interface SupervisedProcessOptions {
   onLine(line: string): void
   /** The process exited because of its configuration and will not be restarted. */
   onBadConfig(): void
+  /** Shorter in tests. */
+  aliveTimeoutMs?: number
 }
 
 /** Uptime that resets the backoff. */
 const STABLE_UPTIME_MS = 30_000
+/** A process that has given no sign of life for this long hangs, and is killed; it sends one every 5 s. */
+const ALIVE_TIMEOUT_MS = 30_000
+/** The same before its first one: its modules are loading, perhaps from a slow card. */
+const FIRST_ALIVE_TIMEOUT_MS = 120_000
 /** Longest restart delay of a process that had become ready: other services wait for it. */
 const MAX_READY_DELAY_MS = 500
 
@@ -38,6 +44,7 @@ export class SupervisedProcess {
   readonly #ready = Promise.withResolvers<void>()
   #process: ChildProcess | undefined
   #restart: NodeJS.Timeout | undefined
+  #watchdog: NodeJS.Timeout | undefined
   #isStopping = false
   #isReady = false
 
@@ -94,7 +101,9 @@ export class SupervisedProcess {
         log.warn({ child: name, stderr: line.slice(0, 2_000) }, 'child wrote to stderr'),
       )
     }
+    this.#expectAlive(child, FIRST_ALIVE_TIMEOUT_MS)
     child.on('message', (message) => {
+      this.#expectAlive(child, this.#options.aliveTimeoutMs ?? ALIVE_TIMEOUT_MS)
       if (message !== 'ready') return
       this.#isReady = true
       this.#ready.resolve()
@@ -106,7 +115,16 @@ export class SupervisedProcess {
     log.debug({ child: name, pid: child.pid }, 'child started')
   }
 
+  #expectAlive(child: ChildProcess, timeoutMs: number): void {
+    clearTimeout(this.#watchdog)
+    this.#watchdog = setTimeout(() => {
+      this.#options.log.error({ child: this.name, timeout_ms: timeoutMs }, 'child hangs, killing it')
+      child.kill('SIGKILL')
+    }, timeoutMs)
+  }
+
   #exited({ code, signal, wasReady, uptimeMs }: Exit): void {
+    clearTimeout(this.#watchdog)
     if (this.#isStopping) return
     if (code === ConfigError.exitCode) {
       this.#isStopping = true

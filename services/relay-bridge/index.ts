@@ -159,6 +159,9 @@ function connectEvents({ bus, log }: BridgeDeps, parts: Parts): void {
     check.lost()
     sender.lost(disconnect)
   })
+  outbox.on('failed', (err) => {
+    throw err // uncaught: the process exits, and its supervisor restarts it
+  })
   outbox.on('counts', () => connection.setDetail({ outbox: outbox.state }))
   check.on('stale', (reason) => connection.redial(reason))
   parts.requests.on('failed', (session_id, error) => {

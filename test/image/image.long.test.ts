@@ -21,7 +21,7 @@ const UID = '1000'
 interface ComposeService {
   command: string[]
   environment?: Record<string, string>
-  healthcheck?: { test: string[] }
+  healthcheck?: { test?: string[] }
 }
 
 // there is no Docker where this runs: the Dockerfile's own lines, in a Debian root (3 minutes)
@@ -39,7 +39,7 @@ test('the image as the Dockerfile makes it runs the four services, read-only and
   const { services } = parse(file, { merge: true }) as { services: Record<string, ComposeService> }
   const running: ChildProcess[] = []
   for (const [name, service] of Object.entries(services)) {
-    if (!service.healthcheck) continue // the doctor, below
+    if (!service.healthcheck?.test || name === 'local-relay') continue // the doctor, below; switched off
     const child = spawn('nsenter', inside([...image.entrypoint, ...service.command], service.environment), {
       stdio: ['ignore', 'inherit', 'inherit'],
     })

@@ -21,7 +21,7 @@ const NETWORK = ['npm_config_registry', 'http_proxy', 'https_proxy', 'no_proxy',
 export function debian(folder: string): string {
   if (process.env.DEBIAN_ROOT) return process.env.DEBIAN_ROOT
   const root = join(folder, 'debian')
-  run('debootstrap', '--variant=minbase', 'bookworm', root, 'http://deb.debian.org/debian')
+  run('debootstrap', '--variant=minbase', 'trixie', root, 'http://deb.debian.org/debian')
   return root
 }
 
@@ -57,7 +57,7 @@ function neededBy(stages: readonly Stage[]): Stage[] {
 /** Makes a Debian root what the official image of that name is: with this Node and npm, or as it is. */
 function standIn(name: string, root: string): void {
   copyNetworkSettings(root)
-  if (name === 'debian:bookworm-slim') return
+  if (name === 'debian:trixie-slim') return
   if (!name.startsWith(`node:${process.versions.node.split('.')[0]}-`))
     throw new Error(`no stand-in for ${name}`)
   copyFileSync(process.execPath, join(root, 'usr/local/bin/node'))
@@ -83,6 +83,7 @@ function take({ word, rest }: Step, image: Image, built: ReadonlyMap<string, Ima
       image.workdir = rest
       mkdirSync(join(image.root, rest), { recursive: true })
       return
+    case 'ARG':
     case 'ENV': {
       const [name = '', value = ''] = rest.split('=')
       image.env = { ...image.env, [name]: value }

@@ -27,6 +27,8 @@ function perform(action: Request['action']): unknown {
       return store.deleteUpTo(action.seq)
     case 'reject':
       return store.reject(action.seq)
+    case 'ping':
+      return
     case 'close':
       return store[Symbol.dispose]()
   }

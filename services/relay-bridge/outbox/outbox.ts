@@ -17,6 +17,7 @@ type Action =
   | { type: 'after'; seq: number; count: number; bytes: number }
   | { type: 'delete-up-to'; seq: number }
   | { type: 'reject'; seq: number }
+  | { type: 'ping' }
   | { type: 'close' }
 
 /** A request to the thread that owns the file, and its response; `id` 0: the file is open. */
@@ -26,9 +27,22 @@ export interface Request {
 }
 export type Response = { id: number; value: unknown; counts: Counts } | { id: number; error: string }
 
+/** Interval of the pings to the thread, and how many it may owe: a worn card blocks it for seconds. */
+const PING_INTERVAL_MS = 10_000
+const MAX_UNANSWERED_PINGS = 3
+
 interface OutboxEvents {
+  /** The thread has ended or hangs: nothing can be stored until this process is restarted. */
+  failed: [err: Error]
   /** The depth or the number of dropped events changed. */
   counts: []
+}
+
+interface OpenOptions {
+  log: Logger
+  bounds?: Bounds | undefined
+  /** Shorter in tests. */
+  pingInterval?: number
 }
 
 interface Pending {
@@ -43,6 +57,7 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
   #counts: Counts = { depth: 0, bytes: 0, dropped: 0 }
   #id = 0
   #failed: Error | undefined
+  #watchdog: NodeJS.Timeout | undefined
 
   private constructor(data: StoreData) {
     super()
@@ -58,12 +73,13 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
   /** Opens or creates the file and its folder. Rejects when the folder is not writable. */
   static async open(
     path: string,
-    { log, bounds = OUTBOX_BOUNDS }: { log: Logger; bounds?: Bounds | undefined },
+    { log, bounds = OUTBOX_BOUNDS, pingInterval = PING_INTERVAL_MS }: OpenOptions,
   ): Promise<Outbox> {
     mkdirSync(dirname(path), { recursive: true })
     const outbox = new Outbox({ path, bounds })
     const damaged = await new Promise((resolve, reject) => outbox.#pending.set(0, { resolve, reject }))
     if (damaged) log.error({ path, kept_as: damaged }, 'outbox damaged; starting an empty one')
+    outbox.#watch(pingInterval)
     const { depth, bytes } = outbox.counts
     if (depth > 0) log.info({ events: depth, bytes }, 'events of an earlier run wait for the relay')
     return outbox
@@ -102,8 +118,26 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watchdog)
+    this.#watchdog = undefined
     if (!this.#failed) await this.#request({ type: 'close' }).catch(() => {})
     await this.#worker.terminate()
+  }
+
+  #watch(interval: number): void {
+    let unanswered = 0
+    this.#watchdog = setInterval(() => {
+      if (unanswered++ >= MAX_UNANSWERED_PINGS) {
+        this.#end(new Error('the outbox thread does not answer'))
+        return
+      }
+      void this.#request({ type: 'ping' }).then(
+        () => {
+          unanswered = 0
+        },
+        () => {}, // reported by #end
+      )
+    }, interval).unref()
   }
 
   #request(action: Action): Promise<unknown> {
@@ -132,5 +166,9 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
     this.#failed ??= err
     for (const { reject } of this.#pending.values()) reject(this.#failed)
     this.#pending.clear()
+    if (this.#watchdog === undefined) return // closed, or not opened yet
+    clearInterval(this.#watchdog)
+    this.#watchdog = undefined
+    this.emit('failed', this.#failed)
   }
 }

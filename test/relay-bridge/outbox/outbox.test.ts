@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { EVENT_TYPES } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
 import { until } from '#dev/harness/until.ts'
+import { createLogger } from '#lib/logger.ts'
 import { Outbox } from '#services/relay-bridge/outbox/outbox.ts'
 import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
@@ -147,6 +148,16 @@ test('an event larger than a frame is rejected and logged, and the others arrive
   await socket.next(isEvent('bark'))
   assert.ok(!socket.frames.some(isEvent('photo')))
   assert.ok(memory.logged.some((line) => JSON.stringify(line).includes('send files over HTTP')))
+})
+
+test('a thread of the outbox that does not answer is reported, so that the process can restart', async (t) => {
+  const options = { log: createLogger('test'), pingInterval: 1 }
+  const outbox = await Outbox.open(join(temporaryFolder(t), 'outbox.db'), options)
+  const failed = once(outbox, 'failed')
+  for (let n = 0; n < 2_000; n++) outbox.append('e', `{"n":${n}}`).catch(() => {}) // the pings wait behind these
+  const [err] = await failed
+  assert.match(err.message, /does not answer/)
+  await outbox[Symbol.asyncDispose]()
 })
 
 test('the outbox runs in a thread of its own, and rejects requests when it has ended', async (t) => {
