@@ -72,6 +72,23 @@ export function adviceOn(err: unknown): string {
   return 'data_dir must be a folder that this user may write to: check its owner and mode'
 }
 
+/**
+ * Whether the kernel counts memory by control group. Raspberry Pi OS starts without; the limits of containers and
+ * units then have no effect, and Docker only warns.
+ */
+export async function checkMemoryLimits(root = '/'): Promise<CheckResult[]> {
+  const read = (path: string) => readFile(join(root, path), 'utf8').catch(() => '')
+  const [unified, legacy] = await Promise.all([
+    read('sys/fs/cgroup/cgroup.controllers'),
+    read('proc/cgroups'),
+  ])
+  const check = 'memory limits'
+  if (unified === '' && legacy === '') return [ok(check, 'unknown on this machine')]
+  if (/\bmemory\b/.test(unified) || /^memory\s+\d+\s+\d+\s+1$/m.test(legacy)) return [ok(check, 'in effect')]
+  const advice = 'append cgroup_enable=memory to the line of /boot/firmware/cmdline.txt, and reboot'
+  return [warning(check, 'the kernel runs without the memory control group: no service is limited', advice)]
+}
+
 /** Temperature of the hottest sensor, and CPU throttling. */
 export async function checkHeat(root = '/sys'): Promise<CheckResult[]> {
   const zones = await readdir(`${root}/class/thermal`).catch(() => [])

@@ -4,7 +4,7 @@ import type { CheckContext } from './check-context.ts'
 import { bounded, type CheckResult } from './check-result.ts'
 import { checkConfig } from './config-check.ts'
 import { checkIce } from './ice-check.ts'
-import { checkClock, checkDisk, checkHeat } from './machine-check.ts'
+import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-check.ts'
 import { checkModel } from './model-check.ts'
 import { checkRelay } from './relay-check.ts'
 
@@ -36,6 +36,7 @@ export async function* runChecks(
     bounded('STUN and TURN', timeoutMs, () => checkIce(context)),
     bounded('clock', timeoutMs, () => checkClock(context)),
     bounded('disk', timeoutMs, () => checkDisk(context)),
+    bounded('memory limits', timeoutMs, () => checkMemoryLimits()),
     bounded('temperature', timeoutMs, () => checkHeat()),
   ]
   for (const group of groups) yield* await group

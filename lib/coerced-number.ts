@@ -6,4 +6,4 @@ import { z } from 'zod'
  */
 export const number = z
   .union([z.number(), z.string().trim().min(1, 'expected a number')], 'expected a number')
-  .pipe(z.coerce.number<number | string>())
+  .pipe(z.coerce.number<number | string>('expected a number'))

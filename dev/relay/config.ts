@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { number } from '#lib/coerced-number.ts'
 import { CloudIdentity } from '#lib/config-schema.ts'
 import { isLoopback } from '#lib/loopback.ts'
 
@@ -9,7 +10,7 @@ export const LocalRelaySection = z
   .strictObject({
     enabled: z.boolean().default(false),
     host: z.string().default('127.0.0.1'),
-    port: z.coerce.number<number | string>().pipe(z.int().min(0).max(65_535)).default(8080),
+    port: number.pipe(z.int().min(0).max(65_535)).default(8080),
     /** Token of the page's address, `?token=`; required unless `host` is a loopback address. */
     token: z.string().min(1).optional(),
     /** Public names of this relay; pages under local names and addresses are accepted without. */

@@ -6,7 +6,7 @@
 # ready for 10 s. A service without a heartbeat for 30 s (120 s after its start) hangs: it is killed, and Docker's restart
 # policy starts it again.
 heartbeat=${WIMZ_HEARTBEAT:-/tmp/heartbeat}
-reported=/tmp/healthy
+reported=$heartbeat.healthy
 seconds=0 silent=0 unready=0 last=
 
 while :; do
@@ -19,6 +19,9 @@ while :; do
   limit=30
   [ -n "$beat" ] || limit=120
   if [ "$silent" -ge "$limit" ]; then
+    read -r init < /proc/1/comm
+    # outside a container of compose.yaml (init: true) this would kill everything
+    case $init in docker-init | tini) ;; *) echo "no heartbeat for $silent s"; exit 1 ;; esac
     echo "no heartbeat for $silent s: killing the service, for Docker to restart it"
     # the init process may have been stopped, too: it has to see the end of the service
     kill -CONT 1

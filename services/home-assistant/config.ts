@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { number } from '#lib/coerced-number.ts'
 import { BusSection, CloudIdentity, DataDir } from '#lib/config-schema.ts'
 
-const seconds = z.coerce.number<number | string>().pipe(z.number().min(1).max(3600))
+const seconds = number.pipe(z.number().min(1).max(3600))
 
 /** `homeassistant`: discovery of the robot by Home Assistant. */
 export const HomeAssistantSection = z

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { CommandLimits } from '#commands/actuators.ts'
+import { number } from '#lib/coerced-number.ts'
 import { DataDir } from '#lib/config-schema.ts'
 
-const seconds = z.coerce.number<number | string>().pipe(z.number().positive().max(3600))
+const seconds = number.pipe(z.number().positive().max(3600))
 
 /** A header value for Node: Latin-1 without control characters (RFC 9110 §5.5). */
 const HEADER = /^[\t\x20-\x7e\x80-\xff]*$/

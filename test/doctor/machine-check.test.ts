@@ -7,10 +7,35 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { adviceOn, checkClock, checkDisk, checkHeat, judgeThrottling } from '../../doctor/machine-check.ts'
+import {
+  adviceOn,
+  checkClock,
+  checkDisk,
+  checkHeat,
+  checkMemoryLimits,
+  judgeThrottling,
+} from '../../doctor/machine-check.ts'
 
 const contextOf = (config: object) => ({
   ...{ config, iceServers: [], services: new Map(), bus: undefined, link: undefined, brokerDown: false },
+})
+
+test('a kernel without the memory control group, as on Raspberry Pi OS, is a warning', async (t) => {
+  const root = temporaryFolder(t)
+  const statusWith = async (controllers: string, cgroups: string) => {
+    for (const [folder, name, text] of [
+      ['sys/fs/cgroup', 'cgroup.controllers', controllers],
+      ['proc', 'cgroups', cgroups],
+    ] as const) {
+      mkdirSync(join(root, folder), { recursive: true })
+      writeFileSync(join(root, folder, name), text)
+    }
+    return (await checkMemoryLimits(root))[0]?.status
+  }
+  assert.equal(await statusWith('cpuset cpu io pids\n', 'cpu\t0\t88\t1\nmemory\t0\t88\t0\n'), 'warning')
+  assert.equal(await statusWith('cpuset cpu io memory pids\n', 'cpu\t0\t88\t1\n'), 'ok')
+  assert.equal(await statusWith('', 'cpu\t2\t9\t1\nmemory\t4\t9\t1\n'), 'ok')
+  assert.equal((await checkMemoryLimits(join(root, 'nowhere')))[0]?.status, 'ok')
 })
 
 test('temperature and throttling of a Raspberry Pi are reported, also where they are unknown', async (t) => {

@@ -13,6 +13,7 @@ const PACKAGES = {
   ffmpeg: 'ffmpeg',
   openssl: 'openssl',
   'docker-compose': 'docker-compose',
+  dockerd: 'docker.io',
   script: 'bsdutils',
   'systemd-notify': 'systemd',
   'systemd-analyze': 'systemd',

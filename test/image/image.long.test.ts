@@ -40,12 +40,13 @@ test('the image as the Dockerfile makes it runs the four services, read-only and
   const running: ChildProcess[] = []
   for (const [name, service] of Object.entries(services)) {
     if (!service.healthcheck?.test || name === 'local-relay') continue // the doctor, below; switched off
-    const child = spawn('nsenter', inside([...image.entrypoint, ...service.command], service.environment), {
+    const environment = { ...service.environment, WIMZ_HEARTBEAT: `/tmp/heartbeat-${name}` }
+    const child = spawn('nsenter', inside([...image.entrypoint, ...service.command], environment), {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     t.after(() => child.kill('SIGKILL'))
     running.push(child)
-    await healthy(name, inside(service.healthcheck.test.slice(1)))
+    await healthy(name, inside(service.healthcheck.test.slice(1), environment))
   }
   const { doctor } = services
   assert.ok(doctor)

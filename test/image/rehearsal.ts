@@ -55,7 +55,7 @@ function neededBy(stages: readonly Stage[]): Stage[] {
 }
 
 /** Makes a Debian root what the official image of that name is: with this Node and npm, or as it is. */
-function standIn(name: string, root: string): void {
+export function standIn(name: string, root: string): void {
   copyNetworkSettings(root)
   if (name === 'debian:trixie-slim') return
   if (!name.startsWith(`node:${process.versions.node.split('.')[0]}-`))

@@ -91,6 +91,17 @@ test('numbers may come from the environment, and both bitrate keys are understoo
   assert.equal(webrtc.max_connections, 2)
 })
 
+test('an empty variable of the environment does not hide that of the .env file', (t) => {
+  const path = files(t, {
+    'robot.yaml': 'cloud: { device_id: "${DEVICE_ID}" }',
+    '.env': 'DEVICE_ID=of-the-file\n',
+  })
+  const idOf = (env: Record<string, string>) =>
+    parseSections(readConfigFile(path, env), { cloud: Cloud }).cloud.device_id
+  assert.equal(idOf({ DEVICE_ID: '' }), 'of-the-file')
+  assert.equal(idOf({ DEVICE_ID: 'of-env' }), 'of-env')
+})
+
 test('NAME_FILE names a file that holds the value; a variable that is set wins over it', (t) => {
   const path = files(t, { 'robot.yaml': 'cloud: { device_id: "${ID}" }', id: 'of-a-file\n' })
   const ID_FILE = join(dirname(path), 'id')
@@ -106,8 +117,8 @@ test('NAME_FILE names a file that holds the value; a variable that is set wins o
   )
 })
 
-test('a key without a value is no 0', (t) => {
-  for (const nothing of ['', '""', '[]', 'true']) {
+test('a key without a value is no 0, and a text is no number', (t) => {
+  for (const nothing of ['', '""', '[]', 'true', 'two', '.nan']) {
     const path = files(t, { 'robot.yaml': `webrtc: { max_connections: ${nothing} }` })
     assert.throws(
       () => parseSections(readConfigFile(path, {}), { webrtc: WebrtcSection }),

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseDocument } from 'yaml'
+import { freePorts } from '#dev/harness/ports.ts'
+import { until } from '#dev/harness/until.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
+import { without } from '#test/helpers/tools.ts'
+import { parseDockerfile } from './dockerfile.ts'
+import { importBases, startEngine } from './engine.ts'
+
+const SERVICES = ['broker', 'relay-bridge', 'webrtc', 'vision']
+const STOP_NODE = `for p in /proc/[0-9]*; do
+  [ "$(readlink $p/exe)" != /usr/local/bin/node ] || kill -STOP "\${p#/proc/}"
+done`
+
+interface State {
+  RestartCount: number
+  State: { FinishedAt: string; ExitCode: number; Health?: { Status: string; Log: { Output: string }[] } }
+}
+
+test('docker compose up: settings are created, the camera may be missing, a hung service restarts, the stop is in order', {
+  skip: without('debootstrap', 'docker-compose', 'dockerd'),
+  timeout: 900_000,
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  const engine = await startEngine(folder)
+  if (typeof engine === 'string') return t.skip(engine)
+  await using stack = new AsyncDisposableStack()
+  stack.use(engine)
+  await importBases(engine, parseDockerfile(readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')), folder)
+  await engine.run('docker', ['build', '--network', 'host', '-t', 'wimz-robot:latest', PROJECT_ROOT])
+
+  const robot = join(folder, 'robot')
+  for (const name of ['compose.yaml', 'compose.secrets.yaml', 'settings/.gitignore']) {
+    cpSync(join(PROJECT_ROOT, name), join(robot, name), { recursive: true })
+  }
+  cpSync(join(PROJECT_ROOT, '.env.example'), join(robot, '.env'))
+  const compose = (...args: string[]) => engine.run('docker-compose', args, { cwd: robot })
+  await compose('up', '--no-build', 'settings')
+  const file = join(robot, 'settings/robot.yaml')
+  const config = parseDocument(readFileSync(file, 'utf8'))
+  const [port] = await freePorts(1)
+  config.setIn(['broker', 'port'], port)
+  config.setIn(['bus', 'url'], `mqtt://127.0.0.1:${port}`)
+  config.setIn(['vision', 'source'], { type: 'v4l2', device: '/dev/video-of-no-camera' })
+  writeFileSync(file, config.toString())
+
+  const inspect = async (name: string): Promise<State> =>
+    JSON.parse(await engine.run('docker', ['inspect', `wimztest_${name}_1`]))[0]
+  const isHealthy = async (name: string) => (await inspect(name)).State.Health?.Status === 'healthy'
+  const healthy = (name: string) =>
+    until(() => isHealthy(name), { deadline: 120_000, every: 500, show: () => name })
+
+  stack.defer(async () => void (await compose('kill')))
+  await compose('up', '-d', '--no-build')
+  for (const name of SERVICES) await healthy(name)
+  assert.match(await compose('logs', 'vision'), /cannot open: No such file or directory/)
+
+  await compose('exec', '-T', 'vision', 'sh', '-c', STOP_NODE)
+  const stoppedAt = performance.now()
+  const restarted = async () => (await inspect('vision')).RestartCount === 1
+  await until(restarted, { deadline: 60_000, every: 500 })
+  t.diagnostic(`stopped vision: restarted after ${Math.round((performance.now() - stoppedAt) / 1000)} s`)
+  await healthy('vision')
+
+  await compose('stop')
+  const ended = await Promise.all(SERVICES.map(async (name) => ({ name, ...(await inspect(name)).State })))
+  for (const { name, ExitCode } of ended) assert.equal(ExitCode, 0, name)
+  const at = (name: string) => ended.find((one) => one.name === name)?.FinishedAt ?? ''
+  assert.ok(at('vision') <= at('relay-bridge') && at('webrtc') <= at('relay-bridge'), JSON.stringify(ended))
+  assert.ok(at('relay-bridge') <= at('broker'), JSON.stringify(ended))
+})
