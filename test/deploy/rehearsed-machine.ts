@@ -21,7 +21,18 @@ const execute = promisify(execFile)
 /** What an installed robot needs of this repository; the rest is not copied. */
 const PARTS = [
   ...['package.json', 'package-lock.json', '.npmrc', 'LICENSE', 'THIRD_PARTY_NOTICES.md', 'README.md'],
-  ...['main.ts', 'config-schema.ts', 'bus', 'commands', 'lib', 'broker', 'services', 'dev', 'doctor'],
+  ...[
+    'main.ts',
+    'config-schema.ts',
+    'prepare-settings.ts',
+    'bus',
+    'commands',
+    'lib',
+    'broker',
+    'services',
+    'dev',
+    'doctor',
+  ],
   ...['models', 'demo', 'configs', 'deploy'],
 ]
 
