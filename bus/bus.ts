@@ -46,6 +46,8 @@ export interface Bus extends AsyncDisposable {
 
 /** QoS 1 messages that are queued or not yet acknowledged. */
 const MAX_PENDING = 1000
+/** Further ones for commands, so that no other traffic makes a stop fail. */
+const RESERVED_FOR_COMMANDS = 500
 /** The publication of `offline` must not delay the stop. */
 const OFFLINE_DEADLINE_MS = 500
 
@@ -117,7 +119,8 @@ class MqttBus implements Bus {
       this.#retained.set(name, { bytes, qos: topic.qos })
       if (!this.#client.connected) return // published on the next connect, from the map
     }
-    await this.#send(name, bytes, topic.qos, topic.retain)
+    const reserved = topic.pattern === topics.command.pattern ? RESERVED_FOR_COMMANDS : 0
+    await this.#send(name, bytes, { qos: topic.qos, retain: topic.retain, reserved })
   }
 
   async subscribe<T, P extends string>(
@@ -203,7 +206,7 @@ class MqttBus implements Bus {
     this.#reconnect.connected()
     const state = toWire(topics.serviceState, this.#options.prefix, this.#stateName)
     for (const [name, { bytes, qos }] of this.#retained) {
-      if (name !== state) this.#publishQuietly(this.#send(name, bytes, qos, true))
+      if (name !== state) this.#publishQuietly(this.#send(name, bytes, { qos, retain: true }))
     }
     for (const listener of this.#connectListeners) listener()
     this.#resubscribe().then(
@@ -229,12 +232,16 @@ class MqttBus implements Bus {
     await this.#client.subscribeAsync({ ...filters, resubscribe: true } as ISubscriptionMap)
   }
 
-  async #send(name: string, bytes: Buffer, qos: 0 | 1, retain: boolean): Promise<void> {
+  async #send(
+    name: string,
+    bytes: Buffer,
+    { qos, retain, reserved = 0 }: { qos: 0 | 1; retain: boolean; reserved?: number },
+  ): Promise<void> {
     if (qos === 0) {
       if (this.#client.connected) this.#client.publish(name, bytes, { qos, retain })
       return
     }
-    if (this.#pending >= MAX_PENDING) {
+    if (this.#pending >= MAX_PENDING + reserved) {
       this.#warn(
         'pending',
         { topic: name, pending: this.#pending },

@@ -7,8 +7,8 @@ import type { Logger } from '#lib/logger.ts'
 import type { RelayConnection } from '../connection/relay-connection.ts'
 import type { Frame } from '../protocol/frame.ts'
 
-/** Frames a second: all apps of the owner share the relay connection. */
-const RATE = 1_000
+/** Frames a second: all apps of the owner share the relay connection; each drives with at most 20 a second. */
+const RATE = 500
 
 interface RelayCommandsDeps {
   bus: Bus

@@ -11,6 +11,7 @@ import type { CloudMessages } from '../app-state/cloud-messages.ts'
 import type { RelayCommands } from '../commands/relay-commands.ts'
 import { relayHttp } from '../connection/relay-address.ts'
 import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
+import { FrameLimits } from '../protocol/frame-limits.ts'
 import type { PendingRequests } from './pending-requests.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
@@ -29,6 +30,9 @@ const IGNORED = [
   'status_response',
   'error',
 ]
+
+/** Frames that end a session, and stop the motors. */
+const ENDS: ReadonlySet<string> = new Set(['webrtc_close', 'session_ended', 'user_disconnected'])
 
 interface InboundEvents {
   /** A frame to send back. */
@@ -59,6 +63,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
   readonly #sessions = new Set<string>()
   readonly #handlers: ReadonlyMap<string, (frame: Frame) => void>
   readonly #known: ReadonlySet<string>
+  readonly #limits: FrameLimits
 
   constructor(deps: InboundDeps) {
     super()
@@ -81,6 +86,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
     this.#known = new Set([...this.#handlers.keys(), ...deps.cloud.types])
+    this.#limits = new FrameLimits(this.#known)
   }
 
   /** One text frame. */
@@ -92,6 +98,12 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       }
       const kind = kindOf(frame, this.#known)
       if (kind !== 'pong') this.emit('routed')
+      if (!this.#limits.take(kind)) {
+        // the motors stop at once whatever the rate
+        if (ENDS.has(kind)) this.#deps.commands.halt()
+        this.#dropped.count(`too many: ${this.#limits.nameOf(kind)}`)
+        return
+      }
       const handle = this.#handlers.get(kind)
       if (handle) handle(frame)
       else this.#deps.cloud.ingest(kind, frame).catch((err: unknown) => this.#drop(err))
