@@ -14,7 +14,6 @@ test('references are replaced, with defaults as in a shell, and $$ is $', () => 
   for (const [text, expected] of [
     ['${A}-${A}', 'a-a'],
     ['$${A} $A $', '${A} $A $'],
-    ['${EMPTY}', ''],
     ['${EMPTY:-x}', 'x'],
     ['${NONE:-x}', 'x'],
     ['${NONE:-}', ''],
@@ -22,7 +21,7 @@ test('references are replaced, with defaults as in a shell, and $$ is $', () => 
     ['${1A}', '${1A}'],
   ] as const)
     assert.equal(interpolate(text, env), expected, text)
-  assert.throws(() => interpolate('${NONE}', env), ConfigError)
+  for (const text of ['${NONE}', '${EMPTY}']) assert.throws(() => interpolate(text, env), ConfigError, text)
 })
 
 test('a file that a variable names is trimmed, and a value that is set wins', (t) => {

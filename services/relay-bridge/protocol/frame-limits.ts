@@ -1,7 +1,9 @@
 import { TokenBucket } from '#lib/token-bucket.ts'
 
-/** Frames of one kind at once: a connect replays every voice clip and profile of the owner. */
+/** Frames of one kind at once. */
 const BURST = 1_000
+/** A connect replays every voice clip of the owner; their handler takes them one after another. */
+const BURSTS: Readonly<Record<string, number>> = { voice_command_updated: 5_000 }
 const PER_SECOND = 100
 /** Frames of kinds without a handler, all together. */
 const UNKNOWN_BURST = 200
@@ -16,7 +18,9 @@ export class FrameLimits {
   readonly #unknown = new TokenBucket(UNKNOWN_BURST, UNKNOWN_PER_SECOND)
 
   constructor(known: Iterable<string>) {
-    this.#known = new Map(Array.from(known, (kind) => [kind, new TokenBucket(BURST, PER_SECOND)]))
+    this.#known = new Map(
+      Array.from(known, (kind) => [kind, new TokenBucket(BURSTS[kind] ?? BURST, PER_SECOND)]),
+    )
   }
 
   /** Whether a frame of this kind may pass. */

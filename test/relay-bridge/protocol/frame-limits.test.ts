@@ -20,6 +20,15 @@ test('a flood of one kind is limited and leaves the other kinds alone', (t) => {
   )
 })
 
+test('every voice clip of an owner passes when a connect replays them', (t) => {
+  t.mock.method(performance, 'now', () => 0)
+  const limits = new FrameLimits(['voice_command_updated'])
+  assert.equal(
+    passed(limits, 6_000, () => 'voice_command_updated'),
+    5_000,
+  )
+})
+
 test('unknown kinds share one limit, whatever their names, and one name in the log', (t) => {
   t.mock.method(performance, 'now', () => 0)
   const limits = new FrameLimits(['profiles'])
