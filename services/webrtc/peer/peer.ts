@@ -115,6 +115,8 @@ export class Peer {
         cname: stream.id,
         congestion: this.congestion,
         sendDatagram: (datagram) => sendDatagram(this.#ice, datagram),
+        // browsers wait 3 s before they ask for a keyframe themselves
+        onGivenUp: () => kind === 'video' && this.#events.keyframeRequested(),
       })
     this.video = track('video')
     this.audio = track('audio')

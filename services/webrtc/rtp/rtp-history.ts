@@ -15,6 +15,8 @@ const MAX_RETRANSMISSIONS = 6
 interface StoredPacket extends SentMedia {
   retransmissions: number
   retransmittedAt: number
+  /** {@link RtpHistory.givesUp} has reported it. */
+  givenUp: boolean
 }
 
 /** The newest media packets of one track, for retransmission. RFC 4585 §6.2.1. */
@@ -28,6 +30,7 @@ export class RtpHistory {
       ...media,
       retransmissions: 0,
       retransmittedAt: Number.NEGATIVE_INFINITY,
+      givenUp: false,
     }
   }
 
@@ -39,6 +42,15 @@ export class RtpHistory {
     stored.retransmissions++
     stored.retransmittedAt = now
     return stored
+  }
+
+  /** Whether this packet was retransmitted as often as allowed and is still missing at `now` (ms); true once. */
+  givesUp(sequence: number, now: number): boolean {
+    const stored = this.#ring[sequence % HISTORY_LENGTH]
+    if (stored?.sequence !== sequence || stored.retransmissions < MAX_RETRANSMISSIONS) return false
+    if (stored.givenUp || now - stored.retransmittedAt < MIN_INTERVAL_MS) return false
+    stored.givenUp = true
+    return true
   }
 
   /** The largest recent packet, for padding. */

@@ -48,6 +48,8 @@ interface RtpSenderOptions {
   cname: string
   congestion: CongestionController
   sendDatagram(datagram: Buffer): void
+  /** A missing packet is not retransmitted any more: what follows it cannot be decoded before a keyframe. */
+  onGivenUp(): void
 }
 
 /**
@@ -65,6 +67,7 @@ export class RtpSender {
   readonly #cname: string
   readonly #congestion: CongestionController
   readonly #sendDatagram: (datagram: Buffer) => void
+  readonly #onGivenUp: () => void
   readonly #history = new RtpHistory()
   /** Bytes of retransmissions, bounded so that they do not fill a lossy path. */
   readonly #rtxBudget: TokenBucket
@@ -73,11 +76,12 @@ export class RtpSender {
   #senderReport: { ntpMiddle: number; at: number } | undefined
 
   /** `sendDatagram` sends over the selected candidate pair. */
-  constructor({ sender, cname, congestion, sendDatagram }: RtpSenderOptions) {
+  constructor({ sender, cname, congestion, sendDatagram, onGivenUp }: RtpSenderOptions) {
     this.#sender = sender
     this.#cname = cname
     this.#congestion = congestion
     this.#sendDatagram = sendDatagram
+    this.#onGivenUp = onGivenUp
     this.#rtxBudget = new TokenBucket(RTX_BURST, () => (congestion.estimator.target * RTX_SHARE) / 8)
     this.ssrc = sender.ssrc
     disableOwnReports(sender)
@@ -162,7 +166,9 @@ export class RtpSender {
   }
 
   #retransmit(sequence: number): void {
-    const media = this.#history.retransmit(sequence, performance.now())
+    const now = performance.now()
+    const media = this.#history.retransmit(sequence, now)
+    if (!media && this.#history.givesUp(sequence, now)) this.#onGivenUp()
     if (media && this.#rtxBudget.take(media.payload.length)) this.#sendRtx(media)
   }
 

@@ -17,6 +17,20 @@ test('a packet is retransmitted at most six times, 30 ms apart', () => {
   assert.equal(history.retransmit(6, 0), undefined)
 })
 
+test('a packet that is missing after all retransmissions is given up, once', () => {
+  const history = new RtpHistory()
+  history.add(media(5))
+  for (let i = 0; i < 6; i++) {
+    assert.equal(history.givesUp(5, i * 100), false)
+    history.retransmit(5, i * 100)
+  }
+  assert.deepEqual(
+    [529, 530, 600].map((now) => history.givesUp(5, now)),
+    [false, true, false],
+  )
+  assert.equal(history.givesUp(6, 1_000), false)
+})
+
 test('the last 512 packets are kept, over a wrap of the sequence number', () => {
   const history = new RtpHistory()
   for (let i = 0; i < 600; i++) history.add(media((65_300 + i) & 0xffff))
