@@ -130,7 +130,9 @@ class MqttBus implements Bus {
   ): Promise<Disposable> {
     const filter = toWire(topic, this.#options.prefix, topic.filter(params))
     const subscription: Subscription = {
-      ...{ filter, qos: topic.qos, granted: false },
+      filter,
+      qos: topic.qos,
+      granted: false,
       deliver: (wire, packet) => {
         const name = fromWire(topic, this.#options.prefix, wire)
         const found = name === undefined ? undefined : topic.match(name)

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
+import { bareHost } from './bare-host.ts'
 import { shrinkBufferPool } from './buffer-pool.ts'
 import { topics } from './topics.ts'
 
@@ -89,7 +90,7 @@ function connectToFirst(url: string | readonly string[], options: IClientOptions
   const servers = url.map((one) => {
     const { hostname, port } = new URL(one)
     // 0: the default port of the protocol
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
+    return { host: bareHost(hostname), port: Number(port) }
   })
   const client = mqtt.connect(first, { ...options, servers })
   // MQTT.js would verify the certificate of the next host against the name of this one
@@ -103,7 +104,7 @@ export function currentUrl(client: MqttClient, url: string | readonly string[]):
   const port = client.options.port ?? 0
   const isCurrent = (one: string) => {
     const { hostname, port: other } = new URL(one)
-    return hostname.replace(/^\[|\]$/g, '') === host && (other === '' || Number(other) === port)
+    return bareHost(hostname) === host && (other === '' || Number(other) === port)
   }
   const found = typeof url === 'string' ? url : (url.find(isCurrent) ?? url.join(' '))
   return found.replace(/(?<=\/\/)[^/]*@/, '')

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { bareHost } from '#bus/bare-host.ts'
 import { relayWebSocketUrl } from '#services/relay-bridge/checks.ts'
 import type { CheckContext } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
@@ -18,7 +19,7 @@ export async function checkRelay(context: CheckContext): Promise<CheckResult[]> 
   if (!cloud) return [warning('relay', 'skipped', 'fix the config first')]
   if (!cloud.enabled) return [ok('relay', 'cloud.enabled is false: no relay')]
   const relay = relayWebSocketUrl(cloud.relay_url)
-  const host = relay.hostname.replace(/^\[|\]$/g, '')
+  const host = bareHost(relay.hostname)
   const port = Number(relay.port) || (relay.protocol === 'wss:' ? 443 : 80)
   const results: CheckResult[] = []
   for (const step of [

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bareHost } from '#bus/bare-host.ts'
 import { ConfigError } from './config-error.ts'
 import { type BusSection, busUrls, DataDir } from './config-schema.ts'
 import { readConfiguredFile } from './configured-file.ts'
@@ -39,7 +40,7 @@ export function busLogin(
 ): BusLogin {
   const tls = readCertificates(bus)
   if (bus.username !== undefined) return { username: bus.username, password: bus.password, ...tls }
-  const hosts = busUrls(bus.url).map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''))
+  const hosts = busUrls(bus.url).map((url) => bareHost(new URL(url).hostname))
   const ours = broker.enabled && hosts.every((host) => isLoopback(host) || host === broker.host)
   if (!ours && !bus.own_users) return { ...tls }
   try {

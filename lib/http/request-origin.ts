@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { bareHost } from '#bus/bare-host.ts'
 
 /** Which browser pages may send requests to a server. Without options: only pages of this very server. */
 export interface OriginRule {
@@ -45,7 +46,7 @@ function isOwnName(name: string | undefined, { hosts = [] }: OriginRule): boolea
   return (
     !name.includes('.') ||
     PRIVATE_SUFFIX.test(name) ||
-    isIP(name.replace(/^\[|\]$/g, '')) !== 0 ||
+    isIP(bareHost(name)) !== 0 ||
     hosts.some((host) => host.toLowerCase() === name)
   )
 }

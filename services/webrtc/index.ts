@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { Registry } from 'prom-client'
 import { z } from 'zod'
+import { bareHost } from '#bus/bare-host.ts'
 import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
@@ -110,5 +111,5 @@ function peerOptions({ ice, video }: WebrtcSection) {
 /** A relay on this machine (development, tests) may name servers on it; every other one may not. */
 function isLocalRelay(relayUrl: string): boolean {
   const host = URL.parse(relayUrl)?.hostname
-  return host !== undefined && isLoopback(host.replace(/^\[|\]$/g, ''))
+  return host !== undefined && isLoopback(bareHost(host))
 }

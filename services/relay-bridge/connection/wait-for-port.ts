@@ -1,5 +1,6 @@
 import { connect, type LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bareHost } from '#bus/bare-host.ts'
 
 /** Between two probes, randomized by half so that robots do not probe in step: a relay that returns is dialed within 2 s. */
 const PROBE_INTERVAL_MS = 1_000
@@ -26,7 +27,7 @@ export async function waitForPort(url: URL, ms: number, { signal, lookup }: Wait
 
 function accepts(url: URL, lookup: LookupFunction): Promise<boolean> {
   const port = Number(url.port) || (url.protocol === 'wss:' ? 443 : 80)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const host = bareHost(url.hostname)
   const socket = connect({ host, port, lookup, timeout: PROBE_INTERVAL_MS })
   return new Promise((resolve) => {
     socket.once('connect', () => resolve(true))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bareHost } from '#bus/bare-host.ts'
 
 /** One TURN server over one transport. */
 export interface TurnServer {
@@ -98,7 +99,7 @@ function parseUrl(url: string): Omit<Entry, 'username' | 'credential'> | undefin
   const [, scheme = '', host = '', port, transport] = URL_FORM.exec(url.trim().toLowerCase()) ?? []
   const number = Number(port ?? (scheme === 'turns' ? 5349 : 3478))
   if (!scheme || number < 1 || number > 65_535) return undefined
-  const at = { host: host.replace(/^\[|\]$/g, ''), port: number }
+  const at = { host: bareHost(host), port: number }
   if (scheme === 'stun') return transport === 'tcp' ? undefined : { ...at, scheme, transport: 'udp' }
   if (scheme === 'turns') return transport === 'udp' ? undefined : { ...at, scheme: 'turn', transport: 'tls' }
   return { ...at, scheme: 'turn', transport: transport === 'tcp' ? 'tcp' : 'udp' }

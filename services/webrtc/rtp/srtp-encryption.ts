@@ -40,11 +40,7 @@ function createGcm({ encryption, salt }: SrtpKeys): SrtpEncryption {
     tagLength: GCM_TAG,
     encrypt(packet, payloadAt, rollover) {
       const end = packet.length - GCM_TAG
-      base.copy(iv)
-      // two zero bytes, SSRC, rollover counter, sequence number: combined with the salt by XOR
-      iv.writeUInt32BE((base.readUInt32BE(2) ^ packet.readUInt32BE(SSRC)) >>> 0, 2)
-      iv.writeUInt32BE((base.readUInt32BE(6) ^ rollover) >>> 0, 6)
-      iv.writeUInt16BE(base.readUInt16BE(10) ^ packet.readUInt16BE(SEQUENCE), 10)
+      writeVector(iv, { base, at: 2, packet, rollover })
       const cipher = createCipheriv('aes-128-gcm', encryption, iv, GCM_OPTIONS)
       cipher.setAAD(packet.subarray(0, payloadAt))
       cipher.update(packet.subarray(payloadAt, end)).copy(packet, payloadAt)
@@ -63,10 +59,7 @@ function createCounterMode({ encryption, authentication, salt }: SrtpKeys): Srtp
     tagLength: SHA1_TAG,
     encrypt(packet, payloadAt, rollover) {
       const end = packet.length - SHA1_TAG
-      base.copy(counter)
-      counter.writeUInt32BE((base.readUInt32BE(4) ^ packet.readUInt32BE(SSRC)) >>> 0, 4)
-      counter.writeUInt32BE((base.readUInt32BE(8) ^ rollover) >>> 0, 8)
-      counter.writeUInt16BE(base.readUInt16BE(12) ^ packet.readUInt16BE(SEQUENCE), 12)
+      writeVector(counter, { base, at: 4, packet, rollover })
       const cipher = createCipheriv('aes-128-ctr', encryption, counter)
       cipher.update(packet.subarray(payloadAt, end)).copy(packet, payloadAt)
       // the rollover counter is authenticated but not sent: it stands where the tag goes
@@ -77,4 +70,21 @@ function createCounterMode({ encryption, authentication, salt }: SrtpKeys): Srtp
       tag.copy(packet, end, 0, SHA1_TAG)
     },
   }
+}
+
+interface VectorParts {
+  /** The salt, padded with zeros. */
+  base: Buffer
+  /** Where the SSRC stands in it. */
+  at: number
+  packet: Buffer
+  rollover: number
+}
+
+/** The salt combined by XOR with SSRC, rollover counter and sequence number, which follow each other. */
+function writeVector(vector: Buffer, { base, at, packet, rollover }: VectorParts): void {
+  base.copy(vector)
+  vector.writeUInt32BE((base.readUInt32BE(at) ^ packet.readUInt32BE(SSRC)) >>> 0, at)
+  vector.writeUInt32BE((base.readUInt32BE(at + 4) ^ rollover) >>> 0, at + 4)
+  vector.writeUInt16BE(base.readUInt16BE(at + 8) ^ packet.readUInt16BE(SEQUENCE), at + 8)
 }
