@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -6,7 +6,7 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 
 /**
  * Runs test files, those of one folder in one process: loading the modules costs more CPU time than most tests.
- * Usage: `node test/run.ts [--at-once 4] [--alone] [--exclude <glob>] <glob>…`
+ * Usage: `node test/run.ts [--at-once 4] [--alone] [--deadline 600] [--exclude <glob>] <glob>…`
  */
 
 /** Folders that take longest start first, so that none is left alone at the end. */
@@ -16,8 +16,6 @@ const LONGEST = [
   'test/webrtc/video',
   'test/relay-bridge/connection',
 ]
-
-const GROUP_DEADLINE_MS = 10 * 60_000
 
 interface Result {
   group: string
@@ -34,6 +32,8 @@ const { values, positionals } = parseArgs({
     'at-once': { type: 'string', default: '4' },
     /** A process per file. */
     alone: { type: 'boolean', default: false },
+    /** Seconds until a process and all that it started are killed, which is a failure. */
+    deadline: { type: 'string', default: '600' },
     exclude: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -41,6 +41,12 @@ const files = globSync(positionals, { cwd: PROJECT_ROOT, exclude: values.exclude
 const groups = Map.groupBy(files, (file) => (values.alone ? file : dirname(file)))
 const queue = [...groups.keys()].sort((a, b) => rank(a) - rank(b))
 const results: Result[] = []
+const running = new Set<ChildProcess>()
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    for (const child of running) killGroup(child)
+    process.exit(1)
+  })
 const start = performance.now()
 await Promise.all(Array.from({ length: Number(values['at-once']) }, work))
 report()
@@ -70,8 +76,14 @@ function runGroup(group: string, paths: string[]): Promise<Result> {
     cwd: PROJECT_ROOT,
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: GROUP_DEADLINE_MS,
-    killSignal: 'SIGKILL',
+    // a process group of its own: what a test left running ends with it
+    detached: true,
+  })
+  running.add(child)
+  const timer = setTimeout(() => killGroup(child), Number(values.deadline) * 1000)
+  child.once('exit', () => {
+    clearTimeout(timer)
+    killGroup(child)
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
@@ -79,6 +91,7 @@ function runGroup(group: string, paths: string[]): Promise<Result> {
       output += text
     })
   child.on('close', (code, signal) => {
+    running.delete(child)
     const seconds = (performance.now() - begin) / 1000
     const counts = Object.fromEntries(
       [...output.matchAll(/^ℹ (tests|pass|fail|cancelled|skipped|todo) (\d+)$/gm)].map(([, key, count]) => [
@@ -90,6 +103,14 @@ function runGroup(group: string, paths: string[]): Promise<Result> {
     resolve({ group, isOk: code === 0 && Number(counts.tests) > 0, output, seconds, counts })
   })
   return promise
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // no process of the group runs any more
+  }
 }
 
 /** Prints what all groups counted, and the output of those that failed once more. */

@@ -12,6 +12,7 @@ import { freePorts } from './ports.ts'
 import { refuseSecrets, TEST_SECRET } from './secrets.ts'
 
 const TESTER = 'tester'
+const STOP_DEADLINE_MS = 20_000
 const SILENT = { warn() {}, info() {}, debug() {} }
 
 export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
@@ -106,10 +107,13 @@ export async function startStack(
       if (supervisor.exitCode === null && supervisor.signalCode === null) {
         const exited = new Promise((resolve) => supervisor.once('exit', resolve))
         supervisor.kill('SIGTERM')
+        const timer = setTimeout(() => supervisor.kill('SIGKILL'), STOP_DEADLINE_MS)
         await exited
+        clearTimeout(timer)
       }
       await mosquitto?.[Symbol.asyncDispose]()
-      rmSync(folder, { recursive: true, force: true })
+      // a service that outlived a killed supervisor still writes for a moment
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
   try {

@@ -20,7 +20,10 @@ export interface Seen {
 
 /** The whole robot in one network, Chromium in another, and the link between them. */
 export async function openNarrowLink(t: TestContext): Promise<{ network: Network; page: Page }> {
-  const network = openNetwork(t)
+  // in reverse order, and each whatever the others do: a killed supervisor leaves services that still write
+  const closing = new AsyncDisposableStack()
+  t.after(() => closing.disposeAsync())
+  const network = openNetwork({ after: (close) => closing.defer(close) })
   const host = network.address.robot
   const [port, token] = [18_080, 'narrow']
   const stack = await startStack(
@@ -35,13 +38,13 @@ export async function openNarrowLink(t: TestContext): Promise<{ network: Network
     },
     { start: (program, args, options) => network.spawn('robot', program, args, options) },
   )
-  t.after(() => stack[Symbol.asyncDispose]())
+  closing.use(stack)
   const origin = `http://${host}:${port}`
   const browser = await launchBrowser({
     executablePath: network.wrapper('viewer', '/usr/bin/chromium'),
     trusted: origin,
   })
-  t.after(() => browser.close())
+  closing.defer(() => browser.close())
   const page = await openViewer(browser, `${origin}/?latency&token=${token}`)
   return { network, page }
 }

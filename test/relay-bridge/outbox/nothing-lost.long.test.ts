@@ -14,13 +14,14 @@ import { refuseSecrets, TEST_SECRET } from '#dev/harness/secrets.ts'
 import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { rounds } from '#test/helpers/volume.ts'
 import { pausableProxy } from '../connection/pausable-proxy.ts'
 
-const ROUNDS = 20
+const ROUNDS = rounds({ merge: 6, night: 20 })
 const EVENTS = 500
 const PER_SECOND = 50
 
-test('20 rounds of 500 events while relay, bridge and connection are killed at random: all arrive, in order', {
+test(`${ROUNDS} rounds of 500 events while relay, bridge and connection are killed at random: all arrive, in order`, {
   timeout: 900_000,
 }, async (t) => {
   const scene = await startScene(t)
