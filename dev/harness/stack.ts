@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { ensurePassword } from '#lib/password-file.ts'
@@ -12,7 +13,8 @@ import { freePorts } from './ports.ts'
 import { refuseSecrets, TEST_SECRET } from './secrets.ts'
 
 const TESTER = 'tester'
-const STOP_DEADLINE_MS = 20_000
+/** The stack itself kills what has not stopped after 4 s. */
+const STOP_DEADLINE_MS = 15_000
 const SILENT = { warn() {}, info() {}, debug() {} }
 
 export type LogLine = Record<string, unknown> & { service?: string; msg?: string; pid?: number }
@@ -68,8 +70,10 @@ export async function startStack(
   const supervisor = start(process.execPath, ['main.ts', '--config', path], {
     cwd: PROJECT_ROOT,
     env,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // an inherited stream would keep the test runner waiting for a supervisor that outlives its test
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  supervisor.stderr?.pipe(process.stderr, { end: false })
   const { lines, line, pids } = follow(supervisor)
   const buses: Bus[] = []
   const stack: Stack = {
@@ -103,17 +107,10 @@ export async function startStack(
       await again
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(buses.map((bus) => bus[Symbol.asyncDispose]()))
-      if (supervisor.exitCode === null && supervisor.signalCode === null) {
-        const exited = new Promise((resolve) => supervisor.once('exit', resolve))
-        supervisor.kill('SIGTERM')
-        const timer = setTimeout(() => supervisor.kill('SIGKILL'), STOP_DEADLINE_MS)
-        await exited
-        clearTimeout(timer)
-      }
+      await Promise.allSettled(buses.map((bus) => bus[Symbol.asyncDispose]()))
+      await stopProcesses(supervisor, pids.values().toArray(), path)
       await mosquitto?.[Symbol.asyncDispose]()
-      // a service that outlived a killed supervisor still writes for a moment
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
     },
   }
   try {
@@ -125,6 +122,27 @@ export async function startStack(
     })
   }
   return stack
+}
+
+/**
+ * Stops the supervisor, and waits for its services as well: they outlive one that was killed, and write into their data_dir
+ * while they stop. What runs with this config at the deadline is killed.
+ */
+async function stopProcesses(supervisor: ChildProcess, services: number[], config: string): Promise<void> {
+  supervisor.kill('SIGTERM')
+  const running = () => [supervisor.pid ?? 0, ...services].filter((pid) => commandLine(pid).includes(config))
+  const start = performance.now()
+  while (running().length > 0 && performance.now() - start < STOP_DEADLINE_MS) await sleep(20)
+  for (const pid of running()) process.kill(pid, 'SIGKILL')
+}
+
+/** Empty when the process has ended. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** Writes config and users into the folder; returns the path of the config. */

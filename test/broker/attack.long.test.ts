@@ -6,6 +6,7 @@ import mqtt from 'mqtt'
 import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
 import { ensurePassword } from '#lib/password-file.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { ATTACKS } from './attacks/attacker.ts'
 import { startBrokerProcess } from './broker-process.ts'
@@ -26,7 +27,7 @@ test('a hostile client on this machine delays no command, costs no memory and fi
       services.reset()
       const args = ['test/broker/attacks/attacker.ts', name, String(port), String(ws_port), String(SECONDS)]
       const attacker = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-      t.after(() => attacker.kill('SIGKILL'))
+      closeAfter(t, () => attacker.kill('SIGKILL'))
       let peak = 0
       const sampling = setInterval(() => {
         peak = Math.max(peak, broker.rss())
@@ -60,7 +61,7 @@ async function connectServices(t: TestContext, port: number, folder: string) {
       clientId: `${user}-wimz`,
       reconnectPeriod: 100,
     })
-    t.after(() => client.endAsync(true))
+    closeAfter(t, () => client.endAsync(true))
     client.on('connect', () => connects++)
     client.on('error', () => {})
     await new Promise((resolve) => client.once('connect', resolve))
@@ -82,7 +83,7 @@ async function connectServices(t: TestContext, port: number, folder: string) {
     open.set(++sent, performance.now())
     bridge.publish('wimz/command/take_photo', String(sent), { qos: 1 })
   }, 20)
-  t.after(() => clearInterval(timer))
+  closeAfter(t, () => clearInterval(timer))
   return {
     reset() {
       delays = []

@@ -12,6 +12,7 @@ import { createWebSocketStream, WebSocket } from 'ws'
 import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
 import { ensurePassword } from '#lib/password-file.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 import { startBrokerProcess } from './broker-process.ts'
@@ -72,7 +73,7 @@ test('200,000 broken packets on every listener: no crash, other clients are unaf
 /** A client that publishes and receives ten messages a second throughout the test. */
 async function watch(t: TestContext, port: number) {
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 })
-  t.after(() => client.endAsync(true))
+  closeAfter(t, () => client.endAsync(true))
   let [sent, received] = [0, 0]
   client.on('message', () => received++)
   await client.subscribeAsync('wimz/telemetry/healthy')
@@ -80,7 +81,7 @@ async function watch(t: TestContext, port: number) {
     sent++
     client.publish('wimz/telemetry/healthy', 'x')
   }, 100)
-  t.after(() => clearInterval(timer))
+  closeAfter(t, () => clearInterval(timer))
   return {
     lost: () => sent - received,
     async settled() {

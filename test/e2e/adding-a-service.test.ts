@@ -7,6 +7,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
@@ -37,7 +38,7 @@ test('a user that is added while the robot runs gets a password and its rights, 
   // Debian's Python, which has Debian's paho-mqtt
   const env = { ...process.env, PATH: `/usr/bin:${process.env.PATH}`, BUS_PORT: String(stack.brokerPort) }
   const ending = new AbortController()
-  t.after(() => ending.abort())
+  closeAfter(t, () => ending.abort())
   const running = runScript(block.script, { cwd: home, env, ending: ending.signal })
   await states.next({ where: ({ state }) => state === 'online', within: 8_000 })
   const results = await collect(bus, topics.commandResult)

@@ -6,6 +6,7 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { withoutAiortc } from '#test/helpers/tools.ts'
 
 interface Said {
@@ -25,12 +26,12 @@ test('an app on aiortc, which only answers, decodes the picture and gets its pon
   const stack = await startStack({
     vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, detector: { enabled: false } },
   })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const app = spawn('/usr/bin/python3', [`${PROJECT_ROOT}/test/webrtc/aiortc_app.py`], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  t.after(() => app.kill())
+  closeAfter(t, () => app.kill())
   const tell = (frame: object) => app.stdin.write(`${JSON.stringify(frame)}\n`)
   const session_id = 'aiortc'
   await bus.subscribe(topics.offer, ({ sdp }) => void tell({ sdp }))

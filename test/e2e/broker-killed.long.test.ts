@@ -7,6 +7,7 @@ import { type Collector, collect } from '#dev/harness/collect.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
 import { type App, openApp } from '#test/helpers/app.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 const ROUNDS = 20
@@ -93,7 +94,7 @@ test(`the broker is killed ${ROUNDS} times under load: every service reconnects,
   timeout: 400_000,
 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const observer = await stack.join('observer')
   const viewer = await openViewer(t, observer, 'watching')
   const asked = await startPingService(stack)

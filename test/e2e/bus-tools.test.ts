@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { topics } from '#bus/topics.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 const execute = promisify(execFile)
@@ -12,7 +13,7 @@ const skip = without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg')
 
 test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
   const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } } })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const port = ['-p', String(stack.brokerPort)]
 
   await t.test('mosquitto_sub piped to ffmpeg decodes the video', async () => {
@@ -28,7 +29,7 @@ test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
     })
     const decode = ['-hide_banner', '-f', 'h264', '-i', '-', '-frames:v', '30', '-f', 'null', '-']
     const player = spawn('ffmpeg', decode, { stdio: ['pipe', 'ignore', 'pipe'] })
-    t.after(() => tap.kill())
+    closeAfter(t, () => tap.kill())
     tap.stdout.pipe(player.stdin)
     player.stdin.on('error', () => {}) // ffmpeg has enough before the stream ends
     let said = ''

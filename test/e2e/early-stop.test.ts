@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { freePorts } from '#dev/harness/ports.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
 /** From the first line of the log, ms: before, between and after the starts of the stages. */
@@ -36,7 +37,7 @@ async function startSupervisor(
     env: { ...process.env, RELAY_URL: relayUrl, WIMZ_CONFIG: '' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(() => supervisor.kill('SIGKILL'))
+  closeAfter(t, () => supervisor.kill('SIGKILL'))
   const ended = once(supervisor, 'exit', { signal: AbortSignal.timeout(PATIENCE) })
   await once(supervisor.stdout, 'data')
   supervisor.stdout.resume()

@@ -7,6 +7,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { wake } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without, withoutJinja } from '#test/helpers/tools.ts'
@@ -30,7 +31,7 @@ function createRenderer(): (template: string, payload: Buffer) => string {
 /** Follows topics as Home Assistant does: the newest payload of each, rendered when it is looked at. */
 async function openHome(t: TestContext, { url, username, password }: Stack['login']) {
   const client = await mqtt.connectAsync(url, { username, password, reconnectPeriod: 100 })
-  t.after(() => client.endAsync(true))
+  closeAfter(t, () => client.endAsync(true))
   const rendered = createRenderer()
   const newest = new Map<string, Buffer>()
   const wakers = new Set<() => void>()

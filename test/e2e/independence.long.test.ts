@@ -3,13 +3,14 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 test('relay, bridge, vision and broker may each go: the session stays, picture and control go on (P18, P19)', {
   timeout: 180_000,
 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])
   const viewer = await openViewer(t, bus, 'one')

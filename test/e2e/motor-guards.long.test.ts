@@ -5,6 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
 import { openApp } from '#test/helpers/app.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
 
 /** Generous for a shared machine; the figures are printed. */
@@ -47,7 +48,7 @@ async function driveByChannel(
   }
   let seq = 0
   const timer = setInterval(() => send(go(++seq)), 100)
-  t.after(() => clearInterval(timer))
+  closeAfter(t, () => clearInterval(timer))
   return {
     send,
     async stop() {
@@ -63,11 +64,11 @@ async function driveByRelay(
   { relayPort }: Stack,
 ): Promise<Drive & { send(message: object): void }> {
   const app = await openApp(relayPort)
-  t.after(() => app[Symbol.dispose]())
+  closeAfter(t, () => app[Symbol.dispose]())
   const send = (message: object) => app.send({ type: 'command', timestamp: Date.now(), ...message })
   let seq = 0
   const timer = setInterval(() => send(go(++seq)), 100)
-  t.after(() => clearInterval(timer))
+  closeAfter(t, () => clearInterval(timer))
   return {
     send,
     stop() {
@@ -105,7 +106,7 @@ test('when the process that drives is frozen or killed, the other one publishes 
   timeout: 300_000,
 }, async (t) => {
   const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { enabled: false } } })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const motors = await watchMotors(stack)
 
   for (const [service, { other, drive }] of Object.entries(WAYS)) {

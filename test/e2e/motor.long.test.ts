@@ -10,6 +10,7 @@ import { launchBrowser } from '#dev/harness/browser.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { staysTrue, until } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 /** Generous for a shared machine; the figures are printed. */
@@ -88,9 +89,9 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   timeout: 240_000,
 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const motors = await startMotors(stack)
-  t.after(() => motors[Symbol.asyncDispose]())
+  closeAfter(t, () => motors[Symbol.asyncDispose]())
 
   await t.test('the browser, five times', async () => {
     const took: number[] = []
@@ -122,7 +123,7 @@ test('the motors stop when the driver’s browser or any process of ours is kill
   }
 
   const browser = await launchBrowser()
-  t.after(() => browser.close())
+  closeAfter(t, () => browser.close())
   for (const service of ['webrtc', 'broker']) {
     await t.test(`${service}, which the commands go through`, async () => {
       const page = await openViewer(browser, stack.page, 30_000)

@@ -4,6 +4,7 @@ import { launchBrowser } from '#dev/harness/browser.ts'
 import { openViewer, waitForFrames } from '#dev/harness/page.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 test('each process may be killed during a session', {
@@ -11,9 +12,9 @@ test('each process may be killed during a session', {
   timeout: 180_000,
 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const browser = await launchBrowser()
-  t.after(() => browser.close())
+  closeAfter(t, () => browser.close())
   const page = await openViewer(browser, stack.page)
 
   for (const service of ['vision', 'broker']) {
@@ -39,7 +40,7 @@ test('each process may be killed during a session', {
 
 test('SIGTERM stops everything within 5 s and exits 0', { timeout: 60_000 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const pids = [...stack.pids.values()]
   assert.equal(pids.length, ON_MOSQUITTO ? 4 : 5)
   const exited = new Promise<number | null>((resolve) =>
@@ -54,7 +55,7 @@ test('SIGTERM stops everything within 5 s and exits 0', { timeout: 60_000 }, asy
 
 test('a killed supervisor leaves no orphans behind', { timeout: 60_000 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const pids = [...stack.pids.values()]
   stack.supervisor.kill('SIGKILL')
   await until(() => !pids.some(isAlive), { deadline: 6_000, show: () => pids.filter(isAlive) })

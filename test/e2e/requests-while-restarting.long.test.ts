@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { openApp } from '#test/helpers/app.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 
 const RESTARTS = 20
 const REQUESTS = 50
@@ -19,7 +20,7 @@ test('50 video requests during 20 restarts of webrtc: each has an offer or an er
     vision: { source: { type: 'synthetic' }, detector: { enabled: false } },
     webrtc: { stun_servers: [], max_connections: 16 },
   })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const observer = await stack.join('observer')
   /** When webrtc has become online, in the time of performance.now(). */
   const online: number[] = []

@@ -12,6 +12,7 @@ import { TEST_SECRET } from '#dev/harness/secrets.ts'
 import { createLogger } from '#lib/logger.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
 const SUBSCRIBE = 8
@@ -47,7 +48,7 @@ for (const { title, rules } of [
 ] satisfies { title: string; rules: () => Rules }[]) {
   test(title, { timeout: 2 * START_TIMEOUT_MS }, async (t) => {
     const broker = await startOpenBroker(createLogger('broker', { write() {} }))
-    t.after(() => broker[Symbol.asyncDispose]())
+    closeAfter(t, () => broker[Symbol.asyncDispose]())
     await Promise.all(
       SERVICES.map(async (service) => {
         const port = await startProxy(t, broker.port, rules())
@@ -94,7 +95,7 @@ async function startAndStop(t: TestContext, service: string, brokerPort: number)
     env: { ...process.env, RELAY_URL: '', WIMZ_CONFIG: '' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  t.after(() => child.kill('SIGKILL'))
+  closeAfter(t, () => child.kill('SIGKILL'))
   const lines: string[] = []
   const { promise: started, resolve, reject } = Promise.withResolvers<number>()
   const timer = setTimeout(() => reject(new Error('not started in time')), START_TIMEOUT_MS)
@@ -139,7 +140,7 @@ async function startProxy(t: TestContext, brokerPort: number, rules: Rules): Pro
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
+  closeAfter(t, () => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })

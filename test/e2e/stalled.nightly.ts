@@ -8,6 +8,7 @@ import { topics } from '#bus/topics.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
 import { rssOf } from '#test/broker/broker-process.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 const MINUTES = 2
@@ -19,7 +20,7 @@ test('a stopped mosquitto_sub beside two layers of video for two minutes: no oth
   timeout: 240_000,
 }, async (t) => {
   const stack = await startStack({ vision: { source: { type: 'synthetic' } } })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const [watching, driving, driven] = [
     await stack.join('watching'),
     await stack.join('driving'),
@@ -52,7 +53,7 @@ test('a stopped mosquitto_sub beside two layers of video for two minutes: no oth
 
   const args = ['-p', String(stack.brokerPort), '-t', 'wimz/#', '-N']
   const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
-  t.after(() => frozen.kill('SIGKILL'))
+  closeAfter(t, () => frozen.kill('SIGKILL'))
   frozen.stdout.resume()
   await once(frozen.stdout, 'data')
   await until(() => (frames.get('medium')?.seen ?? 0) >= 30, { deadline: 30_000, show: () => frames })

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { parseSections, readConfigFile } from '#lib/config.ts'
 import { SECTION_NAMES } from '#lib/config-schema.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { ALL_SECTIONS } from '../../config-schema.ts'
 
 function start(script: string, args: string[]): Promise<{ code: number | null; output: string }> {
@@ -31,7 +32,7 @@ for (const script of [
 ]) {
   test(`${script} exits 78 for a bad config and says where it is wrong, without a stack`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'wimz-bad-'))
-    t.after(() => rmSync(folder, { recursive: true }))
+    closeAfter(t, () => rmSync(folder, { recursive: true }))
     const path = join(folder, 'robot.yaml')
     writeFileSync(path, 'visoin: {}\n')
     const { code, output } = await start(script, ['--config', path])

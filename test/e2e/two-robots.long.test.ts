@@ -10,6 +10,7 @@ import { openViewer, waitForFrames } from '#dev/harness/page.ts'
 import { freePorts } from '#dev/harness/ports.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { openApp } from '#test/helpers/app.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 
@@ -22,25 +23,25 @@ test('two robots on one Mosquitto, told apart by bus.prefix: video of both, even
   const [port = 0] = await freePorts(1)
   const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\nlog_type all`
   const mosquitto = await startMosquitto(temporaryFolder(t), port, conf)
-  t.after(() => mosquitto[Symbol.asyncDispose]())
+  closeAfter(t, () => mosquitto[Symbol.asyncDispose]())
   // its log keeps the last lines alone
   const connections: string[] = []
   createInterface(mosquitto.process.stderr as Readable).on('line', (line) => {
     if (/client/i.test(line)) connections.push(line)
   })
   const browser = await launchBrowser()
-  t.after(() => browser.close())
+  closeAfter(t, () => browser.close())
   const url = `mqtt://127.0.0.1:${port}`
   const robots = []
   for (const prefix of ['rex', 'bella']) {
     const bus = { url, prefix }
     const config = { broker: { enabled: false }, bus, cloud: { device_id: `wimz_${prefix}` } }
     const stack = await startStack(config, { within: 60_000 })
-    t.after(() => stack[Symbol.asyncDispose]())
+    closeAfter(t, () => stack[Symbol.asyncDispose]())
     const app = await openApp(stack.relayPort)
-    t.after(() => app[Symbol.dispose]())
+    closeAfter(t, () => app[Symbol.dispose]())
     const sensor = await connectBus({ ...bus, service: 'sensor', version: '1', log, announce: false })
-    t.after(() => sensor[Symbol.asyncDispose]())
+    closeAfter(t, () => sensor[Symbol.asyncDispose]())
     robots.push({ prefix, stack, app, sensor, page: await openViewer(browser, stack.page, 60_000) })
   }
   for (const { page } of robots) await waitForFrames(page, 15, 60_000)

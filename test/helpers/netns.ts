@@ -2,6 +2,8 @@ import { execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_pr
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { closeAfter } from './close-after.ts'
 
 /** A robot and a viewer in network namespaces of their own, each with one link to a router between them. */
 export interface Network {
@@ -37,10 +39,7 @@ export function withoutNamespaces(): string | false {
 let count = 0
 
 /** Makes them; they are gone after the test. Addresses are 10.99.1.2 and 10.99.2.2, or fd99:1::2 and fd99:2::2. */
-export function openNetwork(
-  t: { after(close: () => void): void },
-  { family = 4, mtu = 1_500 }: NetworkOptions = {},
-): Network {
+export function openNetwork(t: TestContext, { family = 4, mtu = 1_500 }: NetworkOptions = {}): Network {
   const tag = `wimz-${process.pid}-${++count}`
   const name = (where: Place) => `${tag}-${where}`
   const folder = mkdtempSync(join(tmpdir(), 'wimz-net-'))
@@ -48,7 +47,7 @@ export function openNetwork(
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
   const run: Network['run'] = (where, program, ...args) =>
     execFileSync('ip', ['netns', 'exec', name(where), program, ...args], { stdio: 'pipe', encoding: 'utf8' })
-  t.after(() => {
+  closeAfter(t, () => {
     for (const child of children) child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
     for (const where of ['robot', 'viewer', 'router'] as const) spawnSync('ip', ['netns', 'del', name(where)])

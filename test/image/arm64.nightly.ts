@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 const execute = promisify(execFile)
@@ -26,7 +27,7 @@ test('on arm64 a second of video is encoded, and the model looks at a picture', 
   timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-arm64-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   const root = join(folder, 'root')
   const mirror = 'http://deb.debian.org/debian'
   await execute('debootstrap', ['--foreign', '--arch=arm64', '--variant=minbase', 'bookworm', root, mirror])

@@ -7,6 +7,7 @@ import { parseDocument } from 'yaml'
 import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 import { parseDockerfile } from './dockerfile.ts'
 import { importBases, startEngine } from './engine.ts'
@@ -26,7 +27,7 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   const engine = await startEngine(folder)
   if (typeof engine === 'string') return t.skip(engine)
   await using stack = new AsyncDisposableStack()

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { withoutNamespaces } from '#test/helpers/netns.ts'
 import { without } from '#test/helpers/tools.ts'
 import { parseDockerfile } from './dockerfile.ts'
@@ -30,7 +31,7 @@ test('the image as the Dockerfile makes it runs the four services, read-only and
   timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-image-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   const image = build(parseDockerfile(readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')), folder)
   assert.equal(image.user, 'robot')
 
@@ -44,7 +45,7 @@ test('the image as the Dockerfile makes it runs the four services, read-only and
     const child = spawn('nsenter', inside([...image.entrypoint, ...service.command], environment), {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
-    t.after(() => child.kill('SIGKILL'))
+    closeAfter(t, () => child.kill('SIGKILL'))
     running.push(child)
     await healthy(name, inside(service.healthcheck.test.slice(1), environment))
   }
@@ -87,7 +88,7 @@ async function container(t: TestContext, { root, env, workdir }: Image, folder: 
   const holder = spawn('unshare', ['--mount', '--net', 'sh', '-c', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(async () => {
+  closeAfter(t, async () => {
     const exited = once(holder, 'exit')
     if (holder.kill('SIGKILL')) await exited
   })

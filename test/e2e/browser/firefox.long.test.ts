@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 import { launchFirefox } from './firefox.ts'
 
@@ -12,11 +13,11 @@ test('Firefox, which has no H.264 of its own, shows VP8; its encoder is gone whe
   timeout: 120_000,
 }, async (t) => {
   const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { enabled: false } } })
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const [sessions, demand] = [await collect(bus, topics.sessions), await collect(bus, topics.demand)]
   const firefox = await launchFirefox()
-  t.after(() => firefox[Symbol.asyncDispose]())
+  closeAfter(t, () => firefox[Symbol.asyncDispose]())
   await firefox.open(`${stack.page}?latency`)
   await sessions.next({ within: 30_000, where: ([one]) => one?.codec === 'VP8' && one.layer === 'high' })
   const shown = () => firefox.evaluate('window.wimz.pictures.filter(([, , height]) => height === 720).length')

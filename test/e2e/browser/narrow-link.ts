@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { launchBrowser } from '#dev/harness/browser.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { type Network, openNetwork } from '#test/helpers/netns.ts'
 
 /** What a viewer saw over some time. */
@@ -20,10 +21,7 @@ export interface Seen {
 
 /** The whole robot in one network, Chromium in another, and the link between them. */
 export async function openNarrowLink(t: TestContext): Promise<{ network: Network; page: Page }> {
-  // in reverse order, and each whatever the others do: a killed supervisor leaves services that still write
-  const closing = new AsyncDisposableStack()
-  t.after(() => closing.disposeAsync())
-  const network = openNetwork({ after: (close) => closing.defer(close) })
+  const network = openNetwork(t)
   const host = network.address.robot
   const [port, token] = [18_080, 'narrow']
   const stack = await startStack(
@@ -38,13 +36,13 @@ export async function openNarrowLink(t: TestContext): Promise<{ network: Network
     },
     { start: (program, args, options) => network.spawn('robot', program, args, options) },
   )
-  closing.use(stack)
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const origin = `http://${host}:${port}`
   const browser = await launchBrowser({
     executablePath: network.wrapper('viewer', '/usr/bin/chromium'),
     trusted: origin,
   })
-  closing.defer(() => browser.close())
+  closeAfter(t, () => browser.close())
   const page = await openViewer(browser, `${origin}/?latency&token=${token}`)
   return { network, page }
 }

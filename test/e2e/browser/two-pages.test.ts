@@ -9,6 +9,7 @@ import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer, read } from '#dev/harness/page.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
 /** How far a channel may be from the overlay’s colour for `dog` after encoding, 0..255. */
@@ -16,10 +17,10 @@ const NEAR = 60
 
 test('two pages watch a dog at once', { skip: without('chromium'), timeout: 180_000 }, async (t) => {
   const stack = await startStack()
-  t.after(() => stack[Symbol.asyncDispose]())
+  closeAfter(t, () => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const browser = await launchBrowser()
-  t.after(() => browser.close())
+  closeAfter(t, () => browser.close())
   const pages = [await openViewer(browser, stack.page), await openViewer(browser, stack.page)]
 
   await t.test('each page decodes the frames that vision publishes, and loses no packet', async () => {

@@ -3,6 +3,7 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { without, withoutWebrtcbin } from '#test/helpers/tools.ts'
 import { type PeerProgram, startPeerSession } from './peer-session.ts'
 
@@ -30,13 +31,13 @@ for (const preferred of ['H264', 'VP8']) {
     timeout: 400_000,
   }, async (t) => {
     const stack = await startStack({ webrtc: { stun_servers: [], video: { codec: preferred } } })
-    t.after(() => stack[Symbol.asyncDispose]())
+    closeAfter(t, () => stack[Symbol.asyncDispose]())
     const bus = await stack.join()
     const [sessions, closed] = [await collect(bus, topics.sessions), await collect(bus, topics.closed)]
     for (const { skip, ...program } of PEERS) {
       await t.test(program.name, { skip }, async (t) => {
         const peer = await startPeerSession(stack.relayPort, program)
-        t.after(() => peer[Symbol.asyncDispose]())
+        closeAfter(t, () => peer[Symbol.asyncDispose]())
         await peer.more(45)
         const { width = 0, height = 0, spread = 0 } = peer.frames.at(-1) ?? {}
         assert.ok(width >= 320, `a frame of ${width}x${height}`)

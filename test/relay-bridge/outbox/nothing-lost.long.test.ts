@@ -13,6 +13,7 @@ import { freePorts } from '#dev/harness/ports.ts'
 import { refuseSecrets, TEST_SECRET } from '#dev/harness/secrets.ts'
 import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { rounds } from '#test/helpers/volume.ts'
 import { pausableProxy } from '../connection/pausable-proxy.ts'
@@ -101,7 +102,7 @@ async function startScene(t: TestContext) {
     log: { warn() {}, info() {}, debug() {} },
     announce: false,
   })
-  t.after(() => bus[Symbol.asyncDispose]())
+  closeAfter(t, () => bus[Symbol.asyncDispose]())
   const lines = () =>
     (existsSync(record) ? readFileSync(record, 'utf8') : '')
       .split('\n')
@@ -139,7 +140,7 @@ async function keep(t: TestContext, start: () => ChildProcess, ready: string) {
     child.kill('SIGKILL')
     await exited
   }
-  t.after(kill)
+  closeAfter(t, kill)
   await up()
   return {
     async restart(pause: number) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from 'werift'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { ATTACKS, attackOver, rawChunk } from '../hostile-sctp.ts'
 import { startServiceProcess } from '../service-process.ts'
 import { openViewer, type Viewer } from '../viewer.ts'
@@ -111,7 +112,7 @@ const attacks: Record<string, (viewer: Viewer) => Promise<void>> = {
 
 test('a hostile viewer does not freeze the video of another one', { timeout: 240_000 }, async (t) => {
   const robot = await startServiceProcess({ max_connections: 4 })
-  t.after(() => robot[Symbol.asyncDispose]())
+  closeAfter(t, () => robot[Symbol.asyncDispose]())
   robot.camera.roll()
   const wish = await robot.openViewers()
   await wish({ watch: 'victim', more: 100 })

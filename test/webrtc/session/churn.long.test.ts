@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { startServiceProcess } from '../service-process.ts'
 import { openViewer } from '../viewer.ts'
 
@@ -22,7 +23,7 @@ test(`${CYCLES} short sessions leave no socket, timer, listener or memory behind
   timeout: 600_000,
 }, async (t) => {
   const service = await startServiceProcess()
-  t.after(() => service[Symbol.asyncDispose]())
+  closeAfter(t, () => service[Symbol.asyncDispose]())
   const { bus, camera, measure } = service
   camera.roll()
   const closed = await collect(bus, topics.closed)

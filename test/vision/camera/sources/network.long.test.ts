@@ -11,6 +11,7 @@ import { until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 import { writeClip } from '../../../../demo/clip-writer.ts'
@@ -26,7 +27,7 @@ async function serve(t: TestContext, folder: string, { ranges }: { ranges: boole
     const range = ranges ? /bytes=(\d+)-/.exec(String(request.headers.range)) : null
     send(response, path, range ? Number(range[1]) : undefined)
   })
-  t.after(() => {
+  closeAfter(t, () => {
     server.closeAllConnections()
     server.close()
   })
@@ -67,7 +68,7 @@ async function watch(t: TestContext, url: string, during: number) {
   })
   camera.on('edge', (ok) => void edges.push(ok))
   camera.start()
-  t.after(() => camera[Symbol.asyncDispose]())
+  closeAfter(t, () => camera[Symbol.asyncDispose]())
   await begun.promise
   await sleep(during)
   const gaps = times.slice(1).map((time, i) => time - (times[i] ?? 0))
@@ -105,7 +106,7 @@ test('HLS of a camera is shown at its own rate and never lost', {
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
-  t.after(() => camera.kill('SIGKILL'))
+  closeAfter(t, () => camera.kill('SIGKILL'))
   const listed = () => (existsSync(list) ? readFileSync(list, 'utf8') : '')
   await until(() => listed().split('.ts').length >= 4, { deadline: 30_000, show: listed })
   const seen = await watch(t, `${await serve(t, folder, { ranges: true })}/live.m3u8`, 15 * SECOND)

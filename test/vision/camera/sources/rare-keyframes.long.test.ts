@@ -7,6 +7,7 @@ import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { Encoder } from '#services/vision/encode/encoder.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 64, height: 48 }
@@ -82,7 +83,7 @@ async function rtspCamera(t: TestContext, { seconds, first, sprop }: Stream) {
   const body = `${[...sdp, `a=fmtp:96 ${fmtp}`, 'a=control:track1'].join('\r\n')}\r\n`
   const server = createServer((socket) => {
     socket.on('error', () => {})
-    t.after(() => socket.destroy())
+    closeAfter(t, () => socket.destroy())
     socket.on('data', (data) => {
       const [, method, cseq] = /^([A-Z]+) .*?CSeq: (\d+)/is.exec(data.toString('latin1')) ?? []
       if (!method) return
@@ -94,7 +95,7 @@ async function rtspCamera(t: TestContext, { seconds, first, sprop }: Stream) {
       if (method === 'PLAY') play(socket)
     })
   })
-  t.after(() => server.close())
+  closeAfter(t, () => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return { url: `rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/live`, keyframes }
 }

@@ -7,6 +7,7 @@ import { createLogger } from '#lib/logger.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { JpegEncoder } from '#services/vision/encode/jpeg.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 64, height: 48 }
@@ -28,7 +29,7 @@ test('a camera with a frame every 10 s is slow, not lost, and the state has its 
     const timer = setInterval(send, INTERVAL_MS)
     response.on('close', () => clearInterval(timer))
   })
-  t.after(() => {
+  closeAfter(t, () => {
     server.closeAllConnections()
     server.close()
   })
