@@ -7,6 +7,7 @@ import { checkIce } from './ice-check.ts'
 import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-check.ts'
 import { checkModel } from './model-check.ts'
 import { checkRelay } from './relay-check.ts'
+import { checkVideo } from './video-check.ts'
 
 /** Runs all checks in parallel and yields their results, group by group. A group that takes longer than `timeoutMs` fails. */
 export async function* runChecks(
@@ -31,6 +32,7 @@ export async function* runChecks(
   if (bus) yield* checkServices(known, expected)
   const groups = [
     bounded('camera', timeoutMs, () => checkCamera(context)),
+    bounded('video', timeoutMs, () => checkVideo(context)),
     bounded('model', timeoutMs, () => checkModel(context)),
     bounded('relay', timeoutMs, () => checkRelay(context)),
     bounded('STUN and TURN', timeoutMs, () => checkIce(context)),

@@ -20,7 +20,7 @@ test('a running robot passes every check, and its relay connection and viewers a
   assert.equal(report.ok, true)
   for (const check of [
     ...['config', 'bus', 'service broker', 'service relay-bridge', 'service webrtc', 'service vision'],
-    ...['relay name', 'relay port', 'relay TLS', 'relay credentials', 'disk'],
+    ...['relay name', 'relay port', 'relay TLS', 'relay credentials', 'disk', 'video'],
   ]) {
     assert.equal(statusOf(report, check), 'ok', `${check}: ${output}`)
   }

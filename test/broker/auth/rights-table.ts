@@ -37,9 +37,11 @@ wimz/signaling/closed            s   p   -   -   -   -   -   s   s
 wimz/signaling/error             s   p   -   -   -   -   -   s   s
 wimz/webrtc/sessions             s   p   -   -   -   -   -   s   s
 wimz/video/high                  -   s   p   -   -   -   -   s   s
+wimz/video/low                   -   s   p   -   -   -   s   s   s
 wimz/video/high/vp8              -   s   p   -   -   -   -   s   s
 wimz/video/high/keyframe         -   p   s   -   -   -   -   ps  s
 wimz/video/demand/webrtc         -   p   s   -   -   -   -   ps  s
+wimz/video/demand/doctor         -   -   s   -   -   -   p   ps  s
 wimz/video/demand/debug          -   -   s   -   -   -   -   ps  ps
 wimz/video/demand/recorder       -   -   s   -   -   -   -   ps  s
 wimz/vision/detections           -   -   p   s   -   -   -   s   s
