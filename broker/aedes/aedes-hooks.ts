@@ -11,7 +11,9 @@ import { isTopicName } from '../protocol/topics.ts'
 import type { Traffic } from '../stats/statistics.ts'
 import { detachBuffer } from './detach-buffer.ts'
 import { grantedQos, preferHighestQos } from './granted-qos.ts'
+import { assignPacketIds } from './packet-ids.ts'
 import type { ResumedSessions } from './resumed-sessions.ts'
+import { EMPTY_SESSION } from './stored-sessions.ts'
 import { keepDuplicateFilters } from './subscribe-duplicates.ts'
 
 /** Denied messages are diverted to this topic, to which no client may subscribe. */
@@ -57,6 +59,7 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
       )
     },
     authorizePublish(client, packet, done) {
+      packet.dup = false // of the publisher's connection, not of the subscribers' [MQTT-3.3.1-3]
       if (!client || !authorizer.mayPublish(client, packet.topic)) {
         counters.count('publish_refused')
         logDenial(client, 'message', packet.topic)
@@ -71,6 +74,7 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
       done(null)
     },
     authorizeSubscribe(client, subscription, done) {
+      if (subscription.topic === EMPTY_SESSION) return done(null, null)
       if (authorizer.maySubscribe(client, subscription.topic) && mayHoldOneMore(client)) {
         return done(null, subscription)
       }
@@ -88,6 +92,7 @@ function createOutboundHooks(deps: HooksDeps): OutboundHooks {
   return {
     preConnect(client, packet, done) {
       keepDuplicateFilters(client)
+      assignPacketIds(client)
       preferHighestQos(client)
       resumed.connecting(client, packet.clean !== false)
       done(null, true)

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Aedes } from 'aedes'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { detachBuffer } from './detach-buffer.ts'
+import { releasePacketId, reservePacketId } from './packet-ids.ts'
 
 /** Limits on the messages that are queued for offline clients or not acknowledged. */
 export interface QueueLimits {
@@ -27,6 +28,7 @@ interface QueuedPacket {
   brokerCounter?: number
   messageId?: number | undefined
   qos?: number
+  dup?: boolean
 }
 
 interface Queue {
@@ -83,14 +85,30 @@ export class OfflineQueues {
       outgoingEnqueue: (sub, packet) => this.#enqueue([sub], packet),
       outgoingEnqueueCombi: (subs, packet) => this.#enqueue(subs, packet),
       outgoingUpdate: (client, packet) => this.#update(client.id, packet),
-      outgoingClearMessageId: (client, packet) => Promise.resolve(this.#clear(client.id, packet)),
-      outgoingStream: (client) => Readable.from([...(this.#queues.get(client.id)?.packets.values() ?? [])]),
+      outgoingClearMessageId: (client, packet) => {
+        releasePacketId(client, packet.messageId)
+        return Promise.resolve(this.#clear(client.id, packet))
+      },
+      outgoingStream: (client) => Readable.from(this.#toSend(client)),
       cleanSubscriptions: (client) => {
         this.#deleteQueue(client.id)
         return clean(client)
       },
     }
     Object.assign(persistence, own)
+  }
+
+  /** The queue of a client that resumes its session, oldest first. */
+  #toSend(client: { id: string }): QueuedPacket[] {
+    const queue = this.#queues.get(client.id)
+    if (!queue) return []
+    for (const id of queue.sent.keys()) reservePacketId(client, id)
+    // sent on an earlier connection: a repetition [MQTT-3.3.1-1]
+    const isRepeated = ({ brokerId, messageId }: QueuedPacket) =>
+      brokerId !== undefined && messageId !== undefined
+    return Array.from(queue.packets.values(), (packet) =>
+      isRepeated(packet) ? { ...packet, dup: true } : packet,
+    )
   }
 
   #enqueue(subs: { clientId: string; qos?: number }[], packet: QueuedPacket): Promise<void> {

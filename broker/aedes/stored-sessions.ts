@@ -8,12 +8,17 @@ interface SubscriptionPersistence {
   cleanIncoming(client: { id: string }): Promise<unknown>
 }
 
+/** Stands for a session without subscriptions; no client may subscribe to it. */
+export const EMPTY_SESSION = '$session'
+
 /**
  * Bounds what Aedes stores for sessions. For each accepted filter of a SUBSCRIBE it stores all filters of the packet, also the
- * denied ones, which it does not count: a session could grow without limit.
+ * denied ones, which it does not count: a session could grow without limit. It also reports a session without
+ * subscriptions as not present [MQTT-3.2.2-2].
  */
 export class StoredSessions {
   readonly #stored = new WeakSet<readonly object[]>()
+  readonly #ids = new Set<string>()
   #persistence: SubscriptionPersistence | undefined
 
   /** `mayStore`: whether the client may subscribe to this filter. */
@@ -21,12 +26,25 @@ export class StoredSessions {
     const { persistence } = aedes as Aedes & { persistence: SubscriptionPersistence }
     this.#persistence = persistence
     const add = persistence.addSubscriptions.bind(persistence)
+    const read = persistence.subscriptionsByClient.bind(persistence)
+    const clean = persistence.cleanSubscriptions.bind(persistence)
+    // Aedes calls it once for each accepted CONNECT without clean session
+    persistence.subscriptionsByClient = async (client) => {
+      const subscriptions = await read(client)
+      const isPresent = this.#ids.has(client.id)
+      this.#ids.add(client.id)
+      return subscriptions.length === 0 && isPresent ? [{ topic: EMPTY_SESSION, qos: 0 }] : subscriptions
+    }
+    persistence.cleanSubscriptions = (client) => {
+      this.#ids.delete(client.id)
+      return clean(client)
+    }
     persistence.addSubscriptions = async (client, filters) => {
       if (!('conn' in client)) return add(client, filters) // of the users file
       if (this.#stored.has(filters)) return
       this.#stored.add(filters)
       const allowed = filters.filter(({ topic }) => mayStore(client as Client, topic))
-      const { length } = await persistence.subscriptionsByClient(client)
+      const { length } = await read(client)
       return add(client, allowed.slice(0, Math.max(0, MAX_SUBSCRIPTIONS - length)))
     }
   }

@@ -43,6 +43,7 @@ export class ScheduledInput {
   readonly #laneOf: () => Lane
   #lane: Lane | undefined
   #inFlight = 0
+  #isBlocked = false
   #closed = false
 
   constructor(source: InputSource, laneOf: () => Lane) {
@@ -53,6 +54,8 @@ export class ScheduledInput {
   /** There is input, or there may be. */
   request(): void {
     if (this.#closed || this.#inFlight >= MAX_IN_FLIGHT) return
+    if (this.#isBlocked && this.#inFlight > 0) return
+    this.#isBlocked = false
     const lane = this.#laneOf()
     if (lane !== this.#lane) this.#move(lane)
     lane.add(this)
@@ -81,6 +84,11 @@ export class ScheduledInput {
   begin(): void {
     this.#inFlight++
     this.#lane?.begin()
+  }
+
+  /** Reads on only when every packet that was handed over is processed. */
+  block(): void {
+    this.#isBlocked = true
   }
 
   #move(lane: Lane | undefined): void {

@@ -3,7 +3,7 @@ import type { Client } from 'aedes'
 import type { InputScheduler } from '../limits/input-scheduler.ts'
 import { ProtocolViolation } from '../protocol/packet-body.ts'
 import { type PacketPolicy, PacketReader, PacketRejected } from '../protocol/packet-reader.ts'
-import { isCostly } from '../protocol/packets.ts'
+import { changesSubscriptions, isCostly } from '../protocol/packets.ts'
 
 /** Packets of one connection in one turn. */
 const PACKETS_PER_TURN = 8
@@ -38,13 +38,14 @@ export function feedPackets(client: Client, stream: Duplex, deps: FeedDeps): voi
   const packets = new TurnReader(stream, policy)
   let isStopped = false
   const readTurn = (): boolean => {
-    const { bytes, count, problem } = packets.readTurn()
+    const { bytes, count, isOrdered, problem } = packets.readTurn()
     if (problem) {
       isStopped = true
       onProblem(problem)
       return false
     }
     for (let i = 0; i < count; i++) input.begin()
+    if (isOrdered) input.block()
     if (bytes.length > 0) fed._parser.parse(bytes)
     return stream.readableLength > 0
   }
@@ -67,6 +68,8 @@ interface Turn {
   bytes: Buffer
   /** Packets that end in `bytes`. */
   count: number
+  /** Aedes would process the next packets at the same time: an UNSUBSCRIBE would overtake the SUBSCRIBE. */
+  isOrdered: boolean
   problem?: ProtocolViolation | PacketRejected
 }
 
@@ -101,9 +104,10 @@ class TurnReader {
       }
     } catch (err) {
       if (!(err instanceof PacketRejected || err instanceof ProtocolViolation)) throw err
-      return { bytes: Buffer.alloc(0), count: 0, problem: err }
+      return { bytes: Buffer.alloc(0), count: 0, isOrdered: false, problem: err }
     }
-    return { bytes: Buffer.concat(pieces, bytes), count: this.#ended }
+    const isOrdered = this.#ended > 0 && changesSubscriptions(this.#reader.type)
+    return { bytes: Buffer.concat(pieces, bytes), count: this.#ended, isOrdered }
   }
 
   #isOver(bytes: number): boolean {

@@ -33,7 +33,11 @@ const USER_NAME = 0x80
 
 /** Whether one packet of this type can occupy the broker as long as many others do. */
 export function isCostly(type: number): boolean {
-  return type === CONNECT || type === SUBSCRIBE || type === UNSUBSCRIBE
+  return type === CONNECT || changesSubscriptions(type)
+}
+
+export function changesSubscriptions(type: number): boolean {
+  return type === SUBSCRIBE || type === UNSUBSCRIBE
 }
 
 /** Validates the first byte of a packet: a type that clients send, and its flags. Returns the type. */

@@ -71,3 +71,21 @@ test('packets of a connection that ends are no longer counted', async () => {
   }
   assert.equal(client.turns(), 1)
 })
+
+test('after a packet that must be complete first, nothing is read before all are processed', () => {
+  let turns = 0
+  const input = new InputScheduler().add({
+    isAnonymous: () => false,
+    readTurn() {
+      turns++
+      for (let i = 0; i < 3; i++) input.begin()
+      input.block()
+      return true
+    },
+  })
+  input.request()
+  for (let i = 0; i < 2; i++) input.done()
+  assert.equal(turns, 1)
+  input.done()
+  assert.equal(turns, 2)
+})

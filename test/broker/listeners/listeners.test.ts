@@ -178,6 +178,20 @@ test('[MQTT-6.0.0-1] [MQTT-6.0.0-2] text frames end the connection; packets may 
   )
 })
 
+test('[MQTT-6.0.0-4] the subprotocol mqtt is selected, whatever else the client offers', async (t) => {
+  const { broker } = await startUsersBroker(t, { broker: { ws_port: 0 } })
+  const selected = async (offered: string[]) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${broker.listeners[1]?.port}`, offered)
+    socket.on('error', () => {})
+    await once(socket, 'open')
+    socket.terminate()
+    return socket.protocol
+  }
+  assert.equal(await selected(['mqtt']), 'mqtt')
+  assert.equal(await selected(['mqttv3.1', 'chat', 'mqtt']), 'mqtt')
+  assert.equal(await selected(['mqttv3.1']), 'mqttv3.1')
+})
+
 test('a browser gets a hint to use an MQTT client', async (t) => {
   const { broker } = await startUsersBroker(t, { broker: { ws_port: 0 } })
   const response = await fetch(`http://127.0.0.1:${broker.listeners[1]?.port}/`)

@@ -80,7 +80,7 @@ test('incomplete large packets have a limit in total, and a lower one without a 
   assert.ok(track().begin(10 * MiB, true))
 })
 
-test('QoS 2 messages without a PUBREL are limited per session, not per connection', async (t) => {
+test('[MQTT-4.8.0-2] QoS 2 messages without a PUBREL are limited per session, not per connection', async (t) => {
   const { broker, connect } = await startUsersBroker(t)
   let id = 0
   for (let round = 0; round < 5; round++) {

@@ -1,54 +1,8 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { startUsersBroker } from '../users-broker.ts'
+import { test } from 'node:test'
 import * as raw from './raw-client.ts'
-import { connect, publish, type RawClient, subscribe, unsubscribe } from './raw-client.ts'
-
-const hex = (bytes: Buffer) => bytes.toString('hex')
-const T = 'wimz/event/t'
-/** A topic that the contract retains; on others the broker clears the flag. */
-const RETAINED = 'wimz/telemetry/t'
-
-/** The broker, and a function that connects a client without a user name. */
-async function stage(t: TestContext) {
-  const { broker } = await startUsersBroker(t)
-  const login = async (
-    options: Parameters<typeof connect>[0] = {},
-    sessionPresent = 0,
-  ): Promise<RawClient> => {
-    const client = await raw.dial(t, broker.port)
-    client.send(connect(options))
-    assert.equal(await client.next(), hex(raw.connack(0, sessionPresent)))
-    return client
-  }
-  const subscriber = async (...filters: [string, number][]): Promise<RawClient> => {
-    const client = await login()
-    client.send(subscribe(1, ...filters))
-    assert.equal(await client.next(), hex(raw.suback(1, ...filters.map(([, qos]) => qos))))
-    return client
-  }
-  return { broker, login, subscriber }
-}
-
-async function subscribeAndLeave(client: RawClient, filter: [string, number]): Promise<void> {
-  client.send(subscribe(1, filter))
-  assert.equal(await client.next(), hex(raw.suback(1, filter[1])))
-  client.send(raw.DISCONNECT)
-  assert.equal(await client.next(), 'closed')
-}
-
-/** Fails if anything but the PINGRESP arrives. */
-async function assertSilent(client: RawClient): Promise<void> {
-  client.send(raw.PINGREQ)
-  assert.equal(await client.next(), hex(raw.PINGRESP))
-}
-
-/** First byte and topic of a PUBLISH as hex, without its packet id. */
-function headOf(packet: string, topic: string): string {
-  const at = packet.indexOf(hex(Buffer.from(topic)))
-  assert.ok(at > 0, packet)
-  return packet.slice(0, 2)
-}
+import { publish, subscribe, unsubscribe } from './raw-client.ts'
+import { assertSilent, headOf, hex, RETAINED, stage, subscribeAndLeave, T } from './stage.ts'
 
 test('[MQTT-3.1.2-4] [3.1.2-5] [3.2.2-2] a session without clean session keeps subscriptions and QoS 1 and 2 messages', async (t) => {
   const { login } = await stage(t)
@@ -215,7 +169,7 @@ test('[MQTT-4.4.0-1] messages without a PUBACK are sent again on the next connec
   assert.ok(again.endsWith(hex(Buffer.from('x'))))
 })
 
-test('[MQTT-4.6.0-6] messages of one publisher arrive in their order', async (t) => {
+test('[MQTT-4.6.0-5] [4.6.0-6] messages of one publisher arrive in their order', async (t) => {
   const { login, subscriber } = await stage(t)
   const client = await subscriber([T, 1])
   const publisher = await login()
