@@ -7,6 +7,8 @@ type Frame = Record<string, unknown>
 export interface App extends Disposable {
   /** Everything that the relay has sent, oldest first. */
   readonly frames: Frame[]
+  /** The relay has ended the connection. */
+  readonly isClosed: boolean
   send(frame: Frame): void
   /** The first frame, also of those that came before, that satisfies `where`. */
   frame(where: (frame: Frame) => boolean, within?: number): Promise<Frame>
@@ -31,6 +33,9 @@ export async function openApp(relayPort: number, onFrame: (frame: Frame) => void
   const pinging = setInterval(() => socket.readyState === WebSocket.OPEN && send({ type: 'ping' }), 5_000)
   return {
     frames,
+    get isClosed() {
+      return socket.readyState >= WebSocket.CLOSING
+    },
     send,
     async frame(where, within = 10_000) {
       const { promise, resolve, reject } = Promise.withResolvers<Frame>()

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
+import { seededRandom } from '#dev/harness/random.ts'
 import { Estimator } from '#services/webrtc/congestion/estimator.ts'
-import { mulberry, simulate } from './simulated-link.ts'
+import { simulate } from './simulated-link.ts'
 
 const LAN = 50_000_000
 const BOUNDS = { start: 600_000, min: 150_000, max: 1_950_000 }
@@ -65,7 +66,7 @@ test('the estimate is finite and within its bounds on any path', () => {
   fc.assert(
     fc.property(options, ({ rates, loss, jitter, seed }) => {
       const rate = (now: number) => rates[Math.floor(now / 1_000) % rates.length] ?? 1_000_000
-      const { history, run } = simulate({ rate, loss, jitter }, mulberry(seed))
+      const { history, run } = simulate({ rate, loss, jitter }, seededRandom(seed))
       run(6_000)
       return history.every(({ target }) => target >= BOUNDS.min && target <= BOUNDS.max)
     }),

@@ -1,3 +1,4 @@
+import { seededRandom } from '#dev/harness/random.ts'
 import { Estimator } from '#services/webrtc/congestion/estimator.ts'
 import { type PacketArrival, type Probe, SentPackets } from '#services/webrtc/congestion/sent-packets.ts'
 import { Prober } from '#services/webrtc/video/rate-control.ts'
@@ -26,7 +27,7 @@ const FEEDBACK = 100
 const STEP = 5
 
 /** One viewer behind a simulated link: video at 15 pictures a second that follows the estimate, padding when asked. */
-export function simulate(options: LinkOptions, random = mulberry(7)) {
+export function simulate(options: LinkOptions, random = seededRandom(7)) {
   const max = 1_950_000
   const estimator = new Estimator({ start: 600_000, min: 150_000, max })
   const prober = new Prober(max)
@@ -86,16 +87,5 @@ export function simulate(options: LinkOptions, random = mulberry(7)) {
     get now() {
       return now
     },
-  }
-}
-
-/** A small random source with a seed, so that a failure can be seen again. */
-export function mulberry(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }

@@ -1,0 +1,134 @@
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { launchBrowser } from '#dev/harness/browser.ts'
+import { openViewer } from '#dev/harness/page.ts'
+import { freePorts } from '#dev/harness/ports.ts'
+import { seededRandom } from '#dev/harness/random.ts'
+import { startStack } from '#dev/harness/stack.ts'
+import { percentile } from '#dev/harness/statistics.ts'
+import { mountSmallDisk, unmount } from './faults.ts'
+import { publishEvents, sendCommands, watchMotors } from './observers.ts'
+import { openRelayTap } from './relay-tap.ts'
+import { RECOVERY_LIMIT_MS, Rounds } from './rounds.ts'
+
+/**
+ * Faults in a random order that a seed repeats, while a browser watches, an app sends commands, a driver drives and a
+ * service publishes events: `npm run chaos -- --minutes 15 --seed 1`. Prints the time to recovery of each fault. Exits
+ * with 1 when something did not recover, an event was lost or out of order, the motors ran on, or a process was left.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '15' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+const MINUTES = Number(values.minutes)
+/** The robot as it is between faults: long enough that the next fault does not meet the retries of the last. */
+const PAUSE_MS = 2_000
+
+const say = (line = '') => void process.stdout.write(`${line}\n`)
+const random = seededRandom(Number(values.seed))
+const problems: string[] = []
+/** Milliseconds of each fault. */
+const recoveries = new Map<string, number[]>()
+
+const disk = mountSmallDisk(mkdtempSync(join(tmpdir(), 'wimz-chaos-')))
+if (disk === undefined) say('no right to mount a file system: the disk is never full')
+else process.env.TMPDIR = disk
+try {
+  await run()
+} finally {
+  delete process.env.TMPDIR
+  if (disk !== undefined) {
+    unmount(disk)
+    rmdirSync(disk)
+  }
+}
+report()
+
+async function run(): Promise<void> {
+  const [relayPort = 0] = await freePorts(1)
+  await using tap = await openRelayTap(relayPort)
+  const stack = await startStack(config(tap.url, relayPort))
+  stack.relayPort = relayPort
+  const everPids = new Set<number>()
+  const browser = await launchBrowser()
+  const events = await publishEvents(stack)
+  const commands = await sendCommands(stack)
+  try {
+    const motors = await watchMotors(stack)
+    const page = await openViewer(browser, `http://127.0.0.1:${relayPort}/?latency`, 30_000)
+    const rounds = new Rounds(
+      { stack, tap, disk },
+      { page, motors, commands },
+      { random, problems, recoveries, say },
+    )
+    const end = performance.now() + MINUTES * 60_000
+    while (performance.now() < end) {
+      for (const pid of stack.pids.values()) everPids.add(pid)
+      await rounds.next()
+      await sleep(PAUSE_MS)
+    }
+    events.stop()
+    await eventsArrived(events.accepted, tap.events)
+    say(
+      `${events.accepted.length} events acknowledged by the bus, ${tap.events.length} at the relay, ${tap.repeated} twice`,
+    )
+  } finally {
+    events.stop()
+    commands.stop()
+    await browser.close()
+    for (const pid of stack.pids.values()) everPids.add(pid)
+    await stack[Symbol.asyncDispose]()
+  }
+  const left = [...everPids].filter(isAlive)
+  if (left.length > 0) problems.push(`processes left: ${left.join(', ')}`)
+}
+
+/** A camera program that can be killed, and a relay behind the tap. */
+function config(relay_url: string, port: number) {
+  const [width, height, fps] = [640, 360, 15]
+  const input = ['-re', '-f', 'lavfi', '-i', 'testsrc2=size={width}x{height}:rate={fps}']
+  const command = ['ffmpeg', '-loglevel', 'error', ...input, '-pix_fmt', 'yuv420p', '-f', 'rawvideo', '-']
+  return {
+    cloud: { relay_url },
+    local_relay: { enabled: true, port },
+    vision: { source: { type: 'exec', command, format: 'yuv420p', width, height, fps } },
+  }
+}
+
+async function eventsArrived(accepted: readonly number[], arrived: readonly number[]): Promise<void> {
+  const deadline = performance.now() + RECOVERY_LIMIT_MS
+  const missing = () => {
+    const there = new Set(arrived)
+    return accepted.filter((n) => !there.has(n))
+  }
+  while (missing().length > 0 && performance.now() < deadline) await sleep(250)
+  const lost = missing()
+  if (lost.length > 0) problems.push(`${lost.length} events lost: ${lost.slice(0, 10).join(', ')}`)
+  const late = arrived.filter((n, i) => i > 0 && n < (arrived[i - 1] ?? 0))
+  if (late.length > 0) problems.push(`${late.length} events out of order: ${late.slice(0, 10).join(', ')}`)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function report(): void {
+  say()
+  say('| fault | count | median ms | worst ms |')
+  say('|---|---:|---:|---:|')
+  for (const [name, times] of [...recoveries].sort(([a], [b]) => a.localeCompare(b)))
+    say(`| ${name} | ${times.length} | ${percentile(times, 0.5)} | ${percentile(times, 1)} |`)
+  say()
+  for (const problem of problems) say(problem)
+  if (problems.length > 0) process.exitCode = 1
+}
