@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the robot as systemd services, without Docker. Afterwards `wimz update` does this with a way back.
-#   sudo deploy/install.sh              installs from the folder that this file is in, and starts it
+#   sudo deploy/install.sh              installs from the folder that this file is in, starts it, and runs the doctor
 #   sudo deploy/install.sh --prepare    only puts this version beside the installed one, and prints its folder
 #   sudo deploy/install.sh --activate F makes the version in folder F the installed one, and starts it
 #   deploy/install.sh --dry-run         only prints what it would do
@@ -15,6 +15,8 @@ CONFIG=$ROOT/etc/wimz             # robot.yaml, and robot.env with DEVICE_ID and
 STATE=$ROOT/var/lib/wimz
 UNITS=$ROOT/etc/systemd/system
 BIN=$ROOT/usr/local/bin
+SERVICES='wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision'
+OPTIONAL_SERVICES='wimz-metrics wimz-homeassistant'
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$SOURCE/package.json")
 PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts prepare-settings.ts
@@ -95,13 +97,33 @@ activate() {
   run mv -T "$APP.next" "$APP"
   run sync
   run systemctl daemon-reload
-  run systemctl enable wimz.target wimz-resume wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision
-  run systemctl restart wimz.target
+  # shellcheck disable=SC2086 # a list
+  run systemctl enable wimz.target resume-wimz $SERVICES
+  # wimz.target stops them too, but systemctl would not wait for that
+  # shellcheck disable=SC2086
+  run systemctl stop wimz.target $SERVICES $OPTIONAL_SERVICES
+  # a service that does not start is tried for ever, and resume-wimz runs before the services: neither may wait for them
+  run systemctl start --no-block wimz.target
+}
+
+# waits a minute for the services, then runs the doctor
+check() {
+  for _ in $(seq 60); do
+    # shellcheck disable=SC2086
+    [ "$(systemctl is-active $SERVICES | sort -u)" != active ] || break
+    sleep 1
+  done
+  if ! grep -q '^DEVICE_ID=..*' "$CONFIG/robot.env"; then
+    echo "This robot has no identity yet, so apps cannot reach it. Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then:"
+    echo '  sudo systemctl restart wimz-relay-bridge'
+  fi
+  "$BIN/wimz" doctor || echo "Change $CONFIG/robot.yaml where a line above says so, then: sudo systemctl restart wimz.target; sudo wimz doctor"
 }
 
 case $ACTION in
   uninstall)
-    run systemctl disable --now wimz.target wimz-resume wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-metrics wimz-homeassistant || true
+    # shellcheck disable=SC2086
+    run systemctl disable --now wimz.target resume-wimz $SERVICES $OPTIONAL_SERVICES || true
     for unit in "$SOURCE"/deploy/systemd/*; do run rm -rf "$UNITS/$(basename "$unit")"; done
     run systemctl daemon-reload
     run rm -rf "$APP" "$RELEASES" "$BIN/wimz"
@@ -115,9 +137,9 @@ case $ACTION in
   install)
     prepare
     activate
-    echo "Put DEVICE_ID=… and DEVICE_SECRET=… into $CONFIG/robot.env, then: systemctl restart wimz-relay-bridge"
-    echo "Figures for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
+    $DRY || check
+    echo "Metrics for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
     echo "Home Assistant: set homeassistant.enabled in $CONFIG/robot.yaml, then: systemctl enable --now wimz-homeassistant"
-    echo 'How it is: wimz status; wimz doctor; wimz logs'
+    echo 'The robot from now on: wimz status; sudo wimz doctor; wimz logs'
     ;;
 esac

@@ -10,7 +10,7 @@ import { without } from '#test/helpers/tools.ts'
 const execute = promisify(execFile)
 const FOLDER = join(PROJECT_ROOT, 'deploy/systemd')
 /** Goes back to the version before at boot; it changes the system, so it cannot be as confined as the services. */
-const RESUME = 'wimz-resume.service'
+const RESUME = 'resume-wimz.service'
 const services = readdirSync(FOLDER).filter((name) => name.endsWith('.service') && name !== RESUME)
 // the colon at its end keeps systemd's own units
 const env = { ...process.env, SYSTEMD_UNIT_PATH: `${FOLDER}:` }
@@ -48,6 +48,25 @@ test('each of the six services has a unit, and its script exists', () => {
     'services/webrtc/main.ts',
   ])
   for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
+})
+
+test('the settings of wimz-.service.d hold for the services and for nothing else', () => {
+  assert.ok(services.every((name) => name.startsWith('wimz-')))
+  assert.ok(!RESUME.startsWith('wimz-')) // it runs as root, once
+})
+
+test('a camera may load its driver later: systemd skips the name of a driver that is not loaded', () => {
+  const unit = readFileSync(join(FOLDER, 'wimz-vision.service'), 'utf8')
+  assert.match(unit, /^DeviceAllow=char-81 rw$/m)
+  assert.match(unit, /^Wants=modprobe@videodev\.service$/m)
+})
+
+test('no start waits for services that may never start, and a stop waits for all of them', async () => {
+  const { stdout } = await execute('sh', [join(PROJECT_ROOT, 'deploy/install.sh'), '--dry-run'])
+  assert.match(stdout, /^\+ systemctl start --no-block wimz\.target$/m)
+  const [, stopped = ''] = /^\+ systemctl stop (.*)$/m.exec(stdout) ?? []
+  const names = services.map((name) => name.replace('.service', ''))
+  assert.deepEqual(stopped.split(' ').sort(), ['wimz.target', ...names].sort())
 })
 
 test('install.sh --dry-run names every unit and each step, and needs no root', async () => {

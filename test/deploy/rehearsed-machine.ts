@@ -57,9 +57,8 @@ start() {
   echo $! >"$pid"
 }
 case "$1 $2" in
-  'restart wimz.target') stop; start ;;
   'stop wimz.target') stop ;;
-  'start wimz.target') start ;;
+  'start --no-block') start ;;
   is-active*) [ -e "$pid" ] && echo active ;;
 esac
 exit 0`,
