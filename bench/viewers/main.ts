@@ -7,13 +7,13 @@ import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { cpuOf, rss } from '#dev/harness/process-usage.ts'
-import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { playCannedVideo } from './canned-video.ts'
+import { recordCpuProfile } from './cpu-profile.ts'
 import { type GoTool, type Received, startGoTool } from './go-tool.ts'
+import { type Services, startServices } from './services.ts'
 
 const { values } = parseArgs({
   options: {
@@ -21,12 +21,15 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '10' },
     servers: { type: 'string', default: 'fanout,ours' },
     json: { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 const COUNTS = values.viewers.split(',').map(Number)
 const SECONDS = Number(values.seconds)
 /** Time for the estimate of the path to reach the highest layer. */
 const SETTLE_MS = 6_000
+/** Port of the inspector of `webrtc`, with `--profile`. */
+const INSPECTOR_PORT = 19_229
 
 interface Server {
   pids: ReadonlyMap<string, number>
@@ -48,10 +51,9 @@ interface Row {
 }
 
 /** Answers the offers of our stack. */
-async function ourServer(stack: Stack, bus: Bus, receivers: GoTool): Promise<Server> {
+async function ourServer({ bus, pids }: Services, receivers: GoTool): Promise<Server> {
   const offers = new Map<string, (sdp: string) => void>()
   await bus.subscribe(topics.offer, ({ session_id, sdp }) => offers.get(session_id)?.(sdp.sdp))
-  const pids = new Map([...stack.pids].filter(([name]) => name === 'webrtc' || name === 'broker'))
   return {
     pids,
     async connect(id) {
@@ -115,24 +117,14 @@ say(
 )
 say('|---|---|---|---|---|---|---|---|---|---|---|')
 
-await using stack = await startStack(
-  {
-    webrtc: { stun_servers: [], max_connections: 64 },
-    vision: { source: { type: 'synthetic' }, detector: { enabled: false }, snapshot_fps: 0 },
-  },
-  { within: 120_000 },
-)
-// the canned video stands in for vision, whose own frames would come between
-const vision = stack.pids.get('vision') ?? 0
-process.kill(vision, 'SIGSTOP')
-using _ = { [Symbol.dispose]: () => void process.kill(vision, 'SIGCONT') }
-const bus = await stack.join('bench')
+await using services = await startServices({ stun_servers: [], max_connections: 64 }, INSPECTOR_PORT)
+const { bus } = services
 using video = await playCannedVideo(bus)
 const rows: Row[] = []
 for (const name of values.servers.split(',')) {
   using receivers = startGoTool('receive')
   using fanout = name === 'fanout' ? startGoTool('fanout') : undefined
-  const server = fanout ? fanoutServer(fanout, receivers) : await ourServer(stack, bus, receivers)
+  const server = fanout ? fanoutServer(fanout, receivers) : await ourServer(services, receivers)
   video.onFrame = (data) => {
     if (!fanout) return
     const length = Buffer.alloc(4)
@@ -144,6 +136,10 @@ for (const name of values.servers.split(',')) {
     while (connected < viewers) await server.connect(`${name}-${connected++}`)
     const row = await measure(name, server, receivers, viewers)
     rows.push(row)
+    if (values.profile && name === 'ours') {
+      const profile = await recordCpuProfile(services.pids.get('webrtc') ?? 0, INSPECTOR_PORT, SECONDS * 1000)
+      writeFileSync(`${values.profile}-${viewers}.cpuprofile`, JSON.stringify(profile))
+    }
     const parts = Object.entries(row.perProcess).map(([part, cpu]) => `${part} ${cpu.toFixed(1)}`)
     say(
       `| ${name} | ${viewers} | ${row.cpu.toFixed(1)} % | ${parts.join(', ')} | ${row.rssMiB.toFixed(0)} | ${row.fps.min.toFixed(1)} / ${row.fps.mean.toFixed(1)} | ${row.mbits.toFixed(2)} | ${row.gapP99.toFixed(0)} ms | ${row.jitterP99.toFixed(0)} ms | ${row.lost} | ${row.load.toFixed(1)} |`,
