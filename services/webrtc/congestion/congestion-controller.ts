@@ -32,9 +32,8 @@ export class CongestionController {
     })
   }
 
-  /** The transport-wide sequence number for a packet of `size` bytes on the wire that is sent now. */
-  packetSent(size: number, probe?: Probe): number {
-    const now = performance.now()
+  /** The transport-wide sequence number for a packet of `size` bytes on the wire; `now` in ms. */
+  packetSent(size: number, { now, probe }: { now: number; probe?: Probe | undefined }): number {
     this.#sentRate.add({ receivedAt: now, size })
     return this.#sent.add(size, now, probe)
   }

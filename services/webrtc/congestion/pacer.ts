@@ -1,8 +1,15 @@
 /** One frame to be sent. */
 export interface PacedFrame {
   payloads: readonly Buffer[]
-  /** Sends the payload of this index. */
-  send(index: number): void
+  /** Sends the payloads from index `from` to before `to`. */
+  send(from: number, to: number): void
+}
+
+interface QueuedFrame {
+  frame: PacedFrame
+  since: number
+  /** Index of the next payload. */
+  next: number
 }
 
 interface PacerOptions {
@@ -28,7 +35,7 @@ const TICK_MS = 5
 export class Pacer implements Disposable {
   readonly #options: PacerOptions
   readonly #now: () => number
-  #queue: { frame: PacedFrame; since: number; next: number }[] = []
+  #queue: QueuedFrame[] = []
   #queuedBytes = 0
   /** Bytes that may leave now; negative after a larger packet. */
   #credit = 0
@@ -66,13 +73,22 @@ export class Pacer implements Disposable {
         this.#options.onDropped()
         return
       }
-      const { length } = head.frame.payloads[head.next] ?? []
-      this.#credit -= length ?? 0
-      this.#queuedBytes -= length ?? 0
-      head.frame.send(head.next++)
+      this.#sendPart(head)
       if (head.next >= head.frame.payloads.length) this.#queue.shift()
     }
     if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#flush(), TICK_MS)
+  }
+
+  /** Sends as much of a frame as the credit allows, at least one packet. */
+  #sendPart(queued: QueuedFrame): void {
+    const { payloads } = queued.frame
+    const from = queued.next
+    while (this.#credit > 0 && queued.next < payloads.length) {
+      const { length } = payloads[queued.next++] ?? []
+      this.#credit -= length ?? 0
+      this.#queuedBytes -= length ?? 0
+    }
+    queued.frame.send(from, queued.next)
   }
 
   #clear(): void {

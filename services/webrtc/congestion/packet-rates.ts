@@ -5,7 +5,9 @@ const MAX_PACKETS = 2_048
 
 /** The sum of the values of a sliding window, oldest first, in constant time for each. */
 class SlidingSum {
-  #values: { at: number; value: number }[] = []
+  /** Two arrays of numbers: a record for each packet would have to be collected again. */
+  #times: number[] = []
+  #values: number[] = []
   /** Index of the oldest value that counts. */
   #first = 0
   #sum = 0
@@ -15,27 +17,30 @@ class SlidingSum {
   }
 
   get length(): number {
-    return this.#values.length - this.#first
+    return this.#times.length - this.#first
   }
 
   add(at: number, value: number): void {
-    this.#values.push({ at, value })
+    this.#times.push(at)
+    this.#values.push(value)
     this.#sum += value
   }
 
   /** Drops the oldest values until all are after `from`, and at most `max` are left. */
   trim(from: number, max: number): void {
-    for (let oldest = this.#values[this.#first]; oldest; oldest = this.#values[this.#first]) {
-      if (oldest.at > from && this.length <= max) break
-      this.#sum -= oldest.value
+    while (this.length > 0) {
+      if ((this.#times[this.#first] ?? 0) > from && this.length <= max) break
+      this.#sum -= this.#values[this.#first] ?? 0
       this.#first++
     }
     if (this.#first < MAX_PACKETS) return
+    this.#times = this.#times.slice(this.#first)
     this.#values = this.#values.slice(this.#first)
     this.#first = 0
   }
 
   clear(): void {
+    this.#times = []
     this.#values = []
     this.#first = 0
     this.#sum = 0

@@ -7,19 +7,19 @@ interface Internals {
 }
 
 /** Sends over the selected candidate pair; dropped while there is none, as on any network. */
-export function sendDatagram(connection: Connection, datagram: Buffer): void {
+export function sendDatagrams(connection: Connection, datagrams: readonly Buffer[]): void {
   const pair = connection.nominated
   if (!pair || !(connection as unknown as Internals).canSendApplicationData()) return
   const socket = directSocket(pair)
   if (!socket) {
-    pair.protocol.sendData(datagram, pair.remoteAddr).catch(() => undefined) // lost, as on any network
+    for (const datagram of datagrams) pair.protocol.sendData(datagram, pair.remoteAddr).catch(() => undefined)
     return
   }
   const [host, port] = pair.remoteAddr
   try {
-    socket.send(datagram, port, host)
+    for (const datagram of datagrams) socket.send(datagram, port, host)
   } catch {
-    // the socket is closed: lost, as on any network
+    // the socket is closed
   }
 }
 

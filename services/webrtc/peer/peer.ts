@@ -21,7 +21,7 @@ import {
   pairLateCandidates,
 } from '../ice/candidate-sources.ts'
 import { DatagramLimit } from '../ice/datagram-limit.ts'
-import { sendDatagram } from '../ice/datagram-path.ts'
+import { sendDatagrams } from '../ice/datagram-path.ts'
 import { createGathering, type Gathering } from '../ice/gathering.ts'
 import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
 import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
@@ -32,6 +32,7 @@ import { guardDtls } from '../werift-patches/dtls-guard.ts'
 import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
 import { limitRemoteCandidates } from '../werift-patches/remote-candidate-limit.ts'
 import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
+import { preferCounterMode } from '../werift-patches/srtp-keys.ts'
 import '../werift-patches/rtcp-guard.ts'
 import '../werift-patches/twcc-guard.ts'
 import { createActivityCounter } from './activity-counter.ts'
@@ -114,7 +115,7 @@ export class Peer {
         sender: send(kind),
         cname: stream.id,
         congestion: this.congestion,
-        sendDatagram: (datagram) => sendDatagram(this.#ice, datagram),
+        sendDatagrams: (datagrams) => sendDatagrams(this.#ice, datagrams),
         // browsers wait 3 s before they ask for a keyframe themselves
         onGivenUp: () => kind === 'video' && this.#events.keyframeRequested(),
       })
@@ -262,6 +263,7 @@ export class Peer {
       })
     })
     pairLateCandidates(this.#ice)
+    preferCounterMode(this.#dtls)
     guardDtls(this.#dtls)
     bufferEarlyDtls(this.#dtls)
     this.#dtls.onStateChange.subscribe((state) => {

@@ -24,17 +24,21 @@ export class RtpHistory {
   readonly #ring: (StoredPacket | undefined)[] = Array.from({ length: HISTORY_LENGTH })
   #newest: number | undefined
 
-  add(media: SentMedia): void {
-    this.#newest = media.sequence
-    this.#ring[media.sequence % HISTORY_LENGTH] = {
-      ...media,
-      retransmissions: 0,
-      retransmittedAt: Number.NEGATIVE_INFINITY,
-      givenUp: false,
-    }
+  add({ sequence, timestamp, marker, payload }: SentMedia): void {
+    this.#newest = sequence
+    const at = sequence % HISTORY_LENGTH
+    const stored = this.#ring[at] ?? createRecord(sequence, payload)
+    this.#ring[at] = stored
+    stored.sequence = sequence
+    stored.timestamp = timestamp
+    stored.marker = marker
+    stored.payload = payload
+    stored.retransmissions = 0
+    stored.retransmittedAt = Number.NEGATIVE_INFINITY
+    stored.givenUp = false
   }
 
-  /** The packet of this number, if it may be retransmitted at `now` (ms). */
+  /** The packet of this number, if it may be retransmitted at `now` (ms); valid until the next {@link add}. */
   retransmit(sequence: number, now: number): SentMedia | undefined {
     const stored = this.#ring[sequence % HISTORY_LENGTH]
     if (stored?.sequence !== sequence || stored.retransmissions >= MAX_RETRANSMISSIONS) return undefined
@@ -60,6 +64,19 @@ export class RtpHistory {
       const stored = this.#ring[(this.#newest - back + 0x10000) % HISTORY_LENGTH]
       if (stored && stored.payload.length > (largest?.payload.length ?? 0)) largest = stored
     }
-    return largest
+    return largest && { ...largest }
+  }
+}
+
+/** Used again for a packet that comes 512 later. */
+function createRecord(sequence: number, payload: Buffer): StoredPacket {
+  return {
+    sequence,
+    timestamp: 0,
+    marker: false,
+    payload,
+    retransmissions: 0,
+    retransmittedAt: Number.NEGATIVE_INFINITY,
+    givenUp: false,
   }
 }

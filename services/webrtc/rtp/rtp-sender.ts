@@ -35,11 +35,12 @@ interface ReceiverReport {
   rtt: number | undefined
 }
 
-/** One RTP packet to be sent: `timestamp` is the RTP timestamp, `capturedAt` in ms since the epoch. */
-interface MediaPacket {
-  payload: Buffer
+/** Packets of one frame that leave together: `timestamp` is the RTP timestamp, `capturedAt` in ms since the epoch. */
+interface Burst {
+  payloads: readonly Buffer[]
   timestamp: number
-  marker: boolean
+  /** The last packet is that of the frame. */
+  endsFrame: boolean
   capturedAt: number
 }
 
@@ -47,7 +48,7 @@ interface RtpSenderOptions {
   sender: RTCRtpSender
   cname: string
   congestion: CongestionController
-  sendDatagram(datagram: Buffer): void
+  sendDatagrams(datagrams: readonly Buffer[]): void
   /** A missing packet is not retransmitted any more: what follows it cannot be decoded before a keyframe. */
   onGivenUp(): void
 }
@@ -66,7 +67,7 @@ export class RtpSender {
   readonly #sender: RTCRtpSender
   readonly #cname: string
   readonly #congestion: CongestionController
-  readonly #sendDatagram: (datagram: Buffer) => void
+  readonly #sendDatagrams: (datagrams: readonly Buffer[]) => void
   readonly #onGivenUp: () => void
   readonly #history = new RtpHistory()
   /** Bytes of retransmissions, bounded so that they do not fill a lossy path. */
@@ -75,12 +76,12 @@ export class RtpSender {
   #newest: { timestamp: number; capturedAt: number } | undefined
   #senderReport: { ntpMiddle: number; at: number } | undefined
 
-  /** `sendDatagram` sends over the selected candidate pair. */
-  constructor({ sender, cname, congestion, sendDatagram, onGivenUp }: RtpSenderOptions) {
+  /** `sendDatagrams` sends over the selected candidate pair. */
+  constructor({ sender, cname, congestion, sendDatagrams, onGivenUp }: RtpSenderOptions) {
     this.#sender = sender
     this.#cname = cname
     this.#congestion = congestion
-    this.#sendDatagram = sendDatagram
+    this.#sendDatagrams = sendDatagrams
     this.#onGivenUp = onGivenUp
     this.#rtxBudget = new TokenBucket(RTX_BURST, () => (congestion.estimator.target * RTX_SHARE) / 8)
     this.ssrc = sender.ssrc
@@ -99,16 +100,24 @@ export class RtpSender {
     throw new Error(`werift negotiated ${name} ${actual} where the answer selects ${codec} ${payloadType}`)
   }
 
-  /** Sends one packet; ignored before DTLS is connected and after the close. */
-  send({ payload, timestamp, marker, capturedAt }: MediaPacket): void {
+  /** Ignored before DTLS is connected and after the close. */
+  send({ payloads, timestamp, endsFrame, capturedAt }: Burst): void {
     const streams = this.#connectedStreams()
     if (!streams) return
-    const media = { sequence: streams.media.sequence, timestamp, marker, payload }
-    this.#transmit(streams.media, media)
-    this.octets += payload.length
-    this.packets++
+    const { sequence } = streams.media
+    const packets = payloads.map((payload, i) => ({
+      payload,
+      timestamp,
+      marker: endsFrame && i === payloads.length - 1,
+      sequence: (sequence + i) & 0xffff,
+    }))
+    this.#transmit(streams.media, packets)
+    for (const packet of packets) {
+      this.octets += packet.payload.length
+      if (streams.rtx) this.#history.add(packet)
+    }
+    this.packets += packets.length
     this.#newest = { timestamp, capturedAt }
-    if (streams.rtx) this.#history.add(media)
   }
 
   /** A packet that the viewer has, as padding of a probe; undefined when there is none or the viewer takes no RTX (RFC 4588). */
@@ -175,18 +184,25 @@ export class RtpSender {
   /** RFC 4588 §4. */
   #sendRtx(media: SentMedia, probe?: Probe): number {
     const rtx = this.#connectedStreams()?.rtx
-    return rtx ? this.#transmit(rtx, { ...media, original: media.sequence }, probe) : 0
+    return rtx ? this.#transmit(rtx, [{ ...media, original: media.sequence }], probe) : 0
   }
 
   /** Returns the bytes on the wire. */
   #transmit(
     stream: RtpStream,
-    packet: Omit<SentMedia, 'sequence'> & { original?: number },
+    packets: readonly (Omit<SentMedia, 'sequence'> & { original?: number })[],
     probe?: Probe,
   ): number {
-    const size = stream.size(packet) + TRANSPORT_OVERHEAD
-    this.#sendDatagram(stream.write(packet, this.#congestion.packetSent(size, probe)))
-    return size
+    const now = performance.now()
+    let total = 0
+    const numbered = packets.map(({ payload, timestamp, marker, original }) => {
+      const size = stream.size({ payload, original }) + TRANSPORT_OVERHEAD
+      total += size
+      const transportSequence = this.#congestion.packetSent(size, { now, probe })
+      return { payload, timestamp, marker, original, transportSequence }
+    })
+    this.#sendDatagrams(stream.write(numbered))
+    return total
   }
 
   /** Undefined while nothing may be sent: before DTLS is connected, after the close, without a codec. */

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { HeaderExtensions } from './header-extensions.ts'
-import type { SrtpEncryption } from './srtp-encryption.ts'
+import { HEADROOM, type PlainPacket, type SrtpEncryption } from './srtp-encryption.ts'
 
 /** RTP version 2 with a header extension. RFC 3550 §5.1. */
 const FIRST_BYTE = 0x80
@@ -24,8 +24,10 @@ interface OutgoingPacket {
   timestamp: number
   marker: boolean
   payload: Buffer
+  /** Transport-wide sequence number. */
+  transportSequence: number
   /** Sequence number of the packet that this one retransmits, on a stream of retransmissions. */
-  original?: number
+  original?: number | undefined
 }
 
 /** The packets of one SSRC: numbers, writes and encrypts them. */
@@ -62,23 +64,39 @@ export class RtpStream {
     return this.#header.length + prefix + payload.length + this.#encryption.tagLength
   }
 
-  /** The next packet, encrypted; `transportSequence` is its transport-wide sequence number. */
-  write(packet: OutgoingPacket, transportSequence: number): Buffer {
-    const { timestamp, marker, payload, original } = packet
-    const bytes = Buffer.allocUnsafe(this.size(packet))
-    const header = this.#header.length
-    this.#header.copy(bytes)
-    bytes[1] = (marker ? MARKER : 0) | this.#payloadType
-    bytes.writeUInt16BE(this.#sequence, 2)
-    bytes.writeUInt32BE(timestamp, 4)
+  /** The next packets, encrypted, all in one new buffer. */
+  write(packets: readonly OutgoingPacket[]): Buffer[] {
+    let end = 0
+    const written: PlainPacket[] = packets.map((packet) => {
+      const at = end + HEADROOM
+      const tagAt = at + this.size(packet) - this.#encryption.tagLength
+      // payloads start at a multiple of four
+      end = (tagAt + this.#encryption.tagLength + 3) & ~3
+      return { at, payloadAt: at + this.#header.length, tagAt, rollover: 0 }
+    })
+    const buffer = Buffer.allocUnsafeSlow(end)
+    for (const [i, packet] of packets.entries()) this.#write(buffer, packet, written[i] as PlainPacket)
+    this.#encryption.encrypt(buffer, written)
+    return written.map(({ at, tagAt }) => buffer.subarray(at, tagAt + this.#encryption.tagLength))
+  }
+
+  #write(
+    buffer: Buffer,
+    { timestamp, marker, payload, original, transportSequence }: OutgoingPacket,
+    to: PlainPacket,
+  ) {
+    const { at, payloadAt } = to
+    buffer.set(this.#header, at)
+    buffer[at + 1] = (marker ? MARKER : 0) | this.#payloadType
+    buffer.writeUInt16BE(this.#sequence, at + 2)
+    buffer.writeUInt32BE(timestamp, at + 4)
     if (this.#transportSequenceAt !== undefined) {
-      bytes.writeUInt16BE(transportSequence, this.#transportSequenceAt)
+      buffer.writeUInt16BE(transportSequence, at + this.#transportSequenceAt)
     }
-    const at = original === undefined ? header : bytes.writeUInt16BE(original, header)
-    payload.copy(bytes, at)
-    this.#encryption.encrypt(bytes, header, this.#rollover)
+    const mediaAt = original === undefined ? payloadAt : buffer.writeUInt16BE(original, payloadAt)
+    payload.copy(buffer, mediaAt)
+    to.rollover = this.#rollover
     this.#sequence = (this.#sequence + 1) & 0xffff
     if (this.#sequence === 0) this.#rollover = (this.#rollover + 1) >>> 0
-    return bytes
   }
 }

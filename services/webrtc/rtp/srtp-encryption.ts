@@ -1,5 +1,7 @@
-import { createCipheriv, createHmac } from 'node:crypto'
+import { createCipheriv } from 'node:crypto'
 import type { SrtpKeys } from '../werift-patches/srtp-keys.ts'
+import { CounterKeystream, keystreamWords } from './counter-keystream.ts'
+import { HmacSha1, KEY_BLOCK } from './hmac-sha1.ts'
 
 /** Protection profiles. RFC 5764 §4.1.2, RFC 7714 §14.2. */
 const AES128_CM_HMAC_SHA1_80 = 0x0001
@@ -10,6 +12,20 @@ const GCM_OPTIONS = { authTagLength: GCM_TAG }
 /** Offset of the sequence number and of the SSRC in an RTP header. RFC 3550 §5.1. */
 const SEQUENCE = 2
 const SSRC = 8
+/** Bytes that must be free before each packet: the key block of its tag. */
+export const HEADROOM = KEY_BLOCK
+
+/** A packet in the buffer of its burst: header and payload are written, the tag is not. */
+export interface PlainPacket {
+  /** Offset of the header. */
+  at: number
+  /** Offset of the payload, a multiple of four. */
+  payloadAt: number
+  /** Offset of the tag. */
+  tagAt: number
+  /** How often the sequence number has wrapped. RFC 3711 §3.3.1. */
+  rollover: number
+}
 
 /**
  * Encrypts our RTP packets in place. Ours and not werift's `SrtpSession` (0.25.2), which makes seven buffers for each
@@ -19,10 +35,10 @@ export interface SrtpEncryption {
   /** Bytes that each packet needs behind its payload. */
   readonly tagLength: number
   /**
-   * Encrypts the payload, from `payloadAt` to the tag, and writes the tag into the last {@link tagLength} bytes.
-   * `rollover`: how often the sequence number has wrapped, RFC 3711 §3.3.1.
+   * Encrypts the payloads and writes the tags of one burst. `buffer` starts at a multiple of four bytes in its memory, and has
+   * {@link HEADROOM} bytes before each packet, which it overwrites.
    */
-  encrypt(packet: Buffer, payloadAt: number, rollover: number): void
+  encrypt(buffer: Buffer, packets: readonly PlainPacket[]): void
 }
 
 /** Throws for a profile that the DTLS handshake never selects. */
@@ -38,14 +54,16 @@ function createGcm({ encryption, salt }: SrtpKeys): SrtpEncryption {
   const iv = Buffer.alloc(12)
   return {
     tagLength: GCM_TAG,
-    encrypt(packet, payloadAt, rollover) {
-      const end = packet.length - GCM_TAG
-      writeVector(iv, { base, at: 2, packet, rollover })
-      const cipher = createCipheriv('aes-128-gcm', encryption, iv, GCM_OPTIONS)
-      cipher.setAAD(packet.subarray(0, payloadAt))
-      cipher.update(packet.subarray(payloadAt, end)).copy(packet, payloadAt)
-      cipher.final()
-      cipher.getAuthTag().copy(packet, end)
+    encrypt(buffer, packets) {
+      for (const packet of packets) {
+        const { at, payloadAt, tagAt } = packet
+        writeVector(iv, { base, ssrcAt: 2 }, buffer, packet)
+        const cipher = createCipheriv('aes-128-gcm', encryption, iv, GCM_OPTIONS)
+        cipher.setAAD(buffer.subarray(at, payloadAt))
+        cipher.update(buffer.subarray(payloadAt, tagAt)).copy(buffer, payloadAt)
+        cipher.final()
+        cipher.getAuthTag().copy(buffer, tagAt)
+      }
     },
   }
 }
@@ -54,37 +72,54 @@ function createGcm({ encryption, salt }: SrtpKeys): SrtpEncryption {
 function createCounterMode({ encryption, authentication, salt }: SrtpKeys): SrtpEncryption {
   const base = Buffer.alloc(16)
   salt.copy(base, 0, 0, 14)
-  const counter = Buffer.alloc(16)
+  const words = new Uint32Array(4)
+  const vector = Buffer.from(words.buffer)
+  const keystream = new CounterKeystream(encryption)
+  const hmac = new HmacSha1(authentication)
   return {
     tagLength: SHA1_TAG,
-    encrypt(packet, payloadAt, rollover) {
-      const end = packet.length - SHA1_TAG
-      writeVector(counter, { base, at: 4, packet, rollover })
-      const cipher = createCipheriv('aes-128-ctr', encryption, counter)
-      cipher.update(packet.subarray(payloadAt, end)).copy(packet, payloadAt)
-      // the rollover counter is authenticated but not sent: it stands where the tag goes
-      packet.writeUInt32BE(rollover, end)
-      const tag = createHmac('sha1', authentication)
-        .update(packet.subarray(0, end + 4))
-        .digest()
-      tag.copy(packet, end, 0, SHA1_TAG)
+    encrypt(buffer, packets) {
+      for (const packet of packets) {
+        writeVector(vector, { base, ssrcAt: 4 }, buffer, packet)
+        keystream.add(words, packet.tagAt - packet.payloadAt)
+      }
+      combine(buffer, packets, keystream.take())
+      for (const { at, tagAt, rollover } of packets) {
+        // the rollover counter is authenticated but not sent: it stands where the tag goes
+        const end = buffer.writeUInt32BE(rollover, tagAt)
+        buffer.write(hmac.digest(buffer, at, end), tagAt, SHA1_TAG, 'binary')
+      }
     },
   }
 }
 
-interface VectorParts {
-  /** The salt, padded with zeros. */
+/** Combines payloads and keystreams by XOR, in words: the last one may reach into the tag, which is written later. */
+function combine(buffer: Buffer, packets: readonly PlainPacket[], keystreams: Uint32Array): void {
+  const words = new Uint32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2)
+  let start = 0
+  for (const { payloadAt, tagAt } of packets) {
+    const from = payloadAt >> 2
+    const count = (tagAt - payloadAt + 3) >> 2
+    for (let i = 0; i < count; i++) words[from + i] = (words[from + i] ?? 0) ^ (keystreams[start + i] ?? 0)
+    start += keystreamWords(tagAt - payloadAt)
+  }
+}
+
+/** The salt, padded with zeros, and where the SSRC stands in it. */
+interface VectorBase {
   base: Buffer
-  /** Where the SSRC stands in it. */
-  at: number
-  packet: Buffer
-  rollover: number
+  ssrcAt: number
 }
 
 /** The salt combined by XOR with SSRC, rollover counter and sequence number, which follow each other. */
-function writeVector(vector: Buffer, { base, at, packet, rollover }: VectorParts): void {
-  base.copy(vector)
-  vector.writeUInt32BE((base.readUInt32BE(at) ^ packet.readUInt32BE(SSRC)) >>> 0, at)
-  vector.writeUInt32BE((base.readUInt32BE(at + 4) ^ rollover) >>> 0, at + 4)
-  vector.writeUInt16BE(base.readUInt16BE(at + 8) ^ packet.readUInt16BE(SEQUENCE), at + 8)
+function writeVector(
+  vector: Buffer,
+  { base, ssrcAt }: VectorBase,
+  buffer: Buffer,
+  { at, rollover }: PlainPacket,
+): void {
+  vector.set(base)
+  vector.writeUInt32BE((base.readUInt32BE(ssrcAt) ^ buffer.readUInt32BE(at + SSRC)) >>> 0, ssrcAt)
+  vector.writeUInt32BE((base.readUInt32BE(ssrcAt + 4) ^ rollover) >>> 0, ssrcAt + 4)
+  vector.writeUInt16BE(base.readUInt16BE(ssrcAt + 8) ^ buffer.readUInt16BE(at + SEQUENCE), ssrcAt + 8)
 }

@@ -53,11 +53,10 @@ export class FrameSender implements Disposable {
     const size = payloads.reduce((sum, { length }) => sum + length, 0)
     this.#pacer.add({
       payloads,
-      send(index) {
-        const payload = payloads[index]
-        const marker = index === payloads.length - 1
-        if (payload) peer.video.send({ payload, timestamp: rebased, marker, capturedAt })
-        if (marker) onSent(size, capturedAt)
+      send(from, to) {
+        const endsFrame = to === payloads.length
+        peer.video.send({ payloads: payloads.slice(from, to), timestamp: rebased, endsFrame, capturedAt })
+        if (endsFrame) onSent(size, capturedAt)
       },
     })
   }

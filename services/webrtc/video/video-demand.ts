@@ -45,7 +45,7 @@ export class VideoDemand {
 
   /** The largest bitrates that other viewers request in the codec of this one. */
   others({ sink, codec }: LayerRequest): Bitrates {
-    return largestBitrates([...this.#requests].filter((one) => one.sink !== sink && one.codec === codec))
+    return largestBitrates(this.#requests, (one) => one.sink !== sink && one.codec === codec)
   }
 
   /** Publishes after a change of a request. */
@@ -54,7 +54,7 @@ export class VideoDemand {
   }
 
   async publish(): Promise<void> {
-    const demand = toDemand([...this.#requests])
+    const demand = toDemand(this.#requests)
     const text = JSON.stringify(demand)
     if (this.#lastPublished === text) return
     this.#lastPublished = text
@@ -62,15 +62,20 @@ export class VideoDemand {
   }
 }
 
-function largestBitrates(requests: readonly LayerRequest[]): Bitrates {
+function largestBitrates(
+  requests: Iterable<LayerRequest>,
+  counts: (request: LayerRequest) => boolean,
+): Bitrates {
   const bitrates: Bitrates = {}
-  for (const { layer, bitrate } of requests) bitrates[layer] = Math.max(bitrates[layer] ?? 0, bitrate)
+  for (const request of requests) {
+    if (counts(request)) bitrates[request.layer] = Math.max(bitrates[request.layer] ?? 0, request.bitrate)
+  }
   return bitrates
 }
 
-function toDemand(requests: readonly LayerRequest[]): NonNullable<Demand> {
+function toDemand(requests: ReadonlySet<LayerRequest>): NonNullable<Demand> {
   const parts = VIDEO_CODECS.map((codec) => {
-    const bitrates = Object.entries(largestBitrates(requests.filter((one) => one.codec === codec)))
+    const bitrates = Object.entries(largestBitrates(requests, (one) => one.codec === codec))
     return { codec, layers: Object.fromEntries(bitrates.map(([layer, bitrate]) => [layer, { bitrate }])) }
   })
   const [first, also] = parts.filter(({ layers }) => Object.keys(layers).length > 0)

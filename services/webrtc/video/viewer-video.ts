@@ -107,8 +107,9 @@ export class ViewerVideo implements Disposable {
   #decide(): void {
     const { layer, probe } = this.#rate.decide(this.#switch.others, performance.now())
     this.#switch.show(layer)
+    if (probe === undefined) return
     const { padding } = this.#options.peer.video
-    if (probe === undefined || !padding) return
+    if (!padding) return
     this.#probe?.[Symbol.dispose]()
     this.#probe = sendProbe(probe, padding)
   }

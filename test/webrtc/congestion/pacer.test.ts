@@ -18,7 +18,10 @@ function openPacer(t: TestContext, { rate = 1_500_000, congested = false } = {})
     left,
     add(bytes: number) {
       const payloads = Array.from({ length: Math.ceil(bytes / 1_200) }, () => Buffer.alloc(1_200))
-      pacer.add({ payloads, send: () => left.push(now) })
+      pacer.add({
+        payloads,
+        send: (from, to) => void left.push(...Array.from({ length: to - from }, () => now)),
+      })
     },
     pass(ms: number, tick = 5) {
       for (const end = now + ms; now < end; ) {

@@ -100,7 +100,7 @@ test('the estimate is between 150 kbit/s and 1.3 times the video', (t) => {
   const congestion = new CongestionController(1_500_000)
   for (let second = 0; second < 300; second++) {
     for (let i = 0; i < 10; i++) {
-      congestion.packetSent(50_000)
+      congestion.packetSent(50_000, { now: performance.now() })
       clock.advance(100)
     }
     congestion.receiverReport({ loss: 0, rtt: 20 })

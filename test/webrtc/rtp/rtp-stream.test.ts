@@ -47,13 +47,20 @@ for (const [name, profile] of Object.entries(PROFILES)) {
       encryption: createSrtpEncryption(srtpKeys(sender)),
       sequence: 0xffc0,
     })
-    for (let count = 0; count < 128; count++) {
-      const sequenceNumber = stream.sequence
-      const payload = Buffer.alloc(1 + (count % 40), count)
-      const timestamp = (0xffffff00 + count * 7) >>> 0
-      const marker = count % 3 === 0
-      const transportSequence = count & 0xffff
-      const actual = stream.write({ timestamp, marker, payload }, transportSequence)
+    const packets = Array.from({ length: 128 }, (_, count) => ({
+      timestamp: (0xffffff00 + count * 7) >>> 0,
+      marker: count % 3 === 0,
+      payload: Buffer.alloc(1 + (count % 5) * 250 + (count % 40), count),
+      transportSequence: count,
+    }))
+    // bursts of 1, 2, 3 … packets
+    const sent: Buffer[] = []
+    for (let size = 1; sent.length < packets.length; size++) {
+      sent.push(...stream.write(packets.slice(sent.length, sent.length + size)))
+    }
+    for (const [count, { timestamp, marker, payload, transportSequence }] of packets.entries()) {
+      const sequenceNumber = (0xffc0 + count) & 0xffff
+      const actual = sent[count] ?? assert.fail()
       const transport = Buffer.alloc(2)
       transport.writeUInt16BE(transportSequence)
       const header = new RtpHeader({
@@ -84,8 +91,11 @@ test('a retransmission carries the number of its original before the payload (RF
     extensions: extensionsOf([], undefined),
     encryption: createSrtpEncryption(srtpKeys(sender)),
   })
-  const packet = { timestamp: 1, marker: false, payload: Buffer.from('media'), original: 0xabcd }
-  const sent = stream.write(packet, 0)
+  const packet = {
+    ...{ timestamp: 1, marker: false, payload: Buffer.from('media') },
+    ...{ original: 0xabcd, transportSequence: 0 },
+  }
+  const [sent = assert.fail()] = stream.write([packet])
   assert.equal(sent.length, stream.size(packet))
   const { header, payload } = RtpPacket.deSerialize(receiver.decrypt(sent))
   assert.deepEqual(payload, Buffer.from([0xab, 0xcd, ...Buffer.from('media')]))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { KeyObject } from 'node:crypto'
 import test from 'node:test'
-import { RTCDtlsTransport, RtpHeader, SrtcpSession, SrtpSession } from 'werift'
-import '#services/webrtc/werift-patches/srtp-keys.ts'
+import { RTCDtlsTransport, RTCPeerConnection, RtpHeader, SrtcpSession, SrtpSession } from 'werift'
+import { preferCounterMode } from '#services/webrtc/werift-patches/srtp-keys.ts'
 
 const KEYS = {
   localMasterKey: Buffer.alloc(16, 1),
@@ -48,3 +48,14 @@ for (const [name, profile] of Object.entries(PROFILES)) {
     }
   })
 }
+
+test('the handshake offers AES128_CM_HMAC_SHA1_80 first, and still AEAD_AES_128_GCM', (t) => {
+  const pc = new RTCPeerConnection()
+  t.after(() => pc.close())
+  pc.createDataChannel('control')
+  const [transport = assert.fail()] = pc.dtlsTransports
+  const profiles = () => Reflect.get(transport, 'srtpProfiles')
+  assert.deepEqual(profiles(), [PROFILES.AEAD_AES_128_GCM, PROFILES.AES128_CM_HMAC_SHA1_80])
+  preferCounterMode(transport)
+  assert.deepEqual(profiles(), [PROFILES.AES128_CM_HMAC_SHA1_80, PROFILES.AEAD_AES_128_GCM])
+})
