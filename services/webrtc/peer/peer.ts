@@ -33,6 +33,7 @@ import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
 import { limitRemoteCandidates } from '../werift-patches/remote-candidate-limit.ts'
 import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
 import { preferCounterMode } from '../werift-patches/srtp-keys.ts'
+import { guardStun } from '../werift-patches/stun-guard.ts'
 import '../werift-patches/rtcp-guard.ts'
 import '../werift-patches/twcc-guard.ts'
 import { createActivityCounter } from './activity-counter.ts'
@@ -128,6 +129,7 @@ export class Peer {
     this.packetsReceived = createActivityCounter(this.#ice)
     this.#gathering = createGathering(new DatagramLimit(() => this.#limitExceeded('datagrams a second')))
     limitRemoteCandidates(this.#ice)
+    guardStun(this.#ice)
     gatherFromServers(this.#ice, options.ice, this.#gathering)
     this.#listen()
   }

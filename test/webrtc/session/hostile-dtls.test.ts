@@ -62,6 +62,29 @@ for (const [what, datagram] of Object.entries(FORGED)) {
   })
 }
 
+test('plain-text records of a stranger during the handshake change nothing', {
+  timeout: 60_000,
+}, async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const stranger = createSocket('udp4')
+  t.after(() => stranger.close())
+  const timers: NodeJS.Timeout[] = []
+  t.after(() => timers.forEach(clearInterval))
+  await bus.subscribe(topics.offer, ({ sdp: { sdp } }) => {
+    const ports = [...sdp.matchAll(/ (\d+\.\d+\.\d+\.\d+) (\d+) typ host/g)]
+    const send = () => {
+      for (const [, address, port] of ports)
+        for (const datagram of Object.values(FORGED)) stranger.send(datagram, Number(port), address)
+    }
+    timers.push(setInterval(send, 5))
+  })
+  const closed = await collect(bus, topics.closed)
+  const viewer = await openViewer(t, bus, 'one')
+  await viewer.until(({ video }) => video.length > 100, 20_000)
+  assert.deepEqual(closed.all, [])
+})
+
 test('once connected, only encrypted handshake and data records are read; alerts never are', () => {
   const all = [20, 21, 22, 23].flatMap((type) =>
     [0, 1].map((epoch) => record(type, epoch, Buffer.from([type, epoch]))),
