@@ -20,9 +20,23 @@ const OPTIONS: LoggerOptions = {
   level: 'info',
   base: null,
   redact: { paths: REDACTED, censor: '[secret]' },
-  formatters: { level: (label) => ({ level: label }) },
+  formatters: { level: (label) => ({ level: label }), log: renameReserved },
   timestamp: pino.stdTimeFunctions.isoTime,
   hooks: { streamWrite: hideSignatures },
+}
+
+/** Keys of every line. */
+const RESERVED = ['level', 'time', 'msg', 'service'] as const
+
+/** A field with the name of one of them would be a second key in the line, which readers take instead of the first. */
+function renameReserved(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!RESERVED.some((key) => key in fields)) return fields
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      RESERVED.some((one) => one === key) ? `${key}_` : key,
+      value,
+    ]),
+  )
 }
 
 /** Lines of one message at once, and the interval at which further ones are allowed. */

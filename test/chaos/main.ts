@@ -23,6 +23,8 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '15' },
     seed: { type: 'string', default: '1' },
+    /** Only the faults whose names hold this. */
+    only: { type: 'string', default: '' },
   },
 })
 const MINUTES = Number(values.minutes)
@@ -64,7 +66,7 @@ async function run(): Promise<void> {
     const rounds = new Rounds(
       { stack, tap, disk },
       { page, motors, commands },
-      { random, problems, recoveries, say },
+      { random, problems, recoveries, say, only: values.only },
     )
     const end = performance.now() + MINUTES * 60_000
     while (performance.now() < end) {

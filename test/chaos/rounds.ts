@@ -4,8 +4,10 @@ import { type Fault, faultsOf, type Scene } from './faults.ts'
 import { drive, haveStopped, type Motors, type sendCommands } from './observers.ts'
 
 export const RECOVERY_LIMIT_MS = 60_000
-/** A second of pictures without a gap. */
-const STEADY = { pictures: 10, within: 1_000, age: 500 }
+/** Log lines that are shown with a fault that did not recover. */
+const LAST_LINES = 30
+/** So many pictures in so many ms, the last of them this young: what a busy machine shows as well. */
+const STEADY = { pictures: 5, within: 1_500, age: 700 }
 
 interface Observed {
   page: Page
@@ -18,6 +20,13 @@ interface Verdict {
   problems: string[]
   recoveries: Map<string, number[]>
   say(line: string): void
+  only: string
+}
+
+/** Milliseconds from the end of a fault to steady video and to an answered command; undefined: not in time. */
+interface Recovery {
+  video?: number
+  commands?: number
 }
 
 /** One fault after the other, each once before any comes again. */
@@ -35,10 +44,14 @@ export class Rounds {
   }
 
   async next(): Promise<void> {
-    const { random, problems, recoveries, say } = this.#verdict
+    const { random, problems, only } = this.#verdict
     const { page, motors } = this.#observed
     const { relayPort } = this.#scene.stack
-    if (this.#queue.length === 0) this.#queue = shuffle(faultsOf(this.#scene), random)
+    if (this.#queue.length === 0)
+      this.#queue = shuffle(
+        faultsOf(this.#scene).filter(({ name }) => name.includes(only)),
+        random,
+      )
     const fault = this.#queue.pop()
     if (!fault) return
     const by = random() < 0.5 ? 'page' : 'relay'
@@ -50,26 +63,35 @@ export class Rounds {
     await letGo().catch(() => {})
     if (!(await haveStopped(motors)))
       problems.push(`${fault.name}: the motors ran on without a driver (${by})`)
-    const took = await this.#recovery(start, over)
-    if (took === undefined) problems.push(`${fault.name}: no recovery within ${RECOVERY_LIMIT_MS / 1000} s`)
-    else recoveries.set(fault.name, [...(recoveries.get(fault.name) ?? []), took])
-    say(`${++this.#count}. ${fault.name}, driven by the ${by}: ${took ?? 'not'} ms`)
+    this.#judge(fault, by, await this.#recovery(start, over))
   }
 
-  /** Milliseconds from the end of the fault to steady video and an answered command; undefined: not in time. */
-  async #recovery(start: number, over: number): Promise<number | undefined> {
+  #judge({ name }: Fault, by: string, { video, commands }: Recovery): void {
+    const { problems, recoveries, say } = this.#verdict
+    say(
+      `${++this.#count}. ${name}, driven by the ${by}: video ${video ?? 'not'} ms, commands ${commands ?? 'not'} ms`,
+    )
+    if (video !== undefined && commands !== undefined) {
+      recoveries.set(name, [...(recoveries.get(name) ?? []), Math.max(video, commands)])
+      return
+    }
+    problems.push(`${name}: no recovery within ${RECOVERY_LIMIT_MS / 1000} s`)
+    for (const line of this.#scene.stack.lines.slice(-LAST_LINES)) say(JSON.stringify(line))
+  }
+
+  async #recovery(start: number, over: number): Promise<Recovery> {
     const { page, commands } = this.#observed
-    let video: number | undefined
-    let answered: number | undefined
+    const since: Recovery = {}
+    const after = (at: number) => Math.round(Math.max(0, at - over))
     while (performance.now() - over < RECOVERY_LIMIT_MS) {
       commands.reopenIfClosed()
-      video ??= await steadySince(page, start)
-      answered ??= commands.seen.answeredUntil > over ? commands.seen.answeredUntil : undefined
-      if (video !== undefined && answered !== undefined)
-        return Math.round(Math.max(0, video - over, answered - over))
+      const steady = since.video === undefined ? await steadySince(page, start) : undefined
+      if (steady !== undefined) since.video = after(steady)
+      if (commands.seen.answeredUntil > over) since.commands ??= after(commands.seen.answeredUntil)
+      if (since.video !== undefined && since.commands !== undefined) break
       await sleep(100)
     }
-    return undefined
+    return since
   }
 }
 

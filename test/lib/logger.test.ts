@@ -30,6 +30,19 @@ test('a signature reaches no line, wherever it stands', () => {
   assert.match(lines[0] ?? '', /refused: \[signature\]/)
 })
 
+test('a field with the name of a key that every line has does not replace it', () => {
+  const lines: string[] = []
+  const log = createLogger('vision', { write: (line) => void lines.push(line) })
+  log.warn({ level: 3, time: 0, msg: 'x', service: 'y', age_ms: 5 }, 'overload level raised')
+  const [line = ''] = lines
+  const { level, service, msg, age_ms, level_ } = JSON.parse(line)
+  assert.deepEqual(
+    { level, service, msg, age_ms, level_ },
+    { level: 'warn', service: 'vision', msg: 'overload level raised', age_ms: 5, level_: 3 },
+  )
+  for (const key of ['level', 'time', 'msg', 'service']) assert.equal(line.split(`"${key}":`).length, 2, key)
+})
+
 test('a tally logs sums once an interval, and only if there are any', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { lines, log } = recorded()

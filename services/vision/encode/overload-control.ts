@@ -156,9 +156,13 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
     }
     this.#ages = []
     this.#dropped = 0
+    const before = this.#policy.level
     if (!this.#policy.update(sample, this.detecting)) return
     const { level, reduction } = this.#policy
-    this.#log.warn({ ...sample, level, ...reduction }, 'overload level changed')
+    const { age: age_ms, published, dropped } = sample
+    const fields = { overload: level, age_ms, published, dropped, ...reduction }
+    if (level > before) this.#log.warn(fields, 'overload level raised')
+    else this.#log.info(fields, 'overload level lowered')
     this.emit('change', reduction)
   }
 }
