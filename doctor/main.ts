@@ -3,8 +3,6 @@ import { parseArgs } from 'node:util'
 import { configPath } from '#lib/config.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import type { CheckResult } from './check-result.ts'
-import { createRedactor } from './redactor.ts'
-import { runChecks } from './run-checks.ts'
 
 const USAGE = `usage: npm run doctor -- [--config file.yaml] [--json] [--ice-servers file-or-JSON] [--timeout seconds]
 
@@ -50,6 +48,11 @@ async function main(): Promise<number> {
   if (!(timeout > 0 && timeout <= 3_600))
     throw new Error('--timeout must be a number of seconds, at most 3600')
   process.chdir(PROJECT_ROOT)
+  // usage errors need not wait for the modules of camera, model and MQTT
+  const [{ createRedactor }, { runChecks }] = await Promise.all([
+    import('./redactor.ts'),
+    import('./run-checks.ts'),
+  ])
   const redact = createRedactor(path, iceServers)
   const results: CheckResult[] = []
   for await (const result of runChecks(path, iceServers, timeout * 1_000)) {

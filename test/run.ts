@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PROJECT_ROOT } from '#lib/version.ts'
 
 /**
- * Runs test files, those of one folder in one process: loading the modules costs more CPU time than most tests.
+ * Runs test files, several in one process: loading the modules costs more CPU time than most tests.
  * Usage: `node test/run.ts [--at-once 4] [--alone] [--deadline 600] [--exclude <glob>] <glob>…`
  */
 
@@ -15,13 +15,39 @@ const LONGEST = [
   'test/webrtc/ice',
   'test/webrtc/video',
   'test/relay-bridge/connection',
+  'test/doctor',
+  'test/e2e/shared-stack',
 ]
+
+/** Folders whose files share one process even with `--alone`, as they share a stack. */
+const ONE_STACK = ['test/e2e/shared-stack']
+
+/** Folders that have a process of their own; all others of an area, such as test/vision, share one. */
+const OWN_PROCESS = [
+  ...LONGEST,
+  'test/webrtc/control',
+  'test/relay-bridge/app-state',
+  'test/relay-bridge/commands',
+  'test/relay-bridge/outbox',
+  'test/relay-bridge/protocol',
+  'test/vision/camera',
+  'test/vision/camera/sources',
+  'test/vision/commands',
+  'test/vision/detect',
+  'test/vision/encode',
+  'test/vision/track',
+  'test/broker/auth',
+]
+
+/** The unit of CPU times in /proc. */
+const CLOCK_TICKS_PER_SECOND = 100
 
 interface Result {
   group: string
   isOk: boolean
   output: string
   seconds: number
+  cpuSeconds: number
   counts: Record<string, number>
 }
 
@@ -38,9 +64,10 @@ const { values, positionals } = parseArgs({
   },
 })
 const files = globSync(positionals, { cwd: PROJECT_ROOT, exclude: values.exclude }).sort()
-const groups = Map.groupBy(files, (file) => (values.alone ? file : dirname(file)))
+const groups = Map.groupBy(files, groupOf)
 const queue = [...groups.keys()].sort((a, b) => rank(a) - rank(b))
 const results: Result[] = []
+let countedCpuSeconds = 0
 const running = new Set<ChildProcess>()
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
@@ -50,6 +77,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 const start = performance.now()
 await Promise.all(Array.from({ length: Number(values['at-once']) }, work))
 report()
+
+/** The files of one group run in one process. */
+function groupOf(file: string): string {
+  const folder = dirname(file)
+  if (ONE_STACK.includes(folder)) return folder
+  if (values.alone) return file
+  return OWN_PROCESS.includes(folder) ? folder : folder.split('/').slice(0, 2).join('/')
+}
 
 /** Place in the order of starts. */
 function rank(group: string): number {
@@ -62,7 +97,7 @@ async function work(): Promise<void> {
     const result = await runGroup(group, groups.get(group) ?? [])
     results.push(result)
     process.stdout.write(
-      `${result.output}\n${result.isOk ? '✔' : '✖'} ${group} (${result.seconds.toFixed(1)} s)\n\n`,
+      `${result.output}\n${result.isOk ? '✔' : '✖'} ${group} (${result.seconds.toFixed(1)} s, ${result.cpuSeconds.toFixed(1)} s of CPU time)\n\n`,
     )
   }
 }
@@ -81,7 +116,9 @@ function runGroup(group: string, paths: string[]): Promise<Result> {
   })
   running.add(child)
   const timer = setTimeout(() => killGroup(child), Number(values.deadline) * 1000)
+  let cpuSeconds = 0
   child.once('exit', () => {
+    cpuSeconds = takeChildCpuSeconds()
     clearTimeout(timer)
     killGroup(child)
   })
@@ -100,7 +137,7 @@ function runGroup(group: string, paths: string[]): Promise<Result> {
       ]),
     )
     if (signal) output += `\nended by ${signal} after ${seconds.toFixed(0)} s\n`
-    resolve({ group, isOk: code === 0 && Number(counts.tests) > 0, output, seconds, counts })
+    resolve({ group, isOk: code === 0 && Number(counts.tests) > 0, output, seconds, cpuSeconds, counts })
   })
   return promise
 }
@@ -113,6 +150,15 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
+/** CPU time of the process that just ended and of its own children: what the kernel has added since the last call. */
+function takeChildCpuSeconds(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? []
+  const total = (Number(fields[13]) + Number(fields[14])) / CLOCK_TICKS_PER_SECOND
+  const seconds = total - countedCpuSeconds
+  countedCpuSeconds = total
+  return seconds
+}
+
 /** Prints what all groups counted, and the output of those that failed once more. */
 function report(): void {
   const failed = results.filter(({ isOk }) => !isOk)
@@ -121,7 +167,9 @@ function report(): void {
   const sum = (key: string) => results.reduce((total, { counts }) => total + (counts[key] ?? 0), 0)
   for (const key of ['tests', 'pass', 'fail', 'cancelled', 'skipped', 'todo'])
     process.stdout.write(`ℹ ${key} ${sum(key)}\n`)
-  process.stdout.write(`ℹ ${groups.size} processes, ${((performance.now() - start) / 1000).toFixed(1)} s\n`)
+  process.stdout.write(
+    `ℹ ${groups.size} processes, ${((performance.now() - start) / 1000).toFixed(1)} s, ${countedCpuSeconds.toFixed(1)} s of CPU time\n`,
+  )
   if (failed.length > 0) process.stdout.write(`failed: ${failed.map(({ group }) => group).join(', ')}\n`)
   if (failed.length > 0 || files.length === 0) process.exitCode = 1
 }

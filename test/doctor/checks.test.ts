@@ -77,6 +77,7 @@ test('--timeout bounds each group of checks, and must be a number of seconds', a
   const { code, output } = await runDoctor(path, ['--timeout', '0.001'])
   assert.equal(code, 1)
   assert.match(output, /model: no result within 0\.001 s/)
+  for (const line of output.trim().split('\n')) assert.match(line, /^(ok {5}|WARNING|FAILURE) {2}\S/)
   const refused = await runDoctor(path, ['--timeout', '9999'])
   assert.equal(refused.code, 2)
   assert.match(refused.output, /^--timeout must be a number of seconds, at most 3600\n/)

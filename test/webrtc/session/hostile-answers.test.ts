@@ -4,7 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { checkAnswer } from '#services/webrtc/peer/answer.ts'
 import { startRobot } from '../robot.ts'
-import { openViewer } from '../viewer.ts'
+import { openViewer, type Viewer } from '../viewer.ts'
 
 /** Characters of one log line. */
 const MAX_LOG_LINE = 4_096
@@ -30,22 +30,22 @@ const UNUSABLE: Record<string, Forge> = {
   garbage: () => '\0\u{1F415}'.repeat(1_000),
 }
 
-for (const [what, forge] of Object.entries(UNUSABLE)) {
-  test(`${what}: that session ends with a reason, the other one keeps its video`, async (t) => {
-    const { bus, camera, logged } = await startRobot(t)
-    camera.roll()
-    const closed = await collect(bus, topics.closed)
-    const other = await openViewer(t, bus, 'other')
-    await other.until((viewer) => viewer.video.length > 0, 20_000)
-    await openViewer(t, bus, 'hostile', { forge })
-    const { payload } = await closed.next({ within: 20_000 })
-    assert.deepEqual(payload, { session_id: 'hostile', reason: 'bad-answer', by: 'robot' })
-    const { length } = other.video
-    await other.until((viewer) => viewer.video.length > length + 10, 20_000)
-    for (const line of logged) assert.ok(JSON.stringify(line).length <= MAX_LOG_LINE, String(line.msg))
-    assert.ok(!logged.some(({ level }) => level === 'error' || level === 'fatal'))
-  })
-}
+test('an unusable answer ends its session with a reason, and another one keeps its video', async (t) => {
+  const { bus, camera, logged } = await startRobot(t)
+  camera.roll()
+  const closed = await collect(bus, topics.closed)
+  const other = await openViewer(t, bus, 'other')
+  await other.until((viewer) => viewer.video.length > 0, 20_000)
+  for (const [what, forge] of Object.entries(UNUSABLE)) {
+    await t.test(what, async (t) => {
+      await openViewer(t, bus, 'hostile', { forge })
+      const { payload } = await closed.next({ within: 20_000 })
+      assert.deepEqual(payload, { session_id: 'hostile', reason: 'bad-answer', by: 'robot' })
+      await keepsVideo(other)
+      assertQuiet(logged)
+    })
+  }
+})
 
 /** The bus drops them, which counts as no answer. */
 const DROPPED: Record<string, Forge> = {
@@ -93,27 +93,38 @@ const ODD: Record<string, Forge> = {
     sdp.replace(/^(a=mid:0\r\n)/m, `$1${'a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n'.repeat(800)}`),
 }
 
-for (const [what, forge] of Object.entries(ODD)) {
-  test(`${what}: video or a reason, and nothing else of the robot suffers`, async (t) => {
-    const { bus, camera, logged } = await startRobot(t, {}, { connect: 4_000 })
-    camera.roll()
-    const closed = await collect(bus, topics.closed)
-    const other = await openViewer(t, bus, 'other')
-    await other.until((viewer) => viewer.video.length > 0, 20_000)
-    const odd = await openViewer(t, bus, 'odd', { forge })
-    const ended = closed.next({ within: 20_000 })
-    const outcome = await Promise.race([
-      odd.until((viewer) => viewer.video.length > 10, 20_000).then(() => 'video'),
-      ended.then(({ payload }) => payload.reason),
-    ])
-    t.diagnostic(`${what}: ${outcome}`)
-    if (outcome === 'video') await bus.publish(topics.close, { session_id: 'odd', reason: 'enough' })
-    assert.equal((await ended).payload.session_id, 'odd')
-    const { length } = other.video
-    await other.until((viewer) => viewer.video.length > length + 10, 20_000)
-    for (const line of logged) assert.ok(JSON.stringify(line).length <= MAX_LOG_LINE, String(line.msg))
-    assert.ok(!logged.some(({ level }) => level === 'error' || level === 'fatal'))
-  })
+test('an odd answer leads to video or a reason, and nothing else of the robot suffers', async (t) => {
+  const { bus, camera, logged } = await startRobot(t, {}, { connect: 4_000 })
+  camera.roll()
+  const closed = await collect(bus, topics.closed)
+  const other = await openViewer(t, bus, 'other')
+  await other.until((viewer) => viewer.video.length > 0, 20_000)
+  for (const [what, forge] of Object.entries(ODD)) {
+    await t.test(what, async (t) => {
+      const odd = await openViewer(t, bus, 'odd', { forge })
+      const ended = closed.next({ within: 20_000 })
+      const outcome = await Promise.race([
+        odd.until((viewer) => viewer.video.length > 10, 20_000).then(() => 'video'),
+        ended.then(({ payload }) => payload.reason),
+      ])
+      t.diagnostic(`${what}: ${outcome}`)
+      if (outcome === 'video') await bus.publish(topics.close, { session_id: 'odd', reason: 'enough' })
+      assert.equal((await ended).payload.session_id, 'odd')
+      await keepsVideo(other)
+      assertQuiet(logged)
+    })
+  }
+})
+
+async function keepsVideo(viewer: Viewer): Promise<void> {
+  const { length } = viewer.video
+  await viewer.until(({ video }) => video.length > length + 10, 20_000)
+}
+
+/** No error, and no line that repeats the answer. */
+function assertQuiet(logged: Awaited<ReturnType<typeof startRobot>>['logged']): void {
+  for (const line of logged) assert.ok(JSON.stringify(line).length <= MAX_LOG_LINE, String(line.msg))
+  assert.ok(!logged.some(({ level }) => level === 'error' || level === 'fatal'))
 }
 
 test('the answers of browsers are far within the limits', () => {

@@ -4,10 +4,10 @@ import { on } from 'node:events'
 import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { startStack } from '#dev/harness/stack.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { withoutAiortc } from '#test/helpers/tools.ts'
+import { sharedStack } from './shared-stack.ts'
 
 interface Said {
   sdp?: { type: 'answer'; sdp: string }
@@ -23,10 +23,7 @@ test('an app on aiortc, which only answers, decodes the picture and gets its pon
   skip: withoutAiortc(),
   timeout: 60_000,
 }, async (t) => {
-  const stack = await startStack({
-    vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, detector: { enabled: false } },
-  })
-  closeAfter(t, () => stack[Symbol.asyncDispose]())
+  const { stack } = await sharedStack()
   const bus = await stack.join()
   const app = spawn('/usr/bin/python3', [`${PROJECT_ROOT}/test/webrtc/aiortc_app.py`], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -5,12 +5,13 @@ import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
-import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { ON_MOSQUITTO } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
+import { sharedStack } from './shared-stack.ts'
 
 const DOCUMENT = 'docs/adding-a-service.md'
 
@@ -18,9 +19,7 @@ test('a user that is added while the robot runs gets a password and its rights, 
   skip: withoutPaho() || (ON_MOSQUITTO && 'asks our own broker'),
   timeout: 60_000,
 }, async (t) => {
-  await using stack = await startStack({
-    vision: { source: { type: 'synthetic' }, detector: { enabled: false } },
-  })
+  const { stack } = await sharedStack()
   const folder = dirname(stack.config)
   const [, users = ''] = /```yaml\n(users:[\s\S]*?)```/.exec(readFileSync(DOCUMENT, 'utf8')) ?? []
   const file = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
@@ -33,7 +32,7 @@ test('a user that is added while the robot runs gets a password and its rights, 
   const home = temporaryFolder(t)
   projectAt(home)
   symlinkSync(join(folder, 'broker'), join(home, 'data/broker'))
-  const [block, ...more] = shellBlocks(DOCUMENT, 'test/e2e/adding-a-service.test.ts')
+  const [block, ...more] = shellBlocks(DOCUMENT, 'test/e2e/shared-stack/adding-a-service.test.ts')
   assert.ok(block && more.length === 0)
   // Debian's Python, which has Debian's paho-mqtt
   const env = { ...process.env, PATH: `/usr/bin:${process.env.PATH}`, BUS_PORT: String(stack.brokerPort) }

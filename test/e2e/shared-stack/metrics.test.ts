@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
-import { freePorts } from '#dev/harness/ports.ts'
-import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { ON_MOSQUITTO } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
+import { sharedStack } from './shared-stack.ts'
 
 interface Dashboard {
   panels: { title: string; targets: { expr: string }[] }[]
 }
 
 const dashboard: Dashboard = JSON.parse(
-  readFileSync(new URL('../../deploy/grafana/wimz.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../deploy/grafana/wimz.json', import.meta.url), 'utf8'),
 )
 
 /** The page, once all of `lines` are on it. */
@@ -27,11 +27,7 @@ async function scrape(port: number, lines: RegExp[]): Promise<string> {
 }
 
 test('metrics.port offers the figures of the whole stack, and the dashboard asks for nothing else', async () => {
-  const [port = 0] = await freePorts(1)
-  await using stack = await startStack({
-    metrics: { port },
-    vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } },
-  })
+  const { stack, metricsPort } = await sharedStack()
   const bus = await stack.join()
   const end = Date.now() + 60_000
   await bus.publish(
@@ -41,7 +37,7 @@ test('metrics.port offers the figures of the whole stack, and the dashboard asks
       who: 'debug',
     },
   )
-  const text = await scrape(port, [
+  const text = await scrape(metricsPort, [
     /^wimz_frames_captured_total\{service="vision"\} [1-9]/m,
     /^wimz_frames_encoded_total\{layer="low",codec="h264",service="vision"\} [1-9]/m,
     /^wimz_encode_seconds_count\{.*layer="low".*\} [1-9]/m,

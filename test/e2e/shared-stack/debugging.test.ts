@@ -4,12 +4,13 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
-import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { ON_MOSQUITTO } from '#dev/harness/stack.ts'
 import { openApp } from '#test/helpers/app.ts'
 import { projectAt, runScript, shellBlocks } from '#test/helpers/document.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
 import { openViewer } from '#test/webrtc/viewer.ts'
+import { sharedStack } from './shared-stack.ts'
 
 const DOCUMENT = 'docs/debugging.md'
 
@@ -45,9 +46,7 @@ test('every recipe of docs/debugging.md does what it says', {
   skip: without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg') || (ON_MOSQUITTO && 'asks our own broker'),
   timeout: 180_000,
 }, async (t) => {
-  await using stack = await startStack({
-    vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } },
-  })
+  const { stack } = await sharedStack()
   const home = robotFolder(stack.config, stack.brokerPort)
   const env = { ...process.env, HOME: home, SDL_VIDEODRIVER: 'dummy' }
   const bus = await stack.join('observer')
@@ -55,7 +54,10 @@ test('every recipe of docs/debugging.md does what it says', {
   await openViewer(t, bus, 'followed')
   const commands = await collect(bus, topics.command, { name: 'dispense_treat' })
   const readings = await collect(bus, topics.telemetry, { source: 'battery' })
-  const sections = Map.groupBy(shellBlocks(DOCUMENT, 'test/e2e/debugging.test.ts'), ({ heading }) => heading)
+  const sections = Map.groupBy(
+    shellBlocks(DOCUMENT, 'test/e2e/shared-stack/debugging.test.ts'),
+    ({ heading }) => heading,
+  )
   assert.deepEqual(
     Object.fromEntries(Array.from(sections, ([heading, blocks]) => [heading, blocks.length])),
     Object.fromEntries(Object.entries(EXPECTED).map(([heading, blocks]) => [heading, blocks.length])),

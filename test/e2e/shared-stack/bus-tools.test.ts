@@ -3,17 +3,17 @@ import { execFile, spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { topics } from '#bus/topics.ts'
-import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
+import { ON_MOSQUITTO } from '#dev/harness/stack.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
+import { sharedStack } from './shared-stack.ts'
 
 const execute = promisify(execFile)
 
 const skip = without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg')
 
 test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
-  const stack = await startStack({ vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } } })
-  closeAfter(t, () => stack[Symbol.asyncDispose]())
+  const { stack } = await sharedStack()
   const port = ['-p', String(stack.brokerPort)]
 
   await t.test('mosquitto_sub piped to ffmpeg decodes the video', async () => {

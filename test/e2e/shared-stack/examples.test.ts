@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
-import { type Stack, startStack } from '#dev/harness/stack.ts'
+import type { Stack } from '#dev/harness/stack.ts'
 import { staysTrue } from '#dev/harness/until.ts'
 import { openApp } from '#test/helpers/app.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
+import { sharedStack } from './shared-stack.ts'
 
 const EXAMPLES = {
   Python: ['/usr/bin/python3', 'examples/treat_dispenser.py'],
@@ -32,10 +33,7 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> 
 test('a treat dispenser: dispense_treat of an app, acknowledged when the treats have fallen', {
   timeout: 120_000,
 }, async (t) => {
-  // the probes below count against the pace of treats
-  const cloud = { command_limits: { treats: { per_minute: 6_000, burst: 200 } } }
-  const vision = { source: { type: 'synthetic' }, detector: { enabled: false } }
-  await using stack = await startStack({ vision, cloud })
+  const { stack } = await sharedStack()
   for (const [language, command] of Object.entries(EXAMPLES)) {
     await t.test(language, { skip: language === 'Python' && withoutPaho() }, (t) =>
       dispenses(t, stack, language, command),
