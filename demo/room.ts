@@ -1,4 +1,5 @@
 import { type Canvas, createCanvas, type SKRSContext2D } from '@napi-rs/canvas'
+import { seededRandom } from '#dev/harness/random.ts'
 import { HEIGHT, PANE, type Rect, WIDTH } from './story.ts'
 
 const FLOOR = 470
@@ -25,7 +26,7 @@ export function drawGarden(): Canvas {
   context.fillStyle = gradient(context, 0, PANE.height, ['#cfe6f5', '#b9d3c0', '#7fa56b', '#5d8a4e'])
   context.fillRect(0, 0, PANE.width, PANE.height)
   context.filter = 'blur(14px)'
-  const random = createRandom(7)
+  const random = seededRandom(7)
   for (let i = 0; i < 60; i++) {
     context.fillStyle = `hsla(${80 + random() * 50}, 35%, ${30 + random() * 35}%, 0.5)`
     const y = PANE.height * (0.35 + random() * 0.65)
@@ -55,7 +56,7 @@ function drawWall(context: SKRSContext2D): void {
 function drawFloor(context: SKRSContext2D): void {
   context.fillStyle = gradient(context, FLOOR, HEIGHT, ['#587a49', '#6b9257', '#78a061'])
   context.fillRect(0, FLOOR, WIDTH, HEIGHT - FLOOR)
-  const random = createRandom(3)
+  const random = seededRandom(3)
   for (let i = 0; i < 26_000; i++) {
     const depth = random()
     const y = FLOOR + (HEIGHT - FLOOR) * depth
@@ -90,7 +91,7 @@ function drawShelf(context: SKRSContext2D): void {
   context.fillStyle = '#6b4a30'
   context.fillRect(400, 250, 260, 16)
   shadow(context, 0, 0)
-  const random = createRandom(11)
+  const random = seededRandom(11)
   for (let x = 412; x < 600; ) {
     const width = 12 + random() * 16
     const height = 58 + random() * 32
@@ -126,7 +127,7 @@ function drawWindowFrame(context: SKRSContext2D): void {
 }
 
 function drawPlant(context: SKRSContext2D, x: number, y: number): void {
-  const random = createRandom(5)
+  const random = seededRandom(5)
   for (let i = 0; i < 26; i++) {
     const angle = -Math.PI / 2 + (random() - 0.5) * 2
     const length = 60 + random() * 90
@@ -150,7 +151,7 @@ function drawPlant(context: SKRSContext2D, x: number, y: number): void {
 
 /** Adds noise, as of a camera sensor. */
 function addGrain(context: SKRSContext2D): void {
-  const random = createRandom(1)
+  const random = seededRandom(1)
   const image = context.getImageData(0, 0, WIDTH, HEIGHT)
   for (let i = 0; i < image.data.length; i += 4) {
     const grain = (random() - 0.5) * 9
@@ -189,15 +190,4 @@ function shadow(context: SKRSContext2D, blur: number, offset: number): void {
   context.shadowBlur = blur
   context.shadowOffsetX = offset
   context.shadowOffsetY = offset
-}
-
-/** Reproducible random numbers, 0..1 (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

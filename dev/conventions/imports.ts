@@ -12,7 +12,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   broker: ['commands', 'bus', 'lib'],
   services: ['commands', 'bus', 'lib'],
   dev: ['commands', 'bus', 'lib'],
-  demo: ['commands', 'bus', 'lib'],
+  demo: ['commands', 'bus', 'lib', 'harness'],
   examples: ['bus', 'lib'],
   doctor: ['root', 'commands', 'bus', 'lib', 'checks'],
   bench: ['root', 'commands', 'bus', 'lib', 'checks', 'harness'],

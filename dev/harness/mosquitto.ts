@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ensurePassword } from '#lib/password-file.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
+import { endProcess } from './end-process.ts'
 
 /** Debian puts it where only root's PATH looks. */
 const PATH = `${process.env.PATH}:/usr/sbin`
@@ -37,21 +38,15 @@ export async function startMosquitto(folder: string, port: number, conf: string)
     })
     return child
   }
-  const end = async (child: ChildProcess, signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill(signal)
-    await ended
-  }
   const mosquitto: Mosquitto = {
     port,
     log: '',
     process: undefined as unknown as ChildProcess,
     async restart() {
-      await end(mosquitto.process, 'SIGKILL')
+      await endProcess(mosquitto.process)
       mosquitto.process = await start()
     },
-    [Symbol.asyncDispose]: () => end(mosquitto.process, 'SIGTERM'),
+    [Symbol.asyncDispose]: () => endProcess(mosquitto.process, 'SIGTERM'),
   }
   mosquitto.process = await start()
   return mosquitto

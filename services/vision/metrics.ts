@@ -1,5 +1,6 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
+import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
@@ -39,15 +40,11 @@ export function createMetrics(drops: Pick<EventCounter, 'totals'>, registry = ne
     buckets: BUCKETS_SECONDS,
     registers,
   })
-  new Counter({
+  addCauseCounter({
     name: 'wimz_frames_dropped_total',
     help: 'Frames dropped, by cause',
-    labelNames: ['cause'],
     registers,
-    collect() {
-      this.reset()
-      for (const [cause, n] of Object.entries(drops.totals)) this.inc({ cause }, n)
-    },
+    totals: drops.totals,
   })
   return {
     /** Age of frames after each stage, for `vision/state`. */

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { SessionSummary } from '#bus/messages.ts'
+import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
 
@@ -44,15 +45,11 @@ export function createMetrics(
     help: 'Video sent, without headers and retransmissions',
     registers,
   })
-  new Counter({
+  addCauseCounter({
     name: 'wimz_discarded_total',
     help: 'Discarded frames and messages, by cause',
-    labelNames: ['cause'],
     registers,
-    collect() {
-      this.reset()
-      for (const [cause, n] of Object.entries(discarded.totals)) this.inc({ cause }, n)
-    },
+    totals: discarded.totals,
   })
   return {
     /** Age of frames when they arrive from the bus, and when their last packet is sent. */

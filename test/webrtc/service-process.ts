@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { endProcess } from '#dev/harness/end-process.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { connectUnixBus, openUnixBroker } from '#test/helpers/unix-bus.ts'
 import { openCamera } from './camera.ts'
@@ -41,10 +42,7 @@ async function startChild(stack: AsyncDisposableStack, start: Spawn, script: str
   const env = { ...process.env, ...AS_STARTED }
   const options: SpawnOptions = { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }
   const child = start(process.execPath, ['--expose-gc', `test/webrtc/${script}.ts`, ...args], options)
-  stack.defer(async () => {
-    child.kill()
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  })
+  stack.defer(() => endProcess(child, 'SIGTERM'))
   await once(child, 'message')
   return child
 }

@@ -1,4 +1,4 @@
-import { type CodecContext, type Frame, type Packet, Rational } from 'node-av'
+import { CodecContext, type Frame, type Packet, Rational } from 'node-av'
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from 'node-av/constants'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
@@ -16,6 +16,26 @@ const RTP_CLOCK_HZ = 90_000
 const GOP_SECONDS = 10
 /** Rate-control buffer; bounds the size of a keyframe. */
 const BUFFER_SECONDS = 0.4
+
+/** The context of an encoder, opened by `open`; it is freed when `open` rejects. */
+export async function openContext(
+  options: EncoderOptions,
+  open: (context: CodecContext, options: EncoderOptions) => Promise<void>,
+): Promise<CodecContext> {
+  const context = new CodecContext()
+  try {
+    await open(context, options)
+  } catch (err) {
+    context.freeContext()
+    throw err
+  }
+  return context
+}
+
+/** True when an encoder with these options can encode such frames. */
+export function isForFrame(options: EncoderOptions, frame: Size & { matrix: Matrix }): boolean {
+  return options.width === frame.width && options.height === frame.height && options.matrix === frame.matrix
+}
 
 /** Sets the options that all encoders share, before the context is opened. */
 export function prepare(context: CodecContext, options: EncoderOptions): void {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { Codec, CodecContext, Dictionary, type Frame, Packet } from 'node-av'
+import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import {
   AVCOL_PRI_BT709,
   AVCOL_PRI_SMPTE170M,
@@ -14,7 +14,14 @@ import { nalUnits } from '#bus/access-unit.ts'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'
-import { type EncoderOptions, encodeFrame, prepare, setRate } from './codec-context.ts'
+import {
+  type EncoderOptions,
+  encodeFrame,
+  isForFrame,
+  openContext,
+  prepare,
+  setRate,
+} from './codec-context.ts'
 
 const NAL_SLICE = 1
 const NAL_IDR = 5
@@ -38,14 +45,7 @@ export class Encoder implements Disposable {
 
   /** Opens the encoder; rejects when libx264 does not accept the options. */
   static async open(options: EncoderOptions): Promise<Encoder> {
-    const context = new CodecContext()
-    try {
-      await openX264(context, options)
-    } catch (err) {
-      context.freeContext()
-      throw err
-    }
-    return new Encoder(context, options)
+    return new Encoder(await openContext(options, openX264), options)
   }
 
   private constructor(context: CodecContext, options: EncoderOptions) {
@@ -57,9 +57,8 @@ export class Encoder implements Disposable {
   }
 
   /** True when this encoder can encode such frames. */
-  fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
-    const { options } = this
-    return options.width === width && options.height === height && options.matrix === matrix
+  fits(frame: Size & { matrix: Matrix }): boolean {
+    return isForFrame(this.options, frame)
   }
 
   /**

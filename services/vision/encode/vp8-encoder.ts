@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
-import { Codec, CodecContext, Dictionary, type Frame, Packet } from 'node-av'
+import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import { FF_ENCODER_LIBVPX_VP8 } from 'node-av/constants'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'
-import { type EncoderOptions, encodeFrame, prepare } from './codec-context.ts'
+import { type EncoderOptions, encodeFrame, isForFrame, openContext, prepare } from './codec-context.ts'
 
 const MAX_THREADS = 4
 /** libvpx ignores a new bitrate while open: beyond these ratios the encoder is reopened, at most this often. */
@@ -24,14 +24,7 @@ export class Vp8Encoder implements Disposable {
 
   /** Opens the encoder; rejects when libvpx does not accept the options. */
   static async open(options: EncoderOptions): Promise<Vp8Encoder> {
-    const context = new CodecContext()
-    try {
-      await openVpx(context, options)
-    } catch (err) {
-      context.freeContext()
-      throw err
-    }
-    return new Vp8Encoder(context, options)
+    return new Vp8Encoder(await openContext(options, openVpx), options)
   }
 
   private constructor(context: CodecContext, options: EncoderOptions) {
@@ -42,13 +35,12 @@ export class Vp8Encoder implements Disposable {
   }
 
   /** True when this encoder can encode such frames at the target bitrate. */
-  fits({ width, height, matrix }: Size & { matrix: Matrix }): boolean {
+  fits(frame: Size & { matrix: Matrix }): boolean {
     const { options } = this
     const age = performance.now() - this.#openedAt
     const tooHigh = this.bitrate < options.bitrate * LOWER_RATIO && age > LOWER_INTERVAL_MS
     const tooLow = this.bitrate > options.bitrate * RAISE_RATIO && age > RAISE_INTERVAL_MS
-    const same = options.width === width && options.height === height && options.matrix === matrix
-    return same && !tooHigh && !tooLow
+    return isForFrame(options, frame) && !tooHigh && !tooLow
   }
 
   /** Encodes a frame. `at`: ms of a monotonic clock, larger than the last. Rejects when the encoder is broken. */

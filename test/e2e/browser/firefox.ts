@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import WebSocket from 'ws'
+import { endProcess } from '#dev/harness/end-process.ts'
 
 /** Debian's Firefox with one page, driven over WebDriver BiDi. */
 export interface Firefox extends AsyncDisposable {
@@ -44,7 +45,7 @@ export async function launchFirefox(): Promise<Firefox> {
   ]
   const env = { ...process.env, HOME: profile, MOZ_DISABLE_CONTENT_SANDBOX: '1' }
   const child = spawn('firefox-esr', args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  stack.defer(() => end(child))
+  stack.defer(() => endProcess(child))
   const socket = new WebSocket(`${await listening(child)}/session`)
   stack.defer(() => socket.terminate())
   await once(socket, 'open')
@@ -68,13 +69,6 @@ export async function launchFirefox(): Promise<Firefox> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = once(child, 'exit')
-  child.kill('SIGKILL')
-  await gone
 }
 
 /** Where it listens, as it says on stderr. */

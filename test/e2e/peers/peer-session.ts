@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { endProcess } from '#dev/harness/end-process.ts'
 import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
@@ -49,7 +50,7 @@ export async function startPeerSession(
 ): Promise<PeerSession> {
   const stack = new AsyncDisposableStack()
   const child = spawn(program, args, { cwd: PROJECT_ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
-  stack.defer(() => stop(child))
+  stack.defer(() => endProcess(child))
   child.stdin.on('error', () => undefined) // it has exited
   const tell = (told: Told) => child.stdin.write(`${JSON.stringify(told)}\n`)
   const hidden = (owner: 'robot' | 'peer') => candidatesOf !== 'both' && candidatesOf !== owner
@@ -142,11 +143,4 @@ export async function startPeerSession(
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
 }

@@ -17,14 +17,17 @@ const DOCUMENT = 'docs/adding-a-service.md'
 
 test('a user that is added while the robot runs gets a password and its rights, as docs/adding-a-service.md says', {
   skip: withoutPaho() || (ON_MOSQUITTO && 'asks our own broker'),
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { stack } = await sharedStack()
   const folder = dirname(stack.config)
   const [, users = ''] = /```yaml\n(users:[\s\S]*?)```/.exec(readFileSync(DOCUMENT, 'utf8')) ?? []
-  const file = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
+  const usersFile = join(folder, 'broker.yaml')
+  const before = readFileSync(usersFile, 'utf8')
+  closeAfter(t, () => writeFileSync(usersFile, before))
+  const file = parse(before)
   Object.assign(file.users, parse(users).users)
-  writeFileSync(join(folder, 'broker.yaml'), stringify(file))
+  writeFileSync(usersFile, stringify(file))
   await until(() => existsSync(join(folder, 'broker/treats.password')), { show: () => stack.lines.slice(-5) })
 
   const bus = await stack.join('observer')

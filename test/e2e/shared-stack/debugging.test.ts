@@ -29,8 +29,9 @@ const EXPECTED: Record<string, Expected[]> = {
     { prints: [/^\d\d:\d\d:\d\d wimz\/vision\/detections \{/m, /wimz\/relay-bridge\/link/], endless: true },
   ],
   'Play the video': [
-    { prints: [/Video: h264 .*1280x720/], endless: true },
-    { prints: [/codec_name=h264/, /width=1280/] },
+    // a busy machine gets smaller frames
+    { prints: [/Video: h264 .*(1280x720|960x540|640x360)/], endless: true },
+    { prints: [/codec_name=h264/, /width=(1280|960|640)/] },
     {},
   ],
   'Save a frame': [{}],

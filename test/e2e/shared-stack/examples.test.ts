@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { endProcess } from '#dev/harness/end-process.ts'
 import type { Stack } from '#dev/harness/stack.ts'
 import { staysTrue } from '#dev/harness/until.ts'
 import { openApp } from '#test/helpers/app.ts'
@@ -23,15 +23,8 @@ function start([program, script]: readonly [string, string], stack: Stack, withU
   return spawn(program, [script], { env, stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  await ended
-}
-
 test('a treat dispenser: dispense_treat of an app, acknowledged when the treats have fallen', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (t) => {
   const { stack } = await sharedStack()
   for (const [language, command] of Object.entries(EXAMPLES)) {
@@ -70,7 +63,7 @@ async function dispenses(
       const told = () => app.frames.filter(({ event }) => event === 'treat_dispensed')
       await staysTrue(() => told().length === 1, 800, { show: told })
     } finally {
-      await stop(child, 'SIGTERM')
+      await endProcess(child, 'SIGTERM')
     }
   })
 
@@ -78,7 +71,7 @@ async function dispenses(
     const states = await collect(bus, topics.serviceState, { service: 'treats' })
     const child = start(command, stack, true)
     await states.next({ where: ({ state }) => state === 'online', within: 15_000 })
-    await stop(child, 'SIGKILL')
+    await endProcess(child, 'SIGKILL')
     await states.next({ where: ({ state }) => state === 'offline', within: 15_000 })
   })
 

@@ -17,12 +17,13 @@ export function sharedStack(): Promise<SharedStack> {
 
 async function start(): Promise<SharedStack> {
   const [metricsPort = 0] = await freePorts(1)
-  const stack = await startStack({
+  const config = {
     metrics: { port: metricsPort },
     vision: { source: { type: 'synthetic' }, detector: { max_fps: 2 } },
     // the tests ask for more treats than the robot's own limits allow
     cloud: { command_limits: { treats: { per_minute: 6_000, burst: 200 } } },
-  })
+  }
+  const stack = await startStack(config, { within: 90_000 })
   return { stack, metricsPort }
 }
 

@@ -4,6 +4,7 @@ import test from 'node:test'
 import type { Connection } from 'werift'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { seededRandom } from '#dev/harness/random.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 
@@ -24,18 +25,10 @@ const HEADS = [
   [255],
 ]
 
-/** The same numbers in every run. */
-function createRandom(seed: number) {
-  let state = seed
-  return (below: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state % below
-  }
-}
-
 /** Datagrams that begin like STUN, DTLS, ChannelData, RTP and RTCP (RFC 7983 §7), and go on at random. */
 function* datagrams(count: number): Generator<Buffer> {
-  const random = createRandom(20_260_501)
+  const next = seededRandom(20_260_501)
+  const random = (below: number) => Math.floor(next() * below)
   for (let i = 0; i < count; i++) {
     const head = HEADS[i % HEADS.length] ?? []
     const size = head.length + (random(3) === 0 ? random(20) : 20 + random(1_200))
