@@ -25,7 +25,7 @@ import { sendDatagrams } from '../ice/datagram-path.ts'
 import { createGathering, type Gathering } from '../ice/gathering.ts'
 import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
 import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
-import { packetArrivals, receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
+import { receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
 import { guardDtls } from '../werift-patches/dtls-guard.ts'
@@ -35,7 +35,7 @@ import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
 import { preferCounterMode } from '../werift-patches/srtp-keys.ts'
 import { guardStun } from '../werift-patches/stun-guard.ts'
 import '../werift-patches/rtcp-guard.ts'
-import '../werift-patches/twcc-guard.ts'
+import { TransportFeedback } from '../werift-patches/transport-feedback.ts'
 import { createActivityCounter } from './activity-counter.ts'
 import type { Answer } from './answer.ts'
 import { type Channel, type ChannelEvents, wrapChannel } from './channel.ts'
@@ -111,15 +111,18 @@ export class Peer {
     const send = (kind: 'video' | 'audio') =>
       this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
         .sender
-    const track = (kind: 'video' | 'audio') =>
-      new RtpSender({
-        sender: send(kind),
+    const track = (kind: 'video' | 'audio') => {
+      const sender = send(kind)
+      return new RtpSender({
+        sender,
         cname: stream.id,
         congestion: this.congestion,
-        sendDatagrams: (datagrams) => sendDatagrams(this.#ice, datagrams),
+        // not by way of `dtlsTransports`, which werift collects for each call
+        sendDatagrams: (datagrams) => sendDatagrams(connectionOf(sender.dtlsTransport), datagrams),
         // browsers wait 3 s before they ask for a keyframe themselves
         onGivenUp: () => kind === 'video' && this.#events.keyframeRequested(),
       })
+    }
     this.video = track('video')
     this.audio = track('audio')
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
@@ -242,7 +245,7 @@ export class Peer {
   }
 
   get #ice(): Connection {
-    return this.#dtls.iceTransport.connection as Connection
+    return connectionOf(this.#dtls)
   }
 
   async #close(): Promise<void> {
@@ -288,20 +291,23 @@ export class Peer {
     if (!this.#closed) this.#events.limitExceeded(limit)
   }
 
-  #handleRtcp(packet: RtcpPacket): void {
+  #handleRtcp(packet: RtcpPacket | TransportFeedback): void {
     const { video, audio, congestion } = this
-    if (requestsKeyframe(packet, video.ssrc)) this.#events.keyframeRequested()
-    for (const track of [video, audio]) track.handleRtcp(packet)
-    const arrivals = packetArrivals(packet)
-    if (arrivals) {
-      congestion.transportFeedback(arrivals)
+    if (packet instanceof TransportFeedback) {
+      congestion.transportFeedback(packet.arrivals)
       return
     }
+    if (requestsKeyframe(packet, video.ssrc)) this.#events.keyframeRequested()
+    for (const track of [video, audio]) track.handleRtcp(packet)
     const report = receptionReport(packet, video.ssrc)
     if (report) congestion.receiverReport({ loss: report.loss, rtt: video.received?.rtt })
     const remb = rembBitrate(packet)
     if (remb !== undefined) congestion.remb(remb)
   }
+}
+
+function connectionOf(transport: RTCDtlsTransport): Connection {
+  return transport.iceTransport.connection as Connection
 }
 
 /** Makes an offer and discards it, so that the first viewer does not wait for the certificate and for cold code. */

@@ -7,10 +7,7 @@ import {
   RtcpRrPacket,
   RtcpSrPacket,
   RtcpTransportLayerFeedback,
-  RunLengthChunk,
-  TransportWideCC,
 } from 'werift'
-import type { PacketArrival } from '../congestion/sent-packets.ts'
 
 /** Full Intra Request: werift parses it but has no event for it. RFC 5104 §4.3.1. */
 const FIR = 4
@@ -56,33 +53,4 @@ export function rembBitrate(packet: RtcpPacket): number | undefined {
   if (!(packet instanceof RtcpPayloadSpecificFeedback)) return undefined
   const feedback: unknown = packet.feedback
   return feedback instanceof ReceiverEstimatedMaxBitrate ? Number(feedback.bitrate) : undefined
-}
-
-/** Unit of the reference time in ms. draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1. */
-const REFERENCE_MS = 64
-const RECEIVED_SMALL = 1
-const RECEIVED_LARGE = 2
-
-/**
- * The packets that a transport-wide feedback message reports on; undefined for any other message. werift's own
- * `packetResults` (0.25.2) skips status vector chunks and counts one packet too many in each run.
- */
-export function packetArrivals(packet: RtcpPacket): PacketArrival[] | undefined {
-  if (!(packet instanceof RtcpTransportLayerFeedback)) return undefined
-  const { feedback } = packet
-  if (!(feedback instanceof TransportWideCC)) return undefined
-  const { baseSequenceNumber, packetStatusCount, referenceTime, packetChunks, recvDeltas } = feedback
-  const statuses = packetChunks.flatMap((chunk) =>
-    chunk instanceof RunLengthChunk
-      ? Array.from({ length: chunk.runLength }, () => chunk.packetStatus as number)
-      : chunk.symbolList,
-  )
-  let at = referenceTime * REFERENCE_MS
-  let delta = 0
-  return statuses.slice(0, packetStatusCount).map((status, i) => {
-    const sequence = (baseSequenceNumber + i) & 0xffff
-    if (status !== RECEIVED_SMALL && status !== RECEIVED_LARGE) return { sequence, at: undefined }
-    at += (recvDeltas[delta++]?.delta ?? 0) / 1000
-    return { sequence, at }
-  })
 }

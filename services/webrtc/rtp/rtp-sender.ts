@@ -11,12 +11,12 @@ import { TokenBucket } from '#lib/token-bucket.ts'
 import type { CongestionController } from '../congestion/congestion-controller.ts'
 import type { Padding } from '../congestion/probe.ts'
 import type { Probe } from '../congestion/sent-packets.ts'
+import { createSrtpEncryption } from '../srtp/srtp-encryption.ts'
 import { srtpKeys } from '../werift-patches/srtp-keys.ts'
 import { negotiatedExtensions } from './header-extensions.ts'
 import { missingSequences, receptionReport } from './rtcp-feedback.ts'
 import { RtpHistory, type SentMedia } from './rtp-history.ts'
 import { RtpStream } from './rtp-stream.ts'
-import { createSrtpEncryption } from './srtp-encryption.ts'
 
 /** From the NTP epoch (1900) to the Unix epoch, in seconds. RFC 3550 §4. */
 const NTP_OFFSET = 2_208_988_800

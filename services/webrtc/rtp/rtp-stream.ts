@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
+import { HEADROOM, type PlainPacket, type SrtpEncryption } from '../srtp/srtp-encryption.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
-import { HEADROOM, type PlainPacket, type SrtpEncryption } from './srtp-encryption.ts'
 
 /** RTP version 2 with a header extension. RFC 3550 §5.1. */
 const FIRST_BYTE = 0x80

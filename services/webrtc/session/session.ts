@@ -233,10 +233,14 @@ export class Session {
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
+    this.#deadlines.every('sender report', this.#deps.timings.senderReport, () => this.#sendReport())
+  }
+
+  #sendReport(): void {
+    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
   }
 
   #watch(): void {
-    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
     const change = this.#liveness?.check(this.#peer.packetsReceived())
     if (change === 'lost') this.close(REASON.connectionLost)
     else if (change) this.#setSilent(change === 'silent')

@@ -1,3 +1,5 @@
+import { everyShared } from '#lib/process/shared-interval.ts'
+
 /** Timeouts and intervals of a session in ms (docs/relay-protocol.md). */
 export interface Timings {
   /** When to repeat the offer while nothing has arrived: an app drops an offer that precedes its peer connection. */
@@ -18,6 +20,8 @@ export interface Timings {
   memory: number
   /** Interval of a connected session's own checks. */
   watch: number
+  /** Interval of sender reports. */
+  senderReport: number
   /** Interval of `webrtc/sessions`. */
   report: number
   /** Interval of `video_quality` messages. */
@@ -34,6 +38,7 @@ export const TIMINGS: Timings = {
   network: 2_000,
   memory: 2_000,
   watch: 500,
+  senderReport: 1_000,
   report: 2_500,
   quality: 2_500,
 }
@@ -42,14 +47,15 @@ export const TIMINGS: Timings = {
 export interface Deadlines extends Disposable {
   /** Starts or restarts the timer of this name. */
   set(name: string, after: number, expired: () => void): void
+  /** Calls `tick` together with those of other sessions, see {@link everyShared}. */
   every(name: string, interval: number, tick: () => void): void
   clear(name: string): void
 }
 
 export function createDeadlines(): Deadlines {
-  const timers = new Map<string, NodeJS.Timeout>()
+  const timers = new Map<string, Disposable>()
   const clear = (name: string) => {
-    clearTimeout(timers.get(name))
+    timers.get(name)?.[Symbol.dispose]()
     timers.delete(name)
   }
   return {
@@ -60,7 +66,7 @@ export function createDeadlines(): Deadlines {
     },
     every(name, interval, tick) {
       clear(name)
-      timers.set(name, setInterval(tick, interval))
+      timers.set(name, everyShared(interval, tick))
     },
     [Symbol.dispose]() {
       for (const name of timers.keys()) clear(name)

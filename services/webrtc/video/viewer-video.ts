@@ -1,5 +1,6 @@
 import type { Layer, VideoCodec } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { everyShared } from '#lib/process/shared-interval.ts'
 import { sendProbe } from '../congestion/probe.ts'
 import type { Peer } from '../peer/peer.ts'
 import { FrameSender } from './frame-sender.ts'
@@ -21,8 +22,10 @@ export interface ViewerVideoOptions {
   onChanged: () => void
 }
 
-/** Interval of the rate decisions when the viewer sends no feedback. */
+/** Interval of the rate decisions. */
 const DECISION_INTERVAL_MS = 250
+/** In the first seconds, and on a congested path, each feedback message is followed by one. */
+const FIRST_SECONDS_MS = 10_000
 
 /** The video of one viewer: connects rate control, layer switch and frame sender. */
 export class ViewerVideo implements Disposable {
@@ -30,7 +33,7 @@ export class ViewerVideo implements Disposable {
   readonly #rate: RateControl
   readonly #switch: LayerSwitch
   readonly #sender: FrameSender
-  #timer: NodeJS.Timeout | undefined
+  #timer: Disposable | undefined
   #probe: Disposable | undefined
 
   /** Subscribes at once, so that the encoder is warm when {@link start} is called. */
@@ -67,8 +70,12 @@ export class ViewerVideo implements Disposable {
   /** Sends from now on. */
   start(): void {
     this.#switch.start()
-    this.#options.peer.congestion.onFeedback = () => this.#decide()
-    this.#timer = setInterval(() => this.#decide(), DECISION_INTERVAL_MS)
+    const { congestion } = this.#options.peer
+    const start = performance.now()
+    congestion.onFeedback = () => {
+      if (congestion.estimator.congested || performance.now() - start < FIRST_SECONDS_MS) this.#decide()
+    }
+    this.#timer = everyShared(DECISION_INTERVAL_MS, () => this.#decide())
   }
 
   requestKeyframe(): void {
@@ -97,7 +104,7 @@ export class ViewerVideo implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer)
+    this.#timer?.[Symbol.dispose]()
     this.#options.peer.congestion.onFeedback = () => undefined
     this.#probe?.[Symbol.dispose]()
     this.#switch[Symbol.dispose]()

@@ -1,4 +1,5 @@
-import { RtcpPacketConverter } from 'werift'
+import { type RtcpPacket, RtcpPacketConverter } from 'werift'
+import { TransportFeedback } from './transport-feedback.ts'
 
 /** Packets of one compound: browsers send some ten. */
 const MAX_PACKETS = 32
@@ -7,13 +8,20 @@ const HEADER = 4
 const MAX_NACK_BYTES = 12 + 4 * 64
 const TRANSPORT_FEEDBACK = 205
 const GENERIC_NACK = 1
+const TRANSPORT_WIDE = 15
 
 /**
  * Passes the packets of an RTCP compound to werift one by one, up to a limit. werift 0.25.2 (rtcp/rtcp.js, `deSerialize`)
  * gives each packet the whole rest of the datagram, so a compound of 120 NACKs is read as half a million sequence numbers.
  */
 const deserialize = RtcpPacketConverter.deSerialize.bind(RtcpPacketConverter)
-RtcpPacketConverter.deSerialize = (data) => splitCompound(data).flatMap((packet) => deserialize(packet))
+RtcpPacketConverter.deSerialize = (data) =>
+  splitCompound(data).flatMap((packet) =>
+    // werift passes it on to us without looking inside
+    isFeedback(packet, TRANSPORT_WIDE)
+      ? (new TransportFeedback(packet) as unknown as RtcpPacket)
+      : deserialize(packet),
+  )
 
 /** The packets of a compound, without what exceeds the limits. RFC 3550 §6.1. */
 export function splitCompound(data: Buffer): Buffer[] {
@@ -28,7 +36,10 @@ export function splitCompound(data: Buffer): Buffer[] {
 }
 
 function withinLimits(packet: Buffer): Buffer {
-  const [first = 0, type] = packet
-  const isNack = type === TRANSPORT_FEEDBACK && (first & 0x1f) === GENERIC_NACK
-  return isNack ? packet.subarray(0, MAX_NACK_BYTES) : packet
+  return isFeedback(packet, GENERIC_NACK) ? packet.subarray(0, MAX_NACK_BYTES) : packet
+}
+
+/** RFC 4585 §6.2. */
+function isFeedback(packet: Buffer, format: number): boolean {
+  return packet[1] === TRANSPORT_FEEDBACK && ((packet[0] ?? 0) & 0x1f) === format
 }

@@ -1,5 +1,7 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
-import { RTCDtlsTransport, type SrtpSession } from 'werift'
+import { createSecretKey } from 'node:crypto'
+import { RTCDtlsTransport, type SrtcpSession, type SrtpSession } from 'werift'
+import { createSrtcpDecryption } from '../srtp/srtcp-decryption.ts'
+import type { SrtpKeys } from '../srtp/srtp-encryption.ts'
 
 /** Private members of werift's ciphers (0.25.2). Their salts are not keys. */
 const KEYS = ['srtpSessionKey', 'srtcpSessionKey', 'srtpSessionAuthTag', 'srtcpSessionAuthTag'] as const
@@ -20,6 +22,22 @@ prototype.updateSrtpSession = function updateSrtpSession() {
   for (const session of [this.srtp, this.srtcp]) {
     for (const { cipher } of [session.localContext, session.remoteContext]) useKeyObjects(cipher)
   }
+  decryptInCounterMode(this.srtcp)
+}
+
+const AES128_CM_HMAC_SHA1_80 = 0x0001
+
+/** A packet that is not authentic goes on to werift, which counts and reports it. */
+function decryptInCounterMode(session: SrtcpSession): void {
+  const { profile, srtcpSessionKey, srtcpSessionAuthTag, srtcpSessionSalt } = session.remoteContext
+  if (profile !== AES128_CM_HMAC_SHA1_80) return
+  const decrypt = createSrtcpDecryption({
+    encryption: createSecretKey(srtcpSessionKey),
+    authentication: createSecretKey(srtcpSessionAuthTag),
+    salt: srtcpSessionSalt,
+  })
+  const decryptSlowly = session.decrypt
+  session.decrypt = (packet) => decrypt(packet) ?? decryptSlowly(packet)
 }
 
 function useKeyObjects(cipher: object): void {
@@ -29,15 +47,7 @@ function useKeyObjects(cipher: object): void {
   }
 }
 
-/** The keys that encrypt our own RTP packets. RFC 3711 §3.2.1. */
-export interface SrtpKeys {
-  /** Protection profile, RFC 5764 §4.1.2. */
-  profile: number
-  encryption: KeyObject
-  authentication: KeyObject
-  salt: Buffer
-}
-
+/** The keys that encrypt our own RTP packets. */
 export function srtpKeys({ localContext }: SrtpSession): SrtpKeys {
   const { profile, srtpSessionKey, srtpSessionAuthTag, srtpSessionSalt } = localContext
   return {

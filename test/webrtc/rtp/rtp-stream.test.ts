@@ -4,7 +4,7 @@ import test from 'node:test'
 import { type RTCRtpSender, RTP_EXTENSION_URI, RtpHeader, RtpPacket, SrtpSession } from 'werift'
 import { negotiatedExtensions } from '#services/webrtc/rtp/header-extensions.ts'
 import { RtpStream } from '#services/webrtc/rtp/rtp-stream.ts'
-import { createSrtpEncryption } from '#services/webrtc/rtp/srtp-encryption.ts'
+import { createSrtpEncryption } from '#services/webrtc/srtp/srtp-encryption.ts'
 import { srtpKeys } from '#services/webrtc/werift-patches/srtp-keys.ts'
 
 const PROFILES = { AES128_CM_HMAC_SHA1_80: 1, AEAD_AES_128_GCM: 7 } as const

@@ -40,6 +40,25 @@ for (const [name, profile] of Object.entries(PROFILES)) {
     )
     const report = Buffer.alloc(28, 5)
     assert.deepEqual(transport.srtcp.encrypt(report), new SrtcpSession({ keys, profile }).encrypt(report))
+    const viewer = new SrtcpSession({
+      keys: {
+        localMasterKey: keys.remoteMasterKey,
+        localMasterSalt: keys.remoteMasterSalt,
+        remoteMasterKey: keys.localMasterKey,
+        remoteMasterSalt: keys.localMasterSalt,
+      },
+      profile,
+    })
+    for (const length of [8, 28, 1_200]) {
+      const sent = Buffer.alloc(length, 6)
+      const encrypted = viewer.encrypt(sent)
+      assert.deepEqual(transport.srtcp.decrypt(encrypted), sent)
+      for (const at of [4, length, encrypted.length - 1]) {
+        const forged = Buffer.from(encrypted)
+        forged[at] = (forged[at] ?? 0) ^ 1
+        assert.throws(() => transport.srtcp.decrypt(forged), /authenticate/)
+      }
+    }
     for (const session of [transport.srtp, transport.srtcp]) {
       for (const context of [session.localContext, session.remoteContext]) {
         assert.ok(context.cipher.srtpSessionKey instanceof KeyObject)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import test from 'node:test'
-import { CounterKeystream, keystreamWords } from '#services/webrtc/rtp/counter-keystream.ts'
+import { CounterKeystream, keystreamWords } from '#services/webrtc/srtp/counter-keystream.ts'
 
 test('the keystreams are those of aes-128-ctr, one behind the other, and more than fit at first', () => {
   const key = createSecretKey(randomBytes(16))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import test from 'node:test'
-import { HmacSha1, KEY_BLOCK } from '#services/webrtc/rtp/hmac-sha1.ts'
+import { HmacSha1, KEY_BLOCK } from '#services/webrtc/srtp/hmac-sha1.ts'
 
 test('the digest is that of HMAC-SHA1, for keys and data of any length (RFC 2104)', () => {
   for (const keyLength of [1, 20, KEY_BLOCK]) {

@@ -1,5 +1,8 @@
-import { createCipheriv } from 'node:crypto'
-import type { SrtpKeys } from '../werift-patches/srtp-keys.ts'
+/**
+ * SRTP for many packets a second: our RTP packets are encrypted here, the RTCP of viewers decrypted, byte for byte as werift would.
+ * `rtp/` writes packets with it, `werift-patches/` takes the keys from werift. It imports no other room.
+ */
+import { createCipheriv, type KeyObject } from 'node:crypto'
 import { CounterKeystream, keystreamWords } from './counter-keystream.ts'
 import { HmacSha1, KEY_BLOCK } from './hmac-sha1.ts'
 
@@ -14,6 +17,15 @@ const SEQUENCE = 2
 const SSRC = 8
 /** Bytes that must be free before each packet: the key block of its tag. */
 export const HEADROOM = KEY_BLOCK
+
+/** The keys that encrypt our own RTP packets. RFC 3711 §3.2.1. */
+export interface SrtpKeys {
+  /** Protection profile, RFC 5764 §4.1.2. */
+  profile: number
+  encryption: KeyObject
+  authentication: KeyObject
+  salt: Buffer
+}
 
 /** A packet in the buffer of its burst: header and payload are written, the tag is not. */
 export interface PlainPacket {
