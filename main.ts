@@ -11,11 +11,15 @@ import { ALL_SECTIONS } from './config-schema.ts'
 
 /** The processes of the stack in start order; `deadline`: time to stop before SIGKILL (ms). */
 const PROCESSES = {
-  // halves the memory left by short-lived connections
+  // halves the memory left by short-lived connections; memory of large messages returns to the system
   broker: {
     script: 'broker/main.ts',
     deadline: 700,
-    env: { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' },
+    env: {
+      NODE_OPTIONS: '--max-semi-space-size=4',
+      MALLOC_ARENA_MAX: '2',
+      MALLOC_MMAP_THRESHOLD_: '262144',
+    },
   },
   'local-relay': { script: 'dev/relay/main.ts', deadline: 700 },
   // after a flood of frames V8 otherwise keeps 100 MB of young generation for good

@@ -92,7 +92,12 @@ async function withOurs(port: number, folder: string): Promise<Figures> {
   const path = join(folder, 'robot.yaml')
   writeFileSync(path, JSON.stringify({ broker: { port }, data_dir: folder }))
   // as main.ts and compose.yaml start it
-  const env = { ...process.env, NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' }
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '--max-semi-space-size=4',
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '262144',
+  }
   return await within('ours', port, spawn(process.execPath, ['broker/main.ts', '--config', path], { env }))
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
@@ -8,10 +8,18 @@ import { until } from '#dev/harness/until.ts'
 import { ensurePassword } from '#lib/password-file.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { rounds } from '#test/helpers/volume.ts'
 import { ATTACKS } from './attacks/attacker.ts'
 import { startBrokerProcess } from './broker-process.ts'
 
-const SECONDS = Number(process.env.ATTACK_SECONDS ?? 5)
+const SECONDS = Number(process.env.ATTACK_SECONDS ?? rounds({ merge: 0.6, night: 5 }))
+/** Beside what a broker holds anyway: 48 MiB of queues, 8 MiB of retained messages without a user name [MiB]. */
+const MAX_GROWTH = 64
+/** The limit of compose.yaml and wimz-broker.service [MiB]. */
+const MAX_RSS = 256
+/** Longest delay of a command [ms]; 100 ms is the goal on a machine without other load. */
+const MAX_DELAY_MS = rounds({ merge: 10_000, night: 2_000 })
+const isNight = rounds({ merge: 0, night: 1 }) === 1
 const only = process.env.ATTACK ? new RegExp(process.env.ATTACK) : /./
 
 test('a hostile client on this machine delays no command, costs no memory and fills no log', {
@@ -21,29 +29,35 @@ test('a hostile client on this machine delays no command, costs no memory and fi
   const [port = 0, ws_port = 0] = await freePorts(2)
   const broker = await startBrokerProcess(t, folder, { port, ws_port })
   const services = await connectServices(t, port, folder)
+  const args = [port, ws_port, SECONDS].map(String)
+  const attacker = fork('test/broker/attacks/attacker.ts', args)
+  closeAfter(t, () => attacker.kill('SIGKILL'))
+  const ended = once(attacker, 'exit')
+  const idle = await broker.live()
   for (const name of Object.keys(ATTACKS).filter((name) => only.test(name))) {
     await t.test(name, async (t) => {
       const before = { rss: broker.rss(), lines: broker.lines.length }
       services.reset()
-      const args = ['test/broker/attacks/attacker.ts', name, String(port), String(ws_port), String(SECONDS)]
-      const attacker = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-      closeAfter(t, () => attacker.kill('SIGKILL'))
       let peak = 0
       const sampling = setInterval(() => {
         peak = Math.max(peak, broker.rss())
       }, 100)
-      await once(attacker, 'exit')
+      attacker.send(name)
+      await Promise.race([once(attacker, 'message'), ended])
+      assert.equal(attacker.exitCode, null)
       clearInterval(sampling)
       const { p99, longest, lost } = await services.settled()
       const lines = broker.lines.length - before.lines
+      const live = await broker.live()
       t.diagnostic(
-        `p99 ${p99.toFixed(0)} ms, longest ${longest.toFixed(0)} ms, lost ${lost}, RSS ${before.rss.toFixed(0)} -> ${peak.toFixed(0)} MiB at most, ${lines} log lines, reconnects ${services.reconnects()}`,
+        `p99 ${p99.toFixed(0)} ms, longest ${longest.toFixed(0)} ms, lost ${lost}, live ${live.toFixed(0)} MiB, RSS ${before.rss.toFixed(0)} -> ${peak.toFixed(0)} MiB at most, ${lines} log lines, reconnects ${services.reconnects()}`,
       )
       assert.equal(broker.child.exitCode, null)
       assert.deepEqual({ lost, reconnects: services.reconnects() }, { lost: 0, reconnects: 0 })
-      // 100 ms is the goal on a machine without other load
-      assert.ok(longest < 2_000, `${longest} ms`)
-      assert.ok(peak < 400, `${peak} MiB`)
+      assert.ok(longest < MAX_DELAY_MS, `${longest} ms`)
+      assert.ok(live < idle + MAX_GROWTH, `live memory ${idle} -> ${live} MiB`)
+      // garbage and the allocator's reserve differ by machine
+      if (isNight) assert.ok(peak < MAX_RSS, `${peak} MiB`)
       assert.ok(lines < 60, `${lines} log lines`)
     })
   }
@@ -92,7 +106,7 @@ async function connectServices(t: TestContext, port: number, folder: string) {
     async settled() {
       const due = sent
       const late = () => [...open.keys()].filter((n) => n <= due)
-      await until(() => late().length === 0, { deadline: 10_000 }).catch(() => {})
+      await until(() => late().length === 0, { deadline: 30_000 }).catch(() => {})
       const lost = late().length
       for (const n of late()) open.delete(n)
       delays.sort((a, b) => a - b)

@@ -341,10 +341,12 @@ export const ATTACKS: Record<string, Attack> = {
 }
 
 if (import.meta.main) {
-  const [name = '', port, wsPort, seconds] = process.argv.slice(2)
-  const until = performance.now() + Number(seconds) * 1_000
-  const attack = ATTACKS[name]
-  if (!attack) throw new Error(`unknown attack ${name}`)
-  await attack({ port: Number(port), wsPort: Number(wsPort) }, () => performance.now() > until)
-  process.exit()
+  const [port, wsPort, seconds] = process.argv.slice(2).map(Number)
+  if (!port || !wsPort || !seconds) throw new Error('usage: attacker.ts PORT WS_PORT SECONDS')
+  // one process for all attacks: each start would cost as much as an attack
+  process.on('message', async (name: string) => {
+    const until = performance.now() + seconds * 1_000
+    await ATTACKS[name]?.({ port, wsPort }, () => performance.now() > until)
+    process.send?.(name)
+  })
 }

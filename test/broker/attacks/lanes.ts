@@ -32,10 +32,19 @@ export async function flood(
   limit = Infinity,
 ) {
   for (let i = 0; socket && !socket.destroyed && !isOver() && i < limit; i++) {
-    if (!socket.write(next(i))) {
-      await Promise.race([once(socket, 'drain'), once(socket, 'close'), sleep(1_000)]).catch(() => {})
-    }
+    if (!socket.write(next(i))) await drained(socket)
   }
+}
+
+/** Resolves when the socket has drained or closed, at the latest after one second. */
+async function drained(socket: Socket): Promise<void> {
+  const over = new AbortController()
+  const { signal } = over
+  const waits = [once(socket, 'drain', { signal }), once(socket, 'close', { signal })]
+  await Promise.race([...waits, sleep(1_000, undefined, { signal })]).catch(() => {})
+  for (const wait of waits) wait.catch(() => {})
+  // removes the listeners of the others
+  over.abort()
 }
 
 /** The same attack on several connections, again and again. */
