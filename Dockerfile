@@ -53,7 +53,7 @@ COPY models models
 COPY demo demo
 COPY configs configs
 COPY doctor doctor
-COPY main.ts config-schema.ts prepare-settings.ts ./
+COPY main.ts compact.ts config-schema.ts prepare-settings.ts ./
 RUN useradd --uid 1000 --user-group --no-create-home --shell /usr/sbin/nologin robot \
   && install -d -o robot -g robot -m 750 data \
   && install -d /etc/wimz && install -m 644 configs/robot.yaml /etc/wimz/robot.yaml

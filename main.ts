@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
@@ -26,10 +27,14 @@ const PROCESSES = {
   'relay-bridge': {
     script: 'services/relay-bridge/main.ts',
     deadline: 1_300,
-    env: { NODE_OPTIONS: '--max-semi-space-size=2' },
+    env: { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_ARENA_MAX: '2' },
   },
   // freed frames return to the system: 100 MB less than with glibc's dynamic threshold
-  vision: { script: 'services/vision/main.ts', deadline: 1_800, env: { MALLOC_MMAP_THRESHOLD_: '262144' } },
+  vision: {
+    script: 'services/vision/main.ts',
+    deadline: 1_800,
+    env: { MALLOC_MMAP_THRESHOLD_: '262144', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=2' },
+  },
   // 100 MB less after some hundred sessions, and constant from then on
   webrtc: {
     script: 'services/webrtc/main.ts',
@@ -46,8 +51,17 @@ const PROCESSES = {
     deadline: 700,
     env: { NODE_OPTIONS: '--max-semi-space-size=2' },
   },
+  // in place of those of COMPACT
+  compact: {
+    script: 'compact.ts',
+    deadline: 1_500,
+    env: { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' },
+  },
 } as const
 type ProcessName = keyof typeof PROCESSES
+
+/** The services that `--compact` runs in one process. */
+const COMPACT: readonly ProcessName[] = ['broker', 'local-relay', 'relay-bridge', 'metrics', 'homeassistant']
 
 /** Longest wait for relay-bridge before the heavy services start. */
 const BRIDGE_START_TIMEOUT_MS = 1_000
@@ -56,7 +70,7 @@ const BRIDGE_START_TIMEOUT_MS = 1_000
 const STOP_ORDER: ProcessName[][] = [
   ['webrtc', 'vision', 'metrics', 'homeassistant'],
   ['relay-bridge'],
-  ['local-relay', 'broker'],
+  ['local-relay', 'broker', 'compact'],
 ]
 
 const console = openConsole()
@@ -78,11 +92,17 @@ function enabledProcesses(config: ReturnType<typeof loadConfig>): ProcessName[] 
     webrtc: config.webrtc.enabled,
     metrics: config.metrics.port !== null,
     homeassistant: config.homeassistant.enabled,
+    compact: false,
   }
   return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
 }
 
-function startChild(name: ProcessName, path: string, dataDir: string): SupervisedProcess {
+function startChild(
+  name: ProcessName,
+  path: string,
+  dataDir: string,
+  parts: readonly ProcessName[],
+): SupervisedProcess {
   const options = PROCESSES[name]
   // half of the start time is compilation; the cache must not be writable for other users, who could plant code in it
   const cache = process.env.NODE_COMPILE_CACHE ?? join(dataDir, 'compile-cache')
@@ -92,6 +112,7 @@ function startChild(name: ProcessName, path: string, dataDir: string): Supervise
       NODE_COMPILE_CACHE: cache,
       WIMZ_HEARTBEAT: '',
       WIMZ_BAD_CONFIG: '',
+      WIMZ_PARTS: parts.join(','),
       ...('env' in options ? options.env : {}),
     },
     args: [options.script, '--config', path],
@@ -126,7 +147,7 @@ async function startAll(
     for (const name of stage) if (names.includes(name)) children.set(name, start(name))
     return Promise.all(stage.map((name) => children.get(name)?.ready))
   }
-  await startStage(['broker', 'local-relay'])
+  await startStage(['broker', 'local-relay', 'compact'])
   const bridge = startStage(['relay-bridge'])
   await Promise.race([bridge, sleep(BRIDGE_START_TIMEOUT_MS)])
   await startStage(['vision', 'webrtc', 'metrics', 'homeassistant'])
@@ -147,15 +168,20 @@ async function main(): Promise<number> {
   // on a terminal SIGHUP means that it was closed
   process.on('SIGHUP', () => {
     if (process.stdin.isTTY || process.stdout.isTTY) exitCode.resolve(0)
-    else children.get('broker')?.signal('SIGHUP')
+    else (children.get('broker') ?? children.get('compact'))?.signal('SIGHUP')
   })
   log.info({ version: VERSION, config: path }, 'starting')
   let isStopping = false
   void exitCode.promise.then(() => {
     isStopping = true
   })
-  const start = (name: ProcessName) => startChild(name, path, config.data_dir)
-  const started = startAll(enabledProcesses(config), children, start, () => isStopping).then(() => {
+  const { values } = parseArgs({ options: { compact: { type: 'boolean' } }, strict: false })
+  const enabled = enabledProcesses(config)
+  const parts = values.compact ? enabled.filter((name) => COMPACT.includes(name)) : []
+  const names =
+    parts.length > 0 ? ['compact' as const, ...enabled.filter((name) => !parts.includes(name))] : enabled
+  const start = (name: ProcessName) => startChild(name, path, config.data_dir, parts)
+  const started = startAll(names, children, start, () => isStopping).then(() => {
     if (isStopping) return
     if (!config.local_relay.enabled) log.info('all services started')
     else log.info(`all services started: open ${pageAddress(config.local_relay)} to watch`)

@@ -5,7 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer, read } from '#dev/harness/page.ts'
-import { cpuOf, rss } from '#dev/harness/process-usage.ts'
+import { cpuOf, pss, rss } from '#dev/harness/process-usage.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 
@@ -67,11 +67,11 @@ async function load(browser: Browser, stack: Stack): Promise<void> {
   }
   say(`| detections while video plays | ${rates.join('; ')} |`)
   say()
-  say('| process | CPU, 0 viewers | 1 viewer | 2 viewers | RSS with 2 |')
-  say('|---|---|---|---|---|')
+  say('| process | CPU, 0 viewers | 1 viewer | 2 viewers | RSS with 2 | PSS |')
+  say('|---|---|---|---|---|---|')
   for (const [name, pid] of stack.pids) {
     const cells = rows.map((row) => `${fixed(row.get(name), 1)} %`)
-    say(`| ${name} | ${cells.join(' | ')} | ${fixed(rss(pid))} MiB |`)
+    say(`| ${name} | ${cells.join(' | ')} | ${fixed(rss(pid))} MiB | ${fixed(pss(pid))} MiB |`)
   }
 }
 

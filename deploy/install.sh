@@ -19,7 +19,7 @@ SERVICES='wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision'
 OPTIONAL_SERVICES='wimz-metrics wimz-homeassistant'
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$SOURCE/package.json")
-PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts config-schema.ts prepare-settings.ts
+PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts compact.ts config-schema.ts prepare-settings.ts
   bus commands lib broker services dev doctor models demo configs deploy'
 
 DRY=false

@@ -82,6 +82,33 @@ test('what the manual runs in a container is there: the service, and Node with a
   assert.doesNotMatch(text, /npx node/)
 })
 
+test('the image is built here, or the published one that .env names', {
+  skip: without('docker-compose'),
+}, async () => {
+  const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
+  const images = async (env: Record<string, string>) => {
+    const { stdout } = await execute('docker-compose', args, { env: { ...process.env, ...env } })
+    return new Set([...stdout.matchAll(/^ +image: (\S+)$/gm)].map(([, image]) => image))
+  }
+  assert.deepEqual(await images({}), new Set(['wimz-robot:latest']))
+  const published = 'ghcr.io/owner/robot:0.2'
+  assert.deepEqual(await images({ WIMZ_IMAGE: published }), new Set([published]))
+})
+
+test('image.yml builds both platforms with provenance and SBOM, and asks before it publishes', () => {
+  const { jobs, on } = parse(readFileSync(join(PROJECT_ROOT, '.github/workflows/image.yml'), 'utf8'))
+  const { if: condition, strategy, steps } = jobs.image
+  assert.deepEqual(on.push, { tags: ['v*'] })
+  assert.equal(condition, "vars.PUBLISH_IMAGE == 'true'")
+  const dockerfile = readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')
+  for (const { camera, platforms } of strategy.matrix.include) {
+    assert.ok(camera === /^ARG CAMERA=(.*)$/m.exec(dockerfile)?.[1] || dockerfile.includes(`= ${camera} ]`))
+    assert.equal(platforms, camera === 'usb' ? 'linux/amd64,linux/arm64' : 'linux/arm64')
+  }
+  const build = steps.find(({ uses }: { uses: string }) => uses.startsWith('docker/build-push-action')).with
+  assert.deepEqual([build.provenance, build.sbom, build.push], ['mode=max', true, true])
+})
+
 test('a camera that is not there yet keeps no container from starting', () => {
   const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
   for (const { devices, device_cgroup_rules, volumes } of [services.vision, services.doctor]) {

@@ -21,6 +21,12 @@ export function rss(pid: number): number {
   return Number(kib) / 1024
 }
 
+/** Proportional memory of a process in MiB: pages that several processes share count in parts, so that a sum is right. */
+export function pss(pid: number): number {
+  const [, kib] = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? []
+  return Number(kib) / 1024
+}
+
 /** Mean CPU of each process while `during` runs, in percent of one core. */
 export async function cpuOf(
   pids: ReadonlyMap<string, number>,

@@ -23,6 +23,7 @@ const PARTS = [
   ...['package.json', 'package-lock.json', '.npmrc', 'LICENSE', 'THIRD_PARTY_NOTICES.md', 'README.md'],
   ...[
     'main.ts',
+    'compact.ts',
     'config-schema.ts',
     'prepare-settings.ts',
     'bus',
