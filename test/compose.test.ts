@@ -118,6 +118,14 @@ test('a camera that is not there yet keeps no container from starting', () => {
   }
 })
 
+test('the overlay has the time zone of .env', { skip: without('docker-compose') }, async () => {
+  const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
+  const env = { ...process.env, TZ: 'Europe/Berlin' }
+  const { services } = parse((await execute('docker-compose', args, { env })).stdout)
+  assert.equal(services.vision.environment.TZ, 'Europe/Berlin')
+  assert.ok('TZ' in parseEnv(readFileSync(join(PROJECT_ROOT, '.env.example'), 'utf8')))
+})
+
 test('services stop before relay-bridge, and relay-bridge before the broker', () => {
   const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
   for (const name of ['vision', 'webrtc', 'metrics', 'homeassistant']) {

@@ -80,6 +80,8 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   const port = await listen(server, { section: 'local_relay', host, port: section.port, taken })
   stack.defer(() => closeServer(server, sockets))
   log.info({ host, port, devices: secrets.size }, 'relay listens')
+  if (secrets.size === 0)
+    log.warn('no robot can log in here: set DEVICE_ID and DEVICE_SECRET, or local_relay.devices')
   const owned = stack.move()
   return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -34,7 +34,7 @@ export function servePage(
   const handlers = new Map<string, Handler>([
     // read once: only the files of this folder can be requested, by their plain name
     ...files,
-    ['/', files.get('/index.html') ?? notFound],
+    ['/', hub.options.deviceIds.length > 0 ? (files.get('/index.html') ?? notFound) : pageWithoutRobot],
     ['/health', () => json({ status: 'ok' })],
     ['/debug/latency', (query) => json(latency(query.get('client_ts')))],
     [
@@ -70,6 +70,12 @@ function file(name: string): Handler {
   const type = TYPES[extname(name)] ?? 'application/octet-stream'
   const body = readFileSync(new URL(name, FOLDER))
   return () => ({ type, body })
+}
+
+/** The page that says what to do: no robot can log in at this relay. */
+function pageWithoutRobot(): ReturnType<Handler> {
+  const page = readFileSync(new URL('index.html', FOLDER), 'utf8')
+  return { type: TYPES['.html'] ?? '', body: page.replace('<body>', '<body data-identity="missing">') }
 }
 
 function notFound(): ReturnType<Handler> {

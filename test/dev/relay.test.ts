@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { LocalRelaySection } from '#dev/relay/config.ts'
+import { startRelay } from '#dev/relay/index.ts'
+import { createLogger } from '#lib/logger.ts'
 import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
 import { isListed } from '#services/relay-bridge/connection/stale-registration-check.ts'
 import { ROBOT, refusal, relayFor, SECRET, statusOf } from './peers.ts'
@@ -264,6 +266,22 @@ test('the page and its files are served, and nothing else', async (t) => {
   assert.deepEqual(await (await get('/health')).json(), { status: 'ok' })
   const latency = (await (await get('/debug/latency?client_ts=5')).json()) as { client_ts: number }
   assert.equal(latency.client_ts, 5)
+})
+
+test('a robot without an identity: the page and the log say what to do', async () => {
+  const lines: string[] = []
+  const log = createLogger('relay', { write: (line) => void lines.push(line) })
+  const local_relay = LocalRelaySection.parse({ port: 0 })
+  const start = (cloud: { device_id: string; device_secret: string }) =>
+    startRelay({ config: { local_relay, cloud }, log })
+  const pageOf = async (cloud: { device_id: string; device_secret: string }) => {
+    await using relay = await start(cloud)
+    return await (await fetch(`http://127.0.0.1:${relay.port}/`)).text()
+  }
+  assert.match(await pageOf({ device_id: ROBOT, device_secret: SECRET }), /<body>/)
+  assert.ok(!lines.some((line) => line.includes('no robot can log in here')))
+  assert.match(await pageOf({ device_id: '', device_secret: '' }), /<body data-identity="missing">/)
+  assert.ok(lines.some((line) => line.includes('no robot can log in here')))
 })
 
 test('it closes with 1012 when it stops', async (t) => {

@@ -138,6 +138,8 @@ function noticeFor(phase) {
   if (phase === 'playing') return ''
   if (phase === 'unsupported')
     return 'This browser has no WebRTC, or it is switched off, so it cannot show video or drive. The robot is not the cause.'
+  if (document.body.dataset.identity === 'missing')
+    return 'This robot has no identity. Set DEVICE_ID and DEVICE_SECRET (docs/operating.md, Install), and restart it.'
   if (link.state === 'replaced') return 'Another app has taken over.'
   if (link.state === 'refused')
     return 'The relay rejects this page. Check the token and the device in its address.'
