@@ -9,7 +9,7 @@ const CODES = /\(([A-Z]\d{1,2}(?:, [A-Z]\d{1,2})*)\)/g
 /** The test files that carry each code, from the project's folder. */
 export function testsByCode(): Map<string, string[]> {
   const tests = new Map<string, string[]>()
-  for (const path of globSync('test/**/*.test.ts', { cwd: ROOT }).toSorted()) {
+  for (const path of globSync('test/**/*.{test,nightly}.ts', { cwd: ROOT }).toSorted()) {
     for (const code of codesIn(readFileSync(new URL(path, ROOT), 'utf8'))) {
       tests.set(code, [...(tests.get(code) ?? []), path])
     }
@@ -26,7 +26,9 @@ export function fieldFailuresPage(): string {
   const tests = testsByCode()
   const page = readFileSync(new URL('docs/field-failures.md', ROOT), 'utf8')
   return page.replace(ROW, (_, row: string, code: string) => {
-    const links = (tests.get(code) ?? []).map((path) => `[${basename(path, '.test.ts')}](../${path})`)
+    const links = (tests.get(code) ?? []).map(
+      (path) => `[${basename(path).replace(/(\.test)?\.ts$/, '')}](../${path})`,
+    )
     return `${row} ${links.join(', ') || '–'} |`
   })
 }
