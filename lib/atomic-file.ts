@@ -1,18 +1,23 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from './logger.ts'
 
 /** A small file that holds either the old or the new text, even after a crash. Writes are in order; the newest wins. */
 export class AtomicFile implements AsyncDisposable {
   readonly #path: string
   readonly #log: Logger
-  #pending: string | undefined
+  readonly #interval: number
+  #pending: (() => string) | undefined
   #writing: Promise<void> | undefined
   #failed = false
+  readonly #closing = new AbortController()
 
-  constructor(path: string, log: Logger) {
+  /** `interval`: shortest time between two writes, ms; each write wears an SD card. */
+  constructor(path: string, log: Logger, { interval = 0 } = {}) {
     this.#path = path
     this.#log = log
+    this.#interval = interval
   }
 
   /** The text; undefined when the file does not exist, or cannot be read (logged). */
@@ -27,9 +32,12 @@ export class AtomicFile implements AsyncDisposable {
     }
   }
 
-  /** Writes `text` in the background; of several pending texts only the newest. Never throws: a failure is logged once. */
-  save(text: string): void {
-    this.#pending = text
+  /**
+   * Writes the text in the background; of several pending texts only the newest. A function is called when the write begins.
+   * Never throws: a failure is logged once.
+   */
+  save(text: string | (() => string)): void {
+    this.#pending = typeof text === 'string' ? () => text : text
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined
     })
@@ -37,12 +45,13 @@ export class AtomicFile implements AsyncDisposable {
 
   /** Resolves when everything is written. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
     await this.#writing
   }
 
   async #write(): Promise<void> {
     while (this.#pending !== undefined) {
-      const text = this.#pending
+      const text = this.#pending()
       this.#pending = undefined
       try {
         await replace(this.#path, text)
@@ -56,7 +65,14 @@ export class AtomicFile implements AsyncDisposable {
         }
         this.#failed = true
       }
+      await this.#pause()
     }
+  }
+
+  /** Resolves after the interval, or when the file is disposed. */
+  async #pause(): Promise<void> {
+    if (this.#interval > 0)
+      await sleep(this.#interval, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
   }
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -27,6 +27,8 @@ export interface FakeRelay {
   refuse(status: number | undefined): void
   /** Devices that `GET /debug/pairing` names; while undefined it answers 404. */
   knows: string[] | undefined
+  /** Answers every HTTP request instead, if set. */
+  answer: ((response: ServerResponse) => void) | undefined
   /** Upgrade requests so far, refused ones too. */
   readonly attempts: { headers: IncomingMessage['headers']; at: number }[]
   close(): Promise<void>
@@ -35,6 +37,10 @@ export interface FakeRelay {
 /** Starts one; `port` 0 takes a free one. Answers `{"type":"ping"}` unless `silent`. */
 export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {}): Promise<FakeRelay> {
   const server = createServer((request, response) => {
+    if (relay.answer) {
+      relay.answer(response)
+      return
+    }
     const known = request.url === '/debug/pairing' ? relay.knows : undefined
     response.statusCode = known ? 200 : 404
     response.end(known ? JSON.stringify({ robot_connections: known }) : '')
@@ -65,6 +71,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
   t.after(close)
   const relay: FakeRelay = {
     knows: undefined,
+    answer: undefined,
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/device`,
     attempts,
     refuse(status) {

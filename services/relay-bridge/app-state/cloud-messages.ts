@@ -36,7 +36,7 @@ export class CloudMessages implements AsyncDisposable {
     this.#voice = new VoiceCommands({ bus, dataDir, log, origin: httpOrigin(relay) })
     this.#pairing = new Pairing({ bus, log, connection, within: pairedWithin })
     this.#unknown = new UnknownTypes(bus, log)
-    const voice = (frame: Frame) => this.#voice.take(frame)
+    const voice = (frame: Frame) => this.#voice.ingest(frame)
     this.#handlers = new Map<string, (frame: Frame) => Promise<void> | void>([
       ['profiles', (frame) => this.#ingestProfiles(frame)],
       ['voice_command_updated', voice],

@@ -8,6 +8,9 @@ import { isObject } from '#lib/json-object.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Frame } from '../protocol/frame.ts'
 
+/** A relay can send `profiles` as often as it likes. */
+const SAVE_INTERVAL_MS = 1_000
+
 /** The file: the frame as received. */
 const Kept = z.looseObject({ profiles: z.array(z.looseObject({ dog_id: z.string() })) })
 
@@ -26,7 +29,7 @@ export class Profiles implements AsyncDisposable {
   constructor({ bus, dataDir, log }: ProfilesDeps) {
     this.#bus = bus
     this.#log = log
-    this.#file = new AtomicFile(join(dataDir, 'profiles.json'), log)
+    this.#file = new AtomicFile(join(dataDir, 'profiles.json'), log, { interval: SAVE_INTERVAL_MS })
   }
 
   /** Publishes the profiles of the last run. A broken file counts as none. */
@@ -46,8 +49,9 @@ export class Profiles implements AsyncDisposable {
     if (!Array.isArray(frame.profiles)) throw new ContractError('profiles without a list')
     const profiles = frame.profiles.filter((dog) => isObject(dog) && typeof dog.dog_id === 'string')
     const snapshot = { ...frame, profiles }
-    this.#file.save(JSON.stringify(snapshot))
+    // first, since it rejects a list that is too large
     await this.#bus.publish(topics.cloudProfiles, snapshot)
+    this.#file.save(() => JSON.stringify(snapshot))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

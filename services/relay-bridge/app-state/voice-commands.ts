@@ -7,59 +7,64 @@ import { AtomicFile } from '#lib/atomic-file.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Frame } from '../protocol/frame.ts'
 
-/** Clips that are remembered, and that wait for the bus, at most; the oldest goes. */
+/** Clips whose version is stored, and clips that are queued for the bus; beyond this the oldest is dropped. */
 const MAX_CLIPS = 2_000
-const MAX_TEXT = 256
+/** Longest id or version, characters. */
+const MAX_TEXT_LENGTH = 256
+const SAVE_INTERVAL_MS = 1_000
 
-/** On the disk: `[key, updated_at]`, oldest first. */
-const Kept = z.array(z.tuple([z.string(), z.string()])).max(MAX_CLIPS)
+/** The file: `[key, updated_at]` of each clip, oldest first. */
+const StoredVersions = z.array(z.tuple([z.string(), z.string()])).max(MAX_CLIPS)
 
 interface VoiceCommandsDeps {
   bus: Bus
   dataDir: string
   log: Logger
-  /** `https://relay.example`, where relative addresses of clips begin. */
+  /** Base of the relative clip URLs, such as `https://relay.example`. */
   origin: string
 }
 
 /**
- * The clips that the owner recorded. The relay sends all of them at every connect; each version is published once, also
- * across restarts (A21 in docs/field-failures.md). They are published one after another, so that nothing else waits.
+ * The voice clips of the owner. The relay replays all of them on each connect; each version is published once, across
+ * restarts too (docs/field-failures.md, A21). One publish at a time, so that a replay delays no other message.
  */
 export class VoiceCommands implements AsyncDisposable {
   readonly #deps: VoiceCommandsDeps
   readonly #file: AtomicFile
-  /** Published versions: `updated_at` by clip. */
-  readonly #known = new Map<string, string>()
-  readonly #waiting = new Map<string, Frame>()
-  #passingOn = false
+  /** `updated_at` of the published version, by clip key. */
+  readonly #published = new Map<string, string>()
+  readonly #queue = new Map<string, Frame>()
+  #publishing = false
   #stopped = false
 
   constructor(deps: VoiceCommandsDeps) {
     this.#deps = deps
-    this.#file = new AtomicFile(join(deps.dataDir, 'voice-commands.json'), deps.log)
+    this.#file = new AtomicFile(join(deps.dataDir, 'voice-commands.json'), deps.log, {
+      interval: SAVE_INTERVAL_MS,
+    })
   }
 
-  /** Reads which versions were published. A broken file counts as none: then every clip is published again. */
+  /** Loads the published versions. With a broken file every clip is published again. */
   async restore(): Promise<void> {
     const text = await this.#file.read()
     if (text === undefined) return
     try {
-      for (const [key, updatedAt] of Kept.parse(JSON.parse(text))) this.#known.set(key, updatedAt)
+      for (const [key, updatedAt] of StoredVersions.parse(JSON.parse(text)))
+        this.#published.set(key, updatedAt)
     } catch {
       this.#deps.log.warn('voice-commands.json is broken; publishing every clip again')
     }
   }
 
-  /** One `voice_command_updated` or `voice_command_deleted`. Throws {@link ContractError} when it names no clip. */
-  take(frame: Frame): void {
+  /** Queues a `voice_command_updated` or `voice_command_deleted`. Throws {@link ContractError} without valid ids. */
+  ingest(frame: Frame): void {
     const key = keyOf(frame)
     if (!isDeletion(frame) && this.#isKnown(key, versionOf(frame))) return
-    this.#waiting.delete(key)
-    this.#waiting.set(key, frame)
-    const [oldest] = this.#waiting.keys()
-    if (this.#waiting.size > MAX_CLIPS && oldest !== undefined) this.#waiting.delete(oldest)
-    if (!this.#passingOn) void this.#passOn()
+    this.#queue.delete(key)
+    this.#queue.set(key, frame)
+    const [oldest] = this.#queue.keys()
+    if (this.#queue.size > MAX_CLIPS && oldest !== undefined) this.#queue.delete(oldest)
+    if (!this.#publishing) void this.#publishQueue()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,43 +72,43 @@ export class VoiceCommands implements AsyncDisposable {
     await this.#file[Symbol.asyncDispose]()
   }
 
-  /** Whether this version is published, or waits to be. */
+  /** Whether this version is published or queued. */
   #isKnown(key: string, version: string | undefined): boolean {
-    const waiting = this.#waiting.get(key)
-    if (version === undefined || (waiting && isDeletion(waiting))) return false
-    return version === (waiting ? versionOf(waiting) : this.#known.get(key))
+    const queued = this.#queue.get(key)
+    if (version === undefined || (queued && isDeletion(queued))) return false
+    return version === (queued ? versionOf(queued) : this.#published.get(key))
   }
 
-  async #passOn(): Promise<void> {
-    this.#passingOn = true
-    for (const [key, frame] of this.#waiting) {
+  async #publishQueue(): Promise<void> {
+    this.#publishing = true
+    for (const [key, frame] of this.#queue) {
       if (this.#stopped) break
       try {
         await this.#publish(frame)
-        this.#remember(key, frame)
+        this.#store(key, frame)
       } catch (err) {
         this.#deps.log.warn({ err }, 'voice clip not published; the relay sends it again at the next connect')
       }
-      // a newer version that arrived during the publish stays in the queue
-      if (this.#waiting.get(key) === frame) this.#waiting.delete(key)
+      // a version that arrived during the publish stays queued
+      if (this.#queue.get(key) === frame) this.#queue.delete(key)
     }
-    this.#passingOn = false
+    this.#publishing = false
   }
 
   #publish(frame: Frame): Promise<void> {
     const { bus, origin } = this.#deps
     if (isDeletion(frame)) return bus.publish(topics.cloud, frame, { type: 'voice_command_deleted' })
-    const url = absolute(frame.audio_url, origin)
+    const url = absoluteUrl(frame.audio_url, origin)
     return bus.publish(topics.cloud, { ...frame, url }, { type: 'voice_command_updated' })
   }
 
-  #remember(key: string, frame: Frame): void {
+  #store(key: string, frame: Frame): void {
     const version = isDeletion(frame) ? undefined : versionOf(frame)
-    this.#known.delete(key)
-    if (version !== undefined) this.#known.set(key, version)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > MAX_CLIPS && oldest !== undefined) this.#known.delete(oldest)
-    this.#file.save(JSON.stringify([...this.#known]))
+    this.#published.delete(key)
+    if (version !== undefined) this.#published.set(key, version)
+    const [oldest] = this.#published.keys()
+    if (this.#published.size > MAX_CLIPS && oldest !== undefined) this.#published.delete(oldest)
+    this.#file.save(() => JSON.stringify([...this.#published]))
   }
 }
 
@@ -117,17 +122,17 @@ function keyOf({ type, dog_id: dog, command_id: command }: Frame): string {
   return JSON.stringify([dog, command])
 }
 
-/** Opaque text; undefined if the version cannot be identified. */
+/** `updated_at`, compared as text; undefined if it is missing or invalid. */
 function versionOf({ updated_at: version }: Frame): string | undefined {
   return isShort(version) ? version : undefined
 }
 
 function isShort(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_TEXT
+  return typeof value === 'string' && value.length <= MAX_TEXT_LENGTH
 }
 
-/** The absolute address of a clip: `audio_url` is relative to the relay. Null if it is not an http address. */
-function absolute(path: unknown, origin: string): string | null {
+/** `audio_url` resolved against the relay; null unless it is an HTTP URL. */
+function absoluteUrl(path: unknown, origin: string): string | null {
   const url = typeof path === 'string' ? URL.parse(path, origin) : null
   return url && /^https?:$/.test(url.protocol) ? url.href : null
 }

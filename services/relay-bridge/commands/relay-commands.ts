@@ -17,6 +17,8 @@ interface RelayCommandsDeps {
   clock: CommandClock
   limits: CommandLimits
   log: Logger
+  /** Frames a second; higher in tests. */
+  rate?: number
 }
 
 /** The entrance of commands over the relay. The relay does not name the app, so all apps are one connection. */
@@ -25,9 +27,9 @@ export class RelayCommands implements Disposable {
   readonly #apps: AppConnection
   readonly #reply: Reply
 
-  constructor({ deviceId, connection, ...deps }: RelayCommandsDeps) {
+  constructor({ deviceId, connection, rate = RATE, ...deps }: RelayCommandsDeps) {
     this.#path = new CommandPath({ ...deps, source: 'relay' })
-    this.#apps = this.#path.join({ rate: RATE })
+    this.#apps = this.#path.join({ rate })
     this.#apps.connected()
     this.#reply = (answer) => void connection.send({ ...answer, device_id: deviceId })
   }

@@ -1,6 +1,8 @@
 import type { LookupFunction } from 'node:net'
 import WebSocket, { type ClientOptions, type RawData } from 'ws'
+import { STOP_NAMES } from '#commands/drive/drive.ts'
 import { hideSignatures } from '#lib/redact.ts'
+import { TokenBucket } from '#lib/token-bucket.ts'
 import type { Disconnect } from './disconnect.ts'
 
 /** Times of one connection, in milliseconds. */
@@ -20,6 +22,12 @@ export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 4_000, pong: 8
 /** Above MAX_TEXT_BYTES, because a frame over the limit of `ws` ends the connection. */
 const MAX_FRAME_BYTES = 32 * 1024 * 1024
 const MAX_TEXT_BYTES = 8 * 1024 * 1024
+/** A text of 8 MiB takes several times as much memory until it is on the bus, and garbage is collected late. */
+const LARGE_BYTES = 16 * 1024
+const LARGE_BURST_BYTES = MAX_TEXT_BYTES
+const LARGE_BYTES_PER_SECOND = 2 * 1024 * 1024
+/** In place of a stop that is too large. */
+const STOP = '{"type":"command","command":"stop"}'
 /** More bytes waiting in the socket mean that the relay has stopped reading. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024
 
@@ -53,9 +61,11 @@ export interface RelaySocketOptions {
   onRegistered(): void
   /** A text frame. */
   onText(text: string): void
-  /** A frame that is binary or too large. */
-  onUnreadable(kind: 'binary' | 'too-large'): void
+  /** A frame was dropped unread: it is binary, too large, or one large frame too many. */
+  onUnreadable(kind: UnreadableKind): void
 }
+
+export type UnreadableKind = 'binary' | 'too-large' | 'too-many-large'
 
 /** One WebSocket to the relay, from the dial to its end. `ended` always resolves, once. */
 export class RelaySocket {
@@ -67,6 +77,9 @@ export class RelaySocket {
   #openedAt: number | undefined
   #usefulAt: number | undefined
   #requestSent = false
+  /** Bytes of large frames since the last collection. */
+  #garbage = { received: 0, read: 0 }
+  readonly #largeBytes = new TokenBucket(LARGE_BURST_BYTES, LARGE_BYTES_PER_SECOND)
 
   /** Dials at once. */
   constructor(options: RelaySocketOptions) {
@@ -148,15 +161,42 @@ export class RelaySocket {
 
   #received(data: RawData, isBinary: boolean): void {
     const bytes = data as Buffer // the default binaryType of `ws`
-    if (isBinary || bytes.length > MAX_TEXT_BYTES) {
-      this.#options.onUnreadable(isBinary ? 'binary' : 'too-large')
+    const unreadable = this.#whyUnreadable(bytes, isBinary)
+    this.#limitGarbage(bytes.length, !unreadable)
+    if (unreadable) {
+      this.#options.onUnreadable(unreadable)
+      if (!isBinary && namesStop(bytes)) this.#options.onText(STOP)
       return
     }
     if (this.#usefulAt === undefined) {
       this.#usefulAt = performance.now()
       this.#options.onRegistered()
     }
-    this.#options.onText(bytes.toString('utf8'))
+    this.#options.onText(takeText(bytes))
+  }
+
+  /**
+   * Collects the garbage of large frames, which V8 lets accumulate to 100 MiB: received bytes by minor collections (1 ms),
+   * texts, which are larger than its young generation, by major ones (20 ms).
+   */
+  #limitGarbage(length: number, isRead: boolean): void {
+    if (length <= LARGE_BYTES) return
+    const bytes = this.#garbage
+    bytes.received += length
+    if (isRead) bytes.read += length
+    if (bytes.read >= MAX_TEXT_BYTES / 2) {
+      this.#garbage = { received: 0, read: 0 }
+      void globalThis.gc?.({ type: 'major' })
+    } else if (bytes.received >= MAX_TEXT_BYTES) {
+      bytes.received = 0
+      void globalThis.gc?.({ type: 'minor' })
+    }
+  }
+
+  #whyUnreadable({ length }: Buffer, isBinary: boolean): UnreadableKind | undefined {
+    if (isBinary) return 'binary'
+    if (length > MAX_TEXT_BYTES) return 'too-large'
+    return length > LARGE_BYTES && !this.#largeBytes.take(length) ? 'too-many-large' : undefined
   }
 
   /**
@@ -214,6 +254,21 @@ export class RelaySocket {
     this.#resolve({ code, reason, ...facts })
     this.#socket.terminate()
   }
+}
+
+/** Whether a frame that is dropped unread may stop the robot: then it does, since no limit may delay a stop. */
+function namesStop(bytes: Buffer): boolean {
+  return STOP_NAMES.some((name) => bytes.includes(JSON.stringify(name)))
+}
+
+/** The text of a frame. The memory of a large one is freed at once: the text is copied several times until it is on the bus. */
+function takeText(bytes: Buffer): string {
+  const text = bytes.toString('utf8')
+  const { buffer } = bytes
+  // unless it is shared with other frames
+  if (bytes.length > LARGE_BYTES && buffer.byteLength === bytes.length && buffer instanceof ArrayBuffer)
+    buffer.transfer(0)
+  return text
 }
 
 /** When several addresses all failed, the error is an AggregateError. */

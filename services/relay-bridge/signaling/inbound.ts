@@ -12,6 +12,7 @@ import type { RelayCommands } from '../commands/relay-commands.ts'
 import { relayHttp } from '../connection/relay-address.ts'
 import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
 import { FrameLimits } from '../protocol/frame-limits.ts'
+import { FrameQueue } from './frame-queue.ts'
 import type { PendingRequests } from './pending-requests.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
@@ -61,7 +62,11 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
   readonly #deps: InboundDeps
   readonly #dropped: EventCounter
   readonly #sessions = new Set<string>()
-  readonly #handlers: ReadonlyMap<string, (frame: Frame) => void>
+  /** Handled on arrival, before frames that wait. */
+  readonly #urgent: ReadonlyMap<string, (frame: Frame) => void>
+  /** Handled in order. */
+  readonly #ordered: ReadonlyMap<string, (frame: Frame) => Promise<void>>
+  readonly #queue: FrameQueue
   readonly #known: ReadonlySet<string>
   readonly #limits: FrameLimits
 
@@ -69,15 +74,9 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     super()
     this.#deps = deps
     this.#dropped = createEventCounter(deps.log, 'frames of the relay dropped', { every: 10_000 })
-    this.#handlers = new Map<string, (frame: Frame) => void>([
-      ['webrtc_request', (frame) => this.#request(frame)],
-      ['webrtc_answer', (frame) => this.#answer(frame)],
-      ['webrtc_ice', (frame) => this.#candidate(frame)],
-      ['webrtc_close', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'closed by the app'))],
-      ['session_ended', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'session ended'))],
+    this.#queue = new FrameQueue(deps.bus)
+    this.#urgent = new Map<string, (frame: Frame) => void>([
       ['command', (frame) => deps.commands.handle(withAbsoluteUrl(frame, deps.relay))],
-      ['user_connected', (frame) => this.#user(frame, true)],
-      ['user_disconnected', (frame) => this.#user(frame, false)],
       [
         'ping',
         () => this.emit('reply', { type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
@@ -85,7 +84,16 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       ['pong', () => this.emit('pong')],
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
-    this.#known = new Set([...this.#handlers.keys(), ...deps.cloud.types])
+    this.#ordered = new Map<string, (frame: Frame) => Promise<void>>([
+      ['webrtc_request', (frame) => this.#request(frame)],
+      ['webrtc_answer', (frame) => this.#answer(frame)],
+      ['webrtc_ice', (frame) => this.#candidate(frame)],
+      ['webrtc_close', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'closed by the app'))],
+      ['session_ended', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'session ended'))],
+      ['user_connected', (frame) => this.#user(frame, true)],
+      ['user_disconnected', (frame) => this.#user(frame, false)],
+    ])
+    this.#known = new Set([...this.#urgent.keys(), ...this.#ordered.keys(), ...deps.cloud.types])
     this.#limits = new FrameLimits(this.#known)
   }
 
@@ -98,65 +106,78 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       }
       const kind = kindOf(frame, this.#known)
       if (kind !== 'pong') this.emit('routed')
+      // drive commands over the relay carry no session id, so every end stops the motors, at once and at any rate
+      // (docs/motor-safety.md)
+      if (ENDS.has(kind)) this.#deps.commands.halt()
       if (!this.#limits.take(kind)) {
-        // the motors stop at once whatever the rate
-        if (ENDS.has(kind)) this.#deps.commands.halt()
         this.#dropped.count(`too many: ${this.#limits.nameOf(kind)}`)
         return
       }
-      const handle = this.#handlers.get(kind)
-      if (handle) handle(frame)
-      else this.#deps.cloud.ingest(kind, frame).catch((err: unknown) => this.#drop(err))
+      const urgent = this.#urgent.get(kind)
+      if (urgent) urgent(frame)
+      else if (!this.#queue.push(text.length, () => this.#handle(kind, frame)))
+        this.#dropped.count('too many waiting')
     } catch (err) {
       this.#drop(err)
     }
   }
 
   [Symbol.dispose](): void {
+    this.#queue[Symbol.dispose]()
     this.#dropped[Symbol.dispose]()
   }
 
-  #request(frame: Frame): void {
+  async #handle(kind: string, frame: Frame): Promise<void> {
+    try {
+      await (this.#ordered.get(kind)?.(frame) ?? this.#deps.cloud.ingest(kind, frame))
+    } catch (err) {
+      this.#drop(err)
+    }
+  }
+
+  async #request(frame: Frame): Promise<void> {
     const session_id = sessionIdOf(frame)
     this.#sessions.delete(session_id)
     this.#sessions.add(session_id)
     const [oldest] = this.#sessions
     if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest)
-    this.#deps.requests.request(session_id, frame.ice_servers)
+    await this.#deps.requests.request(session_id, frame.ice_servers)
   }
 
-  #answer(frame: Frame): void {
+  async #answer(frame: Frame): Promise<void> {
     const { sdp } = frame
     const text = isObject(sdp) ? sdp.sdp : sdp
     if (typeof text !== 'string') throw new ContractError('webrtc_answer without an SDP')
-    this.#publish(topics.answer, { session_id: sessionIdOf(frame), sdp: { type: 'answer', sdp: text } })
+    await this.#publish(topics.answer, { session_id: sessionIdOf(frame), sdp: { type: 'answer', sdp: text } })
   }
 
-  #candidate(frame: Frame): void {
+  async #candidate(frame: Frame): Promise<void> {
     const { candidate } = frame
     if (candidate !== null && !isObject(candidate)) throw new ContractError('webrtc_ice without a candidate')
-    this.#publish(topics.remoteCandidate, { session_id: sessionIdOf(frame), candidate })
+    await this.#publish(topics.remoteCandidate, { session_id: sessionIdOf(frame), candidate })
   }
 
-  #close(session_id: string, reason: string): void {
-    // drive commands over the relay carry no session id, so every close stops the motors (docs/motor-safety.md)
-    this.#deps.commands.halt()
+  async #close(session_id: string, reason: string): Promise<void> {
     this.#sessions.delete(session_id)
     this.#deps.requests.forget(session_id)
-    this.#publish(topics.close, { session_id, reason })
+    await this.#publish(topics.close, { session_id, reason })
   }
 
-  #user(frame: Frame, present: boolean): void {
+  async #user(frame: Frame, present: boolean): Promise<void> {
     this.emit('appPresent', present)
     if (present) this.#deps.commands.appConnected()
-    else this.#deps.commands.halt()
-    if (!present) for (const id of this.#sessions) this.#close(id, 'the app is gone')
-    this.#publish(topics.cloud, frame, { type: present ? 'user_connected' : 'user_disconnected' })
+    const closed = present ? [] : [...this.#sessions].map((id) => this.#close(id, 'the app is gone'))
+    const type = present ? 'user_connected' : 'user_disconnected'
+    await Promise.all([...closed, this.#publish(topics.cloud, frame, { type })])
   }
 
   /** The bus validates the payload. */
-  #publish<T, P extends string>(topic: Topic<T, P>, payload: unknown, ...params: Params<P>): void {
-    this.#deps.bus.publish(topic, payload as T, ...params).catch((err: unknown) => this.#drop(err))
+  async #publish<T, P extends string>(
+    topic: Topic<T, P>,
+    payload: unknown,
+    ...params: Params<P>
+  ): Promise<void> {
+    await this.#deps.bus.publish(topic, payload as T, ...params)
   }
 
   /** A malformed frame must neither end the process nor fill the log. */

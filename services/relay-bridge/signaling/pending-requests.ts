@@ -74,10 +74,10 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
   }
 
   /**
-   * A new request of the relay; it takes the place of an earlier one of this session. Throws a ContractError for an invalid
-   * one.
+   * A new request of the relay; it takes the place of an earlier one of this session. Resolves when it is published, or waits
+   * for webrtc; rejects with a ContractError if it is invalid.
    */
-  request(sessionId: string, iceServers: unknown): void {
+  async request(sessionId: string, iceServers: unknown): Promise<void> {
     encodePayload(topics.request, { session_id: sessionId, ice_servers: iceServers as never })
     this.forget(sessionId)
     if (!this.#videoEnabled) {
@@ -91,7 +91,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
       this.#unanswered.count('too many pending')
       this.forget(oldest)
     }
-    if (this.#state !== 'offline') this.#publish(sessionId, iceServers)
+    if (this.#state !== 'offline') await this.#publish(sessionId, iceServers)
   }
 
   /** The session has an answer, or the app does not want it any more. */
@@ -111,7 +111,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
     this.#state = state
     if (!returned) return
     this.#since = since
-    for (const [sessionId, { iceServers }] of this.#pending) this.#publish(sessionId, iceServers)
+    for (const [sessionId, { iceServers }] of this.#pending) void this.#publish(sessionId, iceServers)
   }
 
   #fail(sessionId: string): void {
@@ -128,9 +128,10 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
     this.emit('failed', sessionId, error)
   }
 
-  #publish(sessionId: string, iceServers: unknown): void {
+  /** Never rejects. */
+  async #publish(sessionId: string, iceServers: unknown): Promise<void> {
     const request = { session_id: sessionId, ice_servers: iceServers as never }
     // without a connection to the bus it stays pending
-    this.#bus.publish(topics.request, request).catch(() => this.#unanswered.count('not published'))
+    await this.#bus.publish(topics.request, request).catch(() => this.#unanswered.count('not published'))
   }
 }

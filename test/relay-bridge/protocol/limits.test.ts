@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -69,9 +70,8 @@ async function held(): Promise<number> {
 
 test('frames up to 8 MiB are accepted, larger ones dropped, and the connection stays (A07)', async (t) => {
   const { relay, texts, unreadable, say } = await openSocket(t)
-  await say('x'.repeat(7.9 * MiB))
   await say('x'.repeat(8 * MiB))
-  assert.deepEqual(texts.splice(0), [Math.trunc(7.9 * MiB), 8 * MiB])
+  assert.deepEqual(texts.splice(0), [8 * MiB])
   const before = await held()
   for (let round = 0; round < 5; round++) {
     for (const size of [9, 31]) await say('x'.repeat(size * MiB))
@@ -83,6 +83,26 @@ test('frames up to 8 MiB are accepted, larger ones dropped, and the connection s
   assert.equal(relay.readyState, relay.OPEN)
   t.diagnostic(`200 MiB refused, ${(grown / MiB).toFixed(1)} MiB more held`)
   assert.ok(grown < 30 * MiB, `${grown} bytes more are held`)
+})
+
+test('large frames beyond 2 MiB a second are dropped unread, small ones are not', async (t) => {
+  const { texts, unreadable, say } = await openSocket(t)
+  for (let i = 0; i < 10; i++) await say('x'.repeat(MiB))
+  await say('small')
+  await sleep(1_000)
+  await say('x'.repeat(MiB))
+  assert.deepEqual([...new Set(unreadable)], ['too-many-large'])
+  assert.ok(unreadable.length >= 1 && texts.length >= 9)
+  assert.deepEqual(texts.slice(-2), [5, MiB])
+})
+
+test('a stop that is dropped unread for its size still stops the robot', async (t) => {
+  const { relay, texts, unreadable, say } = await openSocket(t)
+  await say(`{"command":"emergency_stop","data":"${'x'.repeat(9 * MiB)}"}`)
+  await say('small')
+  assert.deepEqual(unreadable, ['too-large'])
+  assert.equal(texts.length, 2)
+  assert.equal(relay.readyState, relay.OPEN)
 })
 
 test('the limit counts bytes, as the wire does', async (t) => {

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { FrameQueue } from '#services/relay-bridge/signaling/frame-queue.ts'
+
+const CHARS = 100
+
+test('a few frames are handled at once, in order', () => {
+  const queue = new FrameQueue({ connected: true })
+  const handled: number[] = []
+  for (let i = 0; i < 3; i++) queue.push(CHARS, async () => void handled.push(i))
+  assert.deepEqual(handled, [0, 1, 2])
+})
+
+test('a slow broker gets 32 messages at a time; the others wait, and follow in order', async () => {
+  const queue = new FrameQueue({ connected: true })
+  const handled: number[] = []
+  const delivered = Promise.withResolvers<void>()
+  for (let i = 0; i < 100; i++) {
+    queue.push(CHARS, () => {
+      handled.push(i)
+      return delivered.promise
+    })
+  }
+  await nextTurn()
+  assert.equal(handled.length, 32)
+  delivered.resolve()
+  while (handled.length < 100) await nextTurn()
+  assert.deepEqual(
+    handled,
+    Array.from({ length: 100 }, (_, i) => i),
+  )
+})
+
+test('without a bus no frame waits for an earlier one', () => {
+  const queue = new FrameQueue({ connected: false })
+  let handled = 0
+  for (let i = 0; i < 100; i++) {
+    queue.push(CHARS, () => {
+      handled++
+      return new Promise(() => {})
+    })
+  }
+  assert.equal(handled, 100)
+})
+
+test('frames that take long leave the event loop to others in between', async (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const queue = new FrameQueue({ connected: true })
+  let handled = 0
+  for (let i = 0; i < 10; i++) {
+    queue.push(CHARS, () => {
+      handled++
+      now += 3
+      return Promise.resolve()
+    })
+  }
+  assert.equal(handled, 2)
+  await nextTurn()
+  await nextTurn()
+  assert.ok(handled > 2 && handled < 10, `${handled}`)
+  while (handled < 10) await nextTurn()
+})
+
+test('what waits is bounded in frames and characters', () => {
+  const queue = new FrameQueue({ connected: true })
+  const push = (size: number) => queue.push(size, () => new Promise(() => {}))
+  for (let i = 0; i < 32; i++) assert.ok(push(CHARS))
+  assert.ok(push(15 * 2 ** 20))
+  assert.ok(!push(2 * 2 ** 20))
+  let waiting = 1
+  while (push(1)) waiting++
+  assert.equal(waiting, 6_000)
+})
