@@ -1,48 +1,38 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import { stringify } from 'yaml'
-import { type Bus, connectBus } from '#bus/bus.ts'
+import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
-import { refuseSecrets, TEST_SECRET } from '#dev/harness/secrets.ts'
 import { until } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
-import { PROJECT_ROOT } from '#lib/version.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
-import { type FakeRelay, fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
-import { temporaryFolder } from '#test/helpers/folder.ts'
+import { fakeRelay, type RobotSocket } from '#test/helpers/fake-relay.ts'
+import { memoryAfterCollection, startBridgeProcess } from '../bridge-process.ts'
 import { hostileFrames } from './hostile-frames.ts'
 
-/** Frames between two looks whether the bridge still follows. */
-const BATCH = 200
+/** Frames between two checks whether the bridge has handled all of them. */
+const BATCH = 500
 
-interface Process {
-  child: ChildProcess
-  lines: string[]
-}
-
-/** What became of the bridge. Memory in MiB, after a collection. */
+/** What became of the bridge. */
 export interface FuzzResult {
+  /** Resident memory after a collection, MiB: after the first frames and at the end; NaN if not measured. */
   warm: number
   end: number
   lines: number
   seconds: number
 }
 
-/** Sends so many frames to a bridge in a process of its own, and looks that it still does its work afterwards. */
+/**
+ * Sends so many frames to a bridge in a process of its own, and checks that it still works afterwards. Memory is measured
+ * after `warmUp` frames, if given, and at the end.
+ */
 export async function fuzz(
   t: TestContext,
-  frames: number,
-  warmUp: number,
-  seed: number,
+  { frames, warmUp = 0, seed }: { frames: number; warmUp?: number; seed: number },
 ): Promise<FuzzResult> {
   const relay = await fakeRelay(t)
-  const { robot, bridge } = await startProcess(t, relay)
+  await using broker = await startOpenBroker(createLogger('test', { write() {} }))
+  const { robot, bridge } = await startBridgeProcess(t, relay, { logLevel: 'trace', port: broker.port })
   const socket = await relay.robot(20_000)
   await socket.next(({ type }) => type === 'ping', 10_000)
   const marks = await followMarks(robot)
@@ -53,16 +43,17 @@ export async function fuzz(
       const batch = Math.min(BATCH, end - sent)
       for (const frame of hostileFrames(batch, seed + sent)) socket.socket.send(frame)
       sent += batch
-      socket.send({ type: 'activity_clear', mark: sent })
+      socket.send({ type: 'activity_cleared', mark: sent })
       await marks(sent)
       socket.frames.length = 0
       assert.equal(bridge.child.exitCode, null, bridge.lines.slice(-5).join('\n'))
     }
   }
+  const measure = () => (warmUp > 0 ? memoryAfterCollection(bridge) : Number.NaN)
   await sendUntil(warmUp)
-  const warm = await memoryOf(bridge.child)
+  const warm = await measure()
   await sendUntil(frames)
-  const end = await memoryOf(bridge.child)
+  const end = await measure()
   await assertWorks(socket, robot)
   assert.equal(socket.socket.readyState, socket.socket.OPEN, 'the link never broke')
   assert.equal(relay.attempts.length, 1)
@@ -73,66 +64,10 @@ export async function fuzz(
   return { warm, end, lines: bridge.lines.length, seconds: (performance.now() - began) / 1000 }
 }
 
-async function startProcess(t: TestContext, relay: FakeRelay) {
-  const stack = new AsyncDisposableStack()
-  t.after(() => stack.disposeAsync())
-  const log = createLogger('test', { write() {} })
-  const { port } = stack.use(await startOpenBroker(log))
-  const url = `mqtt://127.0.0.1:${port}`
-  const robot = stack.use(await connectBus({ url, prefix: 'wimz', service: 'robot', version: '0', log }))
-  const folder = temporaryFolder(t)
-  const path = join(folder, 'robot.yaml')
-  const cloud = { relay_url: relay.url, device_id: 'wimz_robot_99', device_secret: TEST_SECRET }
-  writeFileSync(path, stringify({ cloud, broker: { enabled: false }, bus: { url }, data_dir: folder }))
-  const collector = new URL('./gc-on-signal.ts', import.meta.url).href
-  const args = ['--expose-gc', '--import', collector, 'services/relay-bridge/main.ts', '--config', path]
-  // memory as the supervisor starts it
-  const env = { ...process.env, RELAY_URL: '', LOG_LEVEL: 'trace', NODE_OPTIONS: '--max-semi-space-size=2' }
-  const child = spawn(process.execPath, args, {
-    cwd: PROJECT_ROOT,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const lines: string[] = []
-  createInterface(child.stdout).on('line', (line) => {
-    refuseSecrets(line)
-    lines.push(line)
-  })
-  // Node's own warnings, too: a timer of NaN milliseconds is a mistake of ours
-  createInterface(child.stderr).on('line', (line) => lines.push(`unforeseen: ${line}`))
-  stack.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGTERM')
-    await once(child, 'exit')
-  })
-  return { robot, bridge: { child, lines } satisfies Process }
-}
-
-/** Resolves when the bus has heard of this mark, which the bridge passed on after all frames before it. */
-async function followMarks(robot: Bus): Promise<(mark: number) => Promise<void>> {
-  let newest = 0
-  await robot.subscribe(
-    topics.cloud,
-    ({ mark }) => {
-      if (typeof mark === 'number') newest = Math.max(newest, mark)
-    },
-    { type: 'activity_clear' },
-  )
-  return async (mark) => {
-    await until(() => newest >= mark, { deadline: 30_000, every: 2, show: () => ({ newest, mark }) })
-  }
-}
-
-/** Resident memory of the process, MiB, after it has collected its garbage. */
-async function memoryOf(child: ChildProcess): Promise<number> {
-  let least = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 5; i++) {
-    child.kill('SIGUSR2')
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-    least = Math.min(least, Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024)
-  }
-  return least
+/** Resolves when the bus has this mark, which the bridge publishes after all frames before it. */
+async function followMarks(robot: Bus): Promise<(mark: number) => Promise<unknown>> {
+  const marks = await collect(robot, topics.cloud, { type: 'activity_cleared' })
+  return (mark) => marks.next({ where: (payload) => payload.mark === mark, within: 30_000 })
 }
 
 /** Signalling and commands, there and back. */
