@@ -10,6 +10,7 @@ import type { QueueLimits } from './aedes/offline-queues.ts'
 import { type Authorizer, UserAuthorizer } from './auth/authorizer.ts'
 import { ProvisionedSessions } from './auth/provisioned-sessions.ts'
 import { loadUsers } from './auth/service-passwords.ts'
+import type { Users } from './auth/users.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { BrokerSection, isOpenTo, isTls, type Listener } from './config.ts'
 import type { BackpressureLimits } from './limits/backpressure.ts'
@@ -67,6 +68,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   stack.defer(() => destroyAll(sockets))
   const { prefix } = config.bus
   const login = loadUsers(config, log)
+  warnOfMissingServices(login.users, config.bus, log)
   let authorizer: UserAuthorizer | undefined
   const createAuthorizer = (counters: EventCounter, discardSession: (id: string) => void): Authorizer => {
     authorizer = new UserAuthorizer({ ...login, counters, log, discardSession })
@@ -144,6 +146,13 @@ function reloadCertificates(listeners: readonly OpenListener[], log: Logger): vo
       log.error({ err, port: listener.port }, 'certificate reload failed; keeping the current one')
     }
   }
+}
+
+function warnOfMissingServices({ byName }: Users, { username }: BusSection, log: Logger): void {
+  // the services use that one, or none
+  if (username !== undefined || byName.size === 0) return
+  const users = SERVICES.filter((name) => !byName.has(name))
+  if (users.length > 0) log.warn({ users }, 'broker.users_file lacks these services: they cannot log in')
 }
 
 interface Reloadable {

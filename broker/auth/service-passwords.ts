@@ -1,3 +1,4 @@
+import { ConfigError } from '#lib/config-error.ts'
 import type { BusSection } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
 import { ensurePassword } from '#lib/password-file.ts'
@@ -17,6 +18,9 @@ interface LoginConfig {
 export function loadUsers(config: LoginConfig, log: Logger): { users: Users; credentials: Credentials } {
   const { bus, data_dir } = config
   const users = readUsers(config.broker.users_file, bus.prefix)
+  if (users.byName.size === 0 && users.local.publish.length + users.local.subscribe.length === 0) {
+    throw new ConfigError(`${config.broker.users_file}: no users: no service could log in`)
+  }
   let failed = false
   const passwordOf = (user: string): string | undefined => {
     if (user === bus.username) return bus.password

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, statfsSync, statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../config-error.ts'
 
 /** Free space below which the compile cache is not flushed; a process writes up to 10 MB. */
@@ -18,17 +18,52 @@ export function hardenProcess(env: Readonly<Record<string, string | undefined>> 
   }
 }
 
-/** Creates `data_dir`, and makes an existing one inaccessible for other users. A folder that is not ours stays as it is. */
+/** File system types (statfs(2)) of the kernel's own: /proc, /sys, cgroups, debugfs. */
+const VIRTUAL_TYPES: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x63677270, 0x64626720])
+
+/**
+ * Creates `data_dir`, and makes an existing one inaccessible for other users. A folder that is not ours stays as it is. Throws
+ * {@link ConfigError} where it can never be a folder.
+ */
 export function secureDataDir(folder: string): void {
   const path = resolve(folder)
+  rejectUnusable(folder, path)
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    createFolder(path)
     const { mode, uid } = statSync(path)
     const isShared = (mode & 0o1000) !== 0 || path === '/' || path === homedir()
     if (!isShared && uid === process.getuid?.() && (mode & 0o077) !== 0) chmodSync(path, 0o700)
   } catch {
     // read-only or full: what is written there reports it
   }
+}
+
+/** Node's recursive mkdir never returns below /proc (Node 24), so nothing may try to create a folder there. */
+function rejectUnusable(folder: string, path: string): void {
+  const existing = firstExisting(path)
+  if (existing === undefined || !statSync(existing).isDirectory()) {
+    throw new ConfigError(`data_dir: ${folder} cannot be a folder: a part of the path is a file`)
+  }
+  if (VIRTUAL_TYPES.has(statfsSync(existing).type)) {
+    throw new ConfigError(`data_dir: ${folder} is on a file system of the kernel: name a folder on a disk`)
+  }
+}
+
+/** The path, or the nearest folder above it that exists; undefined where a file is in between. */
+function firstExisting(path: string): string | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found ? path : firstExisting(dirname(path))
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+    return dirname(path) // no right to see it
+  }
+}
+
+function createFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })) return
+  createFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
 }
 
 /**

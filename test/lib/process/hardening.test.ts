@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '#lib/config-error.ts'
@@ -38,6 +38,33 @@ test('an existing data_dir is closed for other users, a shared folder is left as
   secureDataDir(own)
   secureDataDir(shared)
   assert.deepEqual([modeOf(own), modeOf(shared)], [0o700, 0o1777])
+})
+
+test('a data_dir that can never be a folder is a configuration error at once', (t) => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'file'), '')
+  symlinkSync('/proc/self', join(folder, 'link'))
+  const errors: [path: string, message: RegExp][] = [
+    ['/proc/wimz', /file system of the kernel/],
+    ['/proc/wimz/data', /file system of the kernel/],
+    ['/proc/self', /file system of the kernel/],
+    ['/sys/wimz/data', /file system of the kernel/],
+    [join(folder, 'link', 'data'), /file system of the kernel/],
+    [join(folder, 'file'), /part of the path is a file/],
+    [join(folder, 'file', 'data'), /part of the path is a file/],
+  ]
+  for (const [path, message] of errors) {
+    assert.throws(
+      () => secureDataDir(path),
+      (err) => err instanceof ConfigError && message.test(err.message) && err.message.includes(path),
+      path,
+    )
+  }
+  secureDataDir(join(folder, 'a/b/c'))
+  assert.deepEqual(
+    ['a', 'a/b', 'a/b/c'].map((name) => modeOf(join(folder, name))),
+    [0o700, 0o700, 0o700],
+  )
 })
 
 test('a process that does not verify certificates does not start', () => {
