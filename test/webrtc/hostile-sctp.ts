@@ -39,6 +39,16 @@ export function attackOver(viewer: Viewer) {
   }
 }
 
+/** Sends no acknowledgement any more, or those of a closed window for what has come so far. */
+export function acknowledgeNothing(viewer: Viewer, { window }: { window: boolean }): void {
+  const association = viewer.pc.sctpTransport?.sctp as unknown as {
+    sendSack(): Promise<void>
+    advertisedRwnd: number
+  }
+  if (!window) association.sendSack = () => Promise.resolve()
+  else Object.defineProperty(association, 'advertisedRwnd', { get: () => 0, set: () => undefined })
+}
+
 const ONE_BYTE = Buffer.from('x')
 
 /** Chunks of each attack, by the number of the chunk and the first TSN. */

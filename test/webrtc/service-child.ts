@@ -14,6 +14,8 @@ export interface Held {
   resources: Record<string, number>
   /** Of the event loop since the last time, ms. */
   lag: { p99: number; max: number }
+  /** Longest time that the event loop computed without a pause since the last time, ms of CPU: other processes do not count. */
+  turn: number
 }
 
 const LAG_EVERY = 20
@@ -30,26 +32,45 @@ async function serve(path: string, config: object): Promise<void> {
   })
   const lag = createHistogram()
   let last = performance.now()
+  let turn = 0
+  let used = threadCpu()
   setInterval(() => {
     const now = performance.now()
+    turn = Math.max(turn, threadCpu() - used)
+    used = threadCpu()
     lag.record(Math.max(1, Math.round(now - last - LAG_EVERY)))
     last = now
   }, LAG_EVERY)
   const measure = async () => {
     const { p99, max } = { p99: lag.percentile(99), max: lag.max }
+    const longest = turn
     for (let i = 0; i < 4; i++) {
       globalThis.gc?.()
       await new Promise(setImmediate)
     }
     const { rss, heapUsed, external } = process.memoryUsage()
-    const held: Held = { rss, heap: heapUsed + external, resources: resources(), lag: { p99, max } }
+    const held: Held = {
+      rss,
+      heap: heapUsed + external,
+      resources: resources(),
+      lag: { p99, max },
+      turn: longest,
+    }
     lag.reset()
     last = performance.now()
+    turn = 0
+    used = threadCpu()
     process.send?.(held)
   }
   process.on('message', () => void measure())
   process.on('disconnect', () => process.exit(0))
   process.send?.('ready')
+}
+
+/** CPU time of this thread, ms. */
+function threadCpu(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
 }
 
 function resources(): Record<string, number> {

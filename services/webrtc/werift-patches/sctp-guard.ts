@@ -7,7 +7,13 @@ interface Internals {
   dataChannels: Record<number, { readyState: string; setReadyState(state: 'open'): void } | undefined>
   datachannelReceive(streamId: number, protocol: number, data: Buffer): Promise<void>
 }
-interface AssociationInternals {
+interface Outbound {
+  /** Sent but not acknowledged, and not sent yet. */
+  sentQueue: unknown[]
+  outboundQueue: unknown[]
+  lastSackedTsn: number
+}
+interface AssociationInternals extends Outbound {
   handleData(packet: Buffer): Promise<void>
   inboundStreams: Record<number, { reassembly: { userData: Buffer }[] }>
   sackMisOrdered: Set<number>
@@ -29,6 +35,19 @@ const CHUNK_BURST = 500
 const CHUNK_RATE = 500
 const MAX_DROPPED = 500
 
+/**
+ * Time without an acknowledgement while the viewer sends: RFC 9260 §8.1 gives an association up after ten
+ * retransmissions, which takes about as long.
+ */
+const MAX_UNACKNOWLEDGED_MS = 15_000
+/**
+ * Chunks that wait for room in the viewer's window; the answers to its commands are a few. werift wakes each waiting message
+ * for every packet: 1,500 of them took 160 MB.
+ */
+const MAX_WAITING_CHUNKS = 128
+/** A longer pause of the viewer is an interruption of the path, after which the time starts again. */
+const MAX_PAUSE_MS = 2_000
+
 /** RFC 8831 §8: payload protocol identifier of DCEP. */
 const DCEP = 50
 
@@ -45,13 +64,16 @@ export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => 
   const association = transport.sctp as unknown as AssociationInternals
   association.markReceived = markReceived
   const budget = new ChunkBudget()
+  const acknowledgements = new AcknowledgementWatch()
   let exceeded = false
   internals.dtlsTransport.dataReceiver = (packet) => {
     if (exceeded) return
     const chunks = sctpPacketCost(packet)
     if (chunks === undefined) return
     if (budget.take(chunks)) association.handleData(packet).catch(() => undefined) // malformed: dropped
-    const limit = budget.isExceeded ? 'chunks a second' : exceededLimit(association, internals)
+    const limit = budget.isExceeded
+      ? 'chunks a second'
+      : (exceededLimit(association, internals) ?? acknowledgements.exceededLimit(association))
     if (limit === undefined) return
     exceeded = true
     onExceeded(limit)
@@ -104,6 +126,33 @@ function exceededLimit(
   if (streams.length > MAX_STREAMS) return 'streams'
   if (Object.keys(dataChannels).length > MAX_CHANNELS) return 'data channels'
   return undefined
+}
+
+/**
+ * Detects a viewer that sends, but acknowledges nothing or keeps its window closed: what waits for it is limited, but
+ * would be retransmitted for ever.
+ */
+export class AcknowledgementWatch {
+  readonly #now: () => number
+  #acknowledged: number | undefined
+  #since = Number.NEGATIVE_INFINITY
+  #lastPacketAt = Number.NEGATIVE_INFINITY
+
+  constructor(now = performance.now.bind(performance)) {
+    this.#now = now
+  }
+
+  /** Call it for each packet of the viewer. */
+  exceededLimit({ sentQueue, outboundQueue, lastSackedTsn }: Outbound): string | undefined {
+    if (outboundQueue.length > MAX_WAITING_CHUNKS) return 'unacknowledged messages'
+    const now = this.#now()
+    const isPending = sentQueue.length + outboundQueue.length > 0
+    const isPause = now - this.#lastPacketAt > MAX_PAUSE_MS
+    this.#lastPacketAt = now
+    if (!isPending || lastSackedTsn !== this.#acknowledged || isPause) this.#since = now
+    this.#acknowledged = lastSackedTsn
+    return now - this.#since > MAX_UNACKNOWLEDGED_MS ? 'unacknowledged messages' : undefined
+  }
 }
 
 class ChunkBudget {

@@ -3,11 +3,13 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
+import { rounds } from '#test/helpers/volume.ts'
 import { startServiceProcess } from '../service-process.ts'
 import { openViewer } from '../viewer.ts'
 
 const WARM_UP = 30
-const CYCLES = 300
+/** A leak of one object in each session shows in 100. */
+const CYCLES = rounds({ merge: 100, night: 300 })
 /** Bytes. */
 const MAX_GROWTH = 20 * 2 ** 20
 
@@ -51,7 +53,7 @@ test(`${CYCLES} short sessions leave no socket, timer, listener or memory behind
   times = []
   for (let i = 0; i < CYCLES; i++) {
     await watch(WARM_UP + i)
-    if (i % 100 === 99) {
+    if (i % 50 === 49) {
       const { rss, heap } = await measure()
       t.diagnostic(`after ${i + 1}: RSS ${MB(rss)} MB, heap ${MB(heap)} MB`)
     }

@@ -5,6 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { DatagramLimit } from '#services/webrtc/ice/datagram-limit.ts'
 import { splitCompound } from '#services/webrtc/werift-patches/rtcp-guard.ts'
+import { AcknowledgementWatch } from '#services/webrtc/werift-patches/sctp-guard.ts'
 import { sctpPacketCost } from '#services/webrtc/werift-patches/sctp-packet.ts'
 import { ATTACKS, attackOver } from '../hostile-sctp.ts'
 import { startRobot } from '../robot.ts'
@@ -43,6 +44,45 @@ test('an SCTP chunk of length 0 is dropped, and both sessions go on', async (t) 
   const { length } = hostile.video
   await hostile.until(({ video }) => video.length > length + 20, 20_000)
   assert.deepEqual(closed.all, [])
+})
+
+test('a viewer that acknowledges nothing for 15 s is stalled, unless its own packets paused', () => {
+  let now = 0
+  const watch = new AcknowledgementWatch(() => now)
+  /** Whether it is stalled after so many seconds with two packets each. */
+  const after = (seconds: number, pending: number, acknowledged: (at: number) => number) => {
+    let isStalled = false
+    for (let i = 0; i < 2 * seconds; i++) {
+      now += 500
+      const [sentQueue, lastSackedTsn] = [Array(pending), acknowledged(now)]
+      isStalled = watch.exceededLimit({ sentQueue, outboundQueue: [], lastSackedTsn }) !== undefined
+    }
+    return isStalled
+  }
+  assert.equal(
+    after(60, 0, () => 7),
+    false,
+    'nothing pending',
+  )
+  assert.equal(
+    after(60, 1, (at) => at),
+    false,
+    'progress',
+  )
+  assert.equal(
+    after(15, 1, () => 7),
+    false,
+  )
+  now += 2_500
+  assert.equal(
+    after(15, 1, () => 7),
+    false,
+    'after an interruption',
+  )
+  assert.equal(
+    after(2, 1, () => 7),
+    true,
+  )
 })
 
 /** One chunk (RFC 9260 §3.2) behind a common header. */
