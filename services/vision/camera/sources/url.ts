@@ -1,23 +1,22 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
 import { captureHttp } from './http/http.ts'
-import { authorities } from './http/http-client.ts'
 import { Input } from './input.ts'
 import { createPlayer, passOn, RECORDINGS } from './playback.ts'
-import type { Capture } from './source.ts'
+import { RtspGateway } from './rtsp-gateway.ts'
+import type { Capture, CaptureOptions } from './source.ts'
 
 type UrlSection = Extract<SourceSection, { type: 'url' }>
 
 /** A connection without data for this long ends, µs; longer than the interval of a slow camera. */
 const NETWORK_TIMEOUT_US = '20000000'
+/** Through the gateway, which does TLS. */
+const RTSP = { protocols: 'rtsp,rtp,srtp,udp,tcp', formats: 'rtsp' }
 /** Demuxers and protocols by the protocol of the address; no address reaches any other. */
 const NETWORK: Readonly<Record<string, { protocols: string; formats: string }>> = {
-  rtsp: { protocols: 'rtsp,rtp,udp,tcp', formats: 'rtsp' },
-  rtsps: { protocols: 'rtsps,rtsp,rtp,srtp,udp,tcp,tls', formats: 'rtsp' },
+  rtsp: RTSP,
+  rtsps: RTSP,
   rtmp: { protocols: 'rtmp,tcp', formats: 'flv' },
   srt: { protocols: 'srt,udp', formats: 'mpegts' },
   udp: { protocols: 'udp', formats: 'mpegts' },
@@ -58,54 +57,45 @@ function captureFile({ url, loop }: UrlSection): Capture {
 
 function captureStream(section: UrlSection, allowed: { protocols: string; formats: string }): Capture {
   return async (options) => {
-    await using tls = await tlsOptions(section)
-    const open = (transport: string | undefined) =>
-      Input.open(section.url, {
+    const open = (url: string, transport?: string) =>
+      Input.open(url, {
         signal: options.signal,
         maxPixels: options.maxPixels,
         onData: options.onData,
-        isRtp: allowed.formats === 'rtsp',
+        isRtp: allowed === RTSP,
         options: {
           protocol_whitelist: allowed.protocols,
           format_whitelist: allowed.formats,
           timeout: NETWORK_TIMEOUT_US,
           rw_timeout: NETWORK_TIMEOUT_US,
-          ...tls.options,
           ...(transport && { rtsp_transport: transport }),
         },
       })
-    await using input = await openWithTransport(section, open, options.signal)
-    await passOn(input, options)
+    if (allowed === RTSP) await captureRtsp(section, open, options)
+    else {
+      await using input = await open(section.url)
+      await passOn(input, options)
+    }
   }
 }
 
 /** RTSP over TCP or UDP; with `auto` over UDP only where the camera does not accept TCP. */
-async function openWithTransport(
-  { url, rtsp_transport: transport = 'tcp' }: UrlSection,
-  open: (transport: string | undefined) => Promise<Input>,
-  signal: AbortSignal,
-): Promise<Input> {
-  if (!/^rtsps?:/i.test(url)) return await open(undefined)
-  if (transport !== 'auto') return await open(transport)
-  try {
-    return await open('tcp')
-  } catch (err) {
-    if (signal.aborted) throw err
-    return await open('udp')
-  }
-}
-
-/** FFmpeg's options for rtsps. OpenSSL reads authorities from a file, which is deleted afterwards. */
-async function tlsOptions(
+async function captureRtsp(
   section: UrlSection,
-): Promise<{ options: Record<string, string> } & AsyncDisposable> {
-  const nothing = { async [Symbol.asyncDispose]() {} }
-  if (!/^rtsps:/i.test(section.url) || section.tls_insecure) return { options: {}, ...nothing }
-  const folder = await mkdtemp(join(tmpdir(), 'wimz-ca-'))
-  const file = join(folder, 'ca.pem')
-  await writeFile(file, (await authorities(section)).join('\n'))
-  return {
-    options: { tls_verify: '1', ca_file: file },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  open: (url: string, transport: string) => Promise<Input>,
+  options: CaptureOptions,
+): Promise<void> {
+  const { url, rtsp_transport: transport = 'tcp' } = section
+  // RTP would not be encrypted
+  const transports = /^rtsps:/i.test(url) ? ['tcp'] : transport === 'auto' ? ['tcp', 'udp'] : [transport]
+  for (const [i, one] of transports.entries()) {
+    await using gateway = await RtspGateway.start(url, section, options.signal)
+    const opened = await open(gateway.url, one).catch((err: unknown) => {
+      if (gateway.isRefused) throw new UnavailableError('cannot open: the camera refers to another host')
+      if (options.signal.aborted || i === transports.length - 1) throw err
+    })
+    if (!opened) continue
+    await using input = opened
+    return await passOn(input, options)
   }
 }

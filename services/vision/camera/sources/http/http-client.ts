@@ -192,7 +192,8 @@ export async function authorities({ ca }: TlsSettings): Promise<string[]> {
   return [...rootCertificates, own]
 }
 
-function reasonOf(err: Error & { code?: string }): string {
+/** Why a connection failed, without the address. */
+export function reasonOf(err: Error & { code?: string }): string {
   const { code = '' } = err
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
     return `certificate not trusted (${code}): set vision.source.ca`

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import test, { type TestContext } from 'node:test'
+import { RtspResponses } from '#services/vision/camera/sources/rtsp-responses.ts'
+import { captureUrl } from '#services/vision/camera/sources/url.ts'
+
+/** An RTSP server on this loopback address that answers every request with these lines. */
+async function startServer(t: TestContext, host: string, answer: () => string[]) {
+  const requests: string[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (data) => {
+      const text = data.toString()
+      requests.push(text)
+      const sequence = /^CSeq: (\d+)/im.exec(text)?.[1]
+      const [first, ...rest] = answer()
+      socket.write([first, `CSeq: ${sequence}`, ...rest, '', ''].join('\r\n'))
+    })
+  })
+  await once(server.listen(0, host), 'listening')
+  t.after(() => server.close())
+  return { requests, port: (server.address() as AddressInfo).port }
+}
+
+function capture(url: string, settings: object = {}) {
+  const size = { width: 320, height: 180, fps: 5 }
+  const signal = AbortSignal.timeout(10_000)
+  return captureUrl({ type: 'url', url, loop: false, ...settings })({
+    ...size,
+    signal,
+    onFrame() {},
+  } as never)
+}
+
+for (const transport of ['tcp', 'udp', 'auto']) {
+  test(`an RTSP redirect to another host is refused, and nothing is sent there (${transport})`, async (t) => {
+    const other = await startServer(t, '127.0.0.2', () => ['RTSP/1.0 404 Not Found'])
+    const camera = await startServer(t, '127.0.0.1', () => [
+      'RTSP/1.0 302 Found',
+      `Location: rtsp://127.0.0.2:${other.port}/live`,
+    ])
+    const capturing = capture(`rtsp://user:secret@127.0.0.1:${camera.port}/`, { rtsp_transport: transport })
+    await assert.rejects(capturing, { message: 'cannot open: the camera refers to another host' })
+    assert.ok(camera.requests.length > 0)
+    assert.deepEqual(other.requests, [])
+  })
+}
+
+test('an RTSP redirect within the host of the camera is followed', async (t) => {
+  const moved = await startServer(t, '127.0.0.1', () => ['RTSP/1.0 404 Not Found'])
+  const camera = await startServer(t, '127.0.0.1', () => [
+    'RTSP/1.0 301 Moved Permanently',
+    `location:rtsp://127.0.0.1:${moved.port}/moved`,
+  ])
+  await assert.rejects(capture(`rtsp://127.0.0.1:${camera.port}/`), /cannot open/)
+  assert.match(moved.requests.join(), /^OPTIONS rtsp:\/\/127\.0\.0\.1:\d+\/moved RTSP/)
+})
+
+test('a camera that redirects to itself for ever is given up', async (t) => {
+  const camera = await startServer(t, '127.0.0.1', () => [
+    'RTSP/1.0 302 Found',
+    `Location: rtsp://127.0.0.1:${camera.port}/`,
+  ])
+  await assert.rejects(capture(`rtsp://127.0.0.1:${camera.port}/`), /cannot open/)
+  assert.ok(camera.requests.length <= 6, `${camera.requests.length} requests`)
+})
+
+/** What passes of these bytes, in pieces of `size`. */
+async function passed(bytes: string, size = 1_000) {
+  const responses = new RtspResponses('192.0.2.1', (location) => {
+    if (location.includes('other')) throw new Error('refused')
+    return 'rtsp://gateway/'
+  })
+  const output: Buffer[] = []
+  responses.on('data', (part) => output.push(part))
+  const end = once(responses, 'end')
+  for (let at = 0; at < bytes.length; at += size)
+    responses.write(Buffer.from(bytes.slice(at, at + size), 'latin1'))
+  responses.end()
+  await end
+  return Buffer.concat(output).toString('latin1')
+}
+
+test('packets and bodies pass as they are, whatever they contain, in any pieces', async () => {
+  const body = 'v=0\r\nRTSP/1.0 302 Found\nLocation: rtsp://other/\r\n\r\n'
+  const packet = `$\0\0\x1bRTSP/1.0 302 Found\r\nothers\n`
+  const message = `RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  for (const size of [1, 3, 1_000]) {
+    assert.equal(await passed(packet + message + packet + message, size), packet + message + packet + message)
+  }
+})
+
+test('RTP goes to the camera alone, whatever its Transport header names', async () => {
+  const transport = async (value: string) =>
+    /^Transport: (.*)\r$/m.exec(await passed(`RTSP/1.0 200 OK\nTRANSPORT : ${value}\n\n`))?.[1]
+  const own = 'RTP/AVP/UDP;unicast;server_port=6000-6001;source=192.0.2.1'
+  assert.equal(await transport('RTP/AVP/UDP;unicast;server_port=6000-6001'), own)
+  assert.equal(await transport('RTP/AVP/UDP;unicast; Source = 10.0.0.1;server_port=6000-6001'), own)
+  assert.equal(await transport('RTP/AVP/UDP;unicast;destination=10.0.0.1;server_port=6000-6001'), own)
+  assert.equal(await transport('RTP/AVP;unicast;source=10.0.0.1,RTP/AVP;source=10.0.0.1'), '')
+})
+
+test('a redirect in any form that FFmpeg reads is checked, and what it reads in another way ends the connection', async () => {
+  for (const text of [
+    'RTSP/1.0 302 Found\r\nLocation: rtsp://other/\r\n\r\n',
+    'RTSP/1.0 302 Found\nlocation:rtsp://other/\n\n',
+    '\r\nRTSP/1.0 300\n\rLoc\ration:  rtsp://other/\n\n',
+    'RTSP/1.0  302 Found\nLocation: rtsp://other/\n\n',
+    'RTSP/1.0 +302 Found\nLocation: rtsp://other/\n\n',
+    'RTSP/2 302 Found\nLocation: rtsp://other/\n\n',
+    'RTSP/1.0 302 Found\n\n',
+    'RTSP/1.0 200 OK\n$\0\0\0\n\n',
+    'RTSP/1.0 200 OK\nContent-Length: -5\n\n',
+    'RTSP/1.0 200 OK\nContent-Length: 99999999\n\n',
+    `RTSP/1.0 200 OK\nX: ${'x'.repeat(5_000)}\n\n`,
+    `RTSP/1.0 200 OK\n${'X: x\n'.repeat(5_000)}`,
+  ]) {
+    await assert.rejects(passed(text), Error, JSON.stringify(text.slice(0, 60)))
+  }
+  assert.equal(
+    await passed('RTSP/1.0 302 Found\nLocation: rtsp://camera/\n\n'),
+    'RTSP/1.0 302 Found\r\nLocation: rtsp://gateway/\r\n\r\n',
+  )
+})
