@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
 import { bareHost } from './bare-host.ts'
 import { shrinkBufferPool } from './buffer-pool.ts'
+import { ContractError } from './contract-error.ts'
 import { topics } from './topics.ts'
 
 /** The part of a logger that the bus needs. */
@@ -83,29 +84,39 @@ export function createClient(options: BusOptions, will: object): MqttClient {
   return new MqttClient(() => stream() as unknown as ReturnType<MqttClient['streamBuilder']>, mqttOptions)
 }
 
+interface Address {
+  url: string
+  host: string
+  /** 0: the default of the protocol. */
+  port: number
+}
+
+/** The addresses of the brokers, in the order in which they are tried. */
+function addressesOf(url: string | readonly string[]): Address[] {
+  return [url].flat().map((one) => {
+    const { hostname, port } = new URL(one)
+    return { url: one, host: bareHost(hostname), port: Number(port) }
+  })
+}
+
 /** Connects to the first address that answers; MQTT.js takes the next one in each attempt. */
 function connectToFirst(url: string | readonly string[], options: IClientOptions): MqttClient {
-  if (typeof url === 'string') return mqtt.connect(url, options)
-  const [first = ''] = url
-  const servers = url.map((one) => {
-    const { hostname, port } = new URL(one)
-    // 0: the default port of the protocol
-    return { host: bareHost(hostname), port: Number(port) }
-  })
-  const client = mqtt.connect(first, { ...options, servers })
+  const [first, ...others] = addressesOf(url)
+  if (!first) throw new ContractError('no address of a broker')
+  if (others.length === 0) return mqtt.connect(first.url, options)
+  const servers = [first, ...others].map(({ host, port }) => ({ host, port }))
+  const client = mqtt.connect(first.url, { ...options, servers })
   // MQTT.js would verify the certificate of the next host against the name of this one
   client.on('close', () => delete client.options.servername)
   return client
 }
 
 /** The address of the current or last attempt, without credentials. */
-export function currentUrl(client: MqttClient, url: string | readonly string[]): string {
-  const { host } = client.options
-  const port = client.options.port ?? 0
-  const isCurrent = (one: string) => {
-    const { hostname, port: other } = new URL(one)
-    return bareHost(hostname) === host && (other === '' || Number(other) === port)
-  }
-  const found = typeof url === 'string' ? url : (url.find(isCurrent) ?? url.join(' '))
-  return found.replace(/(?<=\/\/)[^/]*@/, '')
+export function currentUrl({ options }: MqttClient, url: string | readonly string[]): string {
+  const all = addressesOf(url)
+  const isCurrent = ({ host, port }: Address) =>
+    host === options.host && (port === 0 || port === options.port)
+  const current = all.length === 1 ? all[0] : all.find(isCurrent)
+  const shown = current?.url ?? all.map((one) => one.url).join(' ')
+  return shown.replace(/(?<=\/\/)[^/\s]*@/g, '')
 }
