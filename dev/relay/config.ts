@@ -15,6 +15,8 @@ export const LocalRelaySection = z
     token: z.string().min(1).optional(),
     /** Public names of this relay; pages under local names and addresses are accepted without. */
     hosts: z.array(z.string().min(1)).default([]),
+    /** Announces the page in the local network, unless `host` is a loopback address. */
+    discovery: z.boolean().default(true),
     /** Further robots, id: secret. The robot of section `cloud` is accepted without. */
     devices: z.record(z.string(), z.string()).default({}),
     /** STUN and TURN servers for both sides. */

@@ -6,12 +6,15 @@ import type { CloudIdentity } from '#lib/config-schema.ts'
 import { listen } from '#lib/http/listen.ts'
 import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
 import type { Logger } from '#lib/logger.ts'
+import { isLoopback } from '#lib/loopback.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { defineUnit } from '#lib/process/service.ts'
 import { App } from './app.ts'
 import { hasToken } from './app-auth.ts'
 import { config, type LocalRelaySection } from './config.ts'
 import { authenticate } from './device-auth.ts'
+import { Discovery, isInBridgeNetwork } from './discovery.ts'
+import { hostLabel } from './dns-sd.ts'
 import { Hub } from './hub.ts'
 import { servePage } from './page-server.ts'
 import { Robot } from './robot.ts'
@@ -82,8 +85,16 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   log.info({ host, port, devices: secrets.size }, 'relay listens')
   if (secrets.size === 0)
     log.warn('no robot can log in here: set DEVICE_ID and DEVICE_SECRET, or local_relay.devices')
+  if (isAnnounced(config)) {
+    const announced = { host: hostLabel(cloud.device_id), instance: `WIM-Z ${cloud.device_id}`, port }
+    stack.use(await Discovery.start({ announced, log }))
+  }
   const owned = stack.move()
   return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function isAnnounced({ local_relay: { discovery, host }, cloud }: RelayDeps['config']): boolean {
+  return discovery && !isLoopback(host) && cloud.device_id !== '' && !isInBridgeNetwork()
 }
 
 type Accept = (socket: WebSocket) => void

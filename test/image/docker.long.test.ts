@@ -12,6 +12,9 @@ import { without } from '#test/helpers/tools.ts'
 import { parseDockerfile } from './dockerfile.ts'
 import { importBases, startEngine } from './engine.ts'
 
+/** A device that appears while the robot runs; video4linux has this major number, and a driver has no camera for the minor. */
+const DEVICE = '/dev/video-of-no-camera'
+const VIDEO_GROUP = '44' // in Debian
 const SERVICES = ['broker', 'relay-bridge', 'webrtc', 'vision']
 const STOP_NODE = `for p in /proc/[0-9]*; do
   [ "$(readlink $p/exe)" != /usr/local/bin/node ] || kill -STOP "\${p#/proc/}"
@@ -23,7 +26,7 @@ interface State {
 }
 
 test('docker compose up: settings are created, the camera may be missing, a hung service restarts, the stop is in order', {
-  skip: without('debootstrap', 'docker-compose', 'dockerd'),
+  skip: without('debootstrap', 'docker-compose', 'dockerd', 'mosquitto_sub'),
   timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
@@ -47,7 +50,7 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   const [port] = await freePorts(1)
   config.setIn(['broker', 'port'], port)
   config.setIn(['bus', 'url'], `mqtt://127.0.0.1:${port}`)
-  config.setIn(['vision', 'source'], { type: 'v4l2', device: '/dev/video-of-no-camera' })
+  config.setIn(['vision', 'source'], { type: 'v4l2', device: DEVICE })
   writeFileSync(file, config.toString())
 
   const inspect = async (name: string): Promise<State> =>
@@ -60,6 +63,16 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   await compose('up', '-d', '--no-build')
   for (const name of SERVICES) await healthy(name)
   assert.match(await compose('logs', 'vision'), /cannot open: No such file or directory/)
+
+  await t.test('the camera appears later, with the rights of the group video', async () => {
+    stack.defer(() => rmSync(DEVICE, { force: true }))
+    await engine.run('mknod', ['--mode=660', DEVICE, 'c', '81', '250'])
+    await engine.run('chgrp', [VIDEO_GROUP, DEVICE])
+    const state = ['-h', '127.0.0.1', '-p', `${port}`, '-t', 'wimz/vision/state', '-C', '1', '-W', '5']
+    // opened, but there is no camera behind it; without the rule of the control group: "Operation not permitted"
+    const isOpened = async () => /No such device or address/.test(await engine.run('mosquitto_sub', state))
+    await until(isOpened, { deadline: 60_000, every: 1_000 })
+  })
 
   await compose('exec', '-T', 'vision', 'sh', '-c', STOP_NODE)
   const stoppedAt = performance.now()
