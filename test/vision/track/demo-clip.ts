@@ -27,18 +27,20 @@ const NOTHING = 0.1
 /** A detection of that animal. */
 const FOUND = 0.4
 
-/** What the default detector sees in each picture of the demo clip, or in every n-th; none in the others. */
-export async function detectClip(every = 1): Promise<Candidate[][]> {
+/** What the default detector sees in each of the first `frames` of the demo clip, or in every n-th; none in the others. */
+export async function detectClip(every = 1, frames = clip.frames): Promise<Candidate[][]> {
   await using model = await loadModel(DetectorSection.parse({}))
   await using input = await Input.open('demo/clip.mp4', { signal: new AbortController().signal })
   using converter = new FrameConverter({ width: 1280, height: 720 })
   const all: Candidate[][] = []
-  for (let next = await input.next(); next; next = await input.next()) {
+  for (let next = await input.next(); next && all.length < frames; next = await input.next()) {
+    if (all.length % every > 0) {
+      next.pixels.free()
+      all.push([])
+      continue
+    }
     using pixels = await converter.convert(next.pixels)
-    const isDue = all.length % every === 0
-    const { candidates } = isDue
-      ? await model.detect(copyShared(planesOf(pixels)), SCORES.keep)
-      : { candidates: [] }
+    const { candidates } = await model.detect(copyShared(planesOf(pixels)), SCORES.keep)
     all.push(candidates)
   }
   return all
@@ -131,7 +133,7 @@ function draw(tracker: Tracker, picture: number, labels: readonly string[], figu
 }
 
 /** When the dog comes and goes: first and last picture of each visit. */
-function visits(): [from: number, to: number][] {
+export function visits(): [from: number, to: number][] {
   const spans: [number, number][] = []
   for (const [i, truth] of clip.dog.entries()) {
     if (!truth) continue

@@ -1,0 +1,3 @@
+import { GAPS, testRegistration } from './registration-matrix.ts'
+
+testRegistration(() => GAPS)
