@@ -15,6 +15,11 @@ export interface OriginRule {
 /** A suffix of names that the public DNS never resolves (RFC 6762, RFC 6761, RFC 8375, ICANN's .internal). */
 const PRIVATE_SUFFIX = /\.(local|localhost|lan|internal|home\.arpa)$/
 
+type Rejection = 'foreign origin' | 'foreign host'
+
+/** As browsers write it; a page of an extension or a packaged app may be at `capacitor://localhost`. */
+const WEB_ORIGIN = /^https?:\/\/[^/\\@?#%,\s]+$/
+
 /**
  * Why a request is rejected: it comes from a page of another site, or from a page that reached this server by a public name
  * that was rebound to its address (DNS rebinding). Undefined when it may pass.
@@ -25,14 +30,18 @@ const PRIVATE_SUFFIX = /\.(local|localhost|lan|internal|home\.arpa)$/
 export function rejectedOrigin(
   { headers }: Pick<IncomingMessage, 'headers'>,
   rule: OriginRule = {},
-): 'foreign origin' | 'foreign host' | undefined {
+): Rejection | undefined {
   const { origin, host, upgrade } = headers
   if (origin === undefined) {
     if (upgrade !== undefined || host === undefined) return undefined
     return isOwnName(URL.parse(`http://${host}`)?.hostname, rule) ? undefined : 'foreign host'
   }
   if (rule.origins?.includes(origin)) return undefined
-  const page = URL.parse(origin)
+  return rejectedPage(origin, host, rule)
+}
+
+function rejectedPage(origin: string, host: string | undefined, rule: OriginRule): Rejection | undefined {
+  const page = WEB_ORIGIN.test(origin) ? URL.parse(origin) : null
   const server = URL.parse(`${page?.protocol}//${host}`)
   if (page === null || server === null) return 'foreign origin'
   const isSame = rule.anyPort ? page.hostname === server.hostname : page.host === server.host

@@ -61,3 +61,57 @@ test('configured hosts, origins and other ports of the same host pass', () => {
   assert.equal(check({ host: 'robot:9001', origin: 'http://robot:3000', upgrade }, rule), undefined)
   assert.equal(check({ host: 'robot:9001', origin: 'http://other:9001', upgrade }, rule), 'foreign origin')
 })
+
+test('odd forms of Host and Origin do not pass, on a server that accepts any port of its host either', () => {
+  const host = 'localhost:8080'
+  const origins = [
+    ...[
+      'capacitor://localhost',
+      'app://localhost:8080',
+      'chrome-extension://localhost:8080',
+      'ws://localhost:8080',
+    ],
+    ...['http://localhost:8080, https://evil.example', 'http://evil.example, http://localhost:8080'],
+    ...[
+      'http://localhost:8080.',
+      'http://localhost%2eevil.example:8080',
+      'http://localhost\u3002evil.example:8080',
+    ],
+    ...[
+      'http://localhost:8080\\@evil.example',
+      'http://localhost:8080%40evil.example',
+      'http://[::1].evil.example',
+    ],
+    ...['http://127.0.0.1.nip.io:8080', 'http://0x7f000001.evil.example', 'http://localhost:99999', '*'],
+    ...['//localhost:8080', 'localhost:8080', 'data:text/html,x', 'blob:http://evil.example/x', ' '],
+  ]
+  for (const origin of origins) {
+    for (const rule of [{}, { anyPort: true }, { origins: ['https://dashboard.example'], anyPort: true }]) {
+      assert.ok(check({ host, origin, upgrade }, rule), origin)
+      assert.ok(check({ host, origin }, rule), origin)
+    }
+  }
+  const hosts = [
+    ...[
+      '',
+      ' ',
+      'evil%2eexample',
+      'evil\u3002example',
+      '127.0.0.1.nip.io',
+      '0x7f000001.evil.example',
+      'x.localhost.evil',
+    ],
+    ...[
+      'evil.example:80:80',
+      '[::1].evil.example',
+      'evil.example#localhost',
+      'evil.example?localhost',
+      'localhost@evil.example',
+    ],
+    ...['robot.local.evil.example', 'robotlocal.example', 'lan.evil.example', 'evil.example.', 'localhost..'],
+  ]
+  for (const name of hosts) {
+    assert.equal(check({ host: name }), 'foreign host', name)
+    assert.ok(check({ host: name, origin: `http://${name}`, upgrade }, { anyPort: true }), name)
+  }
+})
