@@ -3,11 +3,12 @@ import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openNetwork, withoutNamespaces } from '#test/helpers/netns.ts'
+import { rounds } from '#test/helpers/volume.ts'
 import { openBoth } from '../control/both.ts'
 import { startTurnServerIn } from './turn-server.ts'
 
 const options = { skip: withoutNamespaces(), timeout: 180_000 }
-const CONNECTIONS = 50
+const CONNECTIONS = rounds({ merge: 15, night: 50 })
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 

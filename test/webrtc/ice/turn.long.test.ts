@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { rounds } from '#test/helpers/volume.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 import { noTurnServer, startTurnServer } from './turn-server.ts'
 
-const CONNECTIONS = 50
+const CONNECTIONS = rounds({ merge: 15, night: 50 })
 /** Request to first frame over UDP, median: milliseconds. */
 const MAX_MEDIAN = 600
 
