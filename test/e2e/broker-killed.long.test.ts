@@ -69,25 +69,32 @@ async function sendReadings(stack: Stack) {
 }
 
 /**
- * What a client that subscribes now receives at once. A state that is published during the SUBSCRIBE arrives without the
+ * What a client that subscribes now receives first. A state that is published during the SUBSCRIBE arrives without the
  * retain flag [MQTT-3.3.1-9]: those services are `live`.
  */
-async function firstStates(
-  stack: Stack,
-): Promise<{ bus: Bus; states: Record<string, unknown>; live: Set<string>; connected: boolean | undefined }> {
+async function firstStates(stack: Stack): Promise<{
+  bus: Bus
+  states: Record<string, unknown>
+  retained: Record<string, unknown>
+  live: Set<string>
+  connected: boolean | undefined
+}> {
   const bus = await stack.join(`latecomer-${crypto.randomUUID()}`)
   const states: Record<string, unknown> = {}
+  const kept: Record<string, unknown> = {}
   const live = new Set<string>()
   let connected: boolean | undefined
   using _states = await bus.subscribe(topics.serviceState, ({ state }, { params, retained }) => {
     states[params.service] = state
-    if (!retained) live.add(params.service)
+    if (retained) kept[params.service] = state
+    else live.add(params.service)
   })
   using _link = await bus.subscribe(topics.link, (link) => {
     connected = link.connected
   })
-  await sleep(200)
-  return { bus, states, live, connected }
+  const isComplete = () => connected !== undefined && SERVICES.every((service) => service in states)
+  await until(isComplete, { deadline: 5_000, every: 20, show: () => states })
+  return { bus, states, retained: kept, live, connected }
 }
 
 test(`the broker is killed ${ROUNDS} times under load: every service reconnects, nothing is duplicated, late or lost`, {
@@ -121,6 +128,11 @@ test(`the broker is killed ${ROUNDS} times under load: every service reconnects,
     assert.equal(connected, true, `link, round ${round}`)
     await bus[Symbol.asyncDispose]()
     await viewer.until(({ video }) => video.length > pictures + 30, 10_000)
+    // the state is retained as well, for clients that come later
+    const later = await firstStates(stack)
+    for (const service of SERVICES)
+      assert.equal(later.retained[service], 'online', `${service}, round ${round}`)
+    await later.bus[Symbol.asyncDispose]()
   }
   const sent = pings.stop()
   took.sort((a, b) => a - b)
