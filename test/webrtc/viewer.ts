@@ -96,7 +96,7 @@ export async function openViewer(
       gap = 0
       return longest
     },
-    async until(enough, within = 5_000) {
+    async until(enough, within = 20_000) {
       const expired = Promise.withResolvers<void>()
       const timer = setTimeout(expired.resolve, within)
       const end = performance.now() + within
