@@ -123,7 +123,8 @@ test('a flood of queries gets no more than 40 answers at once', async () => {
   await using _discovery = await Discovery.start({ announced: ROBOT, log, interfaces: loopback, port })
   await browser.next()
   const startedAt = performance.now()
-  for (let i = 0; i < 300; i++) ask(browser.socket, port, { type: 'A', name: 'wimz-05.local' })
+  // what a socket's receive buffer holds, so that none of the answers is lost behind the queries
+  for (let i = 0; i < 150; i++) ask(browser.socket, port, { type: 'A', name: 'wimz-05.local' })
   await browser.next()
   for (let i = 0; i < 20; i++) await new Promise(setImmediate)
   const seconds = (performance.now() - startedAt) / 1000

@@ -8,7 +8,7 @@ import { actAsRobot } from './browser-robot.ts'
 import { type Handles, handles, inState, says, skip, watching } from './watching.ts'
 
 // much of it is waiting, so several at a time, the longest first
-test('the viewer page', { skip, concurrency: 4, timeout: 60_000 }, async (t) => {
+test('the viewer page', { skip, concurrency: 4, timeout: 180_000 }, async (t) => {
   const browser = await launchBrowser()
   t.after(() => browser.close())
 

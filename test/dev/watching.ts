@@ -23,11 +23,11 @@ export const handles = (page: Page) =>
 
 export const inState = (page: Page, state: string) =>
   page.waitForFunction((wanted) => (globalThis.wimz as unknown as Handles).state === wanted, state, {
-    timeout: 10_000,
+    timeout: 30_000,
     polling: 50,
   })
 
-export const says = (page: Page, text: RegExp) => page.getByText(text).first().waitFor({ timeout: 5_000 })
+export const says = (page: Page, text: RegExp) => page.getByText(text).first().waitFor({ timeout: 20_000 })
 
 /** A relay with a robot that is a page, and viewer pages that must not complain. */
 export async function watching(t: TestContext, browser: Browser, section: object = {}) {
