@@ -14,7 +14,7 @@ const systemAll = (hostname: string): Promise<LookupAddress[]> => systemLookup(h
  */
 export function createLookup({ lookup = systemAll, timeout = LOOKUP_TIMEOUT_MS } = {}): LookupFunction {
   const known = new Map<string, LookupAddress[]>()
-  const running = new Map<string, Promise<LookupAddress[]>>()
+  const running = new Map<string, { addresses: Promise<LookupAddress[]>; startedAt: number }>()
   const query = async (hostname: string) => {
     try {
       const addresses = await lookup(hostname)
@@ -24,19 +24,22 @@ export function createLookup({ lookup = systemAll, timeout = LOOKUP_TIMEOUT_MS }
       running.delete(hostname)
     }
   }
-  const shared = (hostname: string) => {
-    const promise = running.get(hostname) ?? query(hostname)
-    running.set(hostname, promise)
-    return promise
+  const join = (hostname: string) => {
+    const shared = running.get(hostname) ?? { addresses: query(hostname), startedAt: performance.now() }
+    running.set(hostname, shared)
+    return shared
   }
   const resolve = async (hostname: string) => {
     const timer = new AbortController()
-    const late = sleep(timeout, undefined, { signal: timer.signal }).then(
+    const { addresses, startedAt } = join(hostname)
+    // a query that others have waited for already does not delay this one again
+    const left = Math.max(0, timeout - (performance.now() - startedAt))
+    const late = sleep(left, undefined, { signal: timer.signal }).then(
       () => Promise.reject(timeoutError(hostname)),
       () => [], // answered in time
     )
     try {
-      return await Promise.race([shared(hostname), late])
+      return await Promise.race([addresses, late])
     } catch (err) {
       const fallback = known.get(hostname)
       if (!fallback) throw err

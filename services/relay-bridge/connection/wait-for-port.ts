@@ -1,4 +1,4 @@
-import { connect, type LookupFunction } from 'node:net'
+import { connect, isIP, type LookupFunction } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bareHost } from '#bus/bare-host.ts'
 
@@ -28,7 +28,11 @@ export async function waitForPort(url: URL, ms: number, { signal, lookup }: Wait
 function accepts(url: URL, lookup: LookupFunction): Promise<boolean> {
   const port = Number(url.port) || (url.protocol === 'wss:' ? 443 : 80)
   const host = bareHost(url.hostname)
-  const socket = connect({ host, port, lookup, timeout: PROBE_INTERVAL_MS })
+  const socket = connect({ host, port, lookup })
+  const limit = () => socket.setTimeout(PROBE_INTERVAL_MS)
+  // `lookup` has a limit of its own, which may be longer
+  if (isIP(host)) limit()
+  else socket.once('lookup', limit)
   return new Promise((resolve) => {
     socket.once('connect', () => resolve(true))
     socket.once('timeout', () => resolve(false))

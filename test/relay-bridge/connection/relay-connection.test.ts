@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { TEST_SECRET } from '#dev/harness/secrets.ts'
@@ -149,7 +150,8 @@ test('without a name server the last addresses of the relay are used (A28)', asy
   assert.deepEqual(await resolve(), found)
   answer = () => new Promise(() => {})
   assert.deepEqual(await resolve(), found)
-  assert.deepEqual(await resolve(), found)
+  // the question is late already: timers fire in the order of their times, however busy the machine is
+  assert.deepEqual(await Promise.race([resolve(), sleep(40)]), found)
   assert.equal(asked, 3, 'never two questions at once')
 })
 
