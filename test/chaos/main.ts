@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { launchBrowser } from '#dev/harness/browser.ts'
+import { isAlive } from '#dev/harness/is-alive.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { freePorts } from '#dev/harness/ports.ts'
 import { seededRandom } from '#dev/harness/random.ts'
@@ -113,15 +114,6 @@ async function eventsArrived(accepted: readonly number[], arrived: readonly numb
   if (lost.length > 0) problems.push(`${lost.length} events lost: ${lost.slice(0, 10).join(', ')}`)
   const late = arrived.filter((n, i) => i > 0 && n < (arrived[i - 1] ?? 0))
   if (late.length > 0) problems.push(`${late.length} events out of order: ${late.slice(0, 10).join(', ')}`)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function report(): void {

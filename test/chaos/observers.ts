@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { topics } from '#bus/topics.ts'
 import type { Stack } from '#dev/harness/stack.ts'
+import { holdStick, letGo } from '#test/e2e/stick.ts'
 import { type App, openApp } from '#test/helpers/app.ts'
 
 const EVENT_EVERY_MS = 200
@@ -102,14 +103,8 @@ export async function drive(
   relayPort: number,
 ): Promise<() => Promise<void>> {
   if (by === 'page') {
-    await page.evaluate(() => {
-      const timer = setInterval(() => {
-        const { channel } = globalThis.wimz
-        if (channel?.readyState === 'open') channel.send('{"command":"motor","left":0.5,"right":0.5}')
-      }, 50)
-      Object.assign(globalThis, { letGo: () => clearInterval(timer) })
-    })
-    return () => page.evaluate(() => (globalThis as unknown as { letGo(): void }).letGo())
+    await holdStick(page)
+    return () => letGo(page)
   }
   const app = await openApp(relayPort)
   const data = { left: 0.5, right: 0.5 }

@@ -7,11 +7,13 @@ import { WebSocket } from 'ws'
 import { type Bus, connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#dev/harness/browser.ts'
+import { isAlive } from '#dev/harness/is-alive.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { staysTrue, until } from '#dev/harness/until.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
+import { holdStick, letGo } from './stick.ts'
 
 /** Generous for a shared machine; the figures are printed. */
 const SOON = 1_500
@@ -58,17 +60,8 @@ async function hold(page: Page): Promise<void> {
   await page.waitForFunction(() => globalThis.wimz.channel?.readyState === 'open', undefined, {
     timeout: 15_000,
   })
-  await page.evaluate(() => {
-    const timer = setInterval(() => {
-      const { channel } = globalThis.wimz
-      if (channel?.readyState === 'open') channel.send('{"command":"motor","left":0.5,"right":0.5}')
-    }, 50)
-    Object.assign(globalThis, { letGo: () => clearInterval(timer) })
-  })
+  await holdStick(page)
 }
-
-/** Lets go without a word. */
-const letGo = (page: Page) => page.evaluate(() => (globalThis as unknown as { letGo(): void }).letGo())
 
 /** An app that drives over the relay, until it is closed. */
 async function driveOverRelay({ relayPort }: Stack): Promise<WebSocket> {
@@ -179,12 +172,3 @@ test('the motors stop when the driver’s browser or any process of ours is kill
     await page.close()
   })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

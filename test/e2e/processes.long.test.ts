@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { launchBrowser } from '#dev/harness/browser.ts'
+import { isAlive } from '#dev/harness/is-alive.ts'
 import { openViewer, waitForFrames } from '#dev/harness/page.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
@@ -60,12 +61,3 @@ test('a killed supervisor leaves no orphans behind', { timeout: 60_000 }, async 
   stack.supervisor.kill('SIGKILL')
   await until(() => !pids.some(isAlive), { deadline: 6_000, show: () => pids.filter(isAlive) })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
