@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '#dev/harness/until.ts'
 import { rehearsedMachine } from './rehearsed-machine.ts'
 
 /** Code that a version of the program starts with, in place of what it should do. */
@@ -44,7 +44,7 @@ test('an update goes back by itself when the new version is not healthy', { time
 
   await t.test('a power cut during the trial: the next boot returns to the version before', async () => {
     const update = machine.start('update', machine.version('1.3.0'))
-    while ((await machine.installed()) !== '1.3.0') await sleep(100)
+    await until(async () => (await machine.installed()) === '1.3.0', { deadline: 60_000, every: 100 })
     process.kill(-(update.pid ?? 0), 'SIGKILL')
     const { code, output } = await machine.run('wimz', 'resume')
     assert.equal(code, 0, output)
