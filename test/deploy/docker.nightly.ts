@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseDocument } from 'yaml'
-import { freePorts } from '#dev/harness/ports.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
-import { parseDockerfile } from '../image/dockerfile.ts'
-import { importBases, startEngine } from '../image/engine.ts'
+import { prepareDockerRobot } from '../image/docker-robot.ts'
 
 const NOT_COPIED = ['.git', 'node_modules', 'data', 'settings', 'test', 'docs', 'bench']
 
@@ -17,21 +12,10 @@ test('wimz with Docker: status, an update that is kept, one that goes back, roll
   skip: without('debootstrap', 'docker-compose', 'dockerd'),
   timeout: 1_100_000,
 }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
-  closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
-  const engine = await startEngine(folder)
-  if (typeof engine === 'string') return t.skip(engine)
-  await using stack = new AsyncDisposableStack()
-  stack.use(engine)
-  await importBases(engine, parseDockerfile(readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')), folder)
-  await engine.run('docker', ['build', '--network', 'host', '-t', 'wimz-robot:latest', PROJECT_ROOT])
-
-  const robot = join(folder, 'robot')
-  for (const name of ['compose.yaml', 'settings/.gitignore', 'configs']) {
-    cpSync(join(PROJECT_ROOT, name), join(robot, name), { recursive: true })
-  }
-  cpSync(join(PROJECT_ROOT, '.env.example'), join(robot, '.env'))
-  const compose = (...args: string[]) => engine.run('docker-compose', args, { cwd: robot })
+  const prepared = await prepareDockerRobot(t, { files: ['configs'], source: { type: 'synthetic' } })
+  if (typeof prepared === 'string') return t.skip(prepared)
+  await using docker = prepared
+  const { engine, folder, robot, configFile, compose } = docker
   const wimz = (...args: string[]) =>
     engine
       .run('sh', ['-c', `exec "$0" "$@" 2>&1`, join(PROJECT_ROOT, 'deploy/wimz'), ...args], { cwd: robot })
@@ -48,15 +32,6 @@ test('wimz with Docker: status, an update that is kept, one that goes back, roll
     return copy
   }
 
-  await compose('up', '--no-build', 'settings')
-  const file = join(robot, 'settings/robot.yaml')
-  const config = parseDocument(readFileSync(file, 'utf8'))
-  const [port] = await freePorts(1)
-  config.setIn(['broker', 'port'], port)
-  config.setIn(['bus', 'url'], `mqtt://127.0.0.1:${port}`)
-  config.setIn(['vision', 'source'], { type: 'synthetic' })
-  writeFileSync(file, config.toString())
-  stack.defer(async () => void (await compose('kill')))
   await compose('up', '-d', '--no-build')
   const first = await installed()
 
@@ -95,9 +70,9 @@ test('wimz with Docker: status, an update that is kept, one that goes back, roll
     const archive = join(folder, 'saved.tar.gz')
     const saved = await wimz('backup', archive)
     assert.equal(saved.code, 0, saved.output)
-    rmSync(file)
+    rmSync(configFile)
     const { code, output } = await wimz('restore', archive)
     assert.equal(code, 0, output)
-    assert.match(readFileSync(file, 'utf8'), /synthetic/)
+    assert.match(readFileSync(configFile, 'utf8'), /synthetic/)
   })
 })

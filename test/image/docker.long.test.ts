@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { test } from 'node:test'
-import { parseDocument } from 'yaml'
-import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
-import { PROJECT_ROOT } from '#lib/version.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
-import { parseDockerfile } from './dockerfile.ts'
-import { importBases, startEngine } from './engine.ts'
+import { prepareDockerRobot } from './docker-robot.ts'
 
 /** A device that appears while the robot runs; video4linux has this major number, and a driver has no camera for the minor. */
 const DEVICE = '/dev/video-of-no-camera'
@@ -29,29 +23,11 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   skip: without('debootstrap', 'docker-compose', 'dockerd', 'mosquitto_sub'),
   timeout: 900_000,
 }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
-  closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
-  const engine = await startEngine(folder)
-  if (typeof engine === 'string') return t.skip(engine)
-  await using stack = new AsyncDisposableStack()
-  stack.use(engine)
-  await importBases(engine, parseDockerfile(readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')), folder)
-  await engine.run('docker', ['build', '--network', 'host', '-t', 'wimz-robot:latest', PROJECT_ROOT])
-
-  const robot = join(folder, 'robot')
-  for (const name of ['compose.yaml', 'compose.secrets.yaml', 'settings/.gitignore']) {
-    cpSync(join(PROJECT_ROOT, name), join(robot, name), { recursive: true })
-  }
-  cpSync(join(PROJECT_ROOT, '.env.example'), join(robot, '.env'))
-  const compose = (...args: string[]) => engine.run('docker-compose', args, { cwd: robot })
-  await compose('up', '--no-build', 'settings')
-  const file = join(robot, 'settings/robot.yaml')
-  const config = parseDocument(readFileSync(file, 'utf8'))
-  const [port] = await freePorts(1)
-  config.setIn(['broker', 'port'], port)
-  config.setIn(['bus', 'url'], `mqtt://127.0.0.1:${port}`)
-  config.setIn(['vision', 'source'], { type: 'v4l2', device: DEVICE })
-  writeFileSync(file, config.toString())
+  const files = ['compose.secrets.yaml']
+  const prepared = await prepareDockerRobot(t, { files, source: { type: 'v4l2', device: DEVICE } })
+  if (typeof prepared === 'string') return t.skip(prepared)
+  await using docker = prepared
+  const { engine, port, compose } = docker
 
   const inspect = async (name: string): Promise<State> =>
     JSON.parse(await engine.run('docker', ['inspect', `wimztest_${name}_1`]))[0]
@@ -59,13 +35,12 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   const healthy = (name: string) =>
     until(() => isHealthy(name), { deadline: 120_000, every: 500, show: () => name })
 
-  stack.defer(async () => void (await compose('kill')))
   await compose('up', '-d', '--no-build')
   for (const name of SERVICES) await healthy(name)
   assert.match(await compose('logs', 'vision'), /cannot open: No such file or directory/)
 
   await t.test('the camera appears later, with the rights of the group video', async () => {
-    stack.defer(() => rmSync(DEVICE, { force: true }))
+    closeAfter(t, () => rmSync(DEVICE, { force: true }))
     await engine.run('mknod', ['--mode=660', DEVICE, 'c', '81', '250'])
     await engine.run('chgrp', [VIDEO_GROUP, DEVICE])
     const state = ['-h', '127.0.0.1', '-p', `${port}`, '-t', 'wimz/vision/state', '-C', '1', '-W', '5']
