@@ -85,13 +85,22 @@ prepare() {
   run mv -T "$partial" "$RELEASE"
 }
 
+# by a complete file, on the disk, or not at all: after a power cut these files go back to the version before
+replace() {
+  run install -D -m "$1" "$2" "$3.next"
+  run sync "$3.next"
+  run mv -T "$3.next" "$3"
+}
+
 activate() {
   if [ -d "$APP" ] && [ ! -L "$APP" ]; then
     # an installation from before 0.2 is a folder
     run mv -T "$APP" "$RELEASES/0.1.0-before"
   fi
-  run cp -R "$RELEASE/deploy/systemd/." "$UNITS/"
-  run install -m 755 "$RELEASE/deploy/wimz" "$BIN/wimz"
+  for unit in $(cd "$SOURCE/deploy/systemd" && find . -type f | cut -c3-); do
+    replace 644 "$RELEASE/deploy/systemd/$unit" "$UNITS/$unit"
+  done
+  replace 755 "$RELEASE/deploy/wimz" "$BIN/wimz"
   run ln -sfn "$RELEASE" "$APP.next"
   # rename(2) is atomic: at any moment the link leads to a complete version
   run mv -T "$APP.next" "$APP"
