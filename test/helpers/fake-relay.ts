@@ -27,6 +27,8 @@ export interface FakeRelay {
   refuse(status: number | undefined): void
   /** Devices that `GET /debug/pairing` names; while undefined it answers 404. */
   knows: string[] | undefined
+  /** Answers that named devices, so far. */
+  readonly listings: number
   /** Answers every HTTP request instead, if set. */
   answer: ((response: ServerResponse) => void) | undefined
   /** Upgrade requests so far, refused ones too. */
@@ -42,6 +44,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
       return
     }
     const known = request.url === '/debug/pairing' ? relay.knows : undefined
+    if (known) listings += 1
     response.statusCode = known ? 200 : 404
     response.end(known ? JSON.stringify({ robot_connections: known }) : '')
   })
@@ -50,6 +53,7 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
   const arrived: RobotSocket[] = []
   const wakers = new Set<() => void>()
   let refused: number | undefined
+  let listings = 0
   server.on('upgrade', (request, socket, head) => {
     attempts.push({ headers: request.headers, at: performance.now() })
     if (refused !== undefined) {
@@ -74,6 +78,9 @@ export async function fakeRelay(t: TestContext, { port = 0, silent = false } = {
     answer: undefined,
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/device`,
     attempts,
+    get listings() {
+      return listings
+    },
     refuse(status) {
       refused = status
     },
