@@ -7,7 +7,7 @@ const count = (min: number, max: number) => number.pipe(z.int().min(min).max(max
 
 const host = z.string().min(1)
 
-const LISTENER_TYPES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
+export const LISTENER_TYPES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
 type ListenerType = (typeof LISTENER_TYPES)[number]
 
 /** An additional listener. TLS needs a certificate and a key, both PEM files. */

@@ -97,6 +97,9 @@ function isAnnounced({ local_relay: { discovery, host }, cloud }: RelayDeps['con
   return discovery && !isLoopback(host) && cloud.device_id !== '' && !isInBridgeNetwork()
 }
 
+/** The addresses of WebSockets, for robots and for apps. */
+export const SOCKET_PATHS = ['/ws/device', '/ws/app'] as const
+
 type Accept = (socket: WebSocket) => void
 
 interface UpgradeDeps {
@@ -117,10 +120,13 @@ function createUpgradeHandler({ hub, sockets, secrets, access }: UpgradeDeps) {
     const deviceId = authenticate(request, query, (id) => secrets.get(id))
     return deviceId === undefined ? undefined : (socket) => void new Robot(deviceId, socket, hub).register()
   }
+  const acceptors: Record<(typeof SOCKET_PATHS)[number], typeof acceptApp> = {
+    '/ws/device': acceptRobot,
+    '/ws/app': acceptApp,
+  }
   const decide = (path: string, request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
-    if (rejectedOrigin(request, access)) return undefined
-    if (path === '/ws/device') return acceptRobot(request, query)
-    return path === '/ws/app' ? acceptApp(request, query) : undefined
+    const known = SOCKET_PATHS.find((one) => one === path)
+    return known && !rejectedOrigin(request, access) ? acceptors[known](request, query) : undefined
   }
   return (request: IncomingMessage, socket: Duplex, head: Buffer): string | undefined => {
     const url = URL.parse(request.url ?? '/', 'http://relay')

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { extname } from 'node:path'
-import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
+import { type OriginRule, OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
 import { hasToken } from './app-auth.ts'
 import type { Hub } from './hub.ts'
 
@@ -12,36 +12,36 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-}
+const HEADERS = { ...OWN_SITE_HEADERS, 'Cache-Control': 'no-store' }
+
+/** What is served beside the files of the page. */
+const PATHS = ['/', '/health', '/debug/latency', '/debug/pairing'] as const
 
 type Handler = (query: URLSearchParams) => { status?: number; type: string; body: string | Buffer }
 
 /** Paths without the token: what the page loads, and the health check; both the same for every client. */
 const PUBLIC = /^\/(health|[\w-]+\.(js|css|svg))$/
 
+/** Every path that {@link servePage} serves. */
+export function servedPaths(): string[] {
+  return [...PATHS, ...pageFiles()]
+}
+
 /** Serves HTTP: the page, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
 export function servePage(
   hub: Hub,
   access: { token: string | undefined; isRobot(request: IncomingMessage): boolean } & OriginRule,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const files = new Map(readdirSync(FOLDER).map((name) => [`/${name}`, file(name)]))
-  const handlers = new Map<string, Handler>([
-    // read once: only the files of this folder can be requested, by their plain name
-    ...files,
-    ['/', hub.options.deviceIds.length > 0 ? (files.get('/index.html') ?? notFound) : pageWithoutRobot],
-    ['/health', () => json({ status: 'ok' })],
-    ['/debug/latency', (query) => json(latency(query.get('client_ts')))],
-    [
-      '/debug/pairing',
-      () => json({ robot_connections: [...hub.robots.keys()], app_connections: hub.apps.size }),
-    ],
-  ])
+  // read once: only the files of this folder can be requested, by their plain name
+  const files = new Map(pageFiles().map((path) => [path, file(path)]))
+  const fixed: Record<(typeof PATHS)[number], Handler> = {
+    '/': hub.options.deviceIds.length > 0 ? (files.get('/index.html') ?? notFound) : pageWithoutRobot,
+    '/health': () => json({ status: 'ok' }),
+    '/debug/latency': (query) => json(latency(query.get('client_ts'))),
+    '/debug/pairing': () =>
+      json({ robot_connections: [...hub.robots.keys()], app_connections: hub.apps.size }),
+  }
+  const handlers = new Map<string, Handler>([...files, ...Object.entries(fixed)])
   const handlerOf = (request: IncomingMessage, path: string, query: URLSearchParams): Handler => {
     const rejected = rejectedOrigin(request, access)
     if (rejected) return () => forbidden(`${rejected}: set local_relay.hosts if this name is the relay's`)
@@ -66,9 +66,13 @@ export function servePage(
   }
 }
 
-function file(name: string): Handler {
-  const type = TYPES[extname(name)] ?? 'application/octet-stream'
-  const body = readFileSync(new URL(name, FOLDER))
+function pageFiles(): string[] {
+  return readdirSync(FOLDER).map((name) => `/${name}`)
+}
+
+function file(path: string): Handler {
+  const type = TYPES[extname(path)] ?? 'application/octet-stream'
+  const body = readFileSync(new URL(`.${path}`, FOLDER))
   return () => ({ type, body })
 }
 

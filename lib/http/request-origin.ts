@@ -15,10 +15,20 @@ export interface OriginRule {
 /** A suffix of names that the public DNS never resolves (RFC 6762, RFC 6761, RFC 8375, ICANN's .internal). */
 const PRIVATE_SUFFIX = /\.(local|localhost|lan|internal|home\.arpa)$/
 
+/** For every answer: no page of another site reads it or shows it in a frame, and no browser takes it for a script. */
+export const OWN_SITE_HEADERS: Readonly<Record<string, string>> = {
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Content-Security-Policy': "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+}
+
 type Rejection = 'foreign origin' | 'foreign host'
 
 /** As browsers write it; a page of an extension or a packaged app may be at `capacitor://localhost`. */
 const WEB_ORIGIN = /^https?:\/\/[^/\\@?#%,\s]+$/
+/** A name or address and a port, nothing else. RFC 9110 §7.2. */
+const HOST = /^[^/\\@?#%,\s]+$/
 
 /**
  * Why a request is rejected: it comes from a page of another site, or from a page that reached this server by a public name
@@ -33,11 +43,22 @@ export function rejectedOrigin(
 ): Rejection | undefined {
   const { origin, host, upgrade } = headers
   if (origin === undefined) {
+    if (isPartOfForeignPage(headers)) return 'foreign origin'
     if (upgrade !== undefined || host === undefined) return undefined
-    return isOwnName(URL.parse(`http://${host}`)?.hostname, rule) ? undefined : 'foreign host'
+    const name = HOST.test(host) ? URL.parse(`http://${host}`)?.hostname : undefined
+    return isOwnName(name, rule) ? undefined : 'foreign host'
   }
   if (rule.origins?.includes(origin)) return undefined
   return rejectedPage(origin, host, rule)
+}
+
+/**
+ * Browsers send no `Origin` for the images, scripts and frames of a page, but say that another site asks for them. A link may
+ * lead here.
+ */
+function isPartOfForeignPage(headers: IncomingMessage['headers']): boolean {
+  const isLink = headers['sec-fetch-dest'] === 'document' && headers.upgrade === undefined
+  return headers['sec-fetch-site'] === 'cross-site' && !isLink
 }
 
 function rejectedPage(origin: string, host: string | undefined, rule: OriginRule): Rejection | undefined {

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { topics } from '#bus/topics.ts'
 import { MetricsSection } from '#lib/config-schema.ts'
 import { listen } from '#lib/http/listen.ts'
-import { rejectedOrigin } from '#lib/http/request-origin.ts'
+import { OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { Collection } from './collection.ts'
 
@@ -42,6 +42,7 @@ export async function startMetrics({
     ),
   )
   const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(OWN_SITE_HEADERS)) response.setHeader(name, value)
     const rejected = rejectedOrigin(request)
     if (rejected) return void response.writeHead(403).end(`${rejected}\n`)
     if (request.url !== '/metrics') return void response.writeHead(404).end('see /metrics\n')

@@ -198,8 +198,23 @@ const allocate = TurnProtocol.prototype.connectionMade
 TurnProtocol.prototype.connectionMade = function connectionMade(this: TurnProtocol) {
   const opened = current.getStore()
   opened?.turns.add(this)
-  if (opened?.limit && !(this.transport instanceof UdpTransport)) limitFrames(this, opened.limit)
+  if (this.transport instanceof UdpTransport) return allocateByUdp(this)
+  if (opened?.limit) limitFrames(this, opened.limit)
   return allocate.call(this)
+}
+
+/**
+ * Any address can send to the socket. werift 0.25.2 (turn/protocol.js, `dataReceived`) takes each ChannelData message and Data
+ * indication for relayed ones, under the peer's address that they name.
+ */
+function allocateByUdp(turn: TurnProtocol): Promise<void> {
+  const allocated = allocate.call(turn)
+  const receive = turn.transport.onData
+  turn.transport.onData = (data, from) => {
+    const [host, port] = turn.serverEndpoint ?? []
+    if (from[0] === host && from[1] === port) receive(data, from)
+  }
+  return allocated
 }
 
 /** Over TCP and TLS the limit applies to the frames of the stream. RFC 8656 §12.5 */

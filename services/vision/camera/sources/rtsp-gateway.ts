@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { isOwnPeer } from '#lib/process/own-peer.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { authorities, reasonOf, type TlsSettings } from './http/http-client.ts'
 import { RtspResponses } from './rtsp-responses.ts'
@@ -77,6 +78,7 @@ export class RtspGateway implements AsyncDisposable {
   }
 
   async #serve(client: Socket): Promise<void> {
+    if (!(await isOwnPeer(client))) throw new Error('not from FFmpeg, which runs in this process')
     if (++this.#connections > MAX_CONNECTIONS) throw new Error('too many redirects')
     const camera = this.#first ?? (await this.#dial())
     this.#first = undefined

@@ -68,7 +68,8 @@ function captureStream(section: UrlSection, allowed: { protocols: string; format
           format_whitelist: allowed.formats,
           timeout: NETWORK_TIMEOUT_US,
           rw_timeout: NETWORK_TIMEOUT_US,
-          ...(transport && { rtsp_transport: transport }),
+          // over UDP only the camera may send
+          ...(transport && { rtsp_transport: transport, rtsp_flags: 'filter_src' }),
         },
       })
     if (allowed === RTSP) await captureRtsp(section, open, options)

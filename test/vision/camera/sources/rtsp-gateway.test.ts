@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import test, { type TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { RtspGateway } from '#services/vision/camera/sources/rtsp-gateway.ts'
 import { RtspResponses } from '#services/vision/camera/sources/rtsp-responses.ts'
 import { captureUrl } from '#services/vision/camera/sources/url.ts'
 
@@ -122,4 +125,29 @@ test('a redirect in any form that FFmpeg reads is checked, and what it reads in 
     await passed('RTSP/1.0 302 Found\nLocation: rtsp://camera/\n\n'),
     'RTSP/1.0 302 Found\r\nLocation: rtsp://gateway/\r\n\r\n',
   )
+})
+
+test('another process of this machine gets nothing from the gateway, and takes no place of FFmpeg', async (t) => {
+  const camera = await startServer(t, '127.0.0.1', () => ['RTSP/1.0 404 Not Found'])
+  const gateway = await RtspGateway.start(`rtsp://127.0.0.1:${camera.port}/`, {}, t.signal)
+  t.after(() => gateway[Symbol.asyncDispose]())
+  const { port } = new URL(gateway.url)
+  // more often than the gateway accepts connections at all
+  const stranger = `
+    import { connect } from 'node:net'
+    for (let i = 0; i < 8; i++) {
+      const socket = connect(${port}, '127.0.0.1').on('error', () => {})
+      socket.on('data', (data) => process.stdout.write(data))
+      socket.write('OPTIONS * RTSP/1.0\\r\\nCSeq: 1\\r\\n\\r\\n')
+      await new Promise((resolve) => socket.on('close', resolve))
+    }`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', stranger], {
+    timeout: 20_000,
+  })
+  assert.equal(stdout, '')
+  assert.deepEqual(camera.requests, [])
+  const own = connect(Number(port), '127.0.0.1')
+  t.after(() => own.destroy())
+  own.write('OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n')
+  assert.match(String(await once(own, 'data')), /^RTSP\/1.0 404/)
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import type { Frame } from 'node-av'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
@@ -32,7 +33,7 @@ function damagedPart(pixels: Frame): number {
 async function capture(
   t: TestContext,
   server: readonly string[],
-  { transport, frames = 10 }: { transport?: string; frames?: number },
+  { transport, frames = 10, onFrame }: { transport?: string; frames?: number; onFrame?: () => void },
 ): Promise<Shown[]> {
   const { source: served } = await rtspSource(t, server)
   const { source } = VisionSection.parse({
@@ -47,6 +48,7 @@ async function capture(
     emit(pixels) {
       shown.push({ at: performance.now(), damaged: damagedPart(pixels) })
       pixels.free()
+      onFrame?.()
       if (shown.length === frames) ending.abort()
     },
   })
@@ -76,6 +78,32 @@ for (const [accepted, transport, plays] of [
     },
   )
 }
+
+/** The remote addresses of the UDP sockets of this process, as /proc/net/udp has them: proc(5). */
+function udpPeers(): string[] {
+  const own = readdirSync('/proc/self/fd').map((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`)
+    } catch {
+      return '' // closed since
+    }
+  })
+  const sockets = readFileSync('/proc/self/net/udp', 'utf8').trim().split('\n').slice(1)
+  return sockets
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => own.includes(`socket:[${fields[9]}]`))
+    .map((fields) => fields[2] ?? '')
+}
+
+test('over UDP, RTP is accepted from the ports of the camera alone', skip, async (t) => {
+  let peers: string[] = []
+  const onFrame = () => {
+    peers = udpPeers()
+  }
+  await capture(t, ['--transport', 'UDP'], { transport: 'udp', frames: 3, onFrame })
+  assert.ok(peers.length >= 2, `${peers}`)
+  for (const peer of peers) assert.match(peer, /^0100007F:(?!0000)/)
+})
 
 for (const codec of ['h264', 'h265']) {
   test(
