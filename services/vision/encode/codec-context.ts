@@ -64,7 +64,8 @@ export async function encodeFrame(
   pixels.pts = BigInt(Math.round((at * RTP_CLOCK_HZ) / 1000))
   pixels.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
   check(await context.sendFrame(pixels), 'encode')
-  check(await context.receivePacket(packet), 'encode')
+  // it is complete by now: waiting for a thread again costs more
+  check(context.receivePacketSync(packet), 'encode')
   // a copy: the memory of the packet returns to the encoder
   const data = Buffer.from(packet.data ?? [])
   packet.unref()

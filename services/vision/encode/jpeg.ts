@@ -56,7 +56,7 @@ export class JpegEncoder implements Disposable {
     this.#frame.pts = this.#count++
     this.#frame.quality = this.#quantizer * FF_QP2LAMBDA
     check(await this.#context.sendFrame(this.#frame), 'encode JPEG')
-    check(await this.#context.receivePacket(this.#packet), 'encode JPEG')
+    check(this.#context.receivePacketSync(this.#packet), 'encode JPEG')
     const data = Buffer.from(this.#packet.data ?? [])
     this.#packet.unref()
     return data

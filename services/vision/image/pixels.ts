@@ -23,11 +23,18 @@ export function check(code: number, doing: string): void {
   FFmpegError.throwIfError(code, doing)
 }
 
+interface Allocation {
+  format?: AVPixelFormat
+  fullRange?: boolean
+  /** Bytes that the length of a row is a multiple of; 0: what suits the CPU. */
+  alignment?: number
+}
+
 /** A new frame with undefined pixels; planar 4:2:0, limited range by default. The caller frees it. */
 export function allocate(
   { width, height }: Size,
   matrix: Matrix,
-  { format = AV_PIX_FMT_YUV420P, fullRange = false }: { format?: AVPixelFormat; fullRange?: boolean } = {},
+  { format = AV_PIX_FMT_YUV420P, fullRange = false, alignment = 0 }: Allocation = {},
 ): Frame {
   const frame = new Frame()
   frame.alloc()
@@ -36,7 +43,7 @@ export function allocate(
   frame.height = height
   frame.colorRange = fullRange ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
   frame.colorSpace = matrix === 'bt709' ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M
-  check(frame.getBuffer(0), 'frame buffer')
+  check(frame.getBuffer(alignment), 'frame buffer')
   return frame
 }
 

@@ -2,8 +2,8 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
 import { LoresFrames } from './lores-frames.ts'
 import { openH264Reader, openMjpegReader, type PacketReader } from './packet-reader.ts'
-import { runProgram } from './program.ts'
-import { createRawReader } from './raw-frames.ts'
+import { type ByteSink, inChunks, runProgram } from './program.ts'
+import { RawReader } from './raw-frames.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 
 export type ExecSection = Omit<Extract<SourceSection, { type: 'exec' }>, 'type'>
@@ -28,12 +28,7 @@ export function captureExec(section: ExecSection): Capture {
     const emit: CaptureOptions['emit'] = (pixels) => options.emit(pixels, lores?.next())
     using reader = await openReader(section.format, { ...options, width, height, emit })
     try {
-      await runProgram(
-        command,
-        options.signal,
-        (chunk) => reader.read(chunk),
-        lores && ((chunk) => lores.read(chunk)),
-      )
+      await runProgram(command, options.signal, reader, lores && ((chunk) => lores.read(chunk)))
     } catch (err) {
       if (!reader.isPartial || !(err instanceof UnavailableError)) throw err
       throw new UnavailableError(
@@ -43,16 +38,20 @@ export function captureExec(section: ExecSection): Capture {
   }
 }
 
-type Reader = PacketReader & { readonly isPartial?: boolean }
+type Reader = ByteSink & Disposable & { readonly isPartial?: boolean }
 
 async function openReader(format: ExecSection['format'], options: CaptureOptions): Promise<Reader> {
   const emit = (...frames: Parameters<CaptureOptions['emit']>) => options.emit(...frames)
   switch (format) {
     case 'yuv420p':
-      return createRawReader(options, emit)
+      return new RawReader(options, emit)
     case 'mjpeg':
-      return await openMjpegReader(emit, options.maxPixels)
+      return sinkOf(await openMjpegReader(emit, options.maxPixels))
     case 'h264':
-      return await openH264Reader(emit, options.maxPixels)
+      return sinkOf(await openH264Reader(emit, options.maxPixels))
   }
+}
+
+function sinkOf(reader: PacketReader): Reader {
+  return { ...inChunks((chunk) => reader.read(chunk)), [Symbol.dispose]: () => reader[Symbol.dispose]() }
 }

@@ -1,6 +1,6 @@
 import type { Frame } from 'node-av'
 import type { Size } from '../../image/fit.ts'
-import { createRawReader } from './raw-frames.ts'
+import { RawReader } from './raw-frames.ts'
 
 /** Low-resolution frames that wait for their main frame, at most. */
 const MAX_WAITING = 4
@@ -13,7 +13,7 @@ export class LoresFrames implements Disposable {
   #taken = 0
 
   constructor(size: Size) {
-    this.#reader = createRawReader(size, (pixels) => {
+    this.#reader = new RawReader(size, (pixels) => {
       this.#waiting.push({ index: this.#read++, pixels })
       if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()?.pixels.free()
     })

@@ -13,20 +13,34 @@ const MAX_STDERR_CHARS = 2_000
 /** Larger than what the kernel holds of a stream between processes. */
 const READ_BYTES = 256 * 1024
 
+/** Where a byte stream is read to. */
+export interface ByteSink {
+  /** Memory for the next bytes. */
+  space(): Buffer
+  /** So many bytes have arrived there. No more follow until the promise resolves, if it returns one. */
+  wrote(bytes: number): Promise<void> | void
+}
+
+/** Passes the bytes to `read` in chunks, each valid until `read` resolves. */
+export function inChunks(read: (chunk: Buffer) => Promise<void>): ByteSink {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  return { space: () => buffer, wrote: (bytes) => read(buffer.subarray(0, bytes)) }
+}
+
 /**
- * Runs a program and passes its output to `read`, with backpressure; a chunk is valid until `read` resolves. Ends the program and its children when the signal is
- * aborted or `read` rejects. Rejects with {@link UnavailableError} when it cannot be started or fails.
+ * Runs a program and reads its output to `sink`. Ends the program and its children when the signal is aborted or the sink
+ * fails. Rejects with {@link UnavailableError} when it cannot be started or fails.
  */
 export async function runProgram(
   command: readonly string[],
   signal: AbortSignal,
-  read: (chunk: Buffer) => Promise<void>,
+  sink: ByteSink,
   /** Reads the program's descriptor 3. */
   readThird?: (chunk: Buffer) => void,
 ): Promise<void> {
   const [file = '', ...args] = command
   // its own process group, so that the children of a shell end too
-  const output = await openOutput(read)
+  const output = await openOutput(sink)
   const stdio: StdioOptions = ['ignore', output.far, 'pipe', ...(readThird ? ['pipe' as const] : [])]
   const child = spawn(file, args, { stdio, detached: true }) as ChildProcessByStdio<null, null, Readable>
   output.far.destroy() // the program has its own
@@ -72,15 +86,15 @@ interface Output {
   /** Where the program writes, and where it is read. */
   far: Socket
   near: Socket
-  /** Resolves at the end of the output; rejects as `read` does. */
+  /** Resolves at the end of the output; rejects as the sink does. */
   ended: Promise<void>
 }
 
 /**
- * A stream between processes that is read into one buffer. The `stdout` of a child process has a new buffer for each read,
- * and V8 collects them: 6 % of a core with raw video of 720p.
+ * A stream between processes that is read into the memory of the sink. The `stdout` of a child process has a new buffer for
+ * each read, and V8 collects them: 6 % of a core with raw video of 720p.
  */
-async function openOutput(read: (chunk: Buffer) => Promise<void>): Promise<Output> {
+async function openOutput(sink: ByteSink): Promise<Output> {
   const name = `wimz-${randomBytes(16).toString('hex')}`
   // Linux has names outside of the file system
   const path = process.platform === 'linux' ? `\0${name}` : join(tmpdir(), name)
@@ -89,19 +103,23 @@ async function openOutput(read: (chunk: Buffer) => Promise<void>): Promise<Outpu
   const accepted = once(server, 'connection') as Promise<[Socket]>
   const ended = Promise.withResolvers<void>()
   ended.promise.catch(() => {}) // also when it is not awaited any more
+  const fail = (err: unknown) => {
+    ended.reject(err)
+    near.destroy()
+  }
   const near = connect({
     path,
     onread: {
-      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback(bytes, buffer) {
-        read(Buffer.from(buffer.buffer, buffer.byteOffset, bytes)).then(
-          () => void near.resume(),
-          (err: unknown) => {
-            ended.reject(err)
-            near.destroy()
-          },
-        )
-        return false // until it is read
+      buffer: () => sink.space(),
+      callback(bytes) {
+        try {
+          const isBusy = sink.wrote(bytes)
+          if (!isBusy) return true
+          isBusy.then(() => void near.resume(), fail)
+        } catch (err) {
+          fail(err)
+        }
+        return false
       },
     },
   })
