@@ -83,8 +83,7 @@ export function faultsOf({ disk }: Scene): Fault[] {
           {
             name: 'a subscriber of everything stops reading',
             async happen({ stack }: Scene) {
-              const reader = await subscriber(stack)
-              reader.kill('SIGSTOP')
+              const reader = await stalledSubscriber(stack)
               await sleep(8_000)
               reader.kill('SIGKILL')
             },
@@ -125,12 +124,14 @@ export function unmount(folder: string): void {
   execFileSync('umount', ['--lazy', folder])
 }
 
-async function subscriber({ brokerPort }: Stack): Promise<ChildProcess> {
+/** A client that has subscribed to everything and then reads nothing more; end it with SIGKILL. */
+export async function stalledSubscriber({ brokerPort }: Stack): Promise<ChildProcess> {
   const reader = spawn('mosquitto_sub', ['-p', String(brokerPort), '-t', 'wimz/#', '-N'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   reader.stdout.resume()
   await Promise.race([once(reader.stdout, 'data'), sleep(5_000)])
+  reader.kill('SIGSTOP')
   return reader
 }
 

@@ -11,9 +11,9 @@ import { seededRandom } from '#dev/harness/random.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { mountSmallDisk, unmount } from './faults.ts'
-import { publishEvents, sendCommands, watchMotors } from './observers.ts'
+import { eventsArrived, publishEvents, sendCommands, watchMotors } from './observers.ts'
 import { openRelayTap } from './relay-tap.ts'
-import { RECOVERY_LIMIT_MS, Rounds } from './rounds.ts'
+import { Rounds } from './rounds.ts'
 
 /**
  * Faults in a random order that a seed repeats, while a browser watches, an app sends commands, a driver drives and a
@@ -76,7 +76,7 @@ async function run(): Promise<void> {
       await sleep(PAUSE_MS)
     }
     events.stop()
-    await eventsArrived(events.accepted, tap.events)
+    problems.push(...(await eventsArrived(events.accepted, tap.events)))
     say(
       `${events.accepted.length} events acknowledged by the bus, ${tap.events.length} at the relay, ${tap.repeated} twice`,
     )
@@ -101,19 +101,6 @@ function config(relay_url: string, port: number) {
     local_relay: { enabled: true, port },
     vision: { source: { type: 'exec', command, format: 'yuv420p', width, height, fps } },
   }
-}
-
-async function eventsArrived(accepted: readonly number[], arrived: readonly number[]): Promise<void> {
-  const deadline = performance.now() + RECOVERY_LIMIT_MS
-  const missing = () => {
-    const there = new Set(arrived)
-    return accepted.filter((n) => !there.has(n))
-  }
-  while (missing().length > 0 && performance.now() < deadline) await sleep(250)
-  const lost = missing()
-  if (lost.length > 0) problems.push(`${lost.length} events lost: ${lost.slice(0, 10).join(', ')}`)
-  const late = arrived.filter((n, i) => i > 0 && n < (arrived[i - 1] ?? 0))
-  if (late.length > 0) problems.push(`${late.length} events out of order: ${late.slice(0, 10).join(', ')}`)
 }
 
 function report(): void {

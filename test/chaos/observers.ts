@@ -5,6 +5,7 @@ import type { Stack } from '#dev/harness/stack.ts'
 import { holdStick, letGo } from '#test/e2e/stick.ts'
 import { type App, openApp } from '#test/helpers/app.ts'
 
+export const RECOVERY_LIMIT_MS = 60_000
 const EVENT_EVERY_MS = 200
 const COMMAND_EVERY_MS = 250
 /** A motor service stops by itself this long after the last command (docs/motor-safety.md). */
@@ -27,6 +28,25 @@ export async function publishEvents(stack: Stack) {
   return { accepted, stop: () => clearInterval(timer) }
 }
 
+/** Waits for the events that the bus has acknowledged; returns what was lost or came out of order. */
+export async function eventsArrived(
+  accepted: readonly number[],
+  arrived: readonly number[],
+): Promise<string[]> {
+  const deadline = performance.now() + RECOVERY_LIMIT_MS
+  const missing = () => {
+    const there = new Set(arrived)
+    return accepted.filter((n) => !there.has(n))
+  }
+  while (missing().length > 0 && performance.now() < deadline) await sleep(250)
+  const lost = missing()
+  const late = arrived.filter((n, i) => i > 0 && n < (arrived[i - 1] ?? 0))
+  return [
+    ...(lost.length > 0 ? [`${lost.length} events lost: ${lost.slice(0, 10).join(', ')}`] : []),
+    ...(late.length > 0 ? [`${late.length} events out of order: ${late.slice(0, 10).join(', ')}`] : []),
+  ]
+}
+
 /** An app that asks the robot something all the time, and a robot service that answers. */
 export async function sendCommands(stack: Stack) {
   const bus = await stack.join('pinged')
@@ -38,6 +58,8 @@ export async function sendCommands(stack: Stack) {
   const sent = new Map<string, number>()
   /** When the newest answered command was sent; performance.now(). */
   const seen = { answeredUntil: 0 }
+  /** From a command to its acknowledgement, ms; the reader empties it. */
+  const roundTrips: number[] = []
   let app: App | undefined
   let n = 0
   let isOpening = false
@@ -50,8 +72,10 @@ export async function sendCommands(stack: Stack) {
       isOpening = true
       app = await openApp(stack.relayPort, (frame) => {
         const at = sent.get(String(frame.id))
-        if (at !== undefined && frame.type === 'command_ack' && frame.success === true)
-          seen.answeredUntil = Math.max(seen.answeredUntil, at)
+        if (at === undefined || frame.type !== 'command_ack' || frame.success !== true) return
+        seen.answeredUntil = Math.max(seen.answeredUntil, at)
+        sent.delete(String(frame.id))
+        roundTrips.push(performance.now() - at)
       })
     } catch {
       // the relay is away
@@ -61,6 +85,7 @@ export async function sendCommands(stack: Stack) {
   }, COMMAND_EVERY_MS)
   return {
     seen,
+    roundTrips,
     /** Opens a new connection when the relay has ended the last one. */
     reopenIfClosed() {
       if (!app?.isClosed) return

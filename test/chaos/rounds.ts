@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { type Fault, faultsOf, type Scene } from './faults.ts'
-import { drive, haveStopped, type Motors, type sendCommands } from './observers.ts'
+import { drive, haveStopped, type Motors, RECOVERY_LIMIT_MS, type sendCommands } from './observers.ts'
 
-export const RECOVERY_LIMIT_MS = 60_000
 /** Log lines that are shown with a fault that did not recover. */
 const LAST_LINES = 30
 /** So many pictures in so many ms, the last of them this young: what a busy machine shows as well. */

@@ -33,6 +33,8 @@ export interface PeerSession extends AsyncDisposable {
   readonly offers: number
   /** From the request to the first decoded frame, ms. */
   readonly firstFrameMs: number
+  /** Longest interval between two decoded frames, or since the last one, that ended after the last call; ms. */
+  longestGap(): number
   /** Waits for this many more decoded frames. */
   more(count: number, within?: number): Promise<void>
   /** Freezes the process for `ms`, as a phone does with an app in the background. */
@@ -63,8 +65,16 @@ export async function startPeerSession(
   let offers = 0
   let origin = ''
   let firstFrameAt = 0
+  let lastFrameAt = 0
+  let longestGap = 0
+  const endGap = () => {
+    const now = performance.now()
+    longestGap = Math.max(longestGap, now - (lastFrameAt || now))
+    return now
+  }
   const addFrame = (frame: Reported) => {
-    firstFrameAt ||= performance.now()
+    lastFrameAt = endGap()
+    firstFrameAt ||= lastFrameAt
     frames.push(frame)
   }
 
@@ -124,6 +134,12 @@ export async function startPeerSession(
     },
     get firstFrameMs() {
       return firstFrameAt - start
+    },
+    longestGap() {
+      endGap()
+      const longest = longestGap
+      longestGap = 0
+      return longest
     },
     async more(count, within = 30_000) {
       const wanted = frames.length + count
