@@ -160,9 +160,9 @@ function addGrain(context: SKRSContext2D): void {
   context.putImageData(image, 0, 0)
 }
 
-function gradient(context: SKRSContext2D, top: number, bottom: number, colours: readonly string[]) {
+function gradient(context: SKRSContext2D, top: number, bottom: number, colors: readonly string[]) {
   const result = context.createLinearGradient(0, top, 0, bottom)
-  for (const [i, colour] of colours.entries()) result.addColorStop(i / (colours.length - 1), colour)
+  for (const [i, color] of colors.entries()) result.addColorStop(i / (colors.length - 1), color)
   return result
 }
 
