@@ -45,7 +45,7 @@ export const BrokerSection = z
     ws_port: port.nullable().default(null),
     /** Origins of pages that may connect by WebSocket, beside pages of the same host. */
     ws_origins: z
-      .array(z.string().regex(/^https?:\/\/[^/]+$/, 'an origin such as https://dashboard.example'))
+      .array(z.string().regex(/^https?:\/\/[^/]+$/, 'expected an origin such as https://dashboard.example'))
       .default([]),
     listeners: z.array(Listener).max(16).default([]),
     users_file: z.string().min(1).default('configs/broker.yaml'),

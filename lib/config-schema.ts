@@ -36,7 +36,7 @@ export const BusSection = z
     /** A list: the brokers of one cluster, which share sessions and messages. */
     url: z
       .union([busUrl, z.array(busUrl).min(1).max(8)])
-      .refine((url) => new Set(busUrls(url).map(kindOf)).size === 1, {
+      .refine((url) => new Set(busUrls(url).map(kindOf)).size <= 1, {
         error: 'the addresses of a list differ in host and port only',
         abort: true,
       })
@@ -52,7 +52,7 @@ export const BusSection = z
     key: pem,
     prefix: z
       .string()
-      .regex(/^[^/+#$][^/+#]*$/, 'one topic level, without / + #')
+      .regex(/^[^/+#$][^/+#]*$/, 'expected one topic level, without / + #')
       .default('wimz'),
   })
   .refine(({ password, username }) => password === undefined || username !== undefined, {

@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
-import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from './config-error.ts'
+import { nearMiss } from './config-problems/near-miss.ts'
+import { describeProblems, type Problem, parseWithProblems } from './config-problems/section-problems.ts'
+import { YamlFile } from './config-problems/yaml-file.ts'
 import { SECTION_NAMES } from './config-schema.ts'
 import { interpolate } from './interpolate.ts'
 
@@ -15,8 +17,11 @@ export type Sections = z.ZodRawShape
 /** A config file that is read but not yet validated. */
 export interface ConfigFile {
   path: string
+  yaml: YamlFile
   /** Top level of the YAML, `${NAME}` not yet replaced. */
   sections: Record<string, unknown>
+  /** Unknown sections. */
+  problems: readonly Problem[]
   env: Env
 }
 
@@ -29,26 +34,26 @@ export function configPath(fallback: string): string {
 
 /**
  * Reads a YAML file and the `.env` beside it; the process environment takes precedence over `.env`, except where it is empty.
- * Throws {@link ConfigError} for a file that is missing, not YAML, or has an unknown section.
+ * Throws {@link ConfigError} for a file that is missing or not YAML.
  */
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
-  const { file, problems } = openConfigFile(path, processEnv)
-  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
-  return file
-}
-
-/** {@link readConfigFile}, but unknown sections are returned as problems. */
-function openConfigFile(path: string, processEnv: Env): { file: ConfigFile; problems: string[] } {
-  const parsed = z.record(z.string(), z.unknown()).safeParse(readYaml(path) ?? {})
-  if (!parsed.success) throw new ConfigError(`${shown(path)}: expected sections, as in configs/robot.yaml`)
-  const unknown = Object.keys(parsed.data).filter((key) => !SECTION_NAMES.some((name) => name === key))
+  const yaml = new YamlFile(shown(path), readText(path))
+  const content = yaml.content() ?? {}
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    throw new ConfigError(`${shown(path)}:1:1: expected sections, as in configs/robot.yaml`)
+  }
+  const sections = content as Record<string, unknown>
+  const unknown = Object.keys(sections).filter((key) => !SECTION_NAMES.some((name) => name === key))
   const envFile = join(dirname(path), '.env')
   const fromFile = existsSync(envFile) ? parseEnv(readText(envFile)) : {}
-  const names = `"${unknown.join('", "')}" (known: ${SECTION_NAMES.join(', ')})`
-  return {
-    file: { path, sections: parsed.data, env: { ...fromFile, ...withoutEmpty(processEnv) } },
-    problems: unknown.length > 0 ? [`${shown(path)}: ✖ Unrecognized key: ${names}`] : [],
-  }
+  const env = { ...fromFile, ...withoutEmpty(processEnv) }
+  return { path, yaml, sections, problems: unknown.map(unknownSection), env }
+}
+
+function unknownSection(key: string): Problem {
+  const near = nearMiss(key, SECTION_NAMES)
+  const hint = near ? `did you mean ${near}?` : `known: ${SECTION_NAMES.join(', ')}`
+  return { path: [], key, text: `unknown section; ${hint}` }
 }
 
 /** Docker sets a variable that `.env` does not have to an empty text; that must not hide the value of the file. */
@@ -59,7 +64,7 @@ function withoutEmpty(env: Env): Env {
 /**
  * The named sections, `${NAME}` replaced, defaults filled in. `optionalEnv` names keys (`cloud.device_id`) that are
  * taken from the variable of their name when they are empty, and are empty instead of an error when that is not set.
- * Throws {@link ConfigError} with file, path and reason of everything that is wrong.
+ * Throws {@link ConfigError} with file, line, path and reason of everything that is wrong.
  */
 export function parseSections<S extends Sections>(
   file: ConfigFile,
@@ -77,9 +82,7 @@ export function collectConfig<S extends Sections>(
   sections: S,
   optionalEnv: readonly string[] = [],
 ): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
-  const { file, problems } = openConfigFile(path, process.env)
-  const { values, problems: further } = collectSections(file, sections, optionalEnv)
-  return { values, problems: [...problems, ...further] }
+  return collectSections(readConfigFile(path), sections, optionalEnv)
 }
 
 function collectSections<S extends Sections>(
@@ -88,62 +91,33 @@ function collectSections<S extends Sections>(
   optionalEnv: readonly string[],
 ): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
   const values: Record<string, unknown> = {}
-  const problems: string[] = []
+  const problems: Problem[] = [...file.problems]
+  const whole = z.object(sections)
   for (const [name, schema] of Object.entries(sections)) {
-    const section = parseSection(
-      file,
-      { [name]: schema },
-      { values: file.env, optionalEnv, missing: new Map() },
-    )
-    if (section.problems.length === 0) values[name] = section.data?.[name]
-    problems.push(...section.problems)
+    const references: References = { values: file.env, optionalEnv, missing: [] }
+    const replaced = replaceReferences(file.sections[name] ?? undefined, [name], references)
+    const value = fillFromEnvironment(replaced, name, references)
+    const section = z.strictObject({ [name]: schema })
+    const given = value === undefined ? {} : { [name]: value }
+    const { data, problems: found } = parseWithProblems(section, given, { written: file.sections, whole })
+    const { missing } = references
+    problems.push(...missing, ...found.filter(({ path }) => !missing.some((one) => same(one.path, path))))
+    if (found.length === 0 && missing.length === 0) values[name] = (data as Record<string, unknown>)[name]
   }
-  return { values: values as Partial<z.infer<z.ZodObject<S>>>, problems }
-}
-
-function parseSection(file: ConfigFile, section: Sections, references: References) {
-  const given = Object.keys(section).map((name) => {
-    const value = replaceReferences(file.sections[name] ?? undefined, name, references)
-    return [name, fillFromEnvironment(value, name, references)] as const
-  })
-  const present = given.filter(([, value]) => value !== undefined)
-  const { data, error } = z.strictObject(section).safeParse(Object.fromEntries(present))
-  const { missing } = references
-  const wrong = (error?.issues ?? [])
-    .map((issue) => ({ at: issue.path.map(String).join('.') || basename(file.path), issue }))
-    .filter(({ at }) => !missing.has(at))
-    .map(({ at, issue }) => `${shown(file.path)}: ${at} ✖ ${explained(issue)}`)
-  const absent = Array.from(missing, ([at, reason]) => `${shown(file.path)}: ${at} ✖ ${reason}`)
-  return { data: data as Record<string, unknown> | undefined, problems: [...absent, ...wrong] }
-}
-
-/** The parser's messages quote the line of the error, which may hold a secret: only their first line is reported. */
-function readYaml(path: string): unknown {
-  const document = parseDocument(readText(path))
-  const problem = document.errors[0]
-  if (problem) throw new ConfigError(`${shown(path)}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`)
-  try {
-    return document.toJS()
-  } catch {
-    throw new ConfigError(
-      `${shown(path)}: an alias (*name) without its anchor (&name): put quotes around a text`,
-    )
+  return {
+    values: values as Partial<z.infer<z.ZodObject<S>>>,
+    problems: describeProblems(file.yaml, problems),
   }
 }
 
-/** `device_secret:abc`, without the blank, is one key to YAML: it is reported only up to the colon. */
-function explained(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'unrecognized_keys') return issue.message
-  const keys = issue.keys.map(
-    (key) => `"${key.replace(/[:=].*/s, (rest) => (rest.length > 1 ? ':…' : rest))}"`,
-  )
-  return `Unrecognized key${keys.length > 1 ? 's' : ''}: ${keys.join(', ')}`
+function same(a: readonly PropertyKey[], b: readonly PropertyKey[]): boolean {
+  return a.join('.') === b.join('.')
 }
 
 interface References {
   values: Env
-  /** Output: config path of each missing variable, and the error. */
-  missing: Map<string, string>
+  /** Output: keys whose variable is missing. */
+  missing: Problem[]
   optionalEnv: readonly string[]
 }
 
@@ -160,7 +134,7 @@ function fillFromEnvironment(section: unknown, name: string, references: Referen
     .filter((key) => isMissing(given[key]))
   if (keys.length === 0) return section
   for (const key of keys) {
-    const value = replaceReferences(`\${${key.toUpperCase()}}`, `${name}.${key}`, references)
+    const value = replaceReferences(`\${${key.toUpperCase()}}`, [name, key], references)
     given[key] = isMissing(value) ? '' : value
   }
   return given
@@ -172,28 +146,35 @@ function isMissing(value: unknown): boolean {
   )
 }
 
-function replaceReferences(value: unknown, path: string, env: References): unknown {
+function replaceReferences(value: unknown, path: readonly PropertyKey[], env: References): unknown {
   if (typeof value === 'string') {
     try {
       return interpolate(value, env.values)
     } catch (err) {
-      if (!env.optionalEnv.includes(path)) env.missing.set(path, (err as Error).message)
+      if (!env.optionalEnv.includes(path.join('.'))) env.missing.push({ path, text: (err as Error).message })
       return ''
     }
   }
-  const inner = (entry: unknown, key: string | number) => replaceReferences(entry, `${path}.${key}`, env)
+  const inner = (entry: unknown, key: string | number) => replaceReferences(entry, [...path, key], env)
   if (Array.isArray(value)) return value.map(inner)
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, inner(entry, key)]))
+}
+
+/** What the operator can do where a file cannot be read. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file (ENOENT); name one with --config or WIMZ_CONFIG, or copy configs/robot.yaml',
+  EACCES: 'no right to read this file (EACCES); check its owner and mode',
+  EISDIR: 'is a folder (EISDIR); name a file in it',
 }
 
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (err) {
-    throw new ConfigError(`${shown(path)}: cannot read file (${(err as NodeJS.ErrnoException).code})`, {
-      cause: err,
-    })
+    const { code = String(err) } = err as NodeJS.ErrnoException
+    const hint = UNREADABLE[code] ?? `cannot be read (${code})`
+    throw new ConfigError(`${shown(path)}: ${hint}`, { cause: err })
   }
 }
 

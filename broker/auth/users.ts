@@ -1,6 +1,7 @@
-import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '#lib/config-error.ts'
+import { describeProblems, parseWithProblems } from '#lib/config-problems/section-problems.ts'
+import { YamlFile } from '#lib/config-problems/yaml-file.ts'
 import { readConfiguredFile } from '#lib/configured-file.ts'
 import { isFilter } from '../protocol/topics.ts'
 import { isPasswordHash } from './password-hash.ts'
@@ -54,12 +55,10 @@ export interface Users {
 
 /** Reads the users file, by default `configs/broker.yaml`; `~` stands for `prefix`. Throws {@link ConfigError} with path and reason. */
 export function readUsers(path: string, prefix: string): Users {
-  const parsed = UsersFile.safeParse(readYaml(path))
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${path}: ${issue.path.join('.')} ✖ ${issue.message}`)
-    throw new ConfigError(lines.join('\n'))
-  }
-  const { users, local } = parsed.data
+  const yaml = new YamlFile(path, readConfiguredFile('broker.users_file:', path).toString())
+  const { data, problems } = parseWithProblems(UsersFile, yaml.content() ?? {})
+  if (!data) throw new ConfigError(describeProblems(yaml, problems).join('\n'))
+  const { users, local } = data
   const expand = (some: readonly string[]) => some.map((filter) => filter.replace(/^~(?=\/)/, prefix))
   const expandRules = ({ publish, subscribe }: Rules) => ({
     publish: expand(publish),
@@ -80,12 +79,4 @@ export function readUsers(path: string, prefix: string): Users {
     ]),
   )
   return { byName, local: expandRules(local) }
-}
-
-/** Reports only the first line of the parser's message: the rest quotes the file, and so its hashes. */
-function readYaml(path: string): unknown {
-  const document = parseDocument(readConfiguredFile('broker.users_file:', path).toString())
-  const problem = document.errors[0]
-  if (problem) throw new ConfigError(`${path}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`)
-  return document.toJS() ?? {}
 }

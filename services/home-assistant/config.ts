@@ -10,14 +10,14 @@ export const HomeAssistantSection = z
     enabled: z.boolean().default(false),
     discovery_prefix: z
       .string()
-      .regex(/^[^/+#${}]+(\/[^/+#${}]+)*$/, 'topic levels, without + # and without / at its ends')
+      .regex(/^[^/+#${}]+(\/[^/+#${}]+)*$/, 'expected topic levels, without + # and without / at its ends')
       .default('homeassistant'),
     name: z.string().trim().min(1).max(100).default('WIM-Z'),
     labels: z.array(z.string().min(1)).min(1).default(['dog']),
     absent_after: seconds.default(30),
     reachable_topic: z
       .string()
-      .regex(/^[^+#]+$/, 'a topic, without + and #')
+      .regex(/^[^+#]+$/, 'expected a topic, without + and #')
       .nullable()
       .default(null),
     picture_every: seconds.nullable().default(10),

@@ -17,11 +17,7 @@ export const CloudSection = z
       .trim()
       .regex(/^wss?:\/\/[^/?#]/i, 'expected ws://… or wss://…')
       .default('wss://api.wimzai.com/ws/device'),
-    device_id: z
-      .string()
-      .trim()
-      .regex(HEADER, 'must be a valid header value (Latin-1, one line)')
-      .default(''),
+    device_id: z.string().trim().regex(HEADER, 'expected one line of Latin-1 characters').default(''),
     device_secret: z.string().trim().default(''),
     reconnect_delay: seconds.default(5),
     heartbeat_interval: seconds.default(30),

@@ -97,12 +97,19 @@ export type ZoneSection = z.infer<typeof ZoneSection>
 export const VisionSection = z
   .strictObject({
     source: SourceSection.prefault({ type: 'rpicam' }),
-    sources_from_commands: z.array(z.string().regex(/^[\w.:[\]-]+$/)).default([]),
+    sources_from_commands: z
+      .array(z.string().regex(/^[\w.:[\]-]+$/, 'expected a host or host:port'))
+      .default([]),
     max_pixels: number.pipe(z.int().min(16_384).max(134_217_728)).default(4096 * 2304),
     rotate: Rotate.default(0),
     flip: Flip.default('none'),
     detector: DetectorSection,
-    zones: z.record(z.string().regex(/^[\w-]{1,40}$/), ZoneSection).default({}),
+    zones: z
+      .record(
+        z.string().regex(/^[\w-]{1,40}$/, 'expected a name of at most 40 letters, digits, _ and -'),
+        ZoneSection,
+      )
+      .default({}),
     overlay: z.boolean().default(true),
     snapshot_fps: number.pipe(z.number().min(0).max(15)).default(1),
     photos: z

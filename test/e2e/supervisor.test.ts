@@ -40,7 +40,7 @@ for (const script of [
     writeFileSync(path, 'visoin: {}\n')
     const { code, output } = await start(script, ['--config', path])
     assert.equal(code, 78)
-    assert.match(output, /robot\.yaml: ✖ Unrecognized key: \\"visoin\\"/)
+    assert.match(output, /robot\.yaml:1:1: visoin: unknown section; did you mean vision\?/)
     assert.doesNotMatch(output, /\bat .*\.ts:\d+/)
   })
 }

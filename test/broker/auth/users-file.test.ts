@@ -51,7 +51,7 @@ const DAMAGES: Damage[] = [
   {
     what: 'cut within a line',
     damage: write(`${original.slice(0, firstUser)}\n  webrtc: { publish: ["~/web`),
-    start: /broker\.yaml: /,
+    start: /broker\.yaml:\d+:\d+: something is not closed/,
   },
   {
     what: 'cut after the first user',
@@ -59,8 +59,12 @@ const DAMAGES: Damage[] = [
     start: undefined,
     reload: /lacks the service webrtc/,
   },
-  { what: 'binary', damage: write(Buffer.from([0, 1, 2, 0xff, 0xfe, 0x80])), start: /broker\.yaml: / },
-  { what: 'a list', damage: write('- users\n'), start: /broker\.yaml: / },
+  {
+    what: 'binary',
+    damage: write(Buffer.from([0, 1, 2, 0xff, 0xfe, 0x80])),
+    start: /broker\.yaml:1:1: expected a section/,
+  },
+  { what: 'a list', damage: write('- users\n'), start: /broker\.yaml:1:1: expected a section/ },
   {
     what: 'of 5 MiB',
     damage: write('#'.repeat(5 * 1024 * 1024)),
