@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { adviceOn } from '#lib/process/disk.ts'
 import { VERSION } from '#lib/version.ts'
 import { ALL_SECTIONS } from './config-schema.ts'
 
@@ -88,4 +89,11 @@ const [examples, folder, group] = process.argv.slice(2)
 if (examples === undefined || folder === undefined || group === undefined) {
   process.stderr.write('usage: node prepare-settings.ts <examples> <folder> <group id>\n')
   process.exitCode = 64
-} else prepare(examples, folder, Number(group))
+} else {
+  try {
+    prepare(examples, folder, Number(group))
+  } catch (err) {
+    process.stderr.write(`cannot prepare ${folder}: ${(err as Error).message}; ${adviceOn(err)}\n`)
+    process.exitCode = 1
+  }
+}

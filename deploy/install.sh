@@ -65,6 +65,8 @@ prepare() {
   # what an interrupted run has left
   run rm -rf "$RELEASES/partial"
   partial=$RELEASES/partial
+  # half a version must not take the space that the running one needs
+  $DRY || trap 'rm -rf "$partial"; echo "not prepared, nothing has changed: is the disk of $RELEASES full or read-only, or the network down?" >&2' EXIT
   run install -d -m 755 "$partial" "$partial/runtime/bin"
   for part in $PARTS; do run cp -R "$SOURCE/$part" "$partial/$part"; done
   run rm -f "$partial/configs/.env"
@@ -83,6 +85,7 @@ prepare() {
   # only a complete version gets its name, and only after it is on the disk
   run sync
   run mv -T "$partial" "$RELEASE"
+  trap - EXIT
 }
 
 # by a complete file, on the disk, or not at all: after a power cut these files go back to the version before

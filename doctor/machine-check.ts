@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { access, mkdir, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { access, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { adviceOn, createFolder } from '#lib/process/disk.ts'
 import { relayHttpUrl } from '#services/relay-bridge/checks.ts'
 import type { CheckContext } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
@@ -50,7 +51,7 @@ export async function checkDisk({ config }: CheckContext): Promise<CheckResult[]
   const folder = config.data_dir ?? './data'
   const probe = join(folder, `.doctor-${process.pid}`)
   try {
-    await mkdir(folder, { recursive: true })
+    createFolder(folder)
     await writeFile(probe, 'x').finally(() => rm(probe, { force: true }))
     const { bavail, bsize } = await statfs(folder)
     const free = Math.floor((bavail * bsize) / 2 ** 20)
@@ -60,16 +61,6 @@ export async function checkDisk({ config }: CheckContext): Promise<CheckResult[]
   } catch (err) {
     return [failure('disk', `${folder}: ${reasonOf(err)}`, adviceOn(err))]
   }
-}
-
-/** Advice for a failed write. */
-export function adviceOn(err: unknown): string {
-  const { code } = err as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return 'delete files that are not needed (df -h, df -i), or use a larger card'
-  if (code === 'EROFS')
-    return 'mounted read-only: a worn-out card becomes read-only (dmesg), or data_dir is wrong'
-  return 'data_dir must be a folder that this user may write to: check its owner and mode'
 }
 
 /**

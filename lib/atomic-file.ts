@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from './logger.ts'
+import { createFolder } from './process/disk.ts'
 
 /** A small file that holds either the old or the new text, even after a crash. Writes are in order; the newest wins. */
 export class AtomicFile implements AsyncDisposable {
@@ -78,14 +79,15 @@ export class AtomicFile implements AsyncDisposable {
 
 /** Temp file, fsync, rename. */
 async function replace(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  createFolder(dirname(path))
   const draft = `${path}.new`
-  const file = await open(draft, 'w', 0o600)
   try {
+    await using file = await open(draft, 'w', 0o600)
     await file.writeFile(text)
     await file.sync()
-  } finally {
-    await file.close()
+  } catch (err) {
+    await rm(draft, { force: true }).catch(() => {}) // half a draft takes space that a full disk does not have
+    throw err
   }
   await rename(draft, path)
 }

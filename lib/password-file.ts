@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { adviceOn, createFolder } from './process/disk.ts'
 
 /** Path of the generated password of a user of our broker. */
 function passwordPath(dataDir: string, user: string): string {
@@ -15,10 +16,21 @@ export function ensurePassword(dataDir: string, user: string): string {
   const path = passwordPath(dataDir, user)
   const existing = readPassword(path)
   if (existing !== undefined) return existing
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const draft = `${path}.${randomBytes(6).toString('hex')}`
-  writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
   try {
+    create(path)
+  } catch (err) {
+    throw new Error(`cannot create ${path}: ${adviceOn(err)}`, { cause: err })
+  }
+  const password = readPassword(path)
+  if (password === undefined) throw new Error(`${path}: is empty; remove it, and a new password is generated`)
+  return password
+}
+
+function create(path: string): void {
+  createFolder(dirname(path))
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  try {
+    writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
     // atomic, and fails where another process was faster: link does not replace a file
     linkSync(draft, path)
   } catch (err) {
@@ -26,9 +38,6 @@ export function ensurePassword(dataDir: string, user: string): string {
   } finally {
     rmSync(draft, { force: true })
   }
-  const password = readPassword(path)
-  if (password === undefined) throw new Error(`${path}: is empty; remove it, and a new password is generated`)
-  return password
 }
 
 /** The password of a user, if it exists. Throws when its file cannot be read. */

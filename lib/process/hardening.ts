@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, statfsSync, statSync } from 'node:fs'
+import { chmodSync, statfsSync, statSync } from 'node:fs'
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../config-error.ts'
+import { createFolder } from './disk.ts'
 
 /** Free space below which the compile cache is not flushed; a process writes up to 10 MB. */
 const MIN_FREE_BYTES = 64 * 2 ** 20
@@ -38,7 +39,7 @@ export function secureDataDir(folder: string): void {
   }
 }
 
-/** Node's recursive mkdir never returns below /proc (Node 24), so nothing may try to create a folder there. */
+/** A folder on a file system of the kernel, or below a file, can never be created. */
 function rejectUnusable(folder: string, path: string): void {
   const existing = firstExisting(path)
   if (existing === undefined || !statSync(existing).isDirectory()) {
@@ -58,12 +59,6 @@ function firstExisting(path: string): string | undefined {
     if ((err as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
     return dirname(path) // no right to see it
   }
-}
-
-function createFolder(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })) return
-  createFolder(dirname(path))
-  mkdirSync(path, { mode: 0o700 })
 }
 
 /**

@@ -94,7 +94,6 @@ test('secrets and data have the permissions that docs/security.md names', () => 
   const install = read('deploy/install.sh')
   assert.match(install, /install -m 600 \/dev\/null "\$CONFIG\/robot\.env"/)
   assert.match(install, /install -d -m 700 -o wimz -g wimz "\$STATE"/)
-  assert.match(read('services/vision/photos/photo-store.ts'), /mode: 0o640/)
 })
 
 test('the image starts from Debian and gets neither npm nor a compiler', () => {

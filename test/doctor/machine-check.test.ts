@@ -6,9 +6,9 @@ import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { adviceOn } from '#lib/process/disk.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import {
-  adviceOn,
   checkClock,
   checkDisk,
   checkHeat,
@@ -151,7 +151,7 @@ test('the disk check leaves nothing behind, creates data_dir, and reports a fold
   writeFileSync(join(folder, 'file'), '')
   const [result] = await checkDisk(contextOf({ data_dir: join(folder, 'file') }))
   assert.deepEqual([result?.status, result?.check], ['failure', 'disk'])
-  assert.match(result?.advice ?? '', /data_dir must be a folder/)
+  assert.match(result?.advice ?? '', /must be a folder that this user may write to/)
 })
 
 test('a full quota is a full disk', () => {

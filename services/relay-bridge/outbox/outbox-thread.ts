@@ -1,21 +1,23 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Request, Response, StoreData } from './outbox.ts'
-import { OutboxStore } from './outbox-store.ts'
+import { RecoveringStore } from './recovering-store.ts'
 
 /** The thread that owns the file: answers requests in order. */
 const { path, bounds } = workerData as StoreData
-const { store, damaged } = OutboxStore.open(path, bounds)
+const store = new RecoveringStore(path, bounds)
 const respond = (response: Response) => parentPort?.postMessage(response)
 
 parentPort?.on('message', ({ id, action }: Request) => {
   try {
-    respond({ id, value: perform(action), counts: store.counts })
+    const value = perform(action)
+    // a closed one has no counts
+    if (action.type !== 'close') respond({ id, value, counts: store.counts, unwritable: store.unwritable })
   } catch (err) {
     respond({ id, error: (err as Error).message })
   }
   if (action.type === 'close') parentPort?.close()
 })
-respond({ id: 0, value: damaged, counts: store.counts })
+respond({ id: 0, value: store.damaged, counts: store.counts, unwritable: store.unwritable })
 
 function perform(action: Request['action']): unknown {
   switch (action.type) {
@@ -28,7 +30,7 @@ function perform(action: Request['action']): unknown {
     case 'reject':
       return store.reject(action.seq)
     case 'ping':
-      return
+      return store.reopen()
     case 'close':
       return store[Symbol.dispose]()
   }

@@ -1,7 +1,5 @@
 /** The room of durable events. Other rooms use {@link Outbox}, `OutboxSender` and `storeEvents`. */
 import { EventEmitter } from 'node:events'
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '#lib/logger.ts'
 import { workerEnv } from '#lib/process/hardening.ts'
@@ -25,7 +23,9 @@ export interface Request {
   id: number
   action: Action
 }
-export type Response = { id: number; value: unknown; counts: Counts } | { id: number; error: string }
+export type Response =
+  | { id: number; value: unknown; counts: Counts; unwritable: string | undefined }
+  | { id: number; error: string }
 
 /** Interval of the pings to the thread, and how many it may owe: a worn card blocks it for seconds. */
 const PING_INTERVAL_MS = 10_000
@@ -50,17 +50,23 @@ interface Pending {
   reject(err: Error): void
 }
 
-/** The durable outbox: an `OutboxStore` in a thread of its own, so that a slow card does not delay other work. */
+/** The durable outbox: a `RecoveringStore` in a thread of its own, so that a slow card does not delay other work. */
 export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposable {
   readonly #worker: Worker
+  readonly #path: string
+  readonly #log: Logger
+  /** Why the file cannot be written; the events are in memory. */
+  #unwritable: string | undefined
   readonly #pending = new Map<number, Pending>()
   #counts: Counts = { depth: 0, bytes: 0, dropped: 0 }
   #id = 0
   #failed: Error | undefined
   #watchdog: NodeJS.Timeout | undefined
 
-  private constructor(data: StoreData) {
+  private constructor(data: StoreData, log: Logger) {
     super()
+    this.#path = data.path
+    this.#log = log
     this.#worker = new Worker(new URL('./outbox-thread.ts', import.meta.url), {
       workerData: data,
       env: workerEnv(),
@@ -70,13 +76,12 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
     this.#worker.on('exit', () => this.#end(new Error('the outbox is closed')))
   }
 
-  /** Opens or creates the file and its folder. Rejects when the folder is not writable. */
+  /** Opens or creates the file and its folder. Events are in memory, which is logged, until the file can be written. */
   static async open(
     path: string,
     { log, bounds = OUTBOX_BOUNDS, pingInterval = PING_INTERVAL_MS }: OpenOptions,
   ): Promise<Outbox> {
-    mkdirSync(dirname(path), { recursive: true })
-    const outbox = new Outbox({ path, bounds })
+    const outbox = new Outbox({ path, bounds }, log)
     const damaged = await new Promise((resolve, reject) => outbox.#pending.set(0, { resolve, reject }))
     if (damaged) log.error({ path, kept_as: damaged }, 'outbox damaged; starting an empty one')
     outbox.#watch(pingInterval)
@@ -156,10 +161,24 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
       pending?.reject(new Error(response.error))
       return
     }
+    this.#reportFile(response.unwritable)
     const { depth, dropped } = this.#counts
     this.#counts = response.counts
     if (depth !== response.counts.depth || dropped !== response.counts.dropped) this.emit('counts')
     pending?.resolve(response.value)
+  }
+
+  #reportFile(unwritable: string | undefined): void {
+    if (unwritable === this.#unwritable) return
+    const path = this.#path
+    if (unwritable === undefined) this.#log.info({ path }, 'outbox is on the disk again')
+    else if (this.#unwritable === undefined) {
+      this.#log.error(
+        { path, err: new Error(unwritable) },
+        'outbox cannot be opened; events are in memory and lost with the power: is the disk full, or data_dir read-only?',
+      )
+    }
+    this.#unwritable = unwritable
   }
 
   #end(err: Error): void {

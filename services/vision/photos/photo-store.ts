@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createFolder } from '#lib/process/disk.ts'
 import type { VisionSection } from '../config.ts'
 
 /** Names of photos; other files in the folder are left alone. */
@@ -61,10 +62,10 @@ export class PhotoStore {
   add(name: string, jpeg: Buffer): Promise<void> {
     return this.#serialize(async () => {
       if (this.#limits.keep === 0) return
-      await mkdir(this.#folder, { recursive: true })
+      createFolder(this.#folder)
       const part = join(this.#folder, `${name}${PART}`)
       try {
-        await writeFile(part, jpeg, { mode: 0o640 })
+        await writeFile(part, jpeg, { mode: 0o600 })
         await this.#makeNewest(part)
         await rename(part, join(this.#folder, name))
       } catch (err) {

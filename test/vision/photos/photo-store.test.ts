@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { PhotoStore } from '#services/vision/photos/photo-store.ts'
@@ -22,6 +22,14 @@ async function addAfterRestart(folder: string, time: number): Promise<string> {
   await album.tidy()
   return await add(album, time)
 }
+
+test('photos are readable for their owner only, whatever the umask', async (t) => {
+  const before = process.umask(0)
+  t.after(() => process.umask(before))
+  const folder = join(temporaryFolder(t), 'photos')
+  const name = await add(new PhotoStore(folder, LIMITS), NOON)
+  assert.deepEqual([statSync(folder).mode & 0o777, statSync(join(folder, name)).mode & 0o777], [0o700, 0o600])
+})
 
 test('the newest photos stay when the clock has been set back', async (t) => {
   const folder = join(temporaryFolder(t), 'photos')
