@@ -97,7 +97,7 @@ async function join(t: TestContext, url: string, headers: Record<string, string>
     closed,
     send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
     async next(where) {
-      const signal = AbortSignal.timeout(3_000)
+      const signal = AbortSignal.timeout(10_000)
       for (;;) {
         const found = frames.find((frame) => !taken.has(frame) && where(frame))
         if (found) {
