@@ -15,8 +15,24 @@ test('local addresses of STUN and TURN servers are refused, in any notation, als
   const localV6 = ['::1', '::', 'fe80::1', 'fe80::1%eth0', 'ff02::1', '::ffff:127.0.0.1', '::ffff:a9fe:a9fe']
   const embedded = ['::127.0.0.1', '::ffff:0:127.0.0.1', '64:ff9b::7f00:1', '64:ff9b:1::a9fe:a9fe']
   const tunneled = ['2002:7f00:1::1', '2002:a9fe:a9fe::', '64:ff9b::e000:1', 'fec0::1', '::ffff:0.0.0.0']
+  const rare = [
+    '64:ff9b:1:7f00:0:100::',
+    '64:ff9b:1:2:7f:0:100:0',
+    '2001:0:7f00:1::1',
+    '2001:0:c000:201::80ff:fffe',
+  ]
+  const isatap = ['2001:db8::5efe:7f00:1', '2001:db8::200:5efe:a9fe:a9fe', '0:0:0:0:0:0:0:1', '①②⑦.⓪.⓪.①']
   const numeric = ['2130706433', '0x7f000001', '0177.0.0.1', '127.1', '0', '0xa9fea9fe']
-  for (const host of [...local, ...localV6, ...embedded, ...tunneled, ...numeric, 'localhost']) {
+  for (const host of [
+    ...local,
+    ...localV6,
+    ...embedded,
+    ...tunneled,
+    ...rare,
+    ...isatap,
+    ...numeric,
+    'localhost',
+  ]) {
     const refused: string[] = []
     await assert.rejects(
       resolveHost(host, (name) => refused.push(name)),
@@ -33,6 +49,9 @@ test('local addresses of STUN and TURN servers are refused, in any notation, als
     '2001:db8::1',
     'fd00::1',
     '64:ff9b::c000:201',
+    '64:ff9b:1::c000:201',
+    '2002:c000:201::1',
+    '2001:db8::5efe:c000:201',
   ]) {
     assert.equal(await resolveHost(host, ignore), host)
   }
@@ -42,6 +61,18 @@ test('the addresses of our own interfaces are refused like loopback', async () =
   const own = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
   assert.ok(own.length > 0)
   for (const { address } of own) await assert.rejects(resolveHost(address, ignore), /may not name/, address)
+})
+
+test('so are the IPv6 forms of them that a gateway turns into IPv4', async () => {
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
+  const addresses = own.filter(({ family }) => family === 'IPv4').map(({ address }) => address)
+  assert.ok(addresses.length > 0)
+  for (const address of addresses) {
+    const hex = Buffer.from(address.split('.').map(Number)).toString('hex')
+    const groups = `${hex.slice(0, 4)}:${hex.slice(4)}`
+    for (const host of [`::${groups}`, `::ffff:${groups}`, `64:ff9b::${groups}`, `2002:${groups}::`])
+      await assert.rejects(resolveHost(host, ignore), /may not name/, host)
+  }
 })
 
 test('a refused server is logged once per request, and named in webrtc/state until the next request', async (t) => {
