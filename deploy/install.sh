@@ -57,7 +57,7 @@ if ! $DRY && [ "$(id -u)" != 0 ]; then
 fi
 
 prepare() {
-  command -v npm >/dev/null || { echo 'needs npm: apt-get install npm' >&2; exit 69; }
+  command -v npm >/dev/null || { echo 'needs npm: sudo apt-get install --no-install-recommends npm' >&2; exit 69; }
   getent passwd wimz >/dev/null || run useradd --system --home-dir "$STATE" --shell /usr/sbin/nologin wimz
   run install -d -m 755 "$RELEASES" "$CONFIG" "$BIN"
   run install -d -m 700 -o wimz -g wimz "$STATE"
