@@ -14,6 +14,7 @@ import { flushCompileCacheSafely, hardenProcess, secureDataDir } from './hardeni
 import { Heartbeat } from './heartbeat.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
+import { collectStartupGarbage } from './startup-garbage.ts'
 
 /** All modules are loaded by then. The compile cache is flushed early, since a SIGKILL would lose it. */
 const CACHE_FLUSH_DELAY_MS = 10_000
@@ -120,6 +121,7 @@ async function live({ name, isRecoverable, start }: Part): Promise<void> {
     const file = readConfigFile(path)
     secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)
     const state = await start(stack, log, file)
+    collectStartupGarbage()
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()
     heartbeat.set(state)
