@@ -113,7 +113,13 @@ class MqttBus implements Bus {
   }
 
   async publish<T, P extends string>(topic: Topic<T, P>, payload: T, ...params: Params<P>): Promise<void> {
-    const bytes = encodePayload(topic, payload)
+    const bytes = encodePayload(topic, payload, (size) =>
+      this.#warn(
+        `cut ${topic.pattern}`,
+        { topic: topic.pattern, bytes: size },
+        'message cut to the limit of its topic',
+      ),
+    )
     const name = toWire(topic, this.#options.prefix, topic.name(...params))
     if (topic.retain) {
       this.#retained.set(name, { bytes, qos: topic.qos })

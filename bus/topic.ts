@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ContractError } from './contract-error.ts'
+import { cutToFit } from './cut-to-fit.ts'
 
 /** Name of a parameter of a topic pattern: `layer` in `video/{layer}`. */
 type ParamOf<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
@@ -21,6 +22,8 @@ interface TopicSpec<T> {
   reserved?: readonly string[]
   /** Largest payload that is published or accepted [bytes]. */
   maxBytes?: number
+  /** A larger payload is cut, not rejected: a state with less detail is better than the old one. */
+  cut?: boolean
   from: string
   to: string
   description: string
@@ -69,6 +72,7 @@ function declare<Pattern extends string, T>(
     unprefixed: false,
     reserved: [],
     maxBytes: DEFAULT_MAX_BYTES,
+    cut: false,
     ...spec,
     pattern,
     name(...[params]) {
@@ -134,14 +138,25 @@ export function fromWire(topic: { unprefixed: boolean }, prefix: string, name: s
   return name.startsWith(`${prefix}/`) ? name.slice(prefix.length + 1) : undefined
 }
 
-/** Serializes a payload; null becomes an empty one. Throws {@link ContractError} if it does not match the topic's schema or size limit. */
-export function encodePayload<T, P extends string>(topic: Topic<T, P>, payload: T): Buffer {
-  let bytes: Buffer
-  if (payload === null) bytes = Buffer.alloc(0)
-  else if (topic.payload === 'binary') bytes = payload as Buffer
-  else bytes = Buffer.from(JSON.stringify(parse(topic, topic.payload, payload)))
-  if (bytes.length > topic.maxBytes) throw tooLarge(topic, bytes.length)
-  return bytes
+/**
+ * Serializes a payload; null becomes an empty one. Throws {@link ContractError} if it does not match the topic's schema or size
+ * limit. A payload over the limit of a topic with `cut` is cut, after a call of `onCut` with its size.
+ */
+export function encodePayload<T, P extends string>(
+  topic: Topic<T, P>,
+  payload: T,
+  onCut?: (bytes: number) => void,
+): Buffer {
+  if (payload === null) return Buffer.alloc(0)
+  const schema = topic.payload
+  const value = schema === 'binary' ? payload : parse(topic, schema, payload)
+  const bytes = schema === 'binary' ? (payload as Buffer) : Buffer.from(JSON.stringify(value))
+  if (bytes.length <= topic.maxBytes) return bytes
+  const isValid = (cut: unknown) => schema !== 'binary' && schema.safeParse(cut).success
+  const cut = topic.cut ? cutToFit(value, topic.maxBytes, isValid) : undefined
+  if (cut === undefined) throw tooLarge(topic, bytes.length)
+  onCut?.(bytes.length)
+  return Buffer.from(JSON.stringify(cut))
 }
 
 /** Parses a payload; an empty one becomes null. Throws {@link ContractError} if it does not match the topic's schema or size limit. */

@@ -54,8 +54,8 @@ function anchor(pattern: string): string {
   return pattern.toLowerCase().replace(/[^a-z0-9 -]/g, '')
 }
 
-function section({ pattern, payload, maxBytes }: AnyTopic): string {
-  const limit = `At most ${maxBytes / 1024} KiB.`
+function section({ pattern, payload, maxBytes, cut }: AnyTopic): string {
+  const limit = `At most ${maxBytes / 1024} KiB${cut ? '; beyond that it is cut' : ''}.`
   if (payload === 'binary') return `## ${pattern}\n\nBytes. ${limit}`
   const shape = z.toJSONSchema(payload, { io: 'input', unrepresentable: 'any' }) as Shape
   return `## ${pattern}\n\n\`\`\`\n${describe(shape, '')}\n\`\`\`\n\n${limit}`
