@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { captureFrames } from '#services/vision/checks.ts'
+import { cameraAdvice } from './advice.ts'
 import { type CheckContext, isOnline } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
@@ -22,8 +23,12 @@ export async function checkCamera(context: CheckContext): Promise<CheckResult[]>
 
 async function askVision(bus: Bus, { services, config }: CheckContext): Promise<CheckResult> {
   const { camera_ok, camera_error, source, fps }: Record<string, unknown> = services.get('vision') ?? {}
-  const advice = 'check the cable, vision.source, and the log of vision'
-  if (camera_ok !== true) return failure('camera', `${source}: ${camera_error ?? 'no frame'}`, advice)
+  const advice = (reason: string) =>
+    config.vision ? cameraAdvice(config.vision.source, reason) : 'check the log of vision'
+  if (camera_ok !== true) {
+    const reason = String(camera_error ?? 'no frame')
+    return failure('camera', `${source}: ${reason}`, advice(reason))
+  }
   const jpeg = Promise.withResolvers<Buffer | undefined>()
   using _frames = await bus.subscribe(topics.frame, (picture) => jpeg.resolve(picture))
   await bus.publish(topics.frameRequest, {})
@@ -31,7 +36,7 @@ async function askVision(bus: Bus, { services, config }: CheckContext): Promise<
   const picture = await jpeg.promise
   clearTimeout(timer)
   const size = picture && jpegSize(picture)
-  if (!picture || !size) return failure('camera', `${source}: no frame from vision`, advice)
+  if (!picture || !size) return failure('camera', `${source}: no frame from vision`, advice(''))
   const kib = Math.round(picture.length / 1024)
   const found = `${source} through vision: ${size.width}x${size.height}, ${fps}/s, a JPEG of ${kib} KiB`
   return judgeRate(found, Number(fps), config.webrtc?.video.fps)
@@ -66,8 +71,10 @@ async function openSource(
   const rate = ((count - 1) * 1000) / (performance.now() - startedAt)
   abort.abort()
   await capturing.catch(() => {}) // reported below
-  const advice = 'check the cable and vision.source; does another program use the camera?'
-  if (!size) return failure('camera', `${source.type}: ${reasonOf(problem)}`, advice)
+  if (!size) {
+    const reason = reasonOf(problem)
+    return failure('camera', `${source.type}: ${reason}`, cameraAdvice(source, reason))
+  }
   return judgeRate(`${source.type}: ${size.width}x${size.height}, ${rate.toFixed(1)}/s`, rate, fps)
 }
 

@@ -12,9 +12,8 @@ const IDENTITY = 'put DEVICE_ID and DEVICE_SECRET of the robot into configs/.env
  */
 export async function checkCredentials(context: CheckContext, relay: URL): Promise<CheckResult> {
   const { cloud, data_dir } = context.config
-  if (!cloud?.device_id || !cloud.device_secret) {
-    return failure(CHECK, 'no device_id or no device_secret', IDENTITY)
-  }
+  const [missing] = missingIdentity(context)
+  if (missing || !cloud) return missing ?? warning(CHECK, 'skipped', 'fix the config first')
   if (isOnline(context, 'relay-bridge')) return askBridge(context)
   if (!context.bus && !context.brokerDown) {
     return warning(
@@ -25,6 +24,13 @@ export async function checkCredentials(context: CheckContext, relay: URL): Promi
   }
   const credentials = { deviceId: cloud.device_id, secret: cloud.device_secret }
   return resultOf(await tryCredentials({ relay, credentials, dataDir: data_dir ?? './data' }))
+}
+
+/** A robot without identity is reported also where the relay cannot be reached. */
+export function missingIdentity({ config }: CheckContext): CheckResult[] {
+  const { device_id, device_secret } = config.cloud ?? {}
+  const missing = [!device_id && 'device_id', !device_secret && 'device_secret'].filter(Boolean)
+  return missing.length === 0 ? [] : [failure(CHECK, `no ${missing.join(' and no ')}`, IDENTITY)]
 }
 
 function resultOf(trial: Trial): CheckResult {

@@ -20,7 +20,7 @@ const OPTIONS = {
 } as const
 
 /** How long the exit waits for checks that missed their deadline: a camera or a DNS query may hang. */
-const OVERDUE_LIMIT_MS = 3_000
+const OVERDUE_LIMIT_MS = 15_000
 
 /** Exit code of a program that SIGPIPE ended, as in a shell. */
 const SIGPIPE_EXIT_CODE = 141

@@ -1,12 +1,13 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { bareHost } from '#bus/bare-host.ts'
 import { relayWebSocketUrl } from '#services/relay-bridge/checks.ts'
+import { relayAdvice } from './advice.ts'
 import type { CheckContext } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
-import { checkCredentials } from './credentials-check.ts'
+import { checkCredentials, missingIdentity } from './credentials-check.ts'
 
 const STEP_TIMEOUT_MS = 5_000
 const DAY_MS = 86_400_000
@@ -29,7 +30,7 @@ export async function checkRelay(context: CheckContext): Promise<CheckResult[]> 
   ]) {
     const result = await step()
     results.push(result)
-    if (result.status === 'failure') return results
+    if (result.status === 'failure') return [...results, ...missingIdentity(context)]
   }
   return [...results, await checkCredentials(context, relay)]
 }
@@ -40,7 +41,7 @@ async function checkName(host: string): Promise<CheckResult> {
     const addresses = found.map(({ address }) => address).slice(0, 4)
     return ok('relay name', `${host} is ${addresses.join(', ')}`)
   } catch (err) {
-    return failure('relay name', reasonOf(err), 'check the network, its name server, and cloud.relay_url')
+    return failure('relay name', reasonOf(err), relayAdvice(reasonOf(err)))
   }
 }
 
@@ -51,15 +52,14 @@ async function checkPort(host: string, port: number): Promise<CheckResult> {
     await once(socket, 'connect', { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) })
     return ok('relay port', `${port} open, ${Math.round(performance.now() - startedAt)} ms`)
   } catch (err) {
-    const advice = 'is the relay running? does a firewall block outgoing TCP?'
-    return failure('relay port', `${port}: ${reasonOf(err)}`, advice)
+    return failure('relay port', `${port}: ${reasonOf(err)}`, relayAdvice(reasonOf(err)))
   } finally {
     socket.destroy()
   }
 }
 
 async function checkTls(host: string, port: number): Promise<CheckResult> {
-  const socket: TLSSocket = connectTls({ host, port, servername: host })
+  const socket: TLSSocket = connectTls({ host, port, servername: isIP(host) ? '' : host })
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(STEP_TIMEOUT_MS) })
     const { valid_to } = socket.getPeerCertificate()
@@ -68,8 +68,7 @@ async function checkTls(host: string, port: number): Promise<CheckResult> {
     if (days >= MIN_CERTIFICATE_DAYS) return ok('relay TLS', found)
     return warning('relay TLS', found, 'ask the operator of the relay to renew it')
   } catch (err) {
-    const advice = 'a wrong clock, or an interception on the network, has the same effect'
-    return failure('relay TLS', reasonOf(err), advice)
+    return failure('relay TLS', reasonOf(err), relayAdvice(reasonOf(err)))
   } finally {
     socket.destroy()
   }

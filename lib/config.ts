@@ -76,13 +76,19 @@ export function parseSections<S extends Sections>(
   return values as z.infer<z.ZodObject<S>>
 }
 
-/** {@link readConfigFile} and {@link parseSections}; collects all errors and returns the sections that are valid. */
+/** {@link readConfigFile} and {@link parseSections}; collects all errors and returns the sections that are valid, defaults included. */
 export function collectConfig<S extends Sections>(
   path: string,
   sections: S,
   optionalEnv: readonly string[] = [],
 ): { values: Partial<z.infer<z.ZodObject<S>>>; problems: string[] } {
-  return collectSections(readConfigFile(path), sections, optionalEnv)
+  const file = readConfigFile(path)
+  const { values, problems } = collectSections(file, sections, optionalEnv)
+  // a section under a wrong name must not be taken for one that is left out
+  const misnamed = file.problems.flatMap(({ key }) => nearMiss(key ?? '', SECTION_NAMES) ?? SECTION_NAMES)
+  const isDoubtful = (name: string) => !(name in file.sections) && misnamed.some((one) => one === name)
+  const sure = Object.entries(values).filter(([name]) => !isDoubtful(name))
+  return { values: Object.fromEntries(sure) as typeof values, problems }
 }
 
 function collectSections<S extends Sections>(
