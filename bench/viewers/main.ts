@@ -7,13 +7,13 @@ import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { topics } from '#bus/topics.ts'
 import { cpuOf, rss } from '#dev/harness/process-usage.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { playCannedVideo } from './canned-video.ts'
 import { recordCpuProfile } from './cpu-profile.ts'
 import { type GoTool, type Received, startGoTool } from './go-tool.ts'
-import { type Services, startServices } from './services.ts'
+import { ourServer, type Server } from './our-server.ts'
+import { startServices } from './services.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,11 +31,6 @@ const SETTLE_MS = 6_000
 /** Port of the inspector of `webrtc`, with `--profile`. */
 const INSPECTOR_PORT = 19_229
 
-interface Server {
-  pids: ReadonlyMap<string, number>
-  connect(id: string): Promise<void>
-}
-
 interface Row {
   server: string
   viewers: number
@@ -48,22 +43,6 @@ interface Row {
   jitterP99: number
   lost: number
   load: number
-}
-
-/** Answers the offers of our stack. */
-async function ourServer({ bus, pids }: Services, receivers: GoTool): Promise<Server> {
-  const offers = new Map<string, (sdp: string) => void>()
-  await bus.subscribe(topics.offer, ({ session_id, sdp }) => offers.get(session_id)?.(sdp.sdp))
-  return {
-    pids,
-    async connect(id) {
-      const offered = new Promise<string>((resolve) => offers.set(id, resolve))
-      await bus.publish(topics.request, { session_id: id, ice_servers: [] })
-      const sdp = await receivers.describe(id, await offered)
-      offers.delete(id)
-      await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp } })
-    },
-  }
 }
 
 function fanoutServer(server: GoTool, receivers: GoTool): Server {

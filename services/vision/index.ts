@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { DataDir, WebrtcSection } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { Camera } from './camera/camera.ts'
 import { captureFrom } from './camera/sources/open.ts'
@@ -76,7 +77,7 @@ function createParts(
   const latestFrame = stack.use(new LatestFrame())
   const bitrate = bitrate_kbps * 1000
   const layers = stack.use(new LayerEncoders({ bus, log, drops, overlay, fps, bitrate }))
-  const overload = stack.use(new OverloadControl(log))
+  const overload = stack.use(new OverloadControl(log, () => schedulingDelay.isStarved))
   const snapshots = stack.use(new Snapshots({ bus, drops, latestFrame, overlay, fps: snapshot_fps }))
   const detector = stack.use(new Detector({ config: settings, log, drops }))
   const afterEncoding = stack.use(createAfterEncoding({ layers, detector, snapshots }))

@@ -7,6 +7,7 @@ import { CommandLimits } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { openControls } from './control/control-channel.ts'
 import { watchNetwork } from './ice/network-watch.ts'
@@ -79,7 +80,9 @@ async function createParts(
   const { max_connections, stun_servers, turn_servers, video } = config.webrtc
   const discarded = stack.use(createEventCounter(log, 'discarded'))
   const metrics = createMetrics(registry, { discarded })
-  const layers = stack.use(await openVideoLayers({ bus, log, discarded, metrics }))
+  const layers = stack.use(
+    await openVideoLayers({ bus, log, discarded, metrics, isStarved: () => schedulingDelay.isStarved }),
+  )
   const limits = config.cloud.command_limits
   const controls = stack.use(await openControls({ bus, log, discarded, limits }))
   const quality = createVideoQualitySettings(video)

@@ -9,6 +9,8 @@ export interface LoadSample {
   dropped: number
   /** 95th percentile of the frame age at publication, ms. */
   age: number
+  /** Other processes take the CPU. */
+  isStarved?: boolean
 }
 
 /** What is reduced, from nothing to nearly all. The detection rate gives way first, then the frame size, never the latency. */
@@ -32,6 +34,11 @@ const REDUCTIONS: readonly Reduction[] = [
 const OVERLOADED = { dropped: 0.1, age: 100 }
 /** Spare capacity: no more than this. */
 const CALM = { dropped: 0, age: 60 }
+/**
+ * Where other processes take the CPU, late frames are no reason for smaller ones: an encoder that opens with a keyframe costs
+ * more than it saves. Only when more than this fraction of the frames is dropped.
+ */
+const STARVED_DROPPED = 0.4
 const OVERLOADED_SECONDS = 2
 /** Calm seconds before a step back; doubled after each step back that led to overload. */
 const CALM_SECONDS = { first: 10, max: 160 }
@@ -65,18 +72,21 @@ export class OverloadPolicy {
     this.#secondsSinceStepBack++
     this.#overloaded = isOverloaded ? this.#overloaded + 1 : 0
     this.#calm = isCalm ? this.#calm + 1 : 0
-    if (this.#overloaded >= OVERLOADED_SECONDS) this.#stepDown(detecting)
+    const mayShrink = !sample.isStarved || droppedFraction > STARVED_DROPPED
+    if (this.#overloaded >= OVERLOADED_SECONDS) this.#stepDown(detecting, mayShrink)
     else if (this.#calm >= this.#patience) this.#stepBack(detecting)
     return this.#level !== before
   }
 
-  #stepDown(detecting: boolean): void {
-    this.#overloaded = 0
-    const relapsed = this.#secondsSinceStepBack <= this.#patience
-    this.#patience = relapsed ? Math.min(CALM_SECONDS.max, this.#patience * 2) : CALM_SECONDS.first
+  #stepDown(detecting: boolean, mayShrink: boolean): void {
     const next = REDUCTIONS.findIndex(
       (reduction, i) => i > this.#level && (detecting || helpsVideo(reduction)),
     )
+    const isShrinking = (REDUCTIONS[next]?.steps ?? 0) > this.reduction.steps
+    if (isShrinking && !mayShrink) return
+    this.#overloaded = 0
+    const relapsed = this.#secondsSinceStepBack <= this.#patience
+    this.#patience = relapsed ? Math.min(CALM_SECONDS.max, this.#patience * 2) : CALM_SECONDS.first
     if (next > 0) this.#level = next
   }
 
@@ -104,6 +114,7 @@ interface OverloadEvents {
 /** Measures whether the machine keeps up with the video, and emits what to reduce when it does not. */
 export class OverloadControl extends EventEmitter<OverloadEvents> implements Disposable {
   readonly #log: Logger
+  readonly #isStarved: () => boolean
   readonly #policy = new OverloadPolicy()
   readonly #age = new PercentileWindow()
   readonly #encoding = new PercentileWindow()
@@ -111,11 +122,14 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
   detecting = false
   #ages: number[] = []
   #dropped = 0
+  #starved = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(log: Logger) {
+  /** `isStarved`: whether other processes take the CPU. */
+  constructor(log: Logger, isStarved = () => false) {
     super()
     this.#log = log
+    this.#isStarved = isStarved
   }
 
   start(): void {
@@ -125,6 +139,7 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
   /** A frame was published `age` ms after its capture, of which its encoder took `encoding`. */
   published({ age, encoding }: { age: number; encoding: number }): void {
     this.#ages.push(age)
+    this.#starved ||= this.#isStarved()
     this.#age.add(age)
     this.#encoding.add(encoding)
   }
@@ -153,9 +168,11 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
       published: this.#ages.length,
       dropped: this.#dropped,
       age: percentilesOf(this.#ages)?.p95 ?? 0,
+      isStarved: this.#starved,
     }
     this.#ages = []
     this.#dropped = 0
+    this.#starved = false
     const before = this.#policy.level
     if (!this.#policy.update(sample, this.detecting)) return
     const { level, reduction } = this.#policy

@@ -2,6 +2,7 @@
  * Congestion control of one viewer's path: pacing, probes, and the estimate of its capacity (draft-ietf-rmcat-gcc). It
  * takes parsed reports and imports no other room; `rtp/` parses RTCP, `video/rate-control.ts` uses the estimate.
  */
+import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { Estimator } from './estimator.ts'
 import { ArrivalRate } from './packet-rates.ts'
 import { type PacketArrival, type Probe, SentPackets } from './sent-packets.ts'
@@ -29,6 +30,7 @@ export class CongestionController {
       start: Math.min(START_BITRATE, this.maxBitrate),
       min: Math.min(MIN_BITRATE, this.maxBitrate),
       max: this.maxBitrate,
+      ownDelay: () => schedulingDelay.worst,
     })
   }
 

@@ -8,6 +8,8 @@ interface EstimatorOptions {
   start: number
   min: number
   max: number
+  /** Delay of packets that this machine causes itself, ms: no sign of a queue on the path. */
+  ownDelay?: () => number
 }
 
 /** A queuing delay above this is congestion; above the second, the queue is drained. */
@@ -117,7 +119,7 @@ export class Estimator {
 
   #update(now: number): void {
     const loss = this.#lossRate.now ?? 0
-    const queue = this.#queue.now
+    const queue = Math.max(0, this.#queue.now - (this.#options.ownDelay?.() ?? 0))
     this.#congested = queue > QUEUE_MS || loss > HIGH_LOSS
     const receiveRate = this.#shortRate.now
     if (queue > QUEUE_MS && receiveRate !== undefined) {

@@ -33,6 +33,8 @@ export interface FeedDeps {
   log: Logger
   discarded: EventCounter
   metrics: Pick<WebrtcMetrics, 'frameAge'>
+  /** Whether other processes take the CPU. */
+  isStarved?: () => boolean
 }
 
 /** How each codec is sent on the bus and over RTP. */
@@ -45,7 +47,7 @@ const FORMATS = {
 export class LayerFeed implements Disposable {
   readonly sinks = new Set<FrameSink>()
   readonly #discarded: EventCounter
-  readonly #maxAge = new MaxAgeFilter()
+  readonly #maxAge: MaxAgeFilter
   readonly #timestamps = new TimestampRebaser()
   readonly #keyframeRequests: KeyframeRequests
   readonly #subscribed: Promise<Disposable>
@@ -60,7 +62,8 @@ export class LayerFeed implements Disposable {
   #closed = false
 
   constructor({ layer, codec }: { layer: Layer; codec: VideoCodec }, deps: FeedDeps) {
-    const { bus, log, discarded, metrics } = deps
+    const { bus, log, discarded, metrics, isStarved } = deps
+    this.#maxAge = new MaxAgeFilter({ isStarved })
     const { topic, decode, packetize } = FORMATS[codec]
     this.#layer = layer
     this.#packetize = packetize
@@ -179,9 +182,16 @@ export class KeyframeRequests implements Disposable {
 
 /** Older frames are discarded, not sent late. */
 const MAX_AGE_MS = 500
+/** The same while the machine is overloaded: the next frames are as late, so that discarding would end the video. */
+const MAX_AGE_STARVED_MS = 2_000
 /** A larger delay is a clock that was set: nothing between camera and here holds frames for so long. */
 const CLOCK_STEP_MS = 10_000
 const OFFSET_WINDOW_MS = 5_000
+
+interface MaxAgeOptions {
+  now?: () => number
+  isStarved?: (() => boolean) | undefined
+}
 
 /**
  * Rejects late frames by their capture time and our monotonic clock. The offset between the two clocks is the smallest of
@@ -190,13 +200,15 @@ const OFFSET_WINDOW_MS = 5_000
  */
 export class MaxAgeFilter {
   readonly #now: () => number
+  readonly #isStarved: () => boolean
   readonly #origin: number
   #previousOffset = 0
   #offset = 0
   #windowEnd: number
 
-  constructor(now = performance.now.bind(performance)) {
+  constructor({ now = performance.now.bind(performance), isStarved = () => false }: MaxAgeOptions = {}) {
     this.#now = now
+    this.#isStarved = isStarved
     this.#origin = Date.now() - now()
     this.#windowEnd = now() + OFFSET_WINDOW_MS
   }
@@ -214,6 +226,7 @@ export class MaxAgeFilter {
       this.#windowEnd = now + OFFSET_WINDOW_MS
     }
     this.#offset = Math.min(this.#offset, delay)
-    return delay - Math.min(this.#previousOffset, this.#offset) <= MAX_AGE_MS
+    const age = delay - Math.min(this.#previousOffset, this.#offset)
+    return age <= (this.#isStarved() ? MAX_AGE_STARVED_MS : MAX_AGE_MS)
   }
 }

@@ -4,6 +4,7 @@
  * and the bitrates that other viewers demand. Outputs: the layer to show, the bitrate to demand from vision for it, when a
  * too large layer pauses, and when to probe for more. Every threshold of these decisions is in this file.
  */
+
 import { LAYERS, type Layer } from '#bus/messages.ts'
 import type { LayerLadder } from '#lib/layer-ladder.ts'
 import type { Estimator } from '../congestion/estimator.ts'
@@ -30,6 +31,8 @@ interface RateControlOptions {
   estimator: Estimator
   /** Estimate above which a probe is useless, bit/s. */
   maxEstimate: number
+  /** Whether other processes take the CPU. */
+  isStarved?: () => boolean
 }
 
 /** Decisions of one moment. */
@@ -44,8 +47,10 @@ export class RateControl {
   readonly #estimator: Estimator
   readonly #choice: LayerChoice
   readonly #prober: Prober
+  readonly #isStarved: () => boolean
 
-  constructor({ ladder, mode, estimator, maxEstimate }: RateControlOptions) {
+  constructor({ ladder, mode, estimator, maxEstimate, isStarved = () => false }: RateControlOptions) {
+    this.#isStarved = isStarved
     this.#ladder = ladder
     this.#estimator = estimator
     this.#choice = new LayerChoice(ladder, mode)
@@ -77,7 +82,8 @@ export class RateControl {
 
   /** `others`: bit/s that other viewers demand of each layer. `now` in ms. */
   decide(others: Partial<Record<Layer, number>>, now: number): RateDecision {
-    const layer = this.#choice.update({ available: this.#available, others, now })
+    const isStarved = this.#isStarved()
+    const layer = this.#choice.update({ available: this.#available, others, isStarved, now })
     return { layer, probe: this.#prober.next(this.#estimator, now) }
   }
 
@@ -98,6 +104,8 @@ interface Situation {
   available: number
   /** bit/s that other viewers demand of each layer: it cannot be encoded at less. */
   others: Partial<Record<Layer, number>>
+  /** The machine is overloaded: another layer costs a further encoder, and the estimate is uncertain. */
+  isStarved?: boolean
   now: number
 }
 
@@ -108,6 +116,8 @@ const UP_SHARE = 0.95
 const FIRST_HOLD_MS = 400
 const HOLD_MS = 3_000
 const MAX_HOLD_MS = 6_000
+/** While the machine is overloaded a lower layer must have been needed, or a higher one possible, for this long. */
+const STARVED_HOLD_MS = 3_000
 /** A step down this soon after a step up doubles the hold. */
 const REGRET_MS = 10_000
 
@@ -117,6 +127,7 @@ export class LayerChoice {
   mode: Mode
   layer: Layer
   #possibleSince: number | undefined
+  #excessiveSince: number | undefined
   #hold = FIRST_HOLD_MS
   #upAt = Number.NEGATIVE_INFINITY
 
@@ -129,9 +140,20 @@ export class LayerChoice {
   /** Returns the layer to be shown. */
   update(situation: Situation): Layer {
     if (this.mode !== 'auto') this.#choose(this.mode)
-    else if (!this.#carries(this.layer, STAY_SHARE, situation)) this.#down(situation)
-    else this.#up(situation)
+    else if (this.#carries(this.layer, STAY_SHARE, situation)) this.#stayOrUp(situation)
+    else this.#stayOrDown(situation)
     return this.layer
+  }
+
+  #stayOrUp(situation: Situation): void {
+    this.#excessiveSince = undefined
+    this.#up(situation)
+  }
+
+  #stayOrDown(situation: Situation): void {
+    const { now, isStarved } = situation
+    this.#excessiveSince ??= now
+    if (!isStarved || now - this.#excessiveSince >= STARVED_HOLD_MS) this.#down(situation)
   }
 
   #down(situation: Situation): void {
@@ -151,7 +173,8 @@ export class LayerChoice {
       return
     }
     this.#possibleSince ??= situation.now
-    if (situation.now - this.#possibleSince < this.#hold) return
+    const hold = situation.isStarved ? Math.max(STARVED_HOLD_MS, this.#hold) : this.#hold
+    if (situation.now - this.#possibleSince < hold) return
     this.#upAt = situation.now
     this.#choose(layer)
   }
@@ -159,6 +182,7 @@ export class LayerChoice {
   #choose(layer: Layer): void {
     this.layer = layer
     this.#possibleSince = undefined
+    this.#excessiveSince = undefined
   }
 
   #carries(layer: Layer, share: number, { available, others }: Situation): boolean {

@@ -1,5 +1,6 @@
 import type { Layer, VideoCodec } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { everyShared } from '#lib/process/shared-interval.ts'
 import { sendProbe } from '../congestion/probe.ts'
 import type { Peer } from '../peer/peer.ts'
@@ -46,6 +47,7 @@ export class ViewerVideo implements Disposable {
       mode: quality.mode,
       estimator,
       maxEstimate: maxBitrate,
+      isStarved: () => schedulingDelay.isStarved,
     })
     this.#switch = new LayerSwitch({
       layers,

@@ -41,6 +41,16 @@ test('without a detector the frames get smaller at once', () => {
   assert.equal(policy.level, 0)
 })
 
+test('where other processes take the CPU, frames get smaller only when nearly half of them are dropped', () => {
+  const policy = new OverloadPolicy()
+  const isStarved = true
+  while (seconds(policy, { ...LATE, isStarved }, 20) !== undefined);
+  assert.deepEqual(policy.reduction, { detection: 0.2, steps: 0 })
+  assert.equal(seconds(policy, { ...LOSSY, isStarved }, 20), undefined)
+  assert.equal(seconds(policy, { ...LOSSY, dropped: 9, isStarved }, 20), 1)
+  assert.equal(policy.reduction.steps, 1)
+})
+
 test('one overloaded second changes nothing', () => {
   const policy = new OverloadPolicy()
   for (let i = 0; i < 20; i++) {

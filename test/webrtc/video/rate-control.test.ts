@@ -28,6 +28,21 @@ test('it steps down at once, as far as needed, and up after some seconds of head
   assert.equal(hold(choice, 1_500_000, 22_700, 1_500), 'high')
 })
 
+test('on an overloaded machine the layer changes only when the path has asked for it for three seconds', () => {
+  const choice = choose()
+  const starved = (available: number, from: number, ms: number) => {
+    for (let now = from; now <= from + ms; now += 100)
+      choice.update({ available, others: {}, isStarved: true, now })
+    return choice.layer
+  }
+  assert.equal(starved(1_500_000, 0, 2_900), 'low')
+  assert.equal(starved(1_500_000, 3_000, 0), 'high')
+  assert.equal(starved(450_000, 20_000, 2_900), 'high')
+  assert.equal(starved(1_500_000, 23_000, 500), 'high', 'it was a moment')
+  assert.equal(starved(450_000, 24_000, 2_900), 'high')
+  assert.equal(starved(450_000, 27_000, 0), 'low')
+})
+
 test('a bitrate around a threshold does not toggle the layer', () => {
   const choice = choose()
   hold(choice, 1_500_000, 0, 1_000)

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+
+/** Distance of two readings; together they cover the last second. */
+const READING_INTERVAL_MS = 60
+const WINDOW_MS = 1_000
+/** A wait this long is more than an ordinary time slice. */
+const STARVED_MS = 30
+/** The machine counts as overloaded for this long after such a wait. */
+const HOLD_MS = 2_000
+
+/**
+ * How long this process waited for a CPU although it could run. On an overloaded machine that is what delays packets and
+ * reports, not the path. Readings are taken when a value is asked for: once a frame is enough.
+ */
+export class SchedulingDelay {
+  readonly #waited: () => number
+  readonly #now: () => number
+  #last: { at: number; waited: number } | undefined
+  #waits: { at: number; ms: number }[] = []
+  #starvedUntil = Number.NEGATIVE_INFINITY
+
+  /** `waited`: ms in the queues of the scheduler since the start of the process. */
+  constructor(waited = waitedForCpu, now = performance.now.bind(performance)) {
+    this.#waited = waited
+    this.#now = now
+  }
+
+  /** Longest wait between two readings of the last second, ms. */
+  get worst(): number {
+    this.#read()
+    return Math.max(0, ...this.#waits.map(({ ms }) => ms))
+  }
+
+  /** The machine is overloaded, or was a moment ago. */
+  get isStarved(): boolean {
+    this.#read()
+    return this.#now() < this.#starvedUntil
+  }
+
+  #read(): void {
+    const at = this.#now()
+    if (this.#last && at - this.#last.at < READING_INTERVAL_MS) return
+    const waited = this.#waited()
+    const ms = waited - (this.#last?.waited ?? waited)
+    this.#last = { at, waited }
+    this.#waits = [...this.#waits.filter((one) => one.at > at - WINDOW_MS), { at, ms }]
+    if (ms > STARVED_MS) this.#starvedUntil = at + HOLD_MS
+  }
+}
+
+/** Of the main thread; 0 where the kernel does not count it. proc(5), /proc/pid/schedstat, second field, ns. */
+function waitedForCpu(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
+}
+
+/** Of this process, for all its viewers. */
+export const schedulingDelay = new SchedulingDelay()
