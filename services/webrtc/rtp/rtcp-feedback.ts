@@ -39,12 +39,15 @@ export function receptionReport(packet: RtcpPacket, ssrc: number): ReceptionRepo
 /** Missing packets that one message may report: as many as are kept. */
 const MAX_MISSING = 512
 
-/** Sequence numbers of this track that the viewer reports missing. RFC 4585 §6.2.1. */
+/**
+ * Sequence numbers of this track that the viewer reports missing, RFC 4585 §6.2.1: modulo 65536, which werift 0.25.2
+ * (rtcp/rtpfb/nack.js, `deSerialize`) leaves out for the bitmask.
+ */
 export function missingSequences(packet: RtcpPacket, ssrc: number): readonly number[] {
   if (!(packet instanceof RtcpTransportLayerFeedback)) return []
   const feedback: unknown = packet.feedback
   return feedback instanceof GenericNack && feedback.mediaSourceSsrc === ssrc
-    ? feedback.lost.slice(0, MAX_MISSING)
+    ? feedback.lost.slice(0, MAX_MISSING).map((sequence) => sequence & 0xffff)
     : []
 }
 

@@ -41,7 +41,7 @@ test('what other addresses than the TURN server send to its socket is not taken 
     server.close()
     stranger.close()
   })
-  Object.assign(turn, { refresh() {}, addrByChannel: { [0x4000]: ['192.0.2.7', 4000] } })
+  Object.assign(turn, { refresh() {}, addrByChannel: { 16384: ['192.0.2.7', 4000] } })
   await turn.connectionMade()
   const received: string[] = []
   const last = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { RtcpPacketConverter } from 'werift'
-import { receptionReport, requestsKeyframe } from '#services/webrtc/rtp/rtcp-feedback.ts'
+import { missingSequences, receptionReport, requestsKeyframe } from '#services/webrtc/rtp/rtcp-feedback.ts'
 
 const parse = (hex: string) => RtcpPacketConverter.deSerialize(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
 
@@ -34,4 +34,11 @@ test('a receiver report’s loss of 0, 1, 2 and 255 is that many of 256 (F05)', 
     return report && receptionReport(report, 0xabcd)?.loss
   })
   assert.deepEqual(losses, [0, 1 / 256, 2 / 256, 255 / 256])
+})
+
+test('a NACK names packets of our track, also across the wrap of their numbers', () => {
+  const [nack] = parse('81cd0003 00000001 0000abcd fffe0007')
+  assert.ok(nack)
+  assert.deepEqual(missingSequences(nack, 0xabcd), [65_534, 65_535, 0, 1])
+  assert.deepEqual(missingSequences(nack, 1), [])
 })
