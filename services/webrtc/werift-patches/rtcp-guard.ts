@@ -15,13 +15,19 @@ const TRANSPORT_WIDE = 15
  * gives each packet the whole rest of the datagram, so a compound of 120 NACKs is read as half a million sequence numbers.
  */
 const deserialize = RtcpPacketConverter.deSerialize.bind(RtcpPacketConverter)
-RtcpPacketConverter.deSerialize = (data) =>
-  splitCompound(data).flatMap((packet) =>
+RtcpPacketConverter.deSerialize = (data) => splitCompound(data).flatMap(parse)
+
+/** Empty for a malformed packet: the others of its compound, such as a keyframe request, count. */
+function parse(packet: Buffer): RtcpPacket[] {
+  try {
     // werift passes it on to us without looking inside
-    isFeedback(packet, TRANSPORT_WIDE)
-      ? (new TransportFeedback(packet) as unknown as RtcpPacket)
-      : deserialize(packet),
-  )
+    return isFeedback(packet, TRANSPORT_WIDE)
+      ? [new TransportFeedback(packet) as unknown as RtcpPacket]
+      : deserialize(packet)
+  } catch {
+    return []
+  }
+}
 
 /** The packets of a compound, without what exceeds the limits. RFC 3550 §6.1. */
 export function splitCompound(data: Buffer): Buffer[] {

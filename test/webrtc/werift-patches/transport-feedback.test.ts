@@ -3,6 +3,7 @@ import test from 'node:test'
 import {
   RecvDelta,
   RtcpPacketConverter,
+  RtcpPayloadSpecificFeedback,
   RtcpTransportLayerFeedback,
   RunLengthChunk,
   StatusVectorChunk,
@@ -85,4 +86,11 @@ test('feedback that claims more packets than it describes, or more deltas than i
   rejected(lost(100, 0x0000))
   rejected(message([0x2064], [1, 2, 3], { count: 100 }))
   rejected(Buffer.alloc(14))
+})
+
+test('malformed feedback does not take the other packets of its compound with it', () => {
+  const pli = Buffer.from('81ce0002000000010000abcd', 'hex')
+  const packets = RtcpPacketConverter.deSerialize(Buffer.concat([message([0x0000], [], { count: 100 }), pli]))
+  assert.equal(packets.length, 1)
+  assert.ok(packets[0] instanceof RtcpPayloadSpecificFeedback)
 })
