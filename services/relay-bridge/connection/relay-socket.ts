@@ -105,7 +105,7 @@ export class RelaySocket {
     this.#socket.on('message', (data, isBinary) => this.#received(data, isBinary))
     this.#socket.on('unexpected-response', (_request, { statusCode, headers }) =>
       this.#end(statusCode ?? null, `HTTP ${statusCode} on the upgrade`, {
-        retryAfter: Number(headers['retry-after']) * 1_000 || undefined,
+        retryAfter: secondsOf(headers['retry-after']),
       }),
     )
     this.#socket.on('error', (err: NodeJS.ErrnoException) =>
@@ -269,6 +269,11 @@ function takeText(bytes: Buffer): string {
   if (bytes.length > LARGE_BYTES && buffer.byteLength === bytes.length && buffer instanceof ArrayBuffer)
     buffer.transfer(0)
   return text
+}
+
+/** Of a Retry-After header, in ms; undefined for any other form than a number of seconds. RFC 9110 §10.2.3. */
+function secondsOf(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d+$/.test(header) ? Number(header) * 1_000 : undefined
 }
 
 /** When several addresses all failed, the error is an AggregateError. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
@@ -49,4 +52,26 @@ test('a flood of frames neither delays a stop nor fills the queue of commands', 
   socket.send({ command: 'emergency_stop' })
   await stops.next({ within: 30_000 })
   assert.equal(socket.socket.readyState, socket.socket.OPEN)
+})
+
+test('a wait that is not a number of seconds does not keep the robot away', async (t) => {
+  const answers = ['1e9', '0x1000', 'Infinity', '-1', '1e3, 5', ' ', '']
+  const server = createServer()
+  let asked = 0
+  server.on('upgrade', (_request, socket) => {
+    const header = `Retry-After: ${answers[asked++ % answers.length]}`
+    socket.end(`HTTP/1.1 503 Busy\r\n${header}\r\nContent-Length: 0\r\n\r\n`)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const { link } = await startBridge(t, { url })
+  for (let i = 0; i < 4; i++) {
+    const { payload } = await link.next({
+      where: ({ next_retry_ms }) => (next_retry_ms ?? 0) > 0,
+      within: 20_000,
+    })
+    assert.ok((payload.next_retry_ms ?? 0) <= 5_000, `${payload.next_retry_ms}`)
+  }
 })
