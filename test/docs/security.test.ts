@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -55,6 +55,8 @@ test('docs/security.md has every user of configs/broker.yaml', () => {
 test('every package that is installed on a robot is pinned by version and SHA-512, and none runs a script', () => {
   const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
   const { dependencies, devDependencies } = JSON.parse(read('package.json'))
+  const [, count] = /^- (\d+) direct dependencies,/m.exec(PAGE) ?? []
+  assert.equal(Number(count), Object.keys(dependencies).length)
   for (const version of Object.values({ ...dependencies, ...devDependencies }))
     assert.match(String(version), /^\d/)
   const ours = Object.entries(lock.packages).filter(([path, { dev, os, cpu, libc }]) => {
@@ -101,4 +103,22 @@ test('the image starts from Debian and gets neither npm nor a compiler', () => {
   const commands = debian.replaceAll(/^#.*$/gm, '')
   assert.match(commands, /apt-get install/)
   assert.doesNotMatch(commands, /\b(npm|gcc|g\+\+|build-essential)\b/)
+})
+
+test('docs/security.md names each package with machine code that runs on a robot', () => {
+  const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
+  const binary = /\.(node|so)(\.[\d.]+)?$/
+  const found = Object.keys(lock.packages)
+    .filter((path) => path !== '' && !lock.packages[path]?.dev && existsSync(join(PROJECT_ROOT, path)))
+    .filter((path) =>
+      readdirSync(join(PROJECT_ROOT, path), { recursive: true }).some((file) => binary.test(String(file))),
+    )
+    // @napi-rs/canvas-linux-x64-gnu
+    .map((path) => path.replace(/^node_modules\//, '').replace(/(-linux)?-(x64|arm64)(-gnu)?$/, ''))
+  const named = /^- Three packages contain machine code: (.*?)\.$/ms.exec(PAGE)?.[1] ?? ''
+  assert.deepEqual(
+    new Set(found.map((name) => name.replace('@seydx/', ''))),
+    new Set(['node-av', 'onnxruntime-node', '@napi-rs/canvas']),
+  )
+  for (const name of found) assert.ok(named.includes(`\`${name.replace('@seydx/', '')}\``), name)
 })

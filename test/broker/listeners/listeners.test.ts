@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type SecureVersion } from 'node:tls'
 import { WebSocket } from 'ws'
 import { BrokerSection } from '#broker/config.ts'
 import { until } from '#dev/harness/until.ts'
@@ -49,6 +49,38 @@ test('a message is delivered between all kinds of listeners', { skip }, async (t
   }
   await until(() => received.length >= 16, { show: () => received })
   assert.equal(new Set(received).size, 16)
+})
+
+test('a client with TLS 1.1 is rejected', { skip }, async (t) => {
+  const { broker, ca } = await secured(t)
+  for (const { port } of broker.listeners.filter(({ type }) => type === 'mqtts' || type === 'wss')) {
+    const handshake = async (maxVersion: SecureVersion) => {
+      // OpenSSL refuses the old ciphers at its own default level
+      const ciphers = 'DEFAULT@SECLEVEL=0'
+      const socket = connectTls({ host: '127.0.0.1', port, ca, minVersion: 'TLSv1', maxVersion, ciphers })
+      t.after(() => socket.destroy())
+      await once(socket, 'secureConnect')
+      return socket.getProtocol()
+    }
+    assert.equal(await handshake('TLSv1.2'), 'TLSv1.2')
+    await assert.rejects(handshake('TLSv1.1'), /protocol version/)
+  }
+})
+
+test('a listener that other machines reach in clear text is a warning in the log', { skip }, async (t) => {
+  const files = certify(temporaryFolder(t), 'first')
+  const listeners = ['mqtt', 'ws', 'mqtts', 'wss'].map((type) => ({
+    ...{ type, host: '0.0.0.0', port: 0 },
+    ...(type.endsWith('s') && type !== 'ws' ? files : {}),
+  }))
+  const { logged } = await startUsersBroker(t, { broker: { listeners } })
+  const warned = logged.filter(({ msg }) =>
+    String(msg).startsWith('passwords cross this network unencrypted'),
+  )
+  assert.deepEqual(
+    warned.map(({ type }) => type),
+    ['mqtt', 'ws'],
+  )
 })
 
 test('clients without a user name are rejected on every additional listener', {

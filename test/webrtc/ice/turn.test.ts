@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import test, { type TestContext } from 'node:test'
+import { createServer } from 'node:tls'
 import { TurnProtocol } from 'werift'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { certify } from '#test/helpers/certify.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { without } from '#test/helpers/tools.ts'
 import { startRobot } from '../robot.ts'
 import { openViewer } from '../viewer.ts'
 import { noTurnServer, startTurnServer } from './turn-server.ts'
@@ -45,6 +52,33 @@ test(
     }
   },
 )
+
+test('a TURN server whose certificate no authority has signed gets not a byte', {
+  skip: without('openssl'),
+}, async (t) => {
+  const { cert, key } = certify(temporaryFolder(t), 'first')
+  const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) })
+  const ended = once(server, 'connection').then(([socket]) => once(socket, 'close'))
+  let bytes = 0
+  server.on('secureConnection', (socket) => {
+    socket.on('data', ({ length }) => {
+      bytes += length
+      socket.destroy()
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { bus } = await startRobot(t)
+  const urls = `turns:127.0.0.1:${port}`
+  await bus.publish(topics.request, {
+    session_id: 'one',
+    ice_servers: [{ urls, username: 'robot', credential: 'secret' }],
+  })
+  await ended
+  assert.equal(bytes, 0)
+})
 
 test('an account that one server refuses is tried at the next (D04, P25)', options, async (t) => {
   const [first, second] = await Promise.all([startTurnServer(t), startTurnServer(t)])
