@@ -44,12 +44,8 @@ function after(next: (victim: Victim) => string | Uint8Array, begin: Uint8Array 
 const bytes = ({ pick }: Victim, most: number) =>
   Buffer.from(Array.from({ length: pick(most) }, () => pick(256)))
 
-/** By what a log of the test shows. */
-export const ATTACKS: Readonly<Record<string, Attack>> = {
-  'compression that was not offered, and a bomb': (victim) => {
-    victim.socket.write(accepted(victim.request, ['Sec-WebSocket-Extensions: permessage-deflate']))
-    return repeat(victim, () => frame(OPCODE.text, BOMB, { rsv1: true }))
-  },
+/** Attacks on a robot that has registered. */
+export const AFTER_REGISTRATION: Readonly<Record<string, Attack>> = {
   'compressed frames without negotiation': after(() => frame(OPCODE.text, BOMB, { rsv1: true })),
   'fragments of a byte without end': after(
     () => Buffer.concat(Array.from({ length: 500 }, () => frame(OPCODE.continuation, 'x', { fin: false }))),
@@ -103,6 +99,19 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
       ][victim.pick(9)] as Buffer,
   ),
   'garbage after 101': after((victim) => bytes(victim, 4_000)),
+  'nothing is read': ({ socket, request }) => {
+    socket.write(accepted(request))
+    socket.write(PROFILES)
+    socket.pause()
+  },
+}
+
+/** The robot then waits for 25 s, as a relay may still have the connection. */
+export const BEFORE_REGISTRATION: Readonly<Record<string, Attack>> = {
+  'compression that was not offered, and a bomb': (victim) => {
+    victim.socket.write(accepted(victim.request, ['Sec-WebSocket-Extensions: permessage-deflate']))
+    return repeat(victim, () => frame(OPCODE.text, BOMB, { rsv1: true }))
+  },
   'nothing after 101': (victim) => victim.socket.write(accepted(victim.request)),
   'no answer': () => {},
   'FIN after 101': (victim) => victim.socket.end(accepted(victim.request)),
@@ -132,11 +141,6 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'frames of a byte a second': async (victim) => {
     victim.socket.write(accepted(victim.request))
     await slowly(victim, Buffer.concat([PROFILES, PROFILES]), 1_000)
-  },
-  'nothing is read': ({ socket, request }) => {
-    socket.write(accepted(request))
-    socket.write(PROFILES)
-    socket.pause()
   },
 }
 

@@ -12,14 +12,15 @@ import { rssOf } from '#test/broker/broker-process.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { rounds } from '#test/helpers/volume.ts'
 import { peakMemory, startBridgeProcess } from '../bridge-process.ts'
-import { ALL_ATTACKS, startHostileRelay } from './hostile-relay.ts'
+import { ALL, QUICK, startHostileRelay } from './hostile-relay.ts'
 
 const MINUTES = rounds({ merge: 1, night: 20 })
 const SEED = Number(process.env.WIMZ_TEST_SEED ?? 20_261_128)
 const EVENTS_INTERVAL_MS = 200
 /** The goal for every relay that returns. */
 const USEFUL_MS = 40_000
-const MAX_PEAK_MIB = 200
+/** As in protocol/memory.long.test.ts under frames that are read, and published: here of 1 MiB. The goal without them is 200. */
+const MAX_PEAK_MIB = 215
 const LINES_PER_MINUTE = 300
 
 interface Watched {
@@ -55,6 +56,7 @@ function publishEvents(bus: Bus): () => Promise<number> {
       await sleep(EVENTS_INTERVAL_MS)
     }
   })()
+  done.catch(() => {}) // when the test has failed
   return () => {
     ending.abort()
     return done
@@ -62,14 +64,18 @@ function publishEvents(bus: Bus): () => Promise<number> {
 }
 
 test(`${MINUTES} min of a hostile relay: bounded memory, descriptors and log, no event lost, no move`, {
-  timeout: (MINUTES + 4) * 60_000,
+  timeout: (MINUTES + 6) * 60_000,
 }, async (t) => {
   // in the night's run what is read slowly is so for minutes
   const span = (random: () => number, name: string) =>
     MINUTES > 1 ? (/read|second/.test(name) ? 60_000 : 1_000 + random() * 12_000) : 1_000 + random() * 1_500
-  const relay = await startHostileRelay(t, { seed: SEED, span })
+  const attacks = MINUTES > 1 ? ALL : QUICK
+  const relay = await startHostileRelay(t, { seed: SEED, attacks, span })
   const { robot, bridge, broker, config } = await startBridgeProcess(t, relay, {})
   const webrtc = startWebrtc(t, config)
+  // until then no session keeps its events
+  const isStarted = () => bridge.lines.some((line) => line.includes('"msg":"started"'))
+  await until(isStarted, { deadline: 120_000, every: 100, show: () => bridge.lines.slice(-5) })
   const moves: unknown[] = []
   await robot.subscribe(topics.command, (command) => void moves.push(command), { name: 'motor' })
   const stop = publishEvents(robot)
@@ -84,7 +90,7 @@ test(`${MINUTES} min of a hostile relay: bounded memory, descriptors and log, no
   )
   const deadline = performance.now() + MINUTES * 60_000
   // the short run ends with the last attack, the long one with the time
-  await until(() => performance.now() > deadline && ALL_ATTACKS.every((name) => relay.made.has(name)), {
+  await until(() => performance.now() > deadline && attacks.every((name) => relay.made.has(name)), {
     deadline: (MINUTES + 2) * 60_000,
     every: 250,
     show: () => ({ made: relay.made, log: bridge.lines.slice(-10) }),
@@ -99,10 +105,19 @@ test(`${MINUTES} min of a hostile relay: bounded memory, descriptors and log, no
   const useful = performance.now() - reformed
   const published = await stop()
   const arrived = () => new Set(relay.events).size
+  const missing = () => {
+    const came = new Set(relay.events)
+    return Array.from({ length: published }, (_, n) => n).filter((n) => !came.has(n))
+  }
   await until(() => arrived() >= published, {
     deadline: 60_000,
     every: 100,
-    show: () => ({ arrived: arrived(), published }),
+    show: () => ({
+      missing: missing().slice(0, 20),
+      arrived: arrived(),
+      published,
+      log: bridge.lines.slice(-20),
+    }),
   })
   const first = [...new Set(relay.events)]
   const figures = watched.map(({ name, child, descriptors, rss }) => ({

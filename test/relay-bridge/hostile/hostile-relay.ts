@@ -7,7 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { seededRandom } from '#dev/harness/random.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { hostileFrames } from '../protocol/hostile-frames.ts'
-import { ATTACKS, HTTP_ATTACKS } from './attacks.ts'
+import { AFTER_REGISTRATION, BEFORE_REGISTRATION, HTTP_ATTACKS } from './attacks.ts'
 import { hostileSession } from './sessions.ts'
 
 export interface HostileRelay {
@@ -24,17 +24,23 @@ export interface HostileRelay {
 
 interface Options {
   seed: number
+  /** Names of attacks. */
+  attacks: readonly string[]
   /** Duration of one attack, ms. */
   span(random: () => number, name: string): number
 }
 
 const FUZZED = 'fuzzed frames'
 
-/** Every attack of attacks.ts, and two that speak the protocol of the relay. */
-export const ALL_ATTACKS: readonly string[] = [...Object.keys(ATTACKS), 'hostile sessions', FUZZED]
+/** Those that leave the robot registered, two of which speak the protocol of the relay. */
+export const QUICK: readonly string[] = [...Object.keys(AFTER_REGISTRATION), 'hostile sessions', FUZZED]
+export const ALL: readonly string[] = [...QUICK, ...Object.keys(BEFORE_REGISTRATION)]
 
 /** A relay that attacks each connection in another way, each way once before any comes again, until it reforms. */
-export async function startHostileRelay(t: TestContext, { seed, span }: Options): Promise<HostileRelay> {
+export async function startHostileRelay(
+  t: TestContext,
+  { seed, attacks, span }: Options,
+): Promise<HostileRelay> {
   const random = seededRandom(seed)
   const pick = (below: number) => Math.floor(random() * below)
   const made = new Map<string, number>()
@@ -68,11 +74,11 @@ export async function startHostileRelay(t: TestContext, { seed, span }: Options)
   }
 
   const attack = async (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (queue.length === 0) queue = ALL_ATTACKS.toSorted(() => random() - 0.5)
+    if (queue.length === 0) queue = attacks.toSorted(() => random() - 0.5)
     const name = queue.shift() ?? ''
     made.set(name, (made.get(name) ?? 0) + 1)
     const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(Math.round(span(random, name)))])
-    const run = ATTACKS[name]
+    const run = AFTER_REGISTRATION[name] ?? BEFORE_REGISTRATION[name]
     if (run) await Promise.all([run({ socket, request, signal, pick }), once(signal, 'abort')])
     else {
       const frames = name === FUZZED ? fuzzedFrames(pick) : sessionFrames(pick)
