@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { closeAfter } from './close-after.ts'
 
 export interface FakeClock {
   /** Lets time pass, with the timers that become due on the way. */
@@ -11,7 +12,7 @@ export interface FakeClock {
 export function fakeClock(t: TestContext): FakeClock {
   let now = 1_000
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: Date.now() })
-  t.mock.method(performance, 'now', () => now)
+  fakeNow(t, () => now)
   return {
     advance(ms) {
       for (const end = now + ms; now < end; ) {
@@ -23,4 +24,14 @@ export function fakeClock(t: TestContext): FakeClock {
       now += ms
     },
   }
+}
+
+/** Replaces `performance.now()`; undone after the test. A mock would keep each call with its stack, and takes most of the CPU time. */
+export function fakeNow(t: TestContext, now: () => number): void {
+  const own = Object.getOwnPropertyDescriptor(performance, 'now')
+  Object.defineProperty(performance, 'now', { value: now, configurable: true, writable: true })
+  closeAfter(t, () => {
+    if (own) Object.defineProperty(performance, 'now', own)
+    else Reflect.deleteProperty(performance, 'now')
+  })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FrameLimits } from '#services/relay-bridge/protocol/frame-limits.ts'
+import { fakeNow } from '#test/helpers/fake-clock.ts'
 
 /** How many of so many frames pass. */
 function passed(limits: FrameLimits, frames: number, kind: (n: number) => string): number {
@@ -8,7 +9,7 @@ function passed(limits: FrameLimits, frames: number, kind: (n: number) => string
 }
 
 test('a flood of one kind is limited and leaves the other kinds alone', (t) => {
-  t.mock.method(performance, 'now', () => 0)
+  fakeNow(t, () => 0)
   const limits = new FrameLimits(['profiles', 'webrtc_ice'])
   assert.equal(
     passed(limits, 5_000, () => 'profiles'),
@@ -21,7 +22,7 @@ test('a flood of one kind is limited and leaves the other kinds alone', (t) => {
 })
 
 test('every voice clip of an owner passes when a connect replays them', (t) => {
-  t.mock.method(performance, 'now', () => 0)
+  fakeNow(t, () => 0)
   const limits = new FrameLimits(['voice_command_updated'])
   assert.equal(
     passed(limits, 6_000, () => 'voice_command_updated'),
@@ -30,7 +31,7 @@ test('every voice clip of an owner passes when a connect replays them', (t) => {
 })
 
 test('unknown kinds share one limit, whatever their names, and one name in the log', (t) => {
-  t.mock.method(performance, 'now', () => 0)
+  fakeNow(t, () => 0)
   const limits = new FrameLimits(['profiles'])
   assert.equal(
     passed(limits, 30_000, (n) => `unknown ${n}`),
@@ -41,7 +42,7 @@ test('unknown kinds share one limit, whatever their names, and one name in the l
 })
 
 test('commands pass: their own limits exempt stops', (t) => {
-  t.mock.method(performance, 'now', () => 0)
+  fakeNow(t, () => 0)
   assert.equal(
     passed(new FrameLimits([]), 30_000, () => 'command'),
     30_000,

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FrameQueue } from '#services/relay-bridge/signaling/frame-queue.ts'
+import { fakeNow } from '#test/helpers/fake-clock.ts'
 
 const CHARS = 100
 
 /** No turn ends because this machine is slow. */
-const stopClock = (t: TestContext) => t.mock.method(performance, 'now', () => 0)
+const stopClock = (t: TestContext) => fakeNow(t, () => 0)
 
 test('a few frames are handled at once, in order', (t) => {
   stopClock(t)
@@ -52,7 +53,7 @@ test('without a bus no frame waits for an earlier one', (t) => {
 
 test('frames that take long leave the event loop to others in between', async (t) => {
   let now = 0
-  t.mock.method(performance, 'now', () => now)
+  fakeNow(t, () => now)
   const queue = new FrameQueue({ connected: true })
   let handled = 0
   for (let i = 0; i < 10; i++) {

@@ -7,6 +7,7 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Camera } from '#services/vision/camera/camera.ts'
 import type { Capture } from '#services/vision/camera/sources/source.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
+import { fakeNow } from '#test/helpers/fake-clock.ts'
 import { plainFrame } from '#test/vision/frames.ts'
 
 const SIZE = { width: 320, height: 240 }
@@ -84,7 +85,7 @@ test('a silent source is ended and reopened', async (t) => {
 async function timeToLife(t: TestContext, count: number, lasting: number): Promise<number> {
   const now = performance.now.bind(performance)
   let passed = 0
-  t.mock.method(performance, 'now', () => now() + passed)
+  fakeNow(t, () => now() + passed)
   t.mock.method(Math, 'random', () => 0.99)
   const come = Promise.withResolvers<void>()
   const start = now()

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { FrameWatchdog } from '#services/vision/camera/frame-watchdog.ts'
+import { fakeNow } from '#test/helpers/fake-clock.ts'
 
 /** A watchdog on a mocked clock, and the reason it gave up with. */
 function watch(t: TestContext, mayBeSlow = true) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let now = 0
-  t.mock.method(performance, 'now', () => now)
+  fakeNow(t, () => now)
   const reasons: string[] = []
   const watchdog = new FrameWatchdog({ mayBeSlow }, (reason) => reasons.push(reason))
   t.after(() => watchdog[Symbol.dispose]())

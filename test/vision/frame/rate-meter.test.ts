@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { LatestFrame } from '#services/vision/frame/latest-frame.ts'
 import { createRateMeter } from '#services/vision/frame/rate-meter.ts'
 import { toEpoch, toRtpTimestamp } from '#services/vision/frame/wall-clock.ts'
-import { fakeClock } from '#test/helpers/fake-clock.ts'
+import { fakeClock, fakeNow } from '#test/helpers/fake-clock.ts'
 
 test('the rate is that of the last 5 s, over one second at least', (t) => {
   const clock = fakeClock(t)
@@ -45,7 +45,7 @@ test('a time since the start becomes one since the epoch, also after the clock w
   const start = Date.now()
   t.mock.timers.enable({ apis: ['Date'], now: start })
   let now = 1_000
-  t.mock.method(performance, 'now', () => now)
+  fakeNow(t, () => now)
   const first = toEpoch(900)
   assert.equal(first, start - 100)
   // the granularity of the clock is no step
