@@ -1,5 +1,5 @@
 import pino, { type Logger, type LoggerOptions } from 'pino'
-import { hideSignatures } from './redact.ts'
+import { hideSecrets } from './redact.ts'
 
 export type { Logger } from 'pino'
 
@@ -13,7 +13,7 @@ const SECRET_KEYS = [
   'authorization',
 ]
 
-/** Every secret by its key, up to three levels deep: pino has no wildcard for depth. */
+/** Secrets of any type by their key, up to three levels deep; `hideSecrets` finds texts at any depth. */
 const REDACTED = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*[*].${key}`, `*[*].${key}`])
 
 const OPTIONS: LoggerOptions = {
@@ -22,7 +22,7 @@ const OPTIONS: LoggerOptions = {
   redact: { paths: REDACTED, censor: '[secret]' },
   formatters: { level: (label) => ({ level: label }), log: renameReserved },
   timestamp: pino.stdTimeFunctions.isoTime,
-  hooks: { streamWrite: hideSignatures },
+  hooks: { streamWrite: hideSecrets },
 }
 
 /** Keys of every line. */
