@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { until } from '#dev/harness/until.ts'
@@ -37,7 +37,8 @@ test('an update goes back by itself when the new version is not healthy', { time
       assert.match(output, /not healthy after 40 s: /)
       assert.match(output, /not updated: the version before runs/)
       assert.equal(await machine.installed(), '1.1.0')
-      assert.equal(existsSync(join(machine.root, 'opt/wimz-releases/trial')), false)
+      const kept = readdirSync(join(machine.root, 'opt/wimz-releases')).sort().join(' ')
+      assert.match(kept, /^1\.0\.0-\S+ 1\.1\.0-\S+ before update\.log$/)
       rmSync(join(machine.root, 'versions/1.2.0'), { recursive: true })
     })
   }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '#dev/harness/until.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
+import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { without } from '#test/helpers/tools.ts'
 import { prepareDockerRobot } from './docker-robot.ts'
 
@@ -19,7 +21,7 @@ interface State {
   State: { FinishedAt: string; ExitCode: number; Health?: { Status: string; Log: { Output: string }[] } }
 }
 
-test('docker compose up: settings are created, the camera may be missing, a hung service restarts, the stop is in order', {
+test('docker compose up: settings are created, the camera may be missing, a hung service restarts, viewers get a goodbye', {
   skip: without('debootstrap', 'docker-compose', 'dockerd', 'mosquitto_sub'),
   timeout: 900_000,
 }, async (t) => {
@@ -27,7 +29,12 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   const prepared = await prepareDockerRobot(t, { files, source: { type: 'v4l2', device: DEVICE } })
   if (typeof prepared === 'string') return t.skip(prepared)
   await using docker = prepared
-  const { engine, port, compose } = docker
+  const { engine, robot, port, compose } = docker
+  const relay = await fakeRelay(t)
+  const env = readFileSync(join(robot, '.env'), 'utf8')
+    .replace(/^DEVICE_ID=$/m, 'DEVICE_ID=wimz_robot_05')
+    .replace(/^DEVICE_SECRET=$/m, 'DEVICE_SECRET=planted-secret')
+  writeFileSync(join(robot, '.env'), `${env}RELAY_URL=${relay.url}\n`)
 
   const inspect = async (name: string): Promise<State> =>
     JSON.parse(await engine.run('docker', ['inspect', `wimztest_${name}_1`]))[0]
@@ -56,7 +63,13 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   t.diagnostic(`stopped vision: restarted after ${Math.round((performance.now() - stoppedAt) / 1000)} s`)
   await healthy('vision')
 
+  let device = await relay.robot()
+  while (device.socket.readyState !== device.socket.OPEN) device = await relay.robot()
+  device.send({ type: 'webrtc_request', session_id: 'viewer', ice_servers: [] })
+  await device.next(({ type }) => type === 'webrtc_offer', 30_000)
   await compose('stop')
+  const goodbye = device.frames.find(({ type }) => type === 'webrtc_close')
+  assert.equal(goodbye?.session_id, 'viewer', 'the goodbye of webrtc reaches the relay')
   const ended = await Promise.all(SERVICES.map(async (name) => ({ name, ...(await inspect(name)).State })))
   for (const { name, ExitCode } of ended) assert.equal(ExitCode, 0, name)
   const at = (name: string) => ended.find((one) => one.name === name)?.FinishedAt ?? ''
