@@ -13,6 +13,13 @@ export interface ConnectionLimits {
   connections_per_second: number
 }
 
+/** A connection that can make room for a service of the robot. */
+export interface Occupant {
+  /** Before the login, without a user name, or with one. */
+  standing(): 'new' | 'anonymous' | 'user'
+  end(): void
+}
+
 interface Bucket {
   open: number
   readonly pace: TokenBucket
@@ -32,6 +39,7 @@ export class ConnectionLimiter {
   readonly #counters: EventCounter
   readonly #now: () => number
   readonly #buckets = new Map<string, Bucket>()
+  readonly #occupants = new Set<Occupant>()
   #open = 0
 
   /** `now` in milliseconds, monotonic. */
@@ -42,7 +50,7 @@ export class ConnectionLimiter {
   }
 
   /** Returns undefined if the connection is rejected, else a function to call when it ends. */
-  accept(address: string): (() => void) | undefined {
+  accept(address: string, occupant?: Occupant): (() => void) | undefined {
     const local = isLoopback(address)
     const bucket = this.#bucketOf(local ? 'local' : networkOf(address), local)
     const rejection = this.#rejection(bucket, local)
@@ -53,23 +61,43 @@ export class ConnectionLimiter {
     bucket.pace.charge(1, this.#now())
     bucket.open++
     this.#open++
+    if (occupant) this.#occupants.add(occupant)
     let released = false
     return () => {
       if (released) return
       released = true
       bucket.open--
       this.#open--
+      if (occupant) this.#occupants.delete(occupant)
     }
   }
 
   #rejection(bucket: Bucket, local: boolean): string | undefined {
     const { max_clients } = this.#limits
     const reserved = local ? 0 : Math.min(MAX_RESERVED, max_clients * RESERVED_SHARE)
-    if (this.#open >= max_clients - reserved) return 'connections_too_many'
+    const isFull = this.#open >= max_clients - reserved
+    if (isFull && !(local && this.#makesRoom(bucket))) return 'connections_too_many'
     if (!local && bucket.open >= this.#limits.max_clients_per_address)
       return 'connections_too_many_per_address'
     if (bucket.pace.wait(1, this.#now()) > 0) return 'connections_too_fast'
     return undefined
+  }
+
+  /**
+   * All places may be taken by one process of this machine without a user name, while a service waits. Ends the oldest connection
+   * before its login, else the newest without a user name.
+   */
+  #makesRoom({ pace }: Bucket): boolean {
+    if (pace.wait(1, this.#now()) > 0) return false
+    const occupants = [...this.#occupants]
+    const displaced =
+      occupants.find((one) => one.standing() === 'new') ??
+      occupants.findLast((one) => one.standing() === 'anonymous')
+    if (!displaced) return false
+    this.#counters.count('connections_too_many')
+    this.#occupants.delete(displaced)
+    displaced.end()
+    return true
   }
 
   #bucketOf(key: string, local: boolean): Bucket {

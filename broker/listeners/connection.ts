@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setPeer } from '../auth/peer-address.ts'
 import { type Broker, STREAM_HIGH_WATER_MARK } from '../broker.ts'
+import type { Occupant } from '../limits/connection-limiter.ts'
 import type { InputScheduler } from '../limits/input-scheduler.ts'
 import type { LargePackets } from '../limits/large-packets.ts'
 import { ProtocolViolation } from '../protocol/packet-body.ts'
@@ -33,6 +34,13 @@ export interface ConnectionDeps {
   scheduler: InputScheduler
 }
 
+const standings = new WeakMap<Socket, Occupant['standing']>()
+
+/** Of a socket that is served; one in a TLS handshake, or below TLS, counts as a user's. */
+export function standingOf(socket: Socket): ReturnType<Occupant['standing']> {
+  return standings.get(socket)?.() ?? 'user'
+}
+
 /** Hands the connection to Aedes, with limits on its buffers, and validates what it reads. */
 export function serveConnection(incoming: Incoming, deps: ConnectionDeps): void {
   const { mqtt, maxBytes, largePackets, scheduler } = deps
@@ -43,6 +51,7 @@ export function serveConnection(incoming: Incoming, deps: ConnectionDeps): void 
   const client = mqtt.aedes.handle(stream)
   const isAccepted = () => client.connected
   const isAnonymous = () => mqtt.isAnonymous(client)
+  standings.set(socket, () => (isAccepted() ? (isAnonymous() ? 'anonymous' : 'user') : 'new'))
   const onTooLarge = () => counters.count('packets_too_large')
   const large = largePackets.track(() => stream.destroy(new Error('packet incomplete after 60 s')))
   stream.once('close', () => large.end())

@@ -17,7 +17,7 @@ import { isLoopback } from '#lib/loopback.ts'
 import { plainAddress } from '../auth/peer-address.ts'
 import { isOpenTo, isTls, type Listener } from '../config.ts'
 import type { ConnectionLimiter } from '../limits/connection-limiter.ts'
-import type { Incoming } from './connection.ts'
+import { type Incoming, standingOf } from './connection.ts'
 
 interface ListenDeps {
   limiter: ConnectionLimiter
@@ -96,7 +96,8 @@ function createNodeServer(config: Listener): Server {
 }
 
 function admit(socket: Socket, { limiter, sockets }: ListenDeps): void {
-  const release = limiter.accept(plainAddress(socket.remoteAddress))
+  const occupant = { standing: () => standingOf(socket), end: () => void socket.destroy() }
+  const release = limiter.accept(plainAddress(socket.remoteAddress), occupant)
   if (!release) {
     socket.destroy()
     return

@@ -100,3 +100,40 @@ test('2 000 addresses are remembered, those with connections for longest', () =>
   assert.equal(limiter.accept('10.0.0.1'), undefined, 'it is connected')
   assert.ok(limiter.accept('10.0.0.2'), 'it was forgotten')
 })
+
+test('a connection of this machine that comes to a full broker displaces one before its login, else the newest anonymous one', () => {
+  const ended: string[] = []
+  const counters = createEventCounter(createLogger('test', { write() {} }), 'test')
+  const limiter = new ConnectionLimiter({ ...limits, connections_per_second: 1_000 }, counters, () => 0)
+  const standings = new Map<string, 'new' | 'anonymous' | 'user'>()
+  const connect = (name: string, standing: 'new' | 'anonymous' | 'user', address = '127.0.0.1') => {
+    standings.set(name, standing)
+    const end = () => void ended.push(name)
+    return limiter.accept(address, { standing: () => standings.get(name) ?? 'new', end })
+  }
+  const first = connect('service', 'user')
+  connect('early', 'anonymous')
+  connect('idle', 'new')
+  for (let i = 3; i < 99; i++) connect(`user ${i}`, 'user')
+  connect('late', 'anonymous')
+  assert.ok(connect('a', 'user'))
+  assert.ok(connect('b', 'user'))
+  assert.ok(connect('c', 'user'))
+  assert.deepEqual(ended, ['idle', 'late', 'early'])
+  assert.equal(connect('d', 'user'), undefined, 'only users are left')
+  first?.()
+  assert.equal(connect('remote', 'new', '10.0.0.1'), undefined, 'no room for other machines')
+  assert.deepEqual(ended, ['idle', 'late', 'early'])
+})
+
+test('a displaced connection is one only while the pace of this machine allows a new one', () => {
+  const ended: string[] = []
+  const counters = createEventCounter(createLogger('test', { write() {} }), 'test')
+  const few = { max_clients: 1, max_clients_per_address: 1, connections_per_second: 1 }
+  const limiter = new ConnectionLimiter(few, counters, () => 0)
+  const connect = () =>
+    limiter.accept('127.0.0.1', { standing: () => 'new', end: () => void ended.push('x') })
+  const accepted = Array.from({ length: 80 }, connect).filter(Boolean)
+  assert.equal(accepted.length, 50)
+  assert.equal(ended.length, 49)
+})

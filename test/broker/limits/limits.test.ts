@@ -140,3 +140,14 @@ async function cutOff(socket: Socket, bytes: Buffer): Promise<void> {
   socket.write(bytes)
   await new Promise((resolve) => socket.once('close', resolve))
 }
+
+test('clients without a user name that take all places do not keep a service out', async (t) => {
+  const limits = { max_clients: 12, connections_per_second: 1_000 }
+  const { broker, connect } = await startUsersBroker(t, { broker: { limits } })
+  const strangers = await Promise.all(Array.from({ length: 12 }, () => connect()))
+  const vision = await connect('vision')
+  const webrtc = await connect('webrtc')
+  assert.ok(vision.connected && webrtc.connected)
+  await until(() => strangers.filter(({ connected }) => connected).length === 10)
+  assert.equal(broker.totals.connections_too_many, 2)
+})
