@@ -61,5 +61,16 @@ export const TARGETS: readonly { file: string; tests?: readonly string[] }[] = [
       'test/vision/overlay/text.test.ts',
     ],
   },
+  {
+    file: 'services/webrtc/werift-patches/stun-guard.ts',
+    tests: ['test/webrtc/werift-patches/stun-guard.test.ts'],
+  },
+  {
+    file: 'services/webrtc/werift-patches/rtcp-guard.ts',
+    tests: ['test/webrtc/werift-patches/transport-feedback.test.ts', 'test/webrtc/session/limits.test.ts'],
+  },
+  { file: 'commands/command-age.ts' },
+  { file: 'commands/wire-time.ts' },
+  { file: 'commands/drive/drive-sequence.ts' },
   { file: 'doctor/machine-check.ts', tests: ['test/doctor/machine-check.test.ts'] },
 ]

@@ -133,3 +133,9 @@ test('of another app, on the same connection, the clock and the counter are its 
   order.reset()
   assert.equal(order.check({ ts: EPOCH + now() - 2_000, seq: 1 }), undefined)
 })
+
+test('a ts that is a counter and no time makes no frame late', () => {
+  const { now, pass } = clock()
+  const order = new DriveSequence(now)
+  for (let ts = 1; ts < 60; ts++, pass(50)) assert.equal(order.check({ ts }), undefined)
+})

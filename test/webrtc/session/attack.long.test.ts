@@ -14,11 +14,15 @@ import { openViewer, type Viewer } from '../viewer.ts'
 
 /**
  * What an attack may cost another viewer is time in which the robot computes without sending: CPU time of its event loop,
- * which does not depend on other processes. A frame interval and its sending fit into the 200 ms that a gap may have. The gap
- * itself is printed and has a loose bound, as attacker, viewer and robot compete for the same cores.
+ * which does not depend on other processes. A frame interval and its sending fit into the 200 ms that a gap may have.
  */
 const MAX_TURN_MS = 130
-const MAX_GAP_MS = 1_500
+/**
+ * The gap itself, ms. Attacker, viewer and robot compete for the same cores with all else that runs on the machine, so on a busy one
+ * a gap may be this many times as long as the longest without an attack, in times between the attacks of the same run.
+ */
+const MAX_GAP_MS = 200
+const GAP_FACTOR = 3
 /** Bytes, of one attack and of all: the heap of a process grows with its first sessions, hostile or not. */
 const MAX_GROWTH = 20 * 1024 * 1024
 const MAX_TOTAL_GROWTH = 2 * MAX_GROWTH
@@ -163,26 +167,32 @@ test('a hostile viewer does not freeze the video of another one', { timeout: 290
     await hostile.until(({ video }) => video.length > 0, 20_000)
     return hostile
   }
-  await wish({ watch: 'victim', more: 100 })
-  const { gap: quiet } = await wish({ more: 300, within: 20_000 })
+  await wish({ watch: 'victim', more: 100, within: 30_000 })
+  let quiet = 0
+  const rest = async (frames: number) => {
+    const { gap } = await wish({ more: frames, within: 20_000 })
+    quiet = Math.max(quiet, gap)
+  }
+  await rest(150)
   const before = await robot.measure()
   t.diagnostic(`without an attack: longest gap ${Math.round(quiet)} ms, turn ${Math.round(before.turn)} ms`)
   let lastRss = before.rss
   const assertUnaffected = async (name: string) => {
-    const { gap } = await wish({ more: 60, within: 20_000 })
+    const { gap } = await wish({ more: 45, within: 20_000 })
+    const maxGap = Math.max(MAX_GAP_MS, GAP_FACTOR * quiet)
     const { rss, turn, lag } = await robot.measure()
     const growth = Math.round((rss - before.rss) / 1024 / 1024)
     const own = rss - lastRss
     lastRss = rss
-    const seen = `longest gap ${Math.round(gap)} ms, turn ${Math.round(turn)} ms, event loop ${lag.max} ms, RSS ${growth} MB more`
+    const seen = `longest gap ${Math.round(gap)} of ${Math.round(maxGap)} ms, turn ${Math.round(turn)} ms, event loop ${lag.max} ms, RSS ${growth} MB more`
     t.diagnostic(`${name}: ${seen}`)
     assert.ok(turn <= MAX_TURN_MS, `${name}: ${seen}`)
-    assert.ok(gap <= MAX_GAP_MS, `${name}: ${seen}`)
+    assert.ok(gap <= maxGap, `${name}: ${seen}`)
     assert.ok(own <= MAX_GROWTH && rss - before.rss <= MAX_TOTAL_GROWTH, `${name}: ${seen}`)
   }
   for (const [name, attack] of Object.entries(attacks)) {
     const hostile = await openHostile('hostile')
-    await wish({ more: 1 })
+    await rest(15)
     await attack(hostile)
     await assertUnaffected(name)
     await hostile.close()
