@@ -14,7 +14,7 @@ import { rounds } from '#test/helpers/volume.ts'
 import { peakMemory, startBridgeProcess } from '../bridge-process.ts'
 import { ALL, QUICK, startHostileRelay } from './hostile-relay.ts'
 
-const MINUTES = rounds({ merge: 1, night: 20 })
+const MINUTES = rounds({ merge: 1, night: 12 })
 const SEED = Number(process.env.WIMZ_TEST_SEED ?? 20_261_128)
 const EVENTS_INTERVAL_MS = 200
 /** The goal for every relay that returns. */
