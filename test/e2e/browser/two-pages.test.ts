@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import type { Bus } from '#bus/bus.ts'
 import type { Detections } from '#bus/messages.ts'
@@ -9,6 +8,7 @@ import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer, read } from '#dev/harness/page.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { until } from '#dev/harness/until.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
 
@@ -16,19 +16,19 @@ import { without } from '#test/helpers/tools.ts'
 const NEAR = 60
 
 test('two pages watch a dog at once', { skip: without('chromium'), timeout: 180_000 }, async (t) => {
-  const stack = await startStack()
+  const stack = await startStack({}, { within: 90_000 })
   closeAfter(t, () => stack[Symbol.asyncDispose]())
   const bus = await stack.join()
   const browser = await launchBrowser()
   closeAfter(t, () => browser.close())
-  const pages = [await openViewer(browser, stack.page), await openViewer(browser, stack.page)]
+  const pages = [await openViewer(browser, stack.page, 60_000), await openViewer(browser, stack.page, 60_000)]
 
   await t.test('each page decodes the frames that vision publishes, and loses no packet', async () => {
-    const seen = await watch(bus, pages, 8_000)
+    const seen = await watch(bus, pages, 120)
     t.diagnostic(JSON.stringify(seen))
     for (const { encoded, decoded, lost } of seen) {
-      // how steady they are depends on the CPU time that vision and the browser get; some are on their way at the end
-      assert.ok(encoded > 50 && decoded >= encoded * 0.9, `${decoded} of ${encoded} frames decoded`)
+      // how fast they come depends on the CPU time that vision and the browser get; some are on their way at the end
+      assert.ok(encoded >= 120 && decoded >= encoded * 0.9, `${decoded} of ${encoded} frames decoded`)
       assert.equal(lost, 0, 'packets lost on loopback')
     }
   })
@@ -76,12 +76,15 @@ test('two pages watch a dog at once', { skip: without('chromium'), timeout: 180_
   })
 })
 
-/** What each page saw during `ms`: frames that vision published for its layer, frames decoded, packets lost, seconds frozen. */
-async function watch(bus: Bus, pages: readonly Page[], ms: number) {
+/** What each page saw of the next `count` frames that vision publishes for its layer: frames decoded, packets lost, seconds frozen. */
+async function watch(bus: Bus, pages: readonly Page[], count: number) {
   const published = await collect(bus, topics.video, { layer: 'high' })
   const before = await Promise.all(pages.map(read))
   const first = published.all.length
-  await sleep(ms)
+  await until(() => published.all.length >= first + count, {
+    deadline: 90_000,
+    show: () => published.all.length,
+  })
   const encoded = published.all.length - first
   const after = await Promise.all(pages.map(read))
   return after.map((end, i) => {
