@@ -5,6 +5,7 @@ import { EVENT_TYPES, INTEGER_FIELDS } from '#bus/events.ts'
 import { topics } from '#bus/topics.ts'
 import { eventFrame } from '#services/relay-bridge/protocol/event-encoder.ts'
 import { encodeFrame, type Frame } from '#services/relay-bridge/protocol/frame.ts'
+import { DetectionEvents } from '#services/vision/track/detection-events.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { online, startBridge } from '../bridge.ts'
 
@@ -131,6 +132,28 @@ const CASTS: Record<string, 'double' | 'int' | 'string' | 'object'> = {
   stage_number: 'int',
   dog_id: 'string',
 }
+
+test('the app’s casts succeed on what vision publishes of a dog that is found and lost', () => {
+  const published: Record<string, unknown>[] = []
+  const bus = { publish: async (_topic: unknown, payload: unknown) => void published.push(payload as Frame) }
+  let now = 0
+  const profiles = { dogOf: () => ({ dog_id: 'd1', name: 'Rex' }) }
+  const vision = new DetectionEvents(bus as never, profiles as never, () => now)
+  for (const score of [0.8154, 1]) {
+    vision.detected([{ label: 'dog', score, box: [0, 0, 1, 0.5], track_id: 7 }])
+    now += 5_000
+  }
+  vision.tracked(new Set())
+  assert.deepEqual(
+    published.map(({ detected, confidence }) => [detected, confidence]),
+    [
+      [true, 0.815],
+      [true, 1],
+      [false, undefined],
+    ],
+  )
+  for (const payload of published) checkCasts('detection', payload)
+})
 
 test('the app’s casts succeed on the text of every event, also for round numbers', () => {
   const round = (value: unknown): unknown => (typeof value === 'number' ? Math.round(value) : value)
