@@ -25,6 +25,7 @@ export interface Received {
 interface Line {
   id?: string
   sdp?: string
+  offer?: boolean
   error?: string
   stats?: string
   all?: Received[]
@@ -37,6 +38,8 @@ export interface GoTool extends Disposable {
   video: Writable
   /** Sends a session description, or a wish for one, and resolves with the description that comes back. */
   describe(id: string, sdp?: string): Promise<string>
+  /** Asks a receiver for an offer, for servers that answer. */
+  offer(id: string): Promise<string>
   /** The same without an answer. */
   send(id: string, sdp?: string): void
   received(): Promise<Received[]>
@@ -64,6 +67,7 @@ export function startGoTool(mode: 'receive' | 'fanout'): GoTool {
     pid,
     video: child.stdio[3] as Writable,
     describe: async (id, sdp) => (await ask(id, { id, ...(sdp ? { sdp } : {}) })).sdp ?? '',
+    offer: async (id) => (await ask(id, { id, offer: true })).sdp ?? '',
     send: (id, sdp) => void stdin.write(`${JSON.stringify({ id, sdp })}\n`),
     received: async () => (await ask('stats', { stats: 'stats' })).all ?? [],
     [Symbol.dispose]: () => void child.kill(),

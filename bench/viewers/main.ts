@@ -13,6 +13,7 @@ import { playCannedVideo } from './canned-video.ts'
 import { recordCpuProfile } from './cpu-profile.ts'
 import { type GoTool, type Received, startGoTool } from './go-tool.ts'
 import { ourServer, type Server } from './our-server.ts'
+import { PEERS } from './peers.ts'
 import { startServices } from './services.ts'
 
 const { values } = parseArgs({
@@ -20,6 +21,8 @@ const { values } = parseArgs({
     viewers: { type: 'string', default: '1,4,16' },
     seconds: { type: 'string', default: '10' },
     servers: { type: 'string', default: 'fanout,ours' },
+    /** With aiortc, go2rtc and MediaMTX, those that are installed. */
+    peers: { type: 'boolean', default: false },
     json: { type: 'string' },
     profile: { type: 'string' },
   },
@@ -28,6 +31,8 @@ const COUNTS = values.viewers.split(',').map(Number)
 const SECONDS = Number(values.seconds)
 /** Time for the estimate of the path to reach the highest layer. */
 const SETTLE_MS = 6_000
+/** Each takes an encoder: more would only measure the machine. */
+const MAX_AIORTC_VIEWERS = 4
 /** Port of the inspector of `webrtc`, with `--profile`. */
 const INSPECTOR_PORT = 19_229
 
@@ -100,10 +105,12 @@ await using services = await startServices({ stun_servers: [], max_connections: 
 const { bus } = services
 using video = await playCannedVideo(bus)
 const rows: Row[] = []
-for (const name of values.servers.split(',')) {
+const peers = Object.keys(PEERS).filter((name) => values.peers && PEERS[name]?.isInstalled())
+for (const name of [...values.servers.split(','), ...peers]) {
   using receivers = startGoTool('receive')
   using fanout = name === 'fanout' ? startGoTool('fanout') : undefined
-  const server = fanout ? fanoutServer(fanout, receivers) : await ourServer(services, receivers)
+  using peer = await PEERS[name]?.start(receivers)
+  const server = peer ?? (fanout ? fanoutServer(fanout, receivers) : await ourServer(services, receivers))
   video.onFrame = (data) => {
     if (!fanout) return
     const length = Buffer.alloc(4)
@@ -112,6 +119,7 @@ for (const name of values.servers.split(',')) {
   }
   let connected = 0
   for (const viewers of COUNTS) {
+    if (name === 'aiortc' && viewers > MAX_AIORTC_VIEWERS) continue
     while (connected < viewers) await server.connect(`${name}-${connected++}`)
     const row = await measure(name, server, receivers, viewers)
     rows.push(row)

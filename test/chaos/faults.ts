@@ -6,12 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stack } from '#dev/harness/stack.ts'
 import { without } from '#test/helpers/tools.ts'
 import type { RelayTap } from './relay-tap.ts'
+import type { RobotClock } from './robot-clock.ts'
 
 export interface Scene {
   stack: Stack
   tap: RelayTap
   /** A small file system that holds `data_dir`; undefined without the right to mount. */
   disk: string | undefined
+  /** Undefined without libfaketime. */
+  clock: RobotClock | undefined
 }
 
 /** Something that goes wrong; resolves when its cause is over, not when the robot has recovered. */
@@ -21,10 +24,17 @@ export interface Fault {
 }
 
 const SERVICES = ['broker', 'local-relay', 'relay-bridge', 'webrtc', 'vision']
+/** A robot without a battery-backed clock starts in the past; NTP corrects small errors in either direction. */
+const CLOCK_STEPS = [
+  { name: '15 hours behind', seconds: -54_000 },
+  { name: '2 s ahead', seconds: 2 },
+  { name: '40 s ahead', seconds: 40 },
+]
+const CLOCK_EFFECT_MS = 1_100
 const FREEZE_MS = { least: 2_000, most: 8_000 }
 
 /** Those that can happen on this machine. */
-export function faultsOf({ disk }: Scene): Fault[] {
+export function faultsOf({ disk, clock }: Scene): Fault[] {
   return [
     ...SERVICES.map(
       (service): Fault => ({
@@ -89,6 +99,19 @@ export function faultsOf({ disk }: Scene): Fault[] {
             },
           },
         ]),
+    ...(clock === undefined
+      ? []
+      : CLOCK_STEPS.map(
+          ({ name, seconds }): Fault => ({
+            name: `the clock is ${name} for some seconds`,
+            async happen(_, random) {
+              clock.set(seconds)
+              await sleep(between({ least: 5_000, most: 10_000 }, random))
+              clock.set(0)
+              await sleep(CLOCK_EFFECT_MS)
+            },
+          }),
+        )),
     ...(disk === undefined
       ? []
       : [

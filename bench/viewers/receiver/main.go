@@ -1,6 +1,6 @@
 // Receivers that do not decode, and a fan-out server to compare with, for bench/viewers.ts.
 //
-//	receiver receive   answers the offers on stdin and reports what arrives
+//	receiver receive   answers the offers on stdin, or offers when asked to, and reports what arrives
 //	receiver fanout    offers the video of file descriptor 3 to each id on stdin
 //
 // stdin and stdout carry one JSON object a line.
@@ -21,6 +21,7 @@ import (
 type Message struct {
 	ID    string  `json:"id,omitempty"`
 	SDP   string  `json:"sdp,omitempty"`
+	Offer bool    `json:"offer,omitempty"`
 	Stats string  `json:"stats,omitempty"`
 	Error string  `json:"error,omitempty"`
 	All   []Stats `json:"all,omitempty"`

@@ -51,35 +51,38 @@ func (r *receivers) handle(message Message) error {
 		sort.Slice(all, func(a, b int) bool { return all[a].ID < all[b].ID })
 		reply(Message{Stats: message.Stats, All: all})
 		return nil
+	case message.Offer:
+		return r.offer(message.ID)
 	case message.SDP == "":
 		if one := r.viewers[message.ID]; one != nil {
 			delete(r.viewers, message.ID)
 			return one.pc.Close()
 		}
 		return nil
+	case r.viewers[message.ID] != nil:
+		return r.viewers[message.ID].pc.SetRemoteDescription(
+			webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: message.SDP})
 	default:
 		return r.answer(message.ID, message.SDP)
 	}
 }
 
-func (r *receivers) answer(id, sdp string) error {
+func (r *receivers) open(id string) (*webrtc.PeerConnection, error) {
 	pc, err := r.api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	one := &viewer{pc: pc, offeredAt: time.Now()}
 	one.stats.ID = id
 	r.viewers[id] = one
 	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { one.read(track) })
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
-		return err
-	}
-	answer, err := pc.CreateAnswer(nil)
-	if err != nil {
-		return err
-	}
+	return pc, nil
+}
+
+// describe applies our own description and replies with it when all candidates are in.
+func describe(id string, pc *webrtc.PeerConnection, own webrtc.SessionDescription) error {
 	gathered := webrtc.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(answer); err != nil {
+	if err := pc.SetLocalDescription(own); err != nil {
 		return err
 	}
 	go func() {
@@ -87,6 +90,38 @@ func (r *receivers) answer(id, sdp string) error {
 		reply(Message{ID: id, SDP: pc.LocalDescription().SDP})
 	}()
 	return nil
+}
+
+// offer is for servers that answer (WHEP).
+func (r *receivers) offer(id string) error {
+	pc, err := r.open(id)
+	if err != nil {
+		return err
+	}
+	receive := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
+	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, receive); err != nil {
+		return err
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		return err
+	}
+	return describe(id, pc, offer)
+}
+
+func (r *receivers) answer(id, sdp string) error {
+	pc, err := r.open(id)
+	if err != nil {
+		return err
+	}
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
+		return err
+	}
+	answer, err := pc.CreateAnswer(nil)
+	if err != nil {
+		return err
+	}
+	return describe(id, pc, answer)
 }
 
 // take returns the statistics and starts new ones.

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# One report of the benchmarks of this machine, to share: bench/on-a-pi.sh > report.md
+# Takes ten minutes; stop the robot's own services before. The report has no names, addresses or settings of yours.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+read_or() { tr -d '\0' <"$1" 2>/dev/null || echo "$2"; }
+echo "# Benchmark report"
+echo
+echo "- machine: $(read_or /proc/device-tree/model "$(uname -m)")"
+echo "- kernel: $(uname -sr), $(nproc) cores, $(awk '/MemTotal/ { printf "%d MiB", $2 / 1024 }' /proc/meminfo)"
+echo "- clock: $(read_or /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor unknown) governor"
+echo "- temperature: $(read_or /sys/class/thermal/thermal_zone0/temp unknown) (1/1000 °C)"
+if command -v vcgencmd >/dev/null; then echo "- throttled: $(vcgencmd get_throttled)"; fi
+echo "- commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+echo
+npm run --silent bench -- --no-docs "$@"
+if command -v vcgencmd >/dev/null; then echo "- throttled afterwards: $(vcgencmd get_throttled)"; fi
