@@ -5,7 +5,7 @@ const READING_INTERVAL_MS = 60
 const WINDOW_MS = 1_000
 /** A wait this long is more than an ordinary time slice. */
 const STARVED_MS = 30
-/** The machine counts as overloaded for this long after such a wait. */
+/** The process counts as CPU-starved for this long after such a wait. */
 const HOLD_MS = 2_000
 
 /**
@@ -31,7 +31,7 @@ export class SchedulingDelay {
     return Math.max(0, ...this.#waits.map(({ ms }) => ms))
   }
 
-  /** The machine is overloaded, or was a moment ago. */
+  /** This process waits for a CPU, or did a moment ago. */
   get isStarved(): boolean {
     this.#read()
     return this.#now() < this.#starvedUntil
@@ -41,7 +41,9 @@ export class SchedulingDelay {
     const at = this.#now()
     if (this.#last && at - this.#last.at < READING_INTERVAL_MS) return
     const waited = this.#waited()
-    const ms = waited - (this.#last?.waited ?? waited)
+    // the sum over an idle time is not one wait
+    const isFirst = !this.#last || at - this.#last.at > WINDOW_MS
+    const ms = isFirst ? 0 : waited - (this.#last?.waited ?? waited)
     this.#last = { at, waited }
     this.#waits = [...this.#waits.filter((one) => one.at > at - WINDOW_MS), { at, ms }]
     if (ms > STARVED_MS) this.#starvedUntil = at + HOLD_MS

@@ -117,7 +117,7 @@ for (const kind of ['full', 'read-only'] as const) {
     await sleep(Math.max(0, FLUSHED_AFTER_MS - (performance.now() - startedAt)))
     assertFlat(stack, before)
 
-    const again = stack.line(isMessage('relay-bridge', 'outbox is on the disk again'), 30_000)
+    const again = stack.line(isMessage('relay-bridge', 'outbox recovered'), 30_000)
     repair(disk, kind)
     await again
     assert.equal((await writeAll())?.kept, true)

@@ -98,6 +98,29 @@ export class OutboxStore implements Disposable {
     })
   }
 
+  /**
+   * Stores what another outbox holds, in one transaction: its events, the deliveries that it knows, and its count of dropped
+   * events. When it fails, nothing of it is stored.
+   */
+  adopt(other: OutboxStore): void {
+    this.#transaction(() => {
+      const insert = this.#run('INSERT INTO events (name, bytes, frame) VALUES (?, ?, ?)')
+      for (const { name, bytes, frame } of other.#run('SELECT * FROM events ORDER BY seq').iterate()) {
+        insert.run(String(name), Number(bytes), String(frame))
+        this.#depth++
+        this.#bytes += Number(bytes)
+      }
+      for (const { message_id, digest, connection } of other
+        .#run('SELECT * FROM deliveries ORDER BY n')
+        .iterate()) {
+        const key = { messageId: Number(message_id), digest: String(digest), connection: String(connection) }
+        this.#remember({ ...key, fresh: false })
+      }
+      this.#countDropped(other.counts.dropped)
+      this.#keepBounds()
+    })
+  }
+
   /** The oldest events after `seq`: at most `count`, and none after the one that reaches `bytes`. */
   after(seq: number, { count, bytes }: { count: number; bytes: number }): Entry[] {
     const entries: Entry[] = []

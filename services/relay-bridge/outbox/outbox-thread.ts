@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Request, Response, StoreData } from './outbox.ts'
+import type { FileState, Request, Response, StoreData } from './outbox.ts'
 import { RecoveringStore } from './recovering-store.ts'
 
 /** The thread that owns the file: answers requests in order. */
@@ -11,13 +11,17 @@ parentPort?.on('message', ({ id, action }: Request) => {
   try {
     const value = perform(action)
     // a closed one has no counts
-    if (action.type !== 'close') respond({ id, value, counts: store.counts, unwritable: store.unwritable })
+    if (action.type !== 'close') respond({ id, value, counts: store.counts, file: fileState() })
   } catch (err) {
     respond({ id, error: (err as Error).message })
   }
   if (action.type === 'close') parentPort?.close()
 })
-respond({ id: 0, value: store.damaged, counts: store.counts, unwritable: store.unwritable })
+respond({ id: 0, value: undefined, counts: store.counts, file: fileState() })
+
+function fileState(): FileState {
+  return { damaged: store.damaged, unwritable: store.unwritable }
+}
 
 function perform(action: Request['action']): unknown {
   switch (action.type) {

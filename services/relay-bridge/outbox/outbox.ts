@@ -18,13 +18,21 @@ type Action =
   | { type: 'ping' }
   | { type: 'close' }
 
+/** What happened to the file. */
+export interface FileState {
+  /** Where a damaged one is kept. */
+  damaged: string | undefined
+  /** Why it cannot be opened; the events are in memory. */
+  unwritable: string | undefined
+}
+
 /** A request to the thread that owns the file, and its response; `id` 0: the file is open. */
 export interface Request {
   id: number
   action: Action
 }
 export type Response =
-  | { id: number; value: unknown; counts: Counts; unwritable: string | undefined }
+  | { id: number; value: unknown; counts: Counts; file: FileState }
   | { id: number; error: string }
 
 /** Interval of the pings to the thread, and how many it may owe: a worn card blocks it for seconds. */
@@ -55,8 +63,7 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
   readonly #worker: Worker
   readonly #path: string
   readonly #log: Logger
-  /** Why the file cannot be written; the events are in memory. */
-  #unwritable: string | undefined
+  #file: FileState = { damaged: undefined, unwritable: undefined }
   readonly #pending = new Map<number, Pending>()
   #counts: Counts = { depth: 0, bytes: 0, dropped: 0 }
   #id = 0
@@ -82,8 +89,7 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
     { log, bounds = OUTBOX_BOUNDS, pingInterval = PING_INTERVAL_MS }: OpenOptions,
   ): Promise<Outbox> {
     const outbox = new Outbox({ path, bounds }, log)
-    const damaged = await new Promise((resolve, reject) => outbox.#pending.set(0, { resolve, reject }))
-    if (damaged) log.error({ path, kept_as: damaged }, 'outbox damaged; starting an empty one')
+    await new Promise((resolve, reject) => outbox.#pending.set(0, { resolve, reject }))
     outbox.#watch(pingInterval)
     const { depth, bytes } = outbox.counts
     if (depth > 0) log.info({ events: depth, bytes }, 'events of an earlier run wait for the relay')
@@ -105,7 +111,7 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
     return { depth, dropped }
   }
 
-  /** On disk when fulfilled; false for a delivery that is stored already. */
+  /** Stored when fulfilled: on disk, or in memory while the file cannot be opened. False for a delivery that is stored already. */
   append(name: string, frame: string, delivery?: DeliveryKey): Promise<boolean> {
     return this.#request({ type: 'append', name, frame, delivery }) as Promise<boolean>
   }
@@ -161,24 +167,28 @@ export class Outbox extends EventEmitter<OutboxEvents> implements AsyncDisposabl
       pending?.reject(new Error(response.error))
       return
     }
-    this.#reportFile(response.unwritable)
+    this.#reportFile(response.file)
     const { depth, dropped } = this.#counts
     this.#counts = response.counts
     if (depth !== response.counts.depth || dropped !== response.counts.dropped) this.emit('counts')
     pending?.resolve(response.value)
   }
 
-  #reportFile(unwritable: string | undefined): void {
-    if (unwritable === this.#unwritable) return
+  #reportFile(file: FileState): void {
+    const { damaged, unwritable } = this.#file
     const path = this.#path
-    if (unwritable === undefined) this.#log.info({ path }, 'outbox is on the disk again')
-    else if (this.#unwritable === undefined) {
+    if (file.damaged !== damaged) {
+      this.#log.error({ path, kept_as: file.damaged }, 'outbox damaged; starting an empty one')
+    }
+    if (file.unwritable === undefined && unwritable !== undefined) {
+      this.#log.info({ path }, 'outbox recovered; events are on disk again')
+    } else if (file.unwritable !== undefined && unwritable === undefined) {
       this.#log.error(
-        { path, err: new Error(unwritable) },
-        'outbox cannot be opened; events are in memory and lost with the power: is the disk full, or data_dir read-only?',
+        { path, err: new Error(file.unwritable) },
+        'outbox cannot be opened; events are kept in memory and lost at power loss: is the disk full, or data_dir read-only?',
       )
     }
-    this.#unwritable = unwritable
+    this.#file = file
   }
 
   #end(err: Error): void {

@@ -4,8 +4,6 @@ import { type Bounds, type DeliveryKey, type Entry, OutboxStore } from './outbox
 
 /** Of the events in memory: the process has 256 MiB. */
 const MEMORY_BYTES = 16 * 1024 * 1024
-/** Events that are copied to the file at a time. */
-const COPIED = 100
 
 /**
  * An {@link OutboxStore} on disk; one in memory while the file cannot be opened, as on a full or read-only disk, so that a robot
@@ -48,9 +46,8 @@ export class RecoveringStore implements Disposable {
     const onDisk = this.#open()
     if (!onDisk) return
     try {
-      this.#copyTo(onDisk)
+      onDisk.adopt(this.#store)
     } catch (err) {
-      // those that were copied are sent twice, with the same ids
       onDisk[Symbol.dispose]()
       this.#unwritable = (err as Error).message
       return
@@ -87,22 +84,12 @@ export class RecoveringStore implements Disposable {
     try {
       createFolder(dirname(this.#path))
       const { store, damaged } = OutboxStore.open(this.#path, this.#bounds)
-      this.#damaged = damaged
+      this.#damaged ??= damaged
       this.#unwritable = undefined
       return store
     } catch (err) {
       this.#unwritable = (err as Error).message
       return undefined
-    }
-  }
-
-  #copyTo(onDisk: OutboxStore): void {
-    for (let seq = 0; ; ) {
-      const entries = this.#store.after(seq, { count: COPIED, bytes: MEMORY_BYTES })
-      for (const { name, frame } of entries) onDisk.append(name, frame)
-      const last = entries.at(-1)
-      if (!last) return
-      seq = last.seq
     }
   }
 }

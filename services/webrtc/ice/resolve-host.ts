@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { BlockList, isIP, isIPv4 } from 'node:net'
+import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { getHostAddresses } from 'werift'
 
@@ -14,10 +14,17 @@ export type OnLocalServer = (host: string, address: string) => void
  * `onLocal` when the address is a local one: of this machine, link-local or multicast, in any notation.
  */
 export async function resolveHost(host: string, onLocal?: OnLocalServer): Promise<string> {
-  const address = isIP(host) ? host : await lookUpOnce(host)
+  const address = isIP(host) ? canonical(host) : await lookUpOnce(host)
   if (!onLocal || !isLocal(address)) return address
   onLocal(host, address)
   throw new Error(`${host}: a relay may not name the local address ${address}`)
+}
+
+/** As sockets report it: `2001:db8::1` for `2001:0db8:0::1`. A zone stays. */
+function canonical(literal: string): string {
+  if (isIPv4(literal)) return literal
+  const [address = '', ...zone] = literal.split('%')
+  return [new SocketAddress({ address, family: 'ipv6' }).address, ...zone].join('%')
 }
 
 const LOCAL = new BlockList()

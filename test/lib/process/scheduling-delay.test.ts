@@ -39,6 +39,14 @@ test('a wait that is longer than a time slice counts as overload for two seconds
   assert.ok(!delay.isStarved)
 })
 
+test('waits that add up over an idle hour are not overload', () => {
+  const { delay, pass } = machine()
+  pass(66)
+  assert.equal(pass(3_600_000, 5_000), 0)
+  assert.ok(!delay.isStarved)
+  assert.equal(pass(66, 40), 40)
+})
+
 test('readings are at least 60 ms apart', () => {
   const { pass } = machine()
   pass(66)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { OUTBOX_BOUNDS, OutboxStore } from '#services/relay-bridge/outbox/outbox-store.ts'
 import { RecoveringStore } from '#services/relay-bridge/outbox/recovering-store.ts'
@@ -51,4 +52,33 @@ test('events in memory are bounded by the memory of the process, not by the size
   for (let i = 0; i < 40; i++) store.append('photo', 'x'.repeat(1_000_000))
   assert.equal(store.counts.depth, 16)
   assert.equal(store.counts.dropped, 24)
+})
+
+test('a move to the file that fails half-way leaves nothing there, and is repeated as a whole', (t) => {
+  const folder = join(temporaryFolder(t), 'data')
+  const path = join(folder, 'outbox.db')
+  writeFileSync(folder, 'in the way')
+  using store = new RecoveringStore(path, OUTBOX_BOUNDS)
+  const delivery = { messageId: 7, connection: 'first', fresh: true, digest: 'd' }
+  store.append('bark', '{}', delivery)
+  for (const name of ['alert', 'treat']) store.append(name, '{}')
+  store.reject(store.after(0, ALL)[1]?.seq ?? 0)
+  rmSync(folder)
+  new RecoveringStore(path, OUTBOX_BOUNDS)[Symbol.dispose]()
+  const onDisk = new DatabaseSync(path)
+  onDisk.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON events WHEN NEW.name = 'treat' BEGIN SELECT RAISE(FAIL, 'disk is full'); END",
+  )
+  store.reopen()
+  assert.match(store.unwritable ?? '', /disk is full/)
+  assert.deepEqual(namesOf(store), ['bark', 'treat'])
+  assert.equal(onDisk.prepare('SELECT COUNT(*) AS n FROM events').get()?.n, 0)
+  onDisk.exec('DROP TRIGGER full')
+  store.reopen()
+  assert.equal(store.unwritable, undefined)
+  assert.deepEqual(namesOf(store), ['bark', 'treat'])
+  assert.deepEqual(store.counts, { depth: 2, bytes: 4, dropped: 1 })
+  // the broker delivers the message again on its next connection
+  assert.equal(store.append('bark', '{}', { ...delivery, connection: 'second', fresh: false }), false)
+  onDisk.close()
 })

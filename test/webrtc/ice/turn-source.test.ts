@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { classes, Message, methods, parseMessage, TurnProtocol, UdpTransport } from 'werift'
 import '#services/webrtc/ice/gathering.ts'
+import { resolveHost } from '#services/webrtc/ice/resolve-host.ts'
 
 /** ChannelData for the first channel. RFC 8656 §12.4 */
 function channelData(text: string): Buffer {
@@ -62,4 +63,10 @@ test('what other addresses than the TURN server send to its socket is not taken 
   await send(server, dataIndication('last'))
   await last
   assert.deepEqual(received, ['channel', 'last'])
+})
+
+test('the address of a server is compared in the form that sockets report', async () => {
+  assert.equal(await resolveHost('2001:0db8:0:0::0001'), '2001:db8::1')
+  assert.equal(await resolveHost('FE80::1%eth0'), 'fe80::1%eth0')
+  assert.equal(await resolveHost('192.0.2.1'), '192.0.2.1')
 })
