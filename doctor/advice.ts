@@ -25,9 +25,9 @@ const CAMERA_NETWORK: Causes = [
     'the camera does not answer: is it on, and in the same network?',
   ],
   [/certificate|CERT_/i, 'name the CA of the camera in vision.source.ca, or set vision.source.tls_insecure'],
-  [/No such file|ENOENT/i, 'there is no such file: check vision.source.url'],
+  [/No such file|ENOENT/i, 'file not found: check vision.source.url'],
   [/Permission denied|EACCES/i, 'the user of the services may not read this file: check its mode'],
-  [/Invalid data/i, 'this is no video: check vision.source.url'],
+  [/Invalid data/i, 'not a video: check vision.source.url'],
 ]
 
 const CAMERA_DEVICE: Causes = [
@@ -38,7 +38,7 @@ const CAMERA_DEVICE: Causes = [
   [/Permission denied|EACCES/i, 'add the user of the services to the group video'],
   [
     /Inappropriate ioctl|Is a directory/i,
-    'this is no camera: check vision.source.device; v4l2-ctl --list-devices shows them',
+    'not a camera: check vision.source.device; v4l2-ctl --list-devices shows them',
   ],
   [
     /no frame within/,
@@ -57,7 +57,7 @@ const CAMERA_PROGRAM: Causes = [
     /no cameras available/i,
     'check the ribbon cable of the Pi camera, at both ends; rpicam-hello --list-cameras shows what is connected',
   ],
-  [/no frame within/, 'the program runs but writes no picture in the format of vision.source.format'],
+  [/no frame within/, 'the program outputs no frame in vision.source.format'],
   [/exited with code|was killed/, 'run the program by hand: its last line is in this message'],
 ]
 

@@ -19,7 +19,7 @@ const OPTIONS = {
   timeout: { type: 'string', default: '25' },
 } as const
 
-/** How long the exit waits for checks that missed their deadline: a camera or a DNS query may hang. */
+/** How long the exit waits for checks that missed their deadline; on an overloaded machine a model takes more than 3 s to open. */
 const OVERDUE_LIMIT_MS = 15_000
 
 /** Exit code of a program that SIGPIPE ended, as in a shell. */

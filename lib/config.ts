@@ -169,8 +169,8 @@ function replaceReferences(value: unknown, path: readonly PropertyKey[], env: Re
 
 /** What the operator can do where a file cannot be read. */
 const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file (ENOENT); name one with --config or WIMZ_CONFIG, or copy configs/robot.yaml',
-  EACCES: 'no right to read this file (EACCES); check its owner and mode',
+  ENOENT: 'file not found (ENOENT); name one with --config or WIMZ_CONFIG, or copy configs/robot.yaml',
+  EACCES: 'permission denied (EACCES); check its owner and mode',
   EISDIR: 'is a folder (EISDIR); name a file in it',
 }
 

@@ -28,11 +28,11 @@ export function expectation(issue: RawIssue): string {
     case 'not_multiple_of':
       return issue.divisor === 2 ? 'expected an even number' : `expected a multiple of ${issue.divisor}`
     case 'invalid_format':
-      return issue.format === 'url' ? expectedUrl(issue.pattern) : 'expected other characters'
+      return issue.format === 'url' ? expectedUrl(issue.pattern) : 'invalid characters'
     case 'invalid_key':
-      return issue.issues[0]?.message ?? 'expected another name'
+      return issue.issues[0]?.message ?? 'invalid name'
     default:
-      return 'expected something else'
+      return 'invalid value'
   }
 }
 

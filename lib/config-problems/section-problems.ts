@@ -120,7 +120,7 @@ function unknownKey(key: string, path: Path, schema: z.ZodType, siblings: unknow
   const known = keysAt(schema, path, siblings)
   const near = nearMiss(showKey(key).replace(/:…$/, ''), known)
   if (/[:=]./s.test(key))
-    return `unknown key; put a blank after the colon${near === undefined ? '' : ` of ${near}`}`
+    return `unknown key; add a space after the colon${near === undefined ? '' : ` of ${near}`}`
   if (near !== undefined) return `unknown key; did you mean ${near}?`
   const elsewhere = pathsTo(key, schema)
   if (elsewhere.length > 0 && elsewhere.length < 4)

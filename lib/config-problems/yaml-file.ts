@@ -14,10 +14,10 @@ const SYNTAX_ERRORS: Readonly<Record<string, string>> = {
   BAD_SCALAR_START: 'a text that begins with @, ` or %; put quotes around it',
   BAD_DQ_ESCAPE: 'an unknown escape after \\; use single quotes, or write \\\\',
   DUPLICATE_KEY: 'this key is in the section twice; delete one',
-  MISSING_CHAR: 'something is not closed or not separated here: a quote, a bracket, or the blank after ":"',
+  MISSING_CHAR: 'missing quote, bracket, or space after ":"',
   MULTILINE_IMPLICIT_KEY: 'a key that continues on the next line; is a ":" missing?',
   MULTIPLE_DOCS: 'a second document (---); only one is possible',
-  TAB_AS_INDENT: 'a tab; indent with blanks',
+  TAB_AS_INDENT: 'tab used for indentation; use spaces',
   TAG_RESOLVE_FAILED: 'an unknown tag (!name); put quotes around a text that begins with !',
   UNEXPECTED_TOKEN: 'not valid YAML here; is a quote, a bracket or a ":" missing or one too many?',
 }

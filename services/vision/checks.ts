@@ -90,7 +90,9 @@ async function measureDetector(player: ClipPlayer, frames: number, log: Logger) 
     inference.push(inferenceMs)
   })
   detector.start()
-  while (!detector.ok) await sleep(50)
+  for (const end = performance.now() + 30_000; !detector.ok; await sleep(50)) {
+    if (performance.now() > end) throw new Error('the detector is not ready within 30 s')
+  }
   for (let index = 0; index < frames; index++) {
     // a second apart by their own time: none is left out for `max_fps`
     using captured = new CapturedFrame(

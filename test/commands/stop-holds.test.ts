@@ -132,7 +132,7 @@ test('after a stop the robot stands for 300 ms, whatever follows it on either en
 })
 
 for (const entrance of ENTRANCES) {
-  test(`motor, stop, motor within 50 ms over the ${entrance} moves the robot no more`, async (t) => {
+  test(`motor, stop, motor within 50 ms over the ${entrance} does not move the robot`, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
     for (let gap = 0; gap < 50; gap++) {
       // what an entrance publishes comes back to it late

@@ -76,7 +76,7 @@ test('an unknown section is refused, and so is a file that is no YAML or not the
   refused('visoin: {}', /robot\.yaml:1:1: visoin: unknown section; did you mean vision\?/)
   refused('a: [', /robot\.yaml:1:5: /)
   refused('- 1', /expected sections/)
-  assert.throws(() => readConfigFile('/nowhere/robot.yaml', {}), /there is no such file \(ENOENT\)/)
+  assert.throws(() => readConfigFile('/nowhere/robot.yaml', {}), /file not found \(ENOENT\)/)
 })
 
 test('numbers may come from the environment, and both bitrate keys are understood', (t) => {

@@ -9,6 +9,7 @@ import {
 } from 'werift'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { endHandshake } from '#services/webrtc/werift-patches/dtls-guard.ts'
 
 interface ViewerOptions {
   /** As the relay would give them to the robot. */
@@ -112,6 +113,7 @@ export async function openViewer(
     hangUp: () => hangUp?.(),
     async close() {
       hangUp?.()
+      for (const transport of pc.dtlsTransports) endHandshake(transport)
       await pc.close()
     },
   }

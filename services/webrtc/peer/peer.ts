@@ -28,7 +28,7 @@ import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
 import { receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
-import { guardDtls } from '../werift-patches/dtls-guard.ts'
+import { endHandshake, guardDtls } from '../werift-patches/dtls-guard.ts'
 import { bufferEarlyDtls } from '../werift-patches/early-dtls.ts'
 import { limitRemoteCandidates } from '../werift-patches/remote-candidate-limit.ts'
 import { guardSctp, ignoreSctp } from '../werift-patches/sctp-guard.ts'
@@ -252,6 +252,7 @@ export class Peer {
     this.#closed = true
     const timeout = AbortSignal.timeout(CLOSE_TIMEOUT_MS)
     const expired = new Promise((resolve) => timeout.addEventListener('abort', resolve, { once: true }))
+    for (const transport of this.#pc.dtlsTransports) endHandshake(transport)
     await Promise.race([this.#pc.close().catch(() => undefined), expired]) // closing anyway
     await this.#gathering.close()
   }

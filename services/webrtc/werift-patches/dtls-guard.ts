@@ -37,6 +37,16 @@ export function guardDtls(transport: RTCDtlsTransport): void {
   })
 }
 
+/**
+ * Ends a handshake that is not complete. werift 0.25.2 (dtls/flight/flight.js, `transmit`) repeats its messages for 33 s, also
+ * after the transport is closed.
+ */
+export function endHandshake(transport: RTCDtlsTransport): void {
+  const { dtls: socket } = transport as unknown as { dtls?: { dtls: object } }
+  // every answer that `transmit` could wait for has arrived; werift sets the number when it begins, which may be later
+  if (socket) Object.defineProperty(socket.dtls, 'flight', { get: () => Number.POSITIVE_INFINITY, set() {} })
+}
+
 /** The records of a datagram that werift may read. */
 export function acceptedRecords(datagram: Buffer, isConnected: boolean): Buffer {
   const records: Buffer[] = []

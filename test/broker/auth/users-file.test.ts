@@ -51,7 +51,7 @@ const DAMAGES: Damage[] = [
   {
     what: 'cut within a line',
     damage: write(`${original.slice(0, firstUser)}\n  webrtc: { publish: ["~/web`),
-    start: /broker\.yaml:\d+:\d+: something is not closed/,
+    start: /broker\.yaml:\d+:\d+: missing quote/,
   },
   {
     what: 'cut after the first user',

@@ -97,16 +97,13 @@ const MISTAKES: [yaml: string, ...problems: string[]][] = [
   ],
   // YAML
   ['vision: {}\nvision: {}', ':2:1: this key is in the section twice; delete one'],
-  ['vision:\n\trotate: 0', ':2:1: a tab; indent with blanks'],
+  ['vision:\n\trotate: 0', ':2:1: tab used for indentation; use spaces'],
   [
     'vision:\n  rotate: 0\n   flip: none',
     ':2:11: wrong indentation, or a text that contains ": " and needs quotes',
   ],
   ['cloud:\n  device_id: @robot', ':2:14: a text that begins with @, ` or %; put quotes around it'],
-  [
-    'cloud:\n  device_id: "robot',
-    ':2:20: something is not closed or not separated here: a quote, a bracket, or the blank after ":"',
-  ],
+  ['cloud:\n  device_id: "robot', ':2:20: missing quote, bracket, or space after ":"'],
   [
     'cloud: *identity',
     ': an alias (*name) without its anchor (&name); put quotes around a text that begins with *',

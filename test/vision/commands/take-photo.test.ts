@@ -33,7 +33,7 @@ test('a photo is published as the protocol specifies, acknowledged, and stored',
   )
   const path = join(dataDir, 'photos', String(filename))
   assert.deepEqual(readFileSync(path), bytes)
-  assert.equal(statSync(path).mode & 0o777, 0o640)
+  assert.equal(statSync(path).mode & 0o777, 0o600)
 })
 
 test('a photo has the camera’s size, and the overlay on request', async (t) => {

@@ -29,5 +29,9 @@ test('every work-around and every test of the table exists, for the version that
     readFileSync(path.startsWith('test/') ? join(PROJECT_ROOT, path) : join(ROOM, 'werift-patches', path))
   }
   const patches = globSync('*.ts', { cwd: join(ROOM, 'werift-patches') })
-  for (const patch of patches) assert.ok(named.includes(patch), `${patch} is not in the table`)
+  const elsewhere = globSync('{ice,peer,rtp,srtp}/*.ts', { cwd: ROOM })
+    .filter((file) => readFileSync(join(ROOM, file), 'utf8').includes(`werift ${version}`))
+    .map((file) => `../${file}`)
+  for (const patch of [...patches, ...elsewhere])
+    assert.ok(named.includes(patch), `${patch} is not in the table`)
 })
