@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
 /** Of the lines of /proc/net/tcp, by white space: proc(5). */
@@ -6,19 +6,18 @@ const [LOCAL, REMOTE, INODE] = [1, 2, 9]
 
 /**
  * Whether the other end of an accepted connection over 127.0.0.1 is a socket of this process. Only Linux can tell; elsewhere it
- * is true.
+ * is true. Synchronous: FFmpeg holds threads of the pool, which files are read in, while it waits for this connection.
  */
-export async function isOwnPeer({ localPort, remotePort }: Socket): Promise<boolean> {
+export function isOwnPeer({ localPort, remotePort }: Socket): boolean {
   if (process.platform !== 'linux') return true
-  const table = await readFile('/proc/self/net/tcp', 'utf8')
+  const table = readFileSync('/proc/self/net/tcp', 'utf8')
   const [local, remote] = [loopback(remotePort), loopback(localPort)]
   const peer = table
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .find((fields) => fields[LOCAL] === local && fields[REMOTE] === remote)
   if (!peer) return false
-  const own = await Promise.all((await readdir('/proc/self/fd')).map(targetOf))
-  return own.includes(`socket:[${peer[INODE]}]`)
+  return readdirSync('/proc/self/fd').some((fd) => targetOf(fd) === `socket:[${peer[INODE]}]`)
 }
 
 /** 127.0.0.1 and a port as /proc/net/tcp has them: the address in the byte order of the machine, which is little-endian. */
@@ -26,6 +25,10 @@ function loopback(port = 0): string {
   return `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-function targetOf(descriptor: string): Promise<string | undefined> {
-  return readlink(`/proc/self/fd/${descriptor}`).catch(() => undefined) // closed since
+function targetOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    return undefined // closed since
+  }
 }

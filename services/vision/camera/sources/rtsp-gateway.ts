@@ -78,7 +78,7 @@ export class RtspGateway implements AsyncDisposable {
   }
 
   async #serve(client: Socket): Promise<void> {
-    if (!(await isOwnPeer(client))) throw new Error('not from FFmpeg, which runs in this process')
+    if (!isOwnPeer(client)) throw new Error('not from FFmpeg, which runs in this process')
     if (++this.#connections > MAX_CONNECTIONS) throw new Error('too many redirects')
     const camera = this.#first ?? (await this.#dial())
     this.#first = undefined
