@@ -7,6 +7,8 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 /**
  * Runs test files, several in one process: loading the modules costs more CPU time than most tests.
  * Usage: `node test/run.ts [--at-once 4] [--alone] [--deadline 600] [--exclude <glob>] <glob>…`
+ *
+ * Tests of the whole stack mostly wait for its processes, so they run beside the others, {@link WHOLE_AT_ONCE} at a time.
  */
 
 /** Folders that take longest start first, so that none is left alone at the end. */
@@ -17,9 +19,14 @@ const LONGEST = [
   'test/relay-bridge/connection',
   'test/doctor',
   'test/e2e/shared-stack',
+  'test/dev/page.test.ts',
 ]
 
-/** Folders whose files share one process even with `--alone`, as they share a stack. */
+/** Folders whose tests start a whole stack or a browser: each file has a process of its own. */
+const WHOLE = ['test/e2e/', 'test/dev/']
+const WHOLE_AT_ONCE = 2
+
+/** Folders whose files always share one process, as they share a stack. */
 const ONE_STACK = ['test/e2e/shared-stack']
 
 /** Folders that have a process of their own; all others of an area, such as test/vision, share one. */
@@ -66,6 +73,8 @@ const { values, positionals } = parseArgs({
 const files = globSync(positionals, { cwd: PROJECT_ROOT, exclude: values.exclude }).sort()
 const groups = Map.groupBy(files, groupOf)
 const queue = [...groups.keys()].sort((a, b) => rank(a) - rank(b))
+const wholeQueue = queue.filter(isWhole)
+const partsQueue = queue.filter((group) => !isWhole(group))
 const results: Result[] = []
 let countedCpuSeconds = 0
 const running = new Set<ChildProcess>()
@@ -75,15 +84,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.exit(1)
   })
 const start = performance.now()
-await Promise.all(Array.from({ length: Number(values['at-once']) }, work))
+await Promise.all(Array.from({ length: Number(values['at-once']) }, (_, i) => work(i)))
 report()
 
 /** The files of one group run in one process. */
 function groupOf(file: string): string {
   const folder = dirname(file)
   if (ONE_STACK.includes(folder)) return folder
-  if (values.alone) return file
+  if (values.alone || isWhole(file)) return file
   return OWN_PROCESS.includes(folder) ? folder : folder.split('/').slice(0, 2).join('/')
+}
+
+function isWhole(group: string): boolean {
+  return WHOLE.some((folder) => group.startsWith(folder))
 }
 
 /** Place in the order of starts. */
@@ -92,8 +105,11 @@ function rank(group: string): number {
   return place < 0 ? LONGEST.length : place
 }
 
-async function work(): Promise<void> {
-  for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+/** Runs groups until there are no more: the first workers take the whole stacks first, the others nothing but parts. */
+async function work(worker: number): Promise<void> {
+  const queues = worker < WHOLE_AT_ONCE ? [wholeQueue, partsQueue] : [partsQueue]
+  const next = () => queues.find((queue) => queue.length > 0)?.shift()
+  for (let group = next(); group !== undefined; group = next()) {
     const result = await runGroup(group, groups.get(group) ?? [])
     results.push(result)
     process.stdout.write(

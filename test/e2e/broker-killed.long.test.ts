@@ -149,7 +149,7 @@ test(`the broker is killed ${ROUNDS} times under load: every service reconnects,
   assert.deepEqual(late, [], 'readings of the past')
   verdict()
 
-  /** Each command has one acknowledgement, and one that succeeded was carried out once. */
+  /** Each command has one acknowledgment, and one that succeeded was carried out once. */
   function verdict(): void {
     const acks = Map.groupBy(
       app.frames.filter(({ type }) => type === 'command_ack'),

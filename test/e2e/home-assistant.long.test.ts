@@ -153,7 +153,10 @@ test('Home Assistant shows a dog, pictures and viewers, and what is not there as
       skip: without('mosquitto_sub', 'mosquitto_pub'),
     },
     async () => {
-      const [look, remove, ...more] = shellBlocks('docs/home-assistant.md', 'test/e2e/home-assistant.test.ts')
+      const [look, remove, ...more] = shellBlocks(
+        'docs/home-assistant.md',
+        'test/e2e/home-assistant.long.test.ts',
+      )
       assert.ok(look && remove && more.length === 0)
       const cwd = robotFolder(t, stack)
       const env = { ...process.env, HOME: cwd }
