@@ -1,8 +1,8 @@
+import { print } from '#dev/harness/print.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { createLogger } from '#lib/logger.ts'
 import { measureDetection } from '#services/vision/checks.ts'
 
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 const log = createLogger('bench', { write() {} })
 
 const spread = (values: number[]) =>
@@ -10,12 +10,12 @@ const spread = (values: number[]) =>
 
 const times = await measureDetection('demo/clip.mp4', { frames: 300, warmUp: 30, log })
 const { total, inference, copy, preprocess } = times
-say('| one detection on 1280×720, default model, one thread | p50 / p95 |')
-say('|---|---|')
-say(`| frame in, message out | ${spread(total)} |`)
-say(`| session.run() alone | ${spread(inference)} |`)
-say(`| copying the frame into shared memory | ${spread(copy)} |`)
-say(`| preprocessing: scaling, YUV to RGB | ${spread(preprocess)} |`)
-say(
+print('| one detection on 1280×720, default model, one thread | p50 / p95 |')
+print('|---|---|')
+print(`| frame in, message out | ${spread(total)} |`)
+print(`| session.run() alone | ${spread(inference)} |`)
+print(`| copying the frame into shared memory | ${spread(copy)} |`)
+print(`| preprocessing: scaling, YUV to RGB | ${spread(preprocess)} |`)
+print(
   `| total by session.run(), medians | ${(percentile(total, 0.5) / percentile(inference, 0.5)).toFixed(3)} |`,
 )

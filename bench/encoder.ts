@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { print } from '#dev/harness/print.ts'
 import { startStack } from '#dev/harness/stack.ts'
 
 // CPU of vision and of ffmpeg for the same stream, side by side: both read raw 720p15 of their own copy of one camera
@@ -15,8 +16,6 @@ const SETTLE_MS = 6_000
 const WATCH_MS = 15_000
 const CLOCK_TICKS = 100
 const CLIP = 'demo/clip.mp4'
-const say = (line = '') => void process.stdout.write(`${line}\n`)
-
 /** Writes the clip as raw yuv420p at its own rate, without end. */
 const camera = (raw: string) => [
   'sh',
@@ -48,7 +47,7 @@ async function measure(pids: Record<string, number>) {
       .map(([thread, ticks]) => [thread, (100 * ticks) / CLOCK_TICKS / seconds] as const)
     const all = percents.reduce((sum, [, percent]) => sum + percent, 0)
     const most = percents.filter(([, percent]) => percent >= 0.3).sort(([, a], [, b]) => b - a)
-    say(
+    print(
       `  ${name.padEnd(8)} ${all.toFixed(1).padStart(5)} %   ${most.map(([thread, percent]) => `${thread} ${percent.toFixed(1)}`).join(', ')}`,
     )
   }
@@ -103,7 +102,7 @@ for (const [name, vision] of [
   await using stack = await startStack({ vision: { source, ...vision } })
   const pid = stack.pids.get('vision') ?? 0
   await sleep(SETTLE_MS)
-  say(`${name}, no viewer`)
+  print(`${name}, no viewer`)
   await measure({ vision: pid })
   const bus = await stack.join('bench')
   const states = await collect(bus, topics.serviceState, { service: 'vision' })
@@ -114,12 +113,12 @@ for (const [name, vision] of [
   const peers = startFfmpeg(raw)
   await sleep(SETTLE_MS)
   frames = 0
-  say(`${name}, one layer of 720p at 1.5 Mbit/s`)
+  print(`${name}, one layer of 720p at 1.5 Mbit/s`)
   await measure({ vision: pid, ffmpeg: peers[0]?.pid ?? 0 })
   const { layers: shown, load } = Object(states.all.at(-1)?.payload)
   const { width, height } = Object(shown?.high)
   const level = `overload level ${load?.level}: compare rows of level 0 only`
-  say(
+  print(
     `  ${((frames * 1000) / WATCH_MS).toFixed(1)} frames of ${width}x${height} a second from vision, ${level}`,
   )
   for (const peer of peers) peer.kill('SIGKILL')

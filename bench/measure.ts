@@ -5,6 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer, read } from '#dev/harness/page.ts'
+import { print } from '#dev/harness/print.ts'
 import { cpuOf, pss, rss } from '#dev/harness/process-usage.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
@@ -13,7 +14,6 @@ import { percentile } from '#dev/harness/statistics.ts'
 const WATCH = 20_000
 const FIRST_FRAMES = 15
 
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 const fixed = (value: number | undefined, digits = 0) => (value ?? Number.NaN).toFixed(digits)
 
 /** Capture to screen, read from the clock that the synthetic source draws. */
@@ -25,7 +25,9 @@ async function glassToGlass(browser: Browser): Promise<void> {
   const { p50, p95, n } = await page.evaluate(
     () => globalThis.wimz.latency ?? { p50: Number.NaN, p95: Number.NaN, n: 0 },
   )
-  say(`| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} frames) |`)
+  print(
+    `| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} frames) |`,
+  )
   await page.close()
 }
 
@@ -39,7 +41,7 @@ async function firstFrame(browser: Browser, stack: Stack): Promise<void> {
     await page.close()
     await sleep(1_500)
   }
-  say(
+  print(
     `| request to first decoded frame | p50 ${fixed(percentile(times, 0.5))} ms, p95 ${fixed(percentile(times, 0.95))} ms (${times.length} pages, one after another) |`,
   )
 }
@@ -65,22 +67,22 @@ async function load(browser: Browser, stack: Stack): Promise<void> {
       `${viewers} viewers: ${fixed(perSecond, 1)} detections/s, ${fps.map((rate) => fixed(rate, 1)).join(' and ') || 'no'} pictures/s`,
     )
   }
-  say(`| detections while video plays | ${rates.join('; ')} |`)
-  say()
-  say('| process | CPU, 0 viewers | 1 viewer | 2 viewers | RSS with 2 | PSS |')
-  say('|---|---|---|---|---|---|')
+  print(`| detections while video plays | ${rates.join('; ')} |`)
+  print()
+  print('| process | CPU, 0 viewers | 1 viewer | 2 viewers | RSS with 2 | PSS |')
+  print('|---|---|---|---|---|---|')
   for (const [name, pid] of stack.pids) {
     const cells = rows.map((row) => `${fixed(row.get(name), 1)} %`)
-    say(`| ${name} | ${cells.join(' | ')} | ${fixed(rss(pid))} MiB | ${fixed(pss(pid))} MiB |`)
+    print(`| ${name} | ${cells.join(' | ')} | ${fixed(rss(pid))} MiB | ${fixed(pss(pid))} MiB |`)
   }
 }
 
-say(
+print(
   `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; the browser runs on the same machine`,
 )
-say()
-say('| what | figure |')
-say('|---|---|')
+print()
+print('| what | figure |')
+print('|---|---|')
 const browser = await launchBrowser()
 try {
   await glassToGlass(browser)

@@ -1,11 +1,10 @@
 import type { Detections } from '#bus/messages.ts'
+import { print } from '#dev/harness/print.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { measureOverlay } from '#services/vision/checks.ts'
 
 const FRAMES = 500
 const WARM_UP = 100
-
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 
 /** Boxes all over the frame, each one different. */
 function scene(count: number, index: number) {
@@ -27,8 +26,8 @@ function scene(count: number, index: number) {
   }
 }
 
-say('| overlay, p50 / p95 | 1 box | 3 boxes | 10 boxes |')
-say('|---|---|---|---|')
+print('| overlay, p50 / p95 | 1 box | 3 boxes | 10 boxes |')
+print('|---|---|---|---|')
 for (const size of [
   { width: 1280, height: 720 },
   { width: 640, height: 360 },
@@ -41,5 +40,5 @@ for (const size of [
     const counted = times.slice(WARM_UP)
     return `${percentile(counted, 0.5).toFixed(2)} / ${percentile(counted, 0.95).toFixed(2)} ms`
   })
-  say(`| ${size.width}×${size.height}, with mode and clock | ${cells.join(' | ')} |`)
+  print(`| ${size.width}×${size.height}, with mode and clock | ${cells.join(' | ')} |`)
 }

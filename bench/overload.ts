@@ -2,6 +2,7 @@
  * One viewer while other processes take the machine: `npm run bench:overload -- --processes 32 --seconds 30`. Prints what the viewer
  * receives before, during and after, and how often layers and encoders changed.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
@@ -9,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { print } from '#dev/harness/print.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { type GoTool, startGoTool } from './viewers/go-tool.ts'
@@ -32,8 +34,6 @@ const RECOVERY_SECONDS = 10
 const STEP_MS = 500
 /** Frames in one second that count as recovered. */
 const RECOVERED_FPS = 14
-
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 
 interface Phase {
   name: string
@@ -103,10 +103,10 @@ const recovered = after.steps.findIndex(
   (count, i) => i > 0 && count + (after.steps[i - 1] ?? 0) >= RECOVERED_FPS,
 )
 
-say('| | frames/s | least in a second | gap p99 | longest gap | load |')
-say('|---|---|---|---|---|---|')
+print('| | frames/s | least in a second | gap p99 | longest gap | load |')
+print('|---|---|---|---|---|---|')
 for (const { name, fps, least, gapP99, longestGap, load } of [before, during, after]) {
-  say(
+  print(
     `| ${name} | ${fps.toFixed(1)} | ${least} | ${gapP99.toFixed(0)} ms | ${longestGap.toFixed(0)} ms | ${load.toFixed(1)} |`,
   )
 }
@@ -121,12 +121,12 @@ const changes = {
   layer: layers.at(-1),
   overload: states.all.at(-1)?.payload.load,
 }
-say()
-say(JSON.stringify(changes))
-say(`frames in each half second: ${during.steps.join(' ')} | ${after.steps.join(' ')}`)
+print()
+print(JSON.stringify(changes))
+print(`frames in each half second: ${during.steps.join(' ')} | ${after.steps.join(' ')}`)
 const discards = stack.lines
   .slice(linesBefore)
   .filter(({ msg }) => /discard|overload|dropped/.test(String(msg)))
-for (const line of discards) say(JSON.stringify(line))
+for (const line of discards) print(JSON.stringify(line))
 if (values.json)
   writeFileSync(values.json, `${JSON.stringify({ before, during, after, changes }, undefined, 2)}\n`)

@@ -5,14 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { type ModelDraft, writeOnnx } from '#dev/harness/onnx-writer.ts'
+import { print } from '#dev/harness/print.ts'
 import { startStack } from '#dev/harness/stack.ts'
 
 /** Duration of each measurement (ms). */
 const WATCH = 20_000
 const SETTLE = 12_000
 const ROUNDS = 2
-
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 
 /** A model that multiplies large matrices and detects nothing; its run time grows with `multiplications`. */
 function heavyModel(multiplications: number): ModelDraft {
@@ -76,10 +75,10 @@ const CASES = {
   'default model, at every picture': { max_fps: 60 },
   'a slow model, without a pause': { model: heavy, max_fps: 60 },
 }
-say(
+print(
   '| detector, beside one 720p15 stream | pictures/s | inferences/s × time | encoding p50 / p95 | age on the bus p50 / p95 |',
 )
-say('|---|---|---|---|---|')
+print('|---|---|---|---|---|')
 for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, detector] of Object.entries(CASES)) say(`| ${name} | ${await watch(detector)} |`)
+  for (const [name, detector] of Object.entries(CASES)) print(`| ${name} | ${await watch(detector)} |`)
 }

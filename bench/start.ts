@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { print } from '#dev/harness/print.ts'
 import { type LogLine, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 
@@ -6,8 +7,6 @@ import { percentile } from '#dev/harness/statistics.ts'
 const RUNS = Number(process.argv[2] ?? 6)
 /** From `npm start` on (ms); the command exits with 1 when a median is longer. */
 const MAX_MS = { registered: 2_000, frame: 3_000 }
-
-const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 /** The first line of each kind, by what it means. */
 const MARKS: Record<string, (line: LogLine) => boolean> = {
@@ -41,12 +40,12 @@ const times = new Map<string, number[]>(Object.keys(MARKS).map((mark) => [mark, 
 for (let run = 0; run < RUNS; run++) {
   for (const [mark, ms] of await measure()) times.get(mark)?.push(ms)
 }
-say(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${RUNS} starts`)
-say('')
-say('| from `npm start` to | median | worst |')
-say('|---|---|---|')
+print(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${RUNS} starts`)
+print('')
+print('| from `npm start` to | median | worst |')
+print('|---|---|---|')
 for (const [mark, all] of times) {
-  say(`| ${mark} | ${percentile(all, 0.5)} ms | ${Math.max(...all)} ms |`)
+  print(`| ${mark} | ${percentile(all, 0.5)} ms | ${Math.max(...all)} ms |`)
 }
 const late = (mark: string, most: number) => !(percentile(times.get(mark) ?? [], 0.5) <= most)
 const slow =

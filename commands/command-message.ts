@@ -12,7 +12,7 @@ export interface CommandMessage {
   params: Record<string, unknown>
   /** By the app's clock, ms since the epoch. */
   issuedAt: number | undefined
-  /** Goes back in the acknowledgement. */
+  /** Goes back in the acknowledgment. */
   echo: Record<string, unknown>
 }
 

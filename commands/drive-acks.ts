@@ -22,7 +22,7 @@ interface Pending<E> {
   echo: E
 }
 
-/** Acknowledgements of a stream of drive commands: one answer, or one timeout, stands for the burst. */
+/** Acknowledgments of a stream of drive commands: one answer, or one timeout, stands for the burst. */
 export class DriveAcks<E> {
   readonly #acknowledge: Acknowledge<E>
   readonly #timeout: number

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { generatedPages } from '../docs/generated-pages.ts'
+import { generatedPages } from '../docs/generators/generated-pages.ts'
 
 for (const [path, text] of generatedPages()) {
   const skip =

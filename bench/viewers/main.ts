@@ -3,10 +3,12 @@
  * canned 720p15 video of 1.5 Mbit/s, and a fan-out server in Go beside ours as the limit. CPU is user plus system time of the server's
  * processes (`webrtc` and `broker`), in percent of one core: waiting for a busy machine does not count.
  */
+
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { print } from '#dev/harness/print.ts'
 import { cpuOf, rss } from '#dev/harness/process-usage.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { playCannedVideo } from './canned-video.ts'
@@ -93,13 +95,12 @@ async function measure(name: string, server: Server, receivers: GoTool, viewers:
   }
 }
 
-const say = (line = '') => void process.stdout.write(`${line}\n`)
-say(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${SECONDS} s each`)
-say()
-say(
+print(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${SECONDS} s each`)
+print()
+print(
   '| server | viewers | CPU | per process | RSS MiB | fps least / mean | Mbit/s | gap p99 | jitter p99 | lost | load |',
 )
-say('|---|---|---|---|---|---|---|---|---|---|---|')
+print('|---|---|---|---|---|---|---|---|---|---|---|')
 
 await using services = await startServices({ stun_servers: [], max_connections: 64 }, INSPECTOR_PORT)
 const { bus } = services
@@ -128,7 +129,7 @@ for (const name of [...values.servers.split(','), ...peers]) {
       writeFileSync(`${values.profile}-${viewers}.cpuprofile`, JSON.stringify(profile))
     }
     const parts = Object.entries(row.perProcess).map(([part, cpu]) => `${part} ${cpu.toFixed(1)}`)
-    say(
+    print(
       `| ${name} | ${viewers} | ${row.cpu.toFixed(1)} % | ${parts.join(', ')} | ${row.rssMiB.toFixed(0)} | ${row.fps.min.toFixed(1)} / ${row.fps.mean.toFixed(1)} | ${row.mbits.toFixed(2)} | ${row.gapP99.toFixed(0)} ms | ${row.jitterP99.toFixed(0)} ms | ${row.lost} | ${row.load.toFixed(1)} |`,
     )
   }
@@ -139,7 +140,7 @@ for (const name of new Set(rows.map(({ server }) => server))) {
   const [first, last] = [of[0], of.at(-1)]
   if (first && last && last.viewers > first.viewers) {
     const slope = (last.cpu - first.cpu) / (last.viewers - first.viewers)
-    say(`\n${name}: ${slope.toFixed(2)} % of a core per viewer (${first.viewers} to ${last.viewers})`)
+    print(`\n${name}: ${slope.toFixed(2)} % of a core per viewer (${first.viewers} to ${last.viewers})`)
   }
 }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

@@ -11,7 +11,7 @@ export interface Source {
 
 /** Files without a text of ours: licenses of others, generated lists, binary files. */
 const FOREIGN =
-  /LICENSE|THIRD_PARTY_NOTICES|docs\/notices\.txt|package-lock\.json|models\/.*\.mjs|\.(mp4|png|jpe?g|onnx|ttf)$/
+  /LICENSE|THIRD_PARTY_NOTICES|docs\/generators\/notices\.txt|package-lock\.json|models\/.*\.mjs|\.(mp4|png|jpe?g|onnx|ttf)$/
 
 /** Every file that git tracks or would track, apart from texts of others. */
 export function readSources(): Source[] {

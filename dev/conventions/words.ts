@@ -1,7 +1,11 @@
 import type { Source } from './sources.ts'
 
-/** Words that make persons of clients and services, or that the field does not use. Name the thing; use the technical verb. */
-const WORDS = /\b(somebody|nobody|everybody|whoever|anew|meanwhile|mends?|mended)\b/gi
+/**
+ * Words that make persons of clients and services, or that the field does not use, and British spellings. Name the thing; use
+ * the technical verb.
+ */
+const WORDS =
+  /\b(somebody|nobody|everybody|whoever|anew|meanwhile|mends?|mended|acknowledgements?|signalling|behaviours?)\b/gi
 
 /** Each use, as `file:line: word`, in code, names of identifiers, comments, messages and prose. */
 export function wordsToAvoid(sources: readonly Source[]): string[] {

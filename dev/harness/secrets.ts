@@ -16,7 +16,7 @@ export function secretIn(text: string): string | undefined {
 export function refuseSecrets(line: string): void {
   const secret = secretIn(line)
   if (secret === undefined) return
-  const error = new Error(`a log line tells a secret: ${line.replaceAll(secret, '[secret]')}`)
+  const error = new Error(`a log line contains a secret: ${line.replaceAll(secret, '[secret]')}`)
   // not thrown: the logger's caller might catch it
   process.nextTick(() => {
     throw error

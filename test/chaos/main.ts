@@ -7,6 +7,7 @@ import { launchBrowser } from '#dev/harness/browser.ts'
 import { isAlive } from '#dev/harness/is-alive.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { freePorts } from '#dev/harness/ports.ts'
+import { print } from '#dev/harness/print.ts'
 import { seededRandom } from '#dev/harness/random.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
@@ -35,14 +36,13 @@ const START_TIMEOUT_MS = 90_000
 /** The robot as it is between faults: long enough that the next fault does not meet the retries of the last. */
 const PAUSE_MS = 2_000
 
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 const random = seededRandom(Number(values.seed))
 const problems: string[] = []
 /** Milliseconds of each fault. */
 const recoveries = new Map<string, number[]>()
 
 const disk = mountSmallDisk(mkdtempSync(join(tmpdir(), 'wimz-chaos-')))
-if (disk === undefined) say('no right to mount a file system: the disk is never full')
+if (disk === undefined) print('no right to mount a file system: the disk is never full')
 else process.env.TMPDIR = disk
 try {
   await run()
@@ -59,7 +59,7 @@ async function run(): Promise<void> {
   const [relayPort = 0] = await freePorts(1)
   await using tap = await openRelayTap(relayPort)
   using clock = openRobotClock()
-  if (!clock) say('no libfaketime: the clock is never set')
+  if (!clock) print('no libfaketime: the clock is never set')
   const stack = await startStack(config(tap.url, relayPort), {
     within: START_TIMEOUT_MS,
     ...(clock ? { start: clock.start } : {}),
@@ -75,7 +75,7 @@ async function run(): Promise<void> {
     const rounds = new Rounds(
       { stack, tap, disk, clock },
       { page, motors, commands },
-      { random, problems, recoveries, say, only: values.only },
+      { random, problems, recoveries, print, only: values.only },
     )
     const end = performance.now() + MINUTES * 60_000
     while (performance.now() < end) {
@@ -85,7 +85,7 @@ async function run(): Promise<void> {
     }
     events.stop()
     problems.push(...(await eventsArrived(events.accepted, tap.events)))
-    say(
+    print(
       `${events.accepted.length} events acknowledged by the bus, ${tap.events.length} at the relay, ${tap.repeated} twice`,
     )
   } finally {
@@ -112,12 +112,12 @@ function config(relay_url: string, port: number) {
 }
 
 function report(): void {
-  say()
-  say('| fault | count | median ms | worst ms |')
-  say('|---|---:|---:|---:|')
+  print()
+  print('| fault | count | median ms | worst ms |')
+  print('|---|---:|---:|---:|')
   for (const [name, times] of [...recoveries].sort(([a], [b]) => a.localeCompare(b)))
-    say(`| ${name} | ${times.length} | ${percentile(times, 0.5)} | ${percentile(times, 1)} |`)
-  say()
-  for (const problem of problems) say(problem)
+    print(`| ${name} | ${times.length} | ${percentile(times, 0.5)} | ${percentile(times, 1)} |`)
+  print()
+  for (const problem of problems) print(problem)
   if (problems.length > 0) process.exitCode = 1
 }

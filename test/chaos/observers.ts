@@ -58,7 +58,7 @@ export async function sendCommands(stack: Stack) {
   const sent = new Map<string, number>()
   /** When the newest answered command was sent; performance.now(). */
   const seen = { answeredUntil: 0 }
-  /** From a command to its acknowledgement, ms; the reader empties it. */
+  /** From a command to its acknowledgment, ms; the reader empties it. */
   const roundTrips: number[] = []
   let app: App | undefined
   let n = 0

@@ -18,7 +18,7 @@ interface Verdict {
   random: () => number
   problems: string[]
   recoveries: Map<string, number[]>
-  say(line: string): void
+  print(line: string): void
   only: string
 }
 
@@ -66,8 +66,8 @@ export class Rounds {
   }
 
   #judge({ name }: Fault, by: string, { video, commands }: Recovery): void {
-    const { problems, recoveries, say } = this.#verdict
-    say(
+    const { problems, recoveries, print } = this.#verdict
+    print(
       `${++this.#count}. ${name}, driven by the ${by}: video ${video ?? 'not'} ms, commands ${commands ?? 'not'} ms`,
     )
     if (video !== undefined && commands !== undefined) {
@@ -75,7 +75,7 @@ export class Rounds {
       return
     }
     problems.push(`${name}: no recovery within ${RECOVERY_LIMIT_MS / 1000} s`)
-    for (const line of this.#scene.stack.lines.slice(-LAST_LINES)) say(JSON.stringify(line))
+    for (const line of this.#scene.stack.lines.slice(-LAST_LINES)) print(JSON.stringify(line))
   }
 
   async #recovery(start: number, over: number): Promise<Recovery> {

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ALL_SECTIONS } from '../../config-schema.ts'
-import { explanations } from '../../docs/config-comments.ts'
-import { configurationPage, explainedKeys, isWithin } from '../../docs/configuration-page.ts'
-import { schemaKeys } from '../../docs/schema-keys.ts'
+import { explanations } from '../../docs/generators/config-comments.ts'
+import { configurationPage, explainedKeys, isWithin } from '../../docs/generators/configuration-page.ts'
+import { schemaKeys } from '../../docs/generators/schema-keys.ts'
 
 const TEXT = readFileSync(new URL('../../configs/robot.yaml', import.meta.url), 'utf8')
 const KEYS = schemaKeys(ALL_SECTIONS)

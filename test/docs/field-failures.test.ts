@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { PROJECT_ROOT } from '#lib/version.ts'
-import { testsByCode } from '../../docs/field-failures-page.ts'
+import { testsByCode } from '../../docs/generators/field-failures-page.ts'
 
 const PAGE = readFileSync(join(PROJECT_ROOT, 'docs/field-failures.md'), 'utf8')
 const ROWS = [...PAGE.matchAll(/^\| ([A-Z]\d{1,2}) \| .* \| (.*) \|$/gm)].map(

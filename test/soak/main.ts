@@ -3,6 +3,7 @@
  * app sends commands, and a subscriber of everything does not read. Every 10 s each process is measured; `soak.csv` and
  * `soak.svg` go to the folder. Exits with 1 after a trend, a freeze, a lost event, an error in the log or a restart.
  */
+
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { endProcess } from '#dev/harness/end-process.ts'
 import { freePorts } from '#dev/harness/ports.ts'
+import { print } from '#dev/harness/print.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { type Line, type Panel, svgPlot } from '#dev/harness/svg-plot.ts'
@@ -40,7 +42,6 @@ const PASS_INTERVAL_MS = 200
 /** A stalled subscriber is replaced after so many samples: the broker has closed it long before. */
 const STALLED_SAMPLES = 3
 
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 const show = (value: number | null, digits = 1) =>
   value === null || Number.isNaN(value) ? '–' : value.toFixed(digits)
 const problems: string[] = []
@@ -66,12 +67,12 @@ async function soak(): Promise<readonly Sample[]> {
   const commands = await sendCommands(stack)
   await using viewers = await Viewers.open(relayPort)
   let stalled = without('mosquitto_sub') ? undefined : await stalledSubscriber(stack)
-  if (!stalled) say('no mosquitto_sub: no subscriber stalls')
+  if (!stalled) print('no mosquitto_sub: no subscriber stalls')
   await sleep(INTERVAL_MS) // first metrics, and the climb to the layer that the path carries
   viewers.read()
-  say(`${cpus().length} cores, ${MINUTES} minutes, warm-up ${WARM_UP_SECONDS} s`)
-  say('| s | load | viewer fps | longest gap ms | command p95 ms | PSS MiB: all | by process |')
-  say('|---|---|---|---|---|---|---|')
+  print(`${cpus().length} cores, ${MINUTES} minutes, warm-up ${WARM_UP_SECONDS} s`)
+  print('| s | load | viewer fps | longest gap ms | command p95 ms | PSS MiB: all | by process |')
+  print('|---|---|---|---|---|---|---|')
   const count = Math.ceil((MINUTES * 60_000) / INTERVAL_MS)
   for (let n = 1; n <= count; n++) {
     const row = { fps: 0, gap: 0, command: Number.NaN }
@@ -94,7 +95,7 @@ async function soak(): Promise<readonly Sample[]> {
     judge(row, n * 10)
     const all = added.reduce((sum, { pss_mib }) => sum + pss_mib, 0)
     const parts = added.map((one) => `${one.process} ${one.pss_mib.toFixed(0)}`).join(', ')
-    say(
+    print(
       `| ${n * 10} | ${show(loadavg()[0] ?? null)} | ${show(row.fps)} | ${show(row.gap, 0)} | ${show(row.command)} | ${show(all, 0)} | ${parts} |`,
     )
     if (stalled && n % STALLED_SAMPLES === 0) {
@@ -105,7 +106,7 @@ async function soak(): Promise<readonly Sample[]> {
   events.stop()
   commands.stop()
   problems.push(...(await eventsArrived(events.accepted, tap.events)), ...viewers.problems)
-  say(`${events.accepted.length} events, ${viewers.visits} visits of viewers`)
+  print(`${events.accepted.length} events, ${viewers.visits} visits of viewers`)
   if (stalled) await endProcess(stalled)
   problems.push(...errorsOf(stack, startedPids))
   return sampled.all
@@ -142,11 +143,11 @@ function judge({ fps, gap, command }: { fps: number; gap: number; command: numbe
 }
 
 function report(all: readonly Sample[]): void {
-  say()
-  say(
+  print()
+  print(
     '| process | PSS MiB: first, last | growth after the warm-up: MiB (at least) | descriptors | threads | loop lag p99 |',
   )
-  say('|---|---|---|---|---|---|')
+  print('|---|---|---|---|---|---|')
   const warm = all.filter(({ seconds }) => seconds > WARM_UP_SECONDS)
   const found = growths(warm)
   for (const name of new Set(all.map((one) => one.process))) {
@@ -156,11 +157,11 @@ function report(all: readonly Sample[]): void {
       return one ? `${show(one.growth)} (${show(one.atLeast)})` : '–'
     }
     const lag = percentile(of.map((one) => one.loop_lag_p99_ms ?? Number.NaN).filter(Number.isFinite), 0.5)
-    say(
+    print(
       `| ${name} | ${show(of[0]?.pss_mib ?? null)}, ${show(of.at(-1)?.pss_mib ?? null)} | ${growth('pss_mib')} | ${growth('descriptors')} | ${growth('threads')} | ${show(lag)} ms |`,
     )
   }
-  say(
+  print(
     `longest gap between two frames: median of the intervals ${show(percentile(gaps, 0.5), 0)} ms, largest ${show(Math.max(...gaps), 0)} ms`,
   )
   for (const { process: name, figure, atLeast, unit, isTrend } of found) {
@@ -169,9 +170,9 @@ function report(all: readonly Sample[]): void {
   mkdirSync(values.out, { recursive: true })
   writeFileSync(join(values.out, 'soak.csv'), csv(all))
   writeFileSync(join(values.out, 'soak.svg'), svgPlot(panels(all)))
-  say()
-  for (const problem of problems) say(problem)
-  say(problems.length === 0 ? 'passed' : `${problems.length} problems`)
+  print()
+  for (const problem of problems) print(problem)
+  print(problems.length === 0 ? 'passed' : `${problems.length} problems`)
   process.exitCode = problems.length === 0 ? 0 : 1
 }
 

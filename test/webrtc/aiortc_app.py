@@ -1,4 +1,4 @@
-"""An app that only answers, on aiortc: JSON lines of signalling on stdin, what it sees on stdout."""
+"""An app that only answers, on aiortc: JSON lines of signaling on stdin, what it sees on stdout."""
 
 import asyncio
 import json

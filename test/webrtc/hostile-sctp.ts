@@ -31,7 +31,7 @@ export function dataChunk({ tsn, stream, flags, protocol = 51, data }: DataChunk
 export function attackOver(viewer: Viewer) {
   const association = viewer.pc.sctpTransport?.sctp as unknown as Association
   const first = association.localTsn
-  // werift rejects acknowledgements of channels that it does not know
+  // werift rejects acknowledgments of channels that it does not know
   viewer.pc.sctpTransport?.sctp.onReceive.allUnsubscribe()
   return {
     first,
@@ -39,7 +39,7 @@ export function attackOver(viewer: Viewer) {
   }
 }
 
-/** Sends no acknowledgement any more, or those of a closed window for what has come so far. */
+/** Sends no acknowledgment any more, or those of a closed window for what has come so far. */
 export function acknowledgeNothing(viewer: Viewer, { window }: { window: boolean }): void {
   const association = viewer.pc.sctpTransport?.sctp as unknown as {
     sendSack(): Promise<void>

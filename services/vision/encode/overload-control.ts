@@ -9,7 +9,7 @@ export interface LoadSample {
   dropped: number
   /** 95th percentile of the frame age at publication, ms. */
   age: number
-  /** Other processes take the CPU. */
+  /** This process is CPU-starved. */
   isStarved?: boolean
 }
 
@@ -125,7 +125,7 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
   #starved = false
   #timer: NodeJS.Timeout | undefined
 
-  /** `isStarved`: whether other processes take the CPU. */
+  /** `isStarved`: whether this process is CPU-starved. */
   constructor(log: Logger, isStarved = () => false) {
     super()
     this.#log = log

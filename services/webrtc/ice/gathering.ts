@@ -178,7 +178,7 @@ interface StreamInternals {
   stream: { client: Socket; waitForConnect(): Promise<void> }
 }
 
-/** Nagle's algorithm would delay small packets until an acknowledgement: RFC 9293 §3.7.4. */
+/** Nagle's algorithm would delay small packets until an acknowledgment: RFC 9293 §3.7.4. */
 async function initStream(this: StreamInternals): Promise<void> {
   const opened = current.getStore()
   const { client } = this.stream

@@ -33,7 +33,7 @@ export interface FeedDeps {
   log: Logger
   discarded: EventCounter
   metrics: Pick<WebrtcMetrics, 'frameAge'>
-  /** Whether other processes take the CPU. */
+  /** Whether this process is CPU-starved. */
   isStarved?: () => boolean
 }
 
@@ -182,7 +182,7 @@ export class KeyframeRequests implements Disposable {
 
 /** Older frames are discarded, not sent late. */
 const MAX_AGE_MS = 500
-/** The same while the machine is overloaded: the next frames are as late, so that discarding would end the video. */
+/** The same while this process is CPU-starved: the next frames are as late, so that discarding would end the video. */
 const MAX_AGE_STARVED_MS = 2_000
 /** A larger delay is a clock that was set: nothing between camera and here holds frames for so long. */
 const CLOCK_STEP_MS = 10_000

@@ -1,10 +1,10 @@
 /**
  * Decides the layer and the bitrate of one viewer. Inputs: the estimated capacity of the path
  * (`congestion/estimator.ts`), the mode that the viewer has set (`set_video_quality`), the ladder (`lib/layer-ladder.ts`)
- * and the bitrates that other viewers demand. Outputs: the layer to show, the bitrate to demand from vision for it, when a
- * too large layer pauses, and when to probe for more. Every threshold of these decisions is in this file.
+ * the bitrates that other viewers demand, and whether this process is CPU-starved (`lib/process/scheduling-delay.ts`, which
+ * has the thresholds of that). Outputs: the layer to show, the bitrate to demand from vision for it, when a too large layer
+ * pauses, and when to probe for more. Every other threshold of these decisions is in this file.
  */
-
 import { LAYERS, type Layer } from '#bus/messages.ts'
 import type { LayerLadder } from '#lib/layer-ladder.ts'
 import type { Estimator } from '../congestion/estimator.ts'
@@ -31,7 +31,7 @@ interface RateControlOptions {
   estimator: Estimator
   /** Estimate above which a probe is useless, bit/s. */
   maxEstimate: number
-  /** Whether other processes take the CPU. */
+  /** Whether this process is CPU-starved. */
   isStarved?: () => boolean
 }
 
@@ -104,7 +104,7 @@ interface Situation {
   available: number
   /** bit/s that other viewers demand of each layer: it cannot be encoded at less. */
   others: Partial<Record<Layer, number>>
-  /** The machine is overloaded: another layer costs a further encoder, and the estimate is uncertain. */
+  /** This process is CPU-starved: another layer costs a further encoder, and the estimate is uncertain. */
   isStarved?: boolean
   now: number
 }
@@ -116,7 +116,7 @@ const UP_SHARE = 0.95
 const FIRST_HOLD_MS = 400
 const HOLD_MS = 3_000
 const MAX_HOLD_MS = 6_000
-/** While the machine is overloaded a lower layer must have been needed, or a higher one possible, for this long. */
+/** While this process is CPU-starved a lower layer must have been needed, or a higher one possible, for this long. */
 const STARVED_HOLD_MS = 3_000
 /** A step down this soon after a step up doubles the hold. */
 const REGRET_MS = 10_000

@@ -36,7 +36,7 @@ const CHUNK_RATE = 500
 const MAX_DROPPED = 500
 
 /**
- * Time without an acknowledgement while the viewer sends: RFC 9260 §8.1 gives an association up after ten
+ * Time without an acknowledgment while the viewer sends: RFC 9260 §8.1 gives an association up after ten
  * retransmissions, which takes about as long.
  */
 const MAX_UNACKNOWLEDGED_MS = 15_000
@@ -64,7 +64,7 @@ export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => 
   const association = transport.sctp as unknown as AssociationInternals
   association.markReceived = markReceived
   const budget = new ChunkBudget()
-  const acknowledgements = new AcknowledgementWatch()
+  const acknowledgments = new AcknowledgmentWatch()
   let exceeded = false
   internals.dtlsTransport.dataReceiver = (packet) => {
     if (exceeded) return
@@ -73,7 +73,7 @@ export function guardSctp(pc: RTCPeerConnection, onExceeded: (limit: string) => 
     if (budget.take(chunks)) association.handleData(packet).catch(() => undefined) // malformed: dropped
     const limit = budget.isExceeded
       ? 'chunks a second'
-      : (exceededLimit(association, internals) ?? acknowledgements.exceededLimit(association))
+      : (exceededLimit(association, internals) ?? acknowledgments.exceededLimit(association))
     if (limit === undefined) return
     exceeded = true
     onExceeded(limit)
@@ -132,7 +132,7 @@ function exceededLimit(
  * Detects a viewer that sends, but acknowledges nothing or keeps its window closed: what waits for it is limited, but
  * would be retransmitted for ever.
  */
-export class AcknowledgementWatch {
+export class AcknowledgmentWatch {
   readonly #now: () => number
   #acknowledged: number | undefined
   #since = Number.NEGATIVE_INFINITY

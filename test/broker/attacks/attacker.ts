@@ -142,7 +142,7 @@ export const ATTACKS: Record<string, Attack> = {
     )
     socket?.destroy()
   }),
-  'acknowledgements of unknown ids': lanes(2, async (target, isOver) => {
+  'acknowledgments of unknown ids': lanes(2, async (target, isOver) => {
     const socket = await open(target, hello())
     await flood(
       socket,

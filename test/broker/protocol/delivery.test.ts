@@ -170,7 +170,7 @@ test('[MQTT-3.10.4-3] a message that was sent before UNSUBSCRIBE is still comple
   assert.equal(again[1], hex(raw.pubrel(id)))
 })
 
-test('[MQTT-4.6.0-2] [4.6.0-3] [4.6.0-4] acknowledgements keep the order of what they acknowledge', async (t) => {
+test('[MQTT-4.6.0-2] [4.6.0-3] [4.6.0-4] acknowledgments keep the order of what they acknowledge', async (t) => {
   const { login, subscriber } = await stage(t)
   const client = await login()
   const ids = Array.from({ length: 60 }, (_, i) => 900 - i)

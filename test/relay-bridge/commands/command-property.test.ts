@@ -59,7 +59,7 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
     new RelayCommands({
       ...{ bus, deviceId: 'wimz_robot_99', log: memory.log, connection: { send } },
       limits: CommandLimits.parse({}),
-      // a frame over the rate has no acknowledgement
+      // a frame over the rate has no acknowledgment
       rate: Number.POSITIVE_INFINITY,
       clock: { age: (issuedAt) => ({ ms: now - issuedAt, byRelay: true }) },
     }),
@@ -81,7 +81,7 @@ test('any frame is acknowledged exactly once, a stop is always handed over, driv
       gate.handle(JSON.parse(JSON.stringify({ ...said, id })))
       if (typeof said.command === 'string' && isDrive(said.command)) return
       const [ack] = (await ackOf(id)) ?? []
-      assert.ok(ack, `no acknowledgement of ${JSON.stringify(said)}`)
+      assert.ok(ack, `no acknowledgment of ${JSON.stringify(said)}`)
       assert.equal(typeof ack.success, 'boolean')
       if (ack.success === false) assert.ok(typeof ack.error === 'string' && ack.error !== '')
       if (said.command === 'stop' || said.command === 'emergency_stop') assert.equal(ack.success, true)

@@ -4,7 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { online, startBridge } from '../bridge.ts'
 
-test('a command becomes a message on the bus and its result the acknowledgement', async (t) => {
+test('a command becomes a message on the bus and its result the acknowledgment', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
   await robot.subscribe(

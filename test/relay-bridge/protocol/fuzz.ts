@@ -70,7 +70,7 @@ async function followMarks(robot: Bus): Promise<(mark: number) => Promise<unknow
   return (mark) => marks.next({ where: (payload) => payload.mark === mark, within: 30_000 })
 }
 
-/** Signalling and commands, there and back. */
+/** Signaling and commands, there and back. */
 async function assertWorks(socket: RobotSocket, robot: Bus): Promise<void> {
   const asked = await collect(robot, topics.request)
   await robot.subscribe(

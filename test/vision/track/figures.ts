@@ -1,8 +1,8 @@
+import { print } from '#dev/harness/print.ts'
 import { percentile } from '#dev/harness/statistics.ts'
 import { detectClip, type Figures, fits, ghosts, play } from './demo-clip.ts'
 
 /** Prints what the default detector and the tracker make of the demo clip, at four rates: `npm run bench:tracking`. */
-const say = (line = '') => void process.stdout.write(`${line}\n`)
 /** Overlap that counts as on the animal. */
 const GOOD = 0.75
 
@@ -24,9 +24,9 @@ function row(name: string, figures: Figures): string {
 
 process.stderr.write('the detector looks at the 600 pictures of the demo clip …\n')
 const seen = await detectClip()
-say(
+print(
   '| detections | dog found where half of it is in the picture | tracks per visit | boxes on nothing | pictures without box, dog half in | IoU p50 / p5 at 15 fps | IoU ≥ 0.75 |',
 )
-say('|---|---|---|---|---|---|---|')
-for (const rate of [2, 5, 10, 15]) say(row(`${rate}/s, dog`, play(seen, rate, ['dog'])))
-say(row('5/s, dog and cat', play(seen, 5, ['dog', 'cat'])))
+print('|---|---|---|---|---|---|---|')
+for (const rate of [2, 5, 10, 15]) print(row(`${rate}/s, dog`, play(seen, rate, ['dog'])))
+print(row('5/s, dog and cat', play(seen, 5, ['dog', 'cat'])))

@@ -77,7 +77,7 @@ test('a message on a channel that does not exist ends no session', async (t) => 
   camera.roll()
   const viewer = await openViewer(t, bus, 'one')
   await viewer.channel
-  // RFC 8832 §5.2: the acknowledgement of a channel that was never opened
+  // RFC 8832 §5.2: the acknowledgment of a channel that was never opened
   await viewer.pc.sctpTransport?.sctp.send(9, 50, Buffer.from([2]), { ordered: true })
   const { length } = viewer.video
   await viewer.until(({ video }) => video.length > length + 10)

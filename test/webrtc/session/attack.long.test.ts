@@ -218,7 +218,7 @@ test('a hostile viewer does not freeze the video of another one', { timeout: 290
       closed.all.map(({ payload }) => payload).toSorted((a, b) => (a.session_id < b.session_id ? 1 : -1)),
       stalls.map((session_id) => ({ session_id, reason: 'limit-exceeded', by: 'robot' })),
     )
-    await assertUnaffected('no acknowledgements')
+    await assertUnaffected('no acknowledgments')
   })
 
   await t.test(`${HOSTILE_SESSIONS} hostile sessions leave no handle behind`, async () => {

@@ -5,7 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { DatagramLimit } from '#services/webrtc/ice/datagram-limit.ts'
 import { splitCompound } from '#services/webrtc/werift-patches/rtcp-guard.ts'
-import { AcknowledgementWatch } from '#services/webrtc/werift-patches/sctp-guard.ts'
+import { AcknowledgmentWatch } from '#services/webrtc/werift-patches/sctp-guard.ts'
 import { sctpPacketCost } from '#services/webrtc/werift-patches/sctp-packet.ts'
 import { ATTACKS, attackOver } from '../hostile-sctp.ts'
 import { startRobot } from '../robot.ts'
@@ -48,7 +48,7 @@ test('an SCTP chunk of length 0 is dropped, and both sessions go on', async (t) 
 
 test('a viewer that acknowledges nothing for 15 s is stalled, unless its own packets paused', () => {
   let now = 0
-  const watch = new AcknowledgementWatch(() => now)
+  const watch = new AcknowledgmentWatch(() => now)
   /** Whether it is stalled after so many seconds with two packets each. */
   const after = (seconds: number, pending: number, acknowledged: (at: number) => number) => {
     let isStalled = false

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 
-const ROOT = new URL('../', import.meta.url)
+const ROOT = new URL('../../', import.meta.url)
 const ROW = /^(\| ([A-Z]\d{1,2}) \|.*\|)[^|]*\|$/gm
 /** `(B04)` or `(A15, A19)` in the name of a test. */
 const CODES = /\(([A-Z]\d{1,2}(?:, [A-Z]\d{1,2})*)\)/g

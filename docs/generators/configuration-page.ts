@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { ALL_SECTIONS } from '../config-schema.ts'
+import { ALL_SECTIONS } from '../../config-schema.ts'
 import { type Explanation, explanations } from './config-comments.ts'
 import { type SchemaKey, schemaKeys } from './schema-keys.ts'
 
 /** The text of `docs/configuration.md`: types and defaults from the schemas, explanations from `configs/robot.yaml`. */
 export function configurationPage(): string {
   const keys = schemaKeys(ALL_SECTIONS)
-  const told = explainedKeys(keys)
-  return `${[INTRODUCTION, ...told.map((one) => (one.hasKeys ? heading(one) : group(one, keys)))].join('\n\n')}\n`
+  const explained = explainedKeys(keys)
+  return `${[INTRODUCTION, ...explained.map((one) => (one.hasKeys ? heading(one) : group(one, keys)))].join('\n\n')}\n`
 }
 
 /** The explanation of each key in `configs/robot.yaml`. */
 export function explainedKeys(keys: SchemaKey[]): Explanation[] {
-  const text = readFileSync(new URL('../configs/robot.yaml', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('../../configs/robot.yaml', import.meta.url), 'utf8')
   return explanations(text, (path) => keys.some((key) => isWithin(key.path, path)))
 }
 

@@ -20,7 +20,7 @@ interface Manifest {
   homepage?: string
 }
 
-const ROOT = new URL('../', import.meta.url)
+const ROOT = new URL('../../', import.meta.url)
 const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i
 /** Packages without a license field; the license was read from the file. */
 const READ_BY_HAND: Record<string, string> = { '@shinyoshiaki/jspack': 'BSD-3-Clause' }
@@ -30,7 +30,7 @@ export function noticesPage(): string {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
   const shipped = Object.entries(packages).filter(([path, locked]) => path !== '' && isShipped(locked))
   const rows = shipped.map(([path, locked]) => row(path, locked))
-  return `${[read('docs/notices.txt').trim(), machineCode(), TABLE_HEAD + rows.join('\n'), mitText()].join('\n\n')}\n`
+  return `${[read('docs/generators/notices.txt').trim(), machineCode(), TABLE_HEAD + rows.join('\n'), mitText()].join('\n\n')}\n`
 }
 
 /** Whether a robot installs it: Linux with glibc, 64 bits, ARM or x86. */
@@ -64,7 +64,7 @@ function row(path: string, { version, license, cpu }: Locked): string {
     text.length > 0 ? text.map((file) => `\`${path}/${file}\``).join(', ') : `MIT, below${byline(manifest)}`
   const known = license ?? READ_BY_HAND[name]
   if (known === undefined || (text.length === 0 && known !== 'MIT')) {
-    throw new Error(`${path}: unknown license: read it and add it to docs/notices-page.ts`)
+    throw new Error(`${path}: unknown license: read it and add it to docs/generators/notices-page.ts`)
   }
   return `| ${name} | ${version} | ${known} | ${source(manifest, name)} | ${where} |`
 }
@@ -86,7 +86,9 @@ function machineCode(): string {
   const { version, configuration, libraries } = getFFmpegInfo()
   const enabled = [...configuration.matchAll(/--enable-(\S+)/g)].map(([, name = '']) => name)
   if (!enabled.includes('gpl') || !enabled.includes('version3') || enabled.includes('nonfree')) {
-    throw new Error('the FFmpeg in node-av has changed: read its license and correct docs/notices.txt')
+    throw new Error(
+      'the FFmpeg in node-av has changed: read its license and correct docs/generators/notices.txt',
+    )
   }
   const parts = Object.entries(libraries).map(([name, number]) => `lib${name} ${number}`)
   return `FFmpeg ${version} (${parts.join(', ')}), as it describes itself on x64, was built with
