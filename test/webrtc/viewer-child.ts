@@ -23,7 +23,7 @@ async function view(path: string): Promise<void> {
   const bus = await connectUnixBus(path, 'viewer')
   let viewer: Awaited<ReturnType<typeof openViewer>> | undefined
   let forgotten = 0
-  const grant = async ({ watch, iceServers = [], more = 1, within = 10_000 }: Wish): Promise<Told> => {
+  const grant = async ({ watch, iceServers = [], more = 1, within = 20_000 }: Wish): Promise<Told> => {
     const begun = performance.now()
     if (watch) {
       await viewer?.close()
