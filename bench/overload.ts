@@ -22,6 +22,11 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '30' },
     /** Of the stack, as `Nice=` of a systemd unit; negative ones need root. */
     nice: { type: 'string', default: '0' },
+    /**
+     * Each loop in a session of its own. Linux shares the CPU between sessions first (sched(7), autogroups), so that all loops of
+     * one shell together get what one service gets.
+     */
+    apart: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 })
@@ -70,10 +75,13 @@ async function watch(name: string, receivers: GoTool, seconds: number): Promise<
   }
 }
 
-/** A process group; each member takes one core, as far as it is given one. */
-function startCompetitors(): ChildProcess {
-  const loops = 'i=0; while [ $i -lt "$1" ]; do (while :; do :; done) & i=$((i+1)); done; wait'
-  return spawn('sh', ['-c', loops, 'sh', String(PROCESSES)], { stdio: 'ignore', detached: true })
+/** Leaders of process groups; each process takes one core, as far as it is given one. */
+function startCompetitors(): ChildProcess[] {
+  const loops = 'i=1; while [ $i -lt "$1" ]; do (while :; do :; done) & i=$((i+1)); done; while :; do :; done'
+  const [sessions, each] = values.apart ? [PROCESSES, 1] : [1, PROCESSES]
+  return Array.from({ length: sessions }, () =>
+    spawn('sh', ['-c', loops, 'sh', String(each)], { stdio: 'ignore', detached: true }),
+  )
 }
 
 await using stack = await startStack(
@@ -96,7 +104,7 @@ let during: Awaited<ReturnType<typeof watch>>
 try {
   during = await watch(`${PROCESSES} competing processes`, receivers, SECONDS)
 } finally {
-  if (competitors.pid !== undefined) process.kill(-competitors.pid, 'SIGKILL')
+  for (const { pid } of competitors) if (pid !== undefined) process.kill(-pid, 'SIGKILL')
 }
 const after = await watch('after', receivers, RECOVERY_SECONDS)
 const recovered = after.steps.findIndex(
