@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { hasOpen } from '#lib/process/open-files.ts'
 import type { captureFrames } from '#services/vision/checks.ts'
 
 type Source = Parameters<typeof captureFrames>[0]
@@ -112,23 +113,14 @@ function busyAdvice(device: string): string {
   return `${holders.join(', ')} ${holders.length > 1 ? 'use' : 'uses'} the camera: end it, or stop the robot`
 }
 
-/** Processes that have a file open, as `name (pid)`; only those that this user may examine. proc(5), /proc/pid/fd. */
+/** Processes that have a file open, as `name (pid)`; only those that this user may examine. */
 export function processesThatHold(path: string): string[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
   return pids.flatMap((pid) => {
     try {
-      const isHolder = readdirSync(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`) === path)
-      return isHolder ? [`${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (${pid})`] : []
+      return hasOpen(pid, path) ? [`${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (${pid})`] : []
     } catch {
       return [] // it has exited, or belongs to another user
     }
   })
-}
-
-function linkOf(path: string): string | undefined {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return undefined
-  }
 }

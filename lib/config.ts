@@ -8,6 +8,7 @@ import { describeProblems, type Problem, parseWithProblems } from './config-prob
 import { YamlFile } from './config-problems/yaml-file.ts'
 import { SECTION_NAMES } from './config-schema.ts'
 import { interpolate } from './interpolate.ts'
+import { isObject } from './json-object.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -39,15 +40,14 @@ export function configPath(fallback: string): string {
 export function readConfigFile(path: string, processEnv: Env = process.env): ConfigFile {
   const yaml = new YamlFile(shown(path), readText(path))
   const content = yaml.content() ?? {}
-  if (typeof content !== 'object' || Array.isArray(content)) {
+  if (!isObject(content)) {
     throw new ConfigError(`${shown(path)}:1:1: expected sections, as in configs/robot.yaml`)
   }
-  const sections = content as Record<string, unknown>
-  const unknown = Object.keys(sections).filter((key) => !SECTION_NAMES.some((name) => name === key))
+  const unknown = Object.keys(content).filter((key) => !SECTION_NAMES.some((name) => name === key))
   const envFile = join(dirname(path), '.env')
   const fromFile = existsSync(envFile) ? parseEnv(readText(envFile)) : {}
   const env = { ...fromFile, ...withoutEmpty(processEnv) }
-  return { path, yaml, sections, problems: unknown.map(unknownSection), env }
+  return { path, yaml, sections: content, problems: unknown.map(unknownSection), env }
 }
 
 function unknownSection(key: string): Problem {

@@ -162,11 +162,16 @@ function definitionOf(schema: z.ZodType): Definition {
   return schema.def as unknown as Definition
 }
 
+/** The schemas that a default, an optional, a conversion or a union consists of. */
+function wrappedIn(schema: z.ZodType): z.ZodType[] {
+  const { innerType, in: input, out, options = [] } = definitionOf(schema)
+  return [innerType, input, out, ...options].filter((one) => one !== undefined)
+}
+
 /** The object schemas behind defaults, unions and conversions. */
 function objectsOf(schema: z.ZodType): z.ZodType[] {
   if (keysOf(schema).length > 0) return [schema]
-  const { innerType, in: input, out, options } = definitionOf(schema)
-  return [innerType, input, out, ...(options ?? [])].flatMap((one) => (one ? objectsOf(one) : []))
+  return wrappedIn(schema).flatMap(objectsOf)
 }
 
 /** The keys that the object at `path` may have; of a union, those of the variant that `siblings` names by `type`. */
@@ -189,10 +194,10 @@ function shapeOf(object: z.ZodType): Record<string, z.ZodType> {
 
 /** Schemas of the entries of a list or map behind defaults. */
 function entriesOf(schema: z.ZodType): z.ZodType[] {
-  const { element, valueType, innerType, in: input, out, options } = definitionOf(schema)
+  const { element, valueType } = definitionOf(schema)
   const own = [element, valueType].filter((one) => one !== undefined)
   if (own.length > 0) return own
-  return [innerType, input, out, ...(options ?? [])].flatMap((one) => (one ? entriesOf(one) : []))
+  return wrappedIn(schema).flatMap(entriesOf)
 }
 
 /** Where in the schema a key of this name is, such as `webrtc.video.fps`. */

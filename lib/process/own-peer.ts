@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { hasOpen } from './open-files.ts'
 
 /** Of the lines of /proc/net/tcp, by white space: proc(5). */
 const [LOCAL, REMOTE, INODE] = [1, 2, 9]
@@ -17,18 +18,10 @@ export function isOwnPeer({ localPort, remotePort }: Socket): boolean {
     .map((line) => line.trim().split(/\s+/))
     .find((fields) => fields[LOCAL] === local && fields[REMOTE] === remote)
   if (!peer) return false
-  return readdirSync('/proc/self/fd').some((fd) => targetOf(fd) === `socket:[${peer[INODE]}]`)
+  return hasOpen('self', `socket:[${peer[INODE]}]`)
 }
 
 /** 127.0.0.1 and a port as /proc/net/tcp has them: the address in the byte order of the machine, which is little-endian. */
 function loopback(port = 0): string {
   return `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
-}
-
-function targetOf(descriptor: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`)
-  } catch {
-    return undefined // closed since
-  }
 }
