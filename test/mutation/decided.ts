@@ -37,8 +37,18 @@ export const DECIDED: readonly Decided[] = [
     tests: ['test/lib/config.test.ts'],
   },
   // a secret in an error message
-  { file: 'lib/config.ts', find: "(rest.length > 1 ? ':…' : rest)", replace: 'rest' },
-  { file: 'lib/config.ts', find: ".split('\\n')[0]?.replace(/:$/, '')", replace: '' },
+  {
+    file: 'lib/config-problems/section-problems.ts',
+    find: "(rest.length > 1 ? ':…' : rest)",
+    replace: 'rest',
+    tests: ['test/lib/config-problems/mistakes.test.ts'],
+  },
+  {
+    file: 'lib/config-problems/yaml-file.ts',
+    find: "SYNTAX_ERRORS[error.code] ?? 'not valid YAML here'",
+    replace: 'error.message',
+    tests: ['test/lib/config-problems/mistakes.test.ts'],
+  },
   // the clock and the scores on the picture
   { file: 'services/vision/overlay/overlay.ts', find: 'date.getMonth() + 1', replace: 'date.getMonth()' },
   { file: 'services/vision/overlay/overlay.ts', find: 'score * 100', replace: 'score * 1000' },
