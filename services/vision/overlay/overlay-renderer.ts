@@ -1,10 +1,11 @@
 /** The overlay: boxes with names, the robot's mode and the clock, drawn into the planes of a frame. */
+
+import type { Mode } from '#lib/media/robot-mode.ts'
+import { toEpoch } from '#lib/media/wall-clock.ts'
 import type { CapturedFrame } from '../frame/captured-frame.ts'
-import { toEpoch } from '../frame/wall-clock.ts'
 import type { Planes } from '../image/pixels.ts'
 import type { DetectionTracking } from '../track/detection-tracking.ts'
 import type { Profiles } from '../track/profiles.ts'
-import type { Mode } from './mode.ts'
 import { paintOverlay } from './overlay.ts'
 
 interface OverlayRendererOptions {

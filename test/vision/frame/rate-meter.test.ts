@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { toEpoch, toRtpTimestamp } from '#lib/media/wall-clock.ts'
 import { LatestFrame } from '#services/vision/frame/latest-frame.ts'
 import { createRateMeter } from '#services/vision/frame/rate-meter.ts'
-import { toEpoch, toRtpTimestamp } from '#services/vision/frame/wall-clock.ts'
 import { fakeClock, fakeNow } from '#test/helpers/fake-clock.ts'
 
 test('the rate is that of the last 5 s, over one second at least', (t) => {

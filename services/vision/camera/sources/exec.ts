@@ -1,8 +1,8 @@
+import { type ByteSink, inChunks, runProgram } from '#lib/media/program.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
 import { LoresFrames } from './lores-frames.ts'
 import { openH264Reader, openMjpegReader, type PacketReader } from './packet-reader.ts'
-import { type ByteSink, inChunks, runProgram } from './program.ts'
 import { RawReader } from './raw-frames.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 

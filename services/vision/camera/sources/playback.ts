@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createPacer, type Pacer } from '#lib/media/pacer.ts'
 import type { Input } from './input.ts'
-import { createPacer, type Pacer } from './pacer.ts'
 import type { CaptureOptions } from './source.ts'
 
 /** FFmpeg's demuxers for recordings and streams: none that opens other addresses, and none that draws text. */

@@ -1,7 +1,7 @@
 import type { Frame } from 'node-av'
+import type { ByteSink } from '#lib/media/program.ts'
 import type { Size } from '../../image/fit.ts'
 import { allocate, planesOf } from '../../image/pixels.ts'
-import type { ByteSink } from './program.ts'
 
 /**
  * Cuts a byte stream of raw yuv420p (all of Y, then U, then V, rows without padding) into frames and passes each to

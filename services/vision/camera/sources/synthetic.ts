@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av'
-import { toEpoch } from '../../frame/wall-clock.ts'
+import { createPacer } from '#lib/media/pacer.ts'
+import { toEpoch } from '#lib/media/wall-clock.ts'
 import { type Rgb, toYuv } from '../../image/color.ts'
 import type { Size } from '../../image/fit.ts'
 import { allocate, check, type Planes, planesOf } from '../../image/pixels.ts'
 import { fillRect } from '../../overlay/paint.ts'
-import { createPacer } from './pacer.ts'
 import type { CaptureOptions } from './source.ts'
 
 /** The barcode: bit `i`, least significant first, is a square of this side at (i * side, top). */

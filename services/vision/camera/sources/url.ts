@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
+import { RtspGateway } from '#lib/media/rtsp-gateway.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
 import { captureHttp } from './http/http.ts'
 import { Input } from './input.ts'
 import { createPlayer, passOn, RECORDINGS } from './playback.ts'
-import { RtspGateway } from './rtsp-gateway.ts'
 import type { Capture, CaptureOptions } from './source.ts'
 
 type UrlSection = Extract<SourceSection, { type: 'url' }>

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto'
 import { lookup } from 'node:dns'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { rootCertificates } from 'node:tls'
+import { authorities, reasonOf, type TlsSettings } from '#lib/media/tls-settings.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-
-export interface TlsSettings {
-  /** PEM file of further certificate authorities. */
-  ca?: string | undefined
-  /** Accepts any certificate. */
-  tls_insecure?: boolean | undefined
-}
 
 const TIMEOUT_MS = 20_000
 const MAX_REDIRECTS = 5
@@ -181,22 +173,4 @@ function digest(given: {
     ...(challenge.has('opaque') ? [`opaque="${challenge.get('opaque')}"`] : []),
   ]
   return `Digest ${fields.join(', ')}`
-}
-
-/** The certificate authorities of Node and those of the file. Rejects with {@link UnavailableError} when it cannot be read. */
-export async function authorities({ ca }: TlsSettings): Promise<string[]> {
-  if (ca === undefined) return [...rootCertificates]
-  const own = await readFile(ca, 'utf8').catch((err: NodeJS.ErrnoException) => {
-    throw new UnavailableError(`vision.source.ca: cannot read ${ca}: ${err.code}`)
-  })
-  return [...rootCertificates, own]
-}
-
-/** Why a connection failed, without the address. */
-export function reasonOf(err: Error & { code?: string }): string {
-  const { code = '' } = err
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
-    return `certificate not trusted (${code}): set vision.source.ca`
-  }
-  return code === 'ABORT_ERR' ? 'aborted' : (code || err.message).slice(0, 80)
 }

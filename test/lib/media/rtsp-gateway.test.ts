@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { RtspGateway } from '#services/vision/camera/sources/rtsp-gateway.ts'
-import { RtspResponses } from '#services/vision/camera/sources/rtsp-responses.ts'
+import { RtspGateway } from '#lib/media/rtsp-gateway.ts'
+import { RtspResponses } from '#lib/media/rtsp-responses.ts'
 import { captureUrl } from '#services/vision/camera/sources/url.ts'
 
 /** An RTSP server on this loopback address that answers every request with these lines. */

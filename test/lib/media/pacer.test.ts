@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createPacer } from '#services/vision/camera/sources/pacer.ts'
+import { createPacer } from '#lib/media/pacer.ts'
 
 test('small delays are caught up, so that a clip does not drift', () => {
   let now = 1000

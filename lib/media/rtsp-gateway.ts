@@ -2,10 +2,10 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { isOwnPeer } from '#lib/process/own-peer.ts'
-import { UnavailableError } from '#lib/unavailable-error.ts'
-import { authorities, reasonOf, type TlsSettings } from './http/http-client.ts'
+import { isOwnPeer } from '../process/own-peer.ts'
+import { UnavailableError } from '../unavailable-error.ts'
 import { RtspResponses } from './rtsp-responses.ts'
+import { authorities, reasonOf, type TlsSettings } from './tls-settings.ts'
 
 const CONNECT_TIMEOUT_MS = 20_000
 const MAX_CONNECTIONS = 6
