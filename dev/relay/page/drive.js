@@ -1,4 +1,5 @@
-import { element, setAnswer } from './view.js'
+import { clearAnswer, setAnswer } from './answers.js'
+import { element } from './view.js'
 
 /** Between two drive commands; the robot stops 500 ms after the last one (docs/motor-safety.md). */
 const INTERVAL_MS = 66
@@ -9,6 +10,8 @@ const FORWARD = 0.6
 const TURN = 0.4
 /** Motion after a click without press and release, such as a screen reader's. */
 const NUDGE_MS = 300
+
+const HINT = 'Hold an arrow key, W A S D or the pad. Space stops.'
 
 /** Direction of a key or a button: right, forward. @type {Map<string, [number, number]>} */
 const DIRECTIONS = new Map([
@@ -45,7 +48,8 @@ export class Drive {
     this.pad = element('pad')
     this.toggle.onclick = () => {
       this.#arm(!this.#armed)
-      setAnswer(this.#armed ? 'Hold an arrow key, W A S D or the pad. Space stops.' : '')
+      if (this.#armed) setAnswer(HINT, 'waiting', { cause: HINT })
+      else clearAnswer(HINT)
     }
     addEventListener('keydown', (event) => this.#keyDown(event))
     addEventListener('keyup', ({ code }) => {
@@ -75,19 +79,21 @@ export class Drive {
   /** @param {KeyboardEvent} event */
   #keyDown(event) {
     const { code, target, repeat } = event
+    // while no motion is possible, space presses the control that has the focus
+    if (code === 'Space' && (this.#armed || target === document.body)) {
+      event.preventDefault()
+      this.#release()
+      if (!repeat) this.stop()
+      return
+    }
     const elsewhere = event.ctrlKey || event.altKey || event.metaKey || target instanceof HTMLSelectElement
     if (!this.#armed || elsewhere) return
     if (code === 'Escape') this.#arm(false)
-    if (code !== 'Space' && !DIRECTIONS.has(code)) return
+    if (!DIRECTIONS.has(code)) return
     event.preventDefault() // neither scrolls nor presses the button that has the focus
     if (repeat) return // after a stop or a lost channel the key must be pressed again
-    if (code === 'Space') {
-      this.#release()
-      this.stop()
-    } else {
-      this.#keys.add(code)
-      this.#changed()
-    }
+    this.#keys.add(code)
+    this.#changed()
   }
 
   #listenToPad() {

@@ -85,7 +85,7 @@ export class RelayLink {
       return
     }
     if (this.#opened) this.#enter('away')
-    else if (this.state !== 'away') void this.#findReason()
+    else void this.#findReason()
     this.#timer = setTimeout(() => this.connect(), this.#wait)
     this.#wait = Math.min(MAX_WAIT_MS, this.#wait * 2)
   }

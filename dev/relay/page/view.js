@@ -22,14 +22,6 @@ export function setNotice(text, ask = false) {
   if (text) write(notice.querySelector('p'), text)
 }
 
-/** @param {string} text @param {Tone} state */
-export function setAnswer(text, state = 'waiting') {
-  const answer = element('answer')
-  write(answer, text)
-  answer.title = text
-  answer.dataset.state = state
-}
-
 /** @param {import('./figures.js').Figures} figures */
 export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes, codec, path }) {
   show('size', width ? `${width} × ${height}` : '–')
@@ -69,6 +61,7 @@ export function showEvent(name, details = '') {
     part('span', details.slice(0, 200)),
   )
   list.prepend(line)
+  list.tabIndex = 0 // scrolls, so the keyboard must reach it
   while (list.childElementCount > MAX_EVENTS) list.lastElementChild?.remove()
 }
 

@@ -8,7 +8,6 @@ import { RelayLink } from './relay-link.js'
 import { Seen } from './seen.js'
 import {
   element,
-  setAnswer,
   setLamp,
   setNotice,
   showEvent,
@@ -45,15 +44,22 @@ const player = new Player(video, {
   onPicture: () => notePicture(latencyReader?.read(video) ?? null),
   onLost: (why) => showEvent('video lost', why),
   onMessage(message) {
-    if (message.type === 'command_ack') commands.acknowledged(message)
+    if (message.type === 'command_ack') commands.acknowledged(message, 'data channel')
     else if (message.type === 'video_quality') showQuality(message)
     else received(message)
   },
-  onChannel: (open) => drive.enable(open),
+  onChannel(open) {
+    drive.enable(open)
+    enableCommands()
+  },
 })
 
 const channel = () => player.viewing?.channel ?? null
-const commands = new Commands({ send: (frame) => link.send(frame), channel })
+const commands = new Commands({
+  send: (frame) => link.send(frame),
+  isOnline: () => player.robotOnline,
+  channel,
+})
 const drive = new Drive({ channel, stop: () => commands.stop('emergency_stop', 'Emergency stop') })
 
 /** Statistics and handles for tests, benchmarks and debugging. */
@@ -92,7 +98,7 @@ Object.assign(globalThis, { wimz })
 const handlers = new Map([
   ['session_ack', ({ device_id }) => write(element('device'), String(device_id ?? 'live'))],
   ['robot_status', ({ online }) => showRobot(online === true)],
-  ['command_ack', (ack) => commands.acknowledged(ack)],
+  ['command_ack', (ack) => commands.acknowledged(ack, 'relay')],
   ['error', showError],
 ])
 for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
@@ -110,7 +116,7 @@ function showLink(state) {
   if (state === 'connected') return
   player.robot(false)
   if (state === 'replaced') player.yield('another app has taken over')
-  commands.enable(false)
+  enableCommands()
   setLamp('robot', 'waiting', 'unknown')
   showPhase(player.phase)
 }
@@ -118,9 +124,13 @@ function showLink(state) {
 /** @param {boolean} online */
 function showRobot(online) {
   setLamp('robot', online ? 'good' : 'bad', online ? 'online' : 'offline')
-  commands.enable(online)
   player.robot(online)
+  enableCommands()
   showPhase(player.phase)
+}
+
+function enableCommands() {
+  commands.enable(player.robotOnline || channel()?.readyState === 'open')
 }
 
 /** @type {Partial<Record<import('./player.js').Phase, 'good' | 'bad'>>} */
@@ -153,7 +163,8 @@ function noticeFor(phase) {
 
 /** @param {any} frame */
 function showError({ code, message }) {
-  setAnswer(String(message ?? code), 'bad')
+  commands.rejected(String(message ?? code))
+  showEvent('relay', String(message ?? code))
   if (code === 'DEVICE_OFFLINE') showRobot(false)
 }
 
@@ -208,7 +219,7 @@ element('sound').onclick = () => {
 }
 element('fullscreen').onclick = () => {
   const leave = document.fullscreenElement !== null
-  void (leave ? document.exitFullscreen() : video.closest('.view')?.requestFullscreen?.())
+  void (leave ? document.exitFullscreen() : element('stage').requestFullscreen?.())
 }
 
 showPhase(player.phase)
