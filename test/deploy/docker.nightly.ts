@@ -29,9 +29,8 @@ test('wimz with Docker: status, an update that is kept, one that goes back, roll
   skip: without('debootstrap', 'docker-compose', 'dockerd'),
   timeout: 1_100_000,
 }, async (t) => {
-  const prepared = await prepareDockerRobot(t, { files: ['configs'], source: { type: 'synthetic' } })
-  if (typeof prepared === 'string') return t.skip(prepared)
-  await using docker = prepared
+  const docker = await prepareDockerRobot(t, { files: ['configs'], source: { type: 'synthetic' } })
+  if (typeof docker === 'string') return t.skip(docker)
   const { engine, folder, robot, configFile, compose } = docker
   const wimz = (...args: string[]) =>
     engine.run('sh', ['-c', WIMZ, join(PROJECT_ROOT, 'deploy/wimz'), ...args], { cwd: robot }).then(

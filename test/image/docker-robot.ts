@@ -10,7 +10,7 @@ import { parseDockerfile } from './dockerfile.ts'
 import { type Engine, importBases, startEngine } from './engine.ts'
 
 /** A robot's folder with its settings made, and the image of this repository in an engine of the test's own. */
-export interface DockerRobot extends AsyncDisposable {
+export interface DockerRobot {
   engine: Engine
   /** For whatever else the test writes; deleted after the test. */
   folder: string
@@ -23,17 +23,15 @@ export interface DockerRobot extends AsyncDisposable {
   compose(...args: string[]): Promise<string>
 }
 
-/** Prepares a robot; no service runs yet. Returns the reason where no engine can be started. */
+/** Prepares a robot, which ends with the test; no service runs yet. Returns the reason where no engine can be started. */
 export async function prepareDockerRobot(
   t: TestContext,
   { files, source }: { files: string[]; source: object },
 ): Promise<DockerRobot | string> {
   const folder = mkdtempSync(join(tmpdir(), 'wimz-docker-'))
   closeAfter(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
-  const engine = await startEngine(folder)
+  const engine = await startEngine(t, folder)
   if (typeof engine === 'string') return engine
-  await using stack = new AsyncDisposableStack()
-  stack.use(engine)
   await importBases(engine, parseDockerfile(readFileSync(join(PROJECT_ROOT, 'Dockerfile'), 'utf8')), folder)
   await engine.run('docker', ['build', '--network', 'host', '-t', 'wimz-robot:latest', PROJECT_ROOT])
 
@@ -43,7 +41,7 @@ export async function prepareDockerRobot(
   }
   cpSync(join(PROJECT_ROOT, '.env.example'), join(robot, '.env'))
   const compose = (...args: string[]) => engine.run('docker-compose', args, { cwd: robot })
-  stack.defer(async () => void (await compose('kill')))
+  closeAfter(t, () => compose('kill'))
   await compose('up', '--no-build', 'settings')
   const configFile = join(robot, 'settings/robot.yaml')
   const config = parseDocument(readFileSync(configFile, 'utf8'))
@@ -52,7 +50,5 @@ export async function prepareDockerRobot(
   config.setIn(['bus', 'url'], `mqtt://127.0.0.1:${port}`)
   config.setIn(['vision', 'source'], source)
   writeFileSync(configFile, config.toString())
-  const started = stack.move()
-  const close = () => started.disposeAsync()
-  return { engine, folder, robot, configFile, port, compose, [Symbol.asyncDispose]: close }
+  return { engine, folder, robot, configFile, port, compose }
 }

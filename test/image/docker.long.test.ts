@@ -26,9 +26,8 @@ test('docker compose up: settings are created, the camera may be missing, a hung
   timeout: 900_000,
 }, async (t) => {
   const files = ['compose.secrets.yaml']
-  const prepared = await prepareDockerRobot(t, { files, source: { type: 'v4l2', device: DEVICE } })
-  if (typeof prepared === 'string') return t.skip(prepared)
-  await using docker = prepared
+  const docker = await prepareDockerRobot(t, { files, source: { type: 'v4l2', device: DEVICE } })
+  if (typeof docker === 'string') return t.skip(docker)
   const { engine, robot, port, compose } = docker
   const relay = await fakeRelay(t)
   const env = readFileSync(join(robot, '.env'), 'utf8')

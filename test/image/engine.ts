@@ -2,31 +2,49 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { until } from '#dev/harness/until.ts'
+import { closeAfter } from '#test/helpers/close-after.ts'
 import type { Stage } from './dockerfile.ts'
 import { debian, standIn } from './rehearsal.ts'
 
 const execute = promisify(execFile)
 
+/**
+ * Runs dockerd in a PID and mount namespace until the pipe of the test is closed. With this script the namespace ends: the
+ * kernel kills containerd and the containers, which are in no process group of the test, and nothing stays mounted.
+ */
+const NAMESPACE = ['--pid', '--fork', '--kill-child', '--mount-proc']
+const DAEMON = `exec 3<&0
+dockerd "$@" </dev/null 3<&- & daemon=$!
+{ cat >/dev/null; kill $daemon; sleep 15; kill -s KILL $daemon; } <&3 &
+exec 3<&-
+wait $daemon`
+
 /** A Docker engine of this test alone, without network bridges; nothing of the machine's own engine is touched. */
-export interface Engine extends AsyncDisposable {
+export interface Engine {
   /** Runs a program, with this engine as Docker's; returns its stdout. */
   run(program: string, args: string[], options?: { cwd?: string }): Promise<string>
 }
 
-/** Starts dockerd with its data in `folder`. Returns the reason where that is impossible. */
-export async function startEngine(folder: string): Promise<Engine | string> {
+/** Starts dockerd with its data in `folder`; it ends with the test. Returns the reason where it cannot be started. */
+export async function startEngine(t: TestContext, folder: string): Promise<Engine | string> {
   const socket = `unix://${join(folder, 'docker.sock')}`
   const logFile = join(folder, 'dockerd.log')
   const log = openSync(logFile, 'w')
   const files = ['--data-root', join(folder, 'docker'), '--exec-root', join(folder, 'exec')]
   const pidFile = ['--pidfile', join(folder, 'dockerd.pid')]
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false']
-  const daemon = spawn('dockerd', ['-H', socket, ...files, ...pidFile, ...network], {
-    stdio: ['ignore', log, log],
+  const options = ['-H', socket, ...files, ...pidFile, ...network]
+  const daemon = spawn('unshare', [...NAMESPACE, 'sh', '-c', DAEMON, 'sh', ...options], {
+    stdio: ['pipe', log, log],
   })
   closeSync(log)
+  closeAfter(t, async () => {
+    daemon.stdin?.end()
+    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit')
+  })
   let problem: string | undefined
   daemon.once('error', (err) => (problem = err.message))
   daemon.once('exit', (code) => (problem ??= `dockerd exited with ${code}`))
@@ -53,17 +71,7 @@ export async function startEngine(folder: string): Promise<Engine | string> {
   if (problem !== undefined) {
     return `no Docker engine can be started here (${problem}): ${readFileSync(logFile, 'utf8').trim().split('\n').at(-1)}`
   }
-  return {
-    run,
-    async [Symbol.asyncDispose]() {
-      const exited = once(daemon, 'exit')
-      if (daemon.kill('SIGTERM')) await exited
-      // what dockerd leaves mounted keeps the folder from being deleted
-      for (const [, path = ''] of readFileSync('/proc/mounts', 'utf8').matchAll(/^\S+ (\S+) /gm)) {
-        if (path.startsWith(`${folder}/`)) execFileSync('umount', ['-l', path])
-      }
-    },
-  }
+  return { run }
 }
 
 /** Makes the images that the Dockerfile takes from a registry, from Debian's packages and this Node. */
