@@ -56,6 +56,13 @@ if ! $DRY && [ "$(id -u)" != 0 ]; then
   exit 77
 fi
 
+# one installation at a time; wimz, which has the lock already, passes it on
+lock() {
+  run install -d -m 755 "$CONFIG"
+  [ /proc/$$/fd/9 -ef "$CONFIG" ] || exec 9<"$CONFIG"
+  flock -n 9 || { echo 'another install.sh or wimz is at work here: run this again when it has ended' >&2; exit 69; }
+}
+
 prepare() {
   command -v npm >/dev/null || { echo 'needs npm: sudo apt-get install --no-install-recommends npm' >&2; exit 69; }
   getent passwd wimz >/dev/null || run useradd --system --home-dir "$STATE" --shell /usr/sbin/nologin wimz
@@ -132,6 +139,7 @@ check() {
   "$BIN/wimz" doctor || echo "Change $CONFIG/robot.yaml where a line above says so, then: sudo systemctl restart wimz.target; sudo wimz doctor"
 }
 
+$DRY || lock
 case $ACTION in
   uninstall)
     # shellcheck disable=SC2086

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { hash, randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { stringify } from 'yaml'
@@ -64,6 +65,38 @@ const CASES: Case[] = [
     recovers: /saved to .*robot\.tar\.gz/,
   },
   {
+    name: 'wimz restore',
+    args: (disk) => ['deploy/wimz', 'restore', join(disk.folder, 'saved.tar.gz')],
+    code: 74,
+    says: {
+      full: /not restored, nothing has changed\. Is the disk full/,
+      'read-only': /not restored, nothing has changed\. Is the disk full, or read-only\?/,
+    },
+    unchanged: 'root',
+    recovers: /restored from .*saved\.tar\.gz/,
+  },
+  {
+    name: 'wimz update',
+    args: () => ['deploy/wimz', 'update', PROJECT_ROOT],
+    code: 1,
+    says: {
+      full: /the new version could not be prepared; the installed one goes on\. Is the disk full/,
+      'read-only':
+        /the new version could not be prepared; the installed one goes on\. Is the disk full or read-only/,
+    },
+    unchanged: 'root',
+  },
+  {
+    name: 'wimz rollback',
+    args: () => ['deploy/wimz', 'rollback'],
+    code: 74,
+    says: {
+      full: /not rolled back: .*trial cannot be written/,
+      'read-only': /not rolled back: .*trial cannot/,
+    },
+    unchanged: 'root',
+  },
+  {
     name: 'install.sh --prepare',
     args: () => ['deploy/install.sh', '--prepare'],
     code: 1,
@@ -71,7 +104,7 @@ const CASES: Case[] = [
       full: /not prepared, nothing has changed: is the disk of .* full/,
       'read-only': /Read-only file system/,
     },
-    unchanged: 'opt',
+    unchanged: 'root',
   },
   {
     name: 'the doctor',
@@ -106,6 +139,7 @@ for (const kind of ['full', 'read-only'] as const) {
 /** Stand in for those that would change this machine. */
 const PROGRAMS = {
   systemctl: '',
+  id: 'echo 0',
   getent: '',
   install: 'for folder; do case $folder in /*) mkdir -p "$folder" || exit 1 ;; esac; done',
 }
@@ -113,7 +147,8 @@ const PROGRAMS = {
 /** A disk with the config of a robot, a folder of settings, a folder of backups, and an installation for `wimz`. */
 function preparedDisk(t: TestContext): SmallDisk {
   const disk = openSmallDisk(t, '2m')
-  for (const folder of ['data', 'settings', 'backups', 'opt/wimz', 'etc/wimz', 'var/lib/wimz', 'bin'])
+  const installed = ['root/opt/wimz', 'root/opt/wimz-releases', 'root/etc/wimz', 'root/var/lib/wimz']
+  for (const folder of ['data', 'settings', 'backups', 'bin', ...installed])
     mkdirSync(join(disk.outside, folder), { recursive: true })
   const config = {
     cloud: { enabled: false },
@@ -123,7 +158,17 @@ function preparedDisk(t: TestContext): SmallDisk {
     data_dir: join(disk.folder, 'data'),
   }
   writeFileSync(join(disk.outside, 'robot.yaml'), stringify(config))
-  writeFileSync(join(disk.outside, 'var/lib/wimz/outbox.db'), randomBytes(100_000))
+  const root = join(disk.outside, 'root')
+  mkdirSync(join(root, 'opt/wimz-releases/0.1.0-before'))
+  symlinkSync('0.1.0-before', join(root, 'opt/wimz-releases/before'))
+  // of earlier updates; opened for each
+  writeFileSync(join(root, 'opt/wimz-releases/update.log'), '')
+  writeFileSync(join(root, 'etc/wimz/robot.yaml'), 'of the archive')
+  writeFileSync(join(root, 'var/lib/wimz/outbox.db'), randomBytes(100_000))
+  execFileSync('tar', ['-czf', join(disk.outside, 'saved.tar.gz'), '-C', root, 'etc/wimz', 'var/lib/wimz'])
+  writeFileSync(join(root, 'etc/wimz/robot.yaml'), 'of now')
+  writeFileSync(join(root, 'var/lib/wimz/outbox.db'), randomBytes(100_000))
+  writeFileSync(join(root, 'var/lib/wimz/outbox.db-wal'), 'of now')
   writeFileSync(join(disk.outside, 'backups/robot.tar.gz'), 'the backup before')
   for (const [name, script] of Object.entries(PROGRAMS))
     writeFileSync(join(disk.outside, 'bin', name), `#!/bin/sh\n${script}`, { mode: 0o755 })
@@ -134,17 +179,21 @@ function runOn(disk: SmallDisk, [program = '', ...args]: string[]): { code: numb
   const isScript = !program.endsWith('.ts')
   const { code, stdout, stderr } = disk.run(isScript ? 'sh' : process.execPath, [program, ...args], {
     cwd: PROJECT_ROOT,
-    env: { ...process.env, WIMZ_ROOT: disk.folder, PATH: `${join(disk.folder, 'bin')}:${process.env.PATH}` },
+    env: {
+      ...process.env,
+      WIMZ_ROOT: join(disk.folder, 'root'),
+      PATH: `${join(disk.folder, 'bin')}:${process.env.PATH}`,
+    },
   })
   return { code, output: stdout + stderr }
 }
 
-/** Names and contents of the files in a folder of the disk. */
-function listing(disk: SmallDisk, folder = ''): [name: string, content: string][] {
+/** Names and digests of the files in a folder of the disk. */
+function listing(disk: SmallDisk, folder = ''): [name: string, digest: string][] {
   const root = join(disk.outside, folder)
   return readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
-    .map((path) => [path, readFileSync(path, 'base64')])
+    .map((path) => [path, hash('sha256', readFileSync(path))])
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { until } from '#dev/harness/until.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 
@@ -13,7 +14,8 @@ const WIMZ = join(PROJECT_ROOT, 'deploy/wimz')
 
 /**
  * Docker and systemctl as far as `wimz` uses them, with their state in files of $FAKE: `tags/<name>` holds an image id, and
- * `running` the one that runs. The power fails at step $CUT: before a command, in it, or after it.
+ * `running` the one that runs. The power fails at step $CUT: before a command, in it, or after it. In the command $HOLD it waits
+ * until the file `released` is there.
  */
 const STEP = `
 step() {
@@ -23,6 +25,7 @@ step() {
 step; trap step EXIT`
 const PROGRAMS: Record<string, string> = {
   docker: `${STEP}
+hold() { while [ "$HOLD" = "$1" ]; do : >"$FAKE/held"; sleep 0.1; [ ! -e "$FAKE/released" ] || break; done; }
 tag() { cat "$FAKE/tags/$1" 2>/dev/null; }
 case "$*" in
   'compose version') trap - EXIT ;;
@@ -32,13 +35,14 @@ case "$*" in
   'image inspect --format {{len .RepoTags}} '*) grep -lx "$5" "$FAKE"/tags/* | wc -l ;;
   'image rm '*) echo "$3" >>"$FAKE/removed" ;;
   'tag '*) echo "$2" >"$FAKE/tags/$3" ;;
-  'build -qt '*) cp "$4/id" "$FAKE/tags/$3" ;;
-  'compose stop') echo stopped >"$FAKE/running" ;;
+  'build -qt '*) hold build; cp "$4/id" "$FAKE/tags/$3" ;;
+  'compose stop') echo stopped >"$FAKE/running"; hold stop ;;
   'compose up -d --no-build')
     [ "$(cat "$FAKE/running")" = "$(tag wimz-robot:latest)" ] || { echo partly >"$FAKE/running"; step; }
     tag wimz-robot:latest | tee "$FAKE/container" >"$FAKE/running" ;;
   'compose run --rm -T doctor doctor --json')
     status=ok
+    [ "$(cat "$FAKE/running")" = old ] || hold trial
     [ "$(cat "$FAKE/running")" != broken ] || status=failure
     for check in config bus 'service vision'; do
       printf '"check": "%s",\\n"status": "%s",\\n' "$check" $status
@@ -55,6 +59,17 @@ case $1 in
 esac`,
   id: 'echo 0',
   sync: 'exit 0',
+}
+
+interface Ended {
+  code: number | null
+  output: string
+}
+
+interface Run {
+  ended: Promise<Ended>
+  /** Of the shell, which leads a process group of its own. */
+  pid: number
 }
 
 /** A robot with Docker, on which the real `deploy/wimz` runs with stand-ins for Docker and systemd. */
@@ -121,8 +136,19 @@ export class FakeRobot {
   }
 
   /** Runs `wimz`; the power fails at step `cut`. */
-  wimz(args: string[], cut = 0): Promise<{ code: number | null; output: string }> {
-    return this.#run([WIMZ, ...args], this.#folder, cut)
+  wimz(args: string[], cut = 0): Promise<Ended> {
+    return this.#run([WIMZ, ...args], this.#folder, { CUT: `${cut}` }).ended
+  }
+
+  /** Starts `wimz` and returns when it is in the given command of Docker, where it stays until `release()`. */
+  async hold(args: string[], command: 'build' | 'stop' | 'trial'): Promise<Run> {
+    const run = this.#run([WIMZ, ...args], this.#folder, { HOLD: command })
+    await until(() => existsSync(join(this.#fake, 'held')), { deadline: 60_000, every: 20 })
+    return run
+  }
+
+  release(): void {
+    this.#write('released', '')
   }
 
   /** What the next boot does: Docker starts what ran, and systemd the unit that is there for the time of a change. */
@@ -132,15 +158,11 @@ export class FakeRobot {
     const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
     if (!existsSync(value('ConditionPathExists'))) return
     const [, script = '', verb = ''] = /^"(.*)" (.*)$/.exec(value('ExecStart')) ?? []
-    const { code, output } = await this.#run([script, verb], value('WorkingDirectory'), 0)
+    const { code, output } = await this.#run([script, verb], value('WorkingDirectory'), {}).ended
     assert.equal(code, 0, output)
   }
 
-  #run(
-    [script = '', ...args]: string[],
-    cwd: string,
-    cut: number,
-  ): Promise<{ code: number | null; output: string }> {
+  #run([script = '', ...args]: string[], cwd: string, how: Record<string, string>): Run {
     this.#write('steps', '0')
     const env = {
       ...process.env,
@@ -148,13 +170,15 @@ export class FakeRobot {
       WIMZ_ROOT: this.root,
       WIMZ_HEALTH_TIMEOUT: '0',
       FAKE: this.#fake,
-      CUT: `${cut}`,
+      ...how,
     }
     // a process group of its own, which the power cut ends
-    return execute('setsid', ['-w', 'sh', script, ...args], { env, cwd }).then(
+    const running = execute('setsid', ['-w', 'sh', script, ...args], { env, cwd })
+    const ended = running.then(
       ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),
       ({ code, stdout, stderr }) => ({ code, output: `${stdout}${stderr}` }),
     )
+    return { ended, pid: running.child.pid ?? 0 }
   }
 
   get #trial(): string {

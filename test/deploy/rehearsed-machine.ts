@@ -54,7 +54,7 @@ stop() {
 start() {
   cd "$WIMZ_ROOT/opt/wimz" || exit 1
   WIMZ_CONFIG=$WIMZ_ROOT/etc/wimz/robot.yaml NODE_COMPILE_CACHE=$WIMZ_ROOT/compiled \\
-    setsid runtime/bin/node main.ts >>"$WIMZ_ROOT/log" 2>&1 </dev/null &
+    setsid runtime/bin/node main.ts >>"$WIMZ_ROOT/log" 2>&1 </dev/null 9<&- &
   echo $! >"$pid"
 }
 case "$1 $2" in
