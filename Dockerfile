@@ -15,7 +15,7 @@ RUN find node_modules -type f '(' -name '*.map' -o -name '*.d.ts' -o -name '*.d.
 # without npm and the headers, which a running robot does not need: 80 MB less, and less to attack
 FROM debian:trixie-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates libstdc++6 \
+  && apt-get install -y --no-install-recommends ca-certificates libstdc++6 alsa-utils \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=modules /usr/local/bin/node /usr/local/bin/node
 # a condition instead of a stage of its own: the classic builder would build that stage for every camera

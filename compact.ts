@@ -5,6 +5,7 @@ const PARTS = {
   broker: async () => unitPart((await import('./broker/index.ts')).broker),
   'local-relay': async () => unitPart((await import('./dev/relay/index.ts')).localRelay),
   'relay-bridge': async () => part((await import('./services/relay-bridge/index.ts')).relayBridge),
+  audio: async () => part((await import('./services/audio/index.ts')).audio),
   metrics: async () => part((await import('./services/metrics/index.ts')).metrics),
   homeassistant: async () => part((await import('./services/home-assistant/index.ts')).homeAssistant),
 }

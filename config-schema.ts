@@ -1,6 +1,7 @@
 import { BrokerSection } from '#broker/config.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
 import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
+import { AudioSection } from '#services/audio/config.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
@@ -10,6 +11,7 @@ export const ALL_SECTIONS = {
   cloud: CloudSection,
   webrtc: WebrtcSection,
   vision: VisionSection,
+  audio: AudioSection,
   bus: BusSection,
   broker: BrokerSection,
   local_relay: LocalRelaySection,

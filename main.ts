@@ -46,6 +46,11 @@ const PROCESSES = {
     deadline: 1_800,
     env: { NODE_OPTIONS: '--max-semi-space-size=4', MALLOC_ARENA_MAX: '2' },
   },
+  audio: {
+    script: 'services/audio/main.ts',
+    deadline: 1_800,
+    env: { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_ARENA_MAX: '2' },
+  },
   metrics: {
     script: 'services/metrics/main.ts',
     deadline: 700,
@@ -66,14 +71,21 @@ const PROCESSES = {
 type ProcessName = keyof typeof PROCESSES
 
 /** The services that `--compact` runs in one process. */
-const COMPACT: readonly ProcessName[] = ['broker', 'local-relay', 'relay-bridge', 'metrics', 'homeassistant']
+const COMPACT: readonly ProcessName[] = [
+  'broker',
+  'local-relay',
+  'relay-bridge',
+  'audio',
+  'metrics',
+  'homeassistant',
+]
 
 /** Longest wait for relay-bridge before the heavy services start. */
 const BRIDGE_START_TIMEOUT_MS = 1_000
 
 /** Sessions close while the bridge can still send it; every service disconnects while the broker still runs. */
 const STOP_ORDER: ProcessName[][] = [
-  ['webrtc', 'vision', 'metrics', 'homeassistant'],
+  ['webrtc', 'vision', 'audio', 'metrics', 'homeassistant'],
   ['relay-bridge'],
   ['local-relay', 'broker', 'compact'],
 ]
@@ -95,6 +107,7 @@ function enabledProcesses(config: ReturnType<typeof loadConfig>): ProcessName[] 
     'relay-bridge': config.cloud.enabled,
     vision: true,
     webrtc: config.webrtc.enabled,
+    audio: config.audio.source.type !== 'none',
     metrics: config.metrics.port !== null,
     homeassistant: config.homeassistant.enabled,
     compact: false,
@@ -155,7 +168,7 @@ async function startAll(
   await startStage(['broker', 'local-relay', 'compact'])
   const bridge = startStage(['relay-bridge'])
   await Promise.race([bridge, sleep(BRIDGE_START_TIMEOUT_MS)])
-  await startStage(['vision', 'webrtc', 'metrics', 'homeassistant'])
+  await startStage(['vision', 'webrtc', 'audio', 'metrics', 'homeassistant'])
   await bridge
 }
 

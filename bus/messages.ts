@@ -108,6 +108,42 @@ export const VisionState = ServiceState.extend({
 })
 export type VisionState = z.infer<typeof VisionState>
 
+/** `audio/state`. The details are missing while the service is offline or starting. */
+export const AudioState = ServiceState.extend({
+  source: z.string().optional().describe('type of `audio.source`'),
+  audio_ok: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe('the source delivers sound; null: it is closed, because nothing needs it'),
+  audio_error: z.string().nullable().optional().describe('why the source delivers no sound'),
+  audio_since: time.optional().describe('when `audio_ok` last changed'),
+  audio_retries: z.int().optional(),
+  muted: z
+    .enum(['mode', 'clip'])
+    .nullable()
+    .optional()
+    .describe('why silence is sent: the mode is not in `audio.modes`, or the robot plays a clip'),
+  demand: z.array(z.string()).optional().describe('clients that need the sound'),
+  dropped: z
+    .record(z.string(), z.int())
+    .optional()
+    .describe('samples (ms) and packets dropped since the start, by cause'),
+})
+export type AudioState = z.infer<typeof AudioState>
+
+/** `audio/demand/<who>`: a client needs the sound. An empty payload withdraws the demand. */
+export const AudioDemand = z
+  .object({ until: time.optional().describe('valid until then, at most 10 minutes ahead') })
+  .nullable()
+export type AudioDemand = z.infer<typeof AudioDemand>
+
+/** `audio/level`: the loudness of a quarter of a second after gain and noise gate. */
+export const AudioLevel = z.object({
+  rms_dbfs: z.number().describe('-96 (silence) to 0'),
+  peak_dbfs: z.number(),
+})
+
 /** `broker/state`. */
 export const BrokerState = ServiceState.extend({
   clients: z.int().describe('connected clients'),

@@ -128,6 +128,39 @@ export const topics = {
     to: 'anyone',
     description: '`{service}/state` of vision.',
   }),
+  audioState: json('audio/state', {
+    payload: message.AudioState,
+    qos: 1,
+    retain: true,
+    cut: true,
+    from: 'audio',
+    to: 'anyone',
+    description: '`{service}/state` of audio.',
+  }),
+  opus: binary('audio/opus', {
+    qos: 0,
+    maxBytes: 4096,
+    from: 'audio',
+    to: 'webrtc',
+    description:
+      'One Opus packet of 20 ms, 48 kHz, mono, after its capture time: 64 bits, µs since the epoch, big-endian. Only while there is demand.',
+  }),
+  audioDemand: json('audio/demand/{who}', {
+    payload: message.AudioDemand,
+    qos: 1,
+    retain: true,
+    from: 'webrtc, anyone',
+    to: 'audio',
+    description:
+      'The client `who` needs the sound; without any demand the microphone is closed. Valid until `until` or, without it, while `<who>/state` is online. An empty payload withdraws it.',
+  }),
+  audioLevel: json('audio/level', {
+    payload: message.AudioLevel,
+    qos: 0,
+    from: 'audio',
+    to: 'anyone',
+    description: 'The loudness of the microphone, four times a second while it is open.',
+  }),
   video: binary('video/{layer}', {
     qos: 0,
     maxBytes: 2 * MiB,

@@ -16,7 +16,7 @@ STATE=$ROOT/var/lib/wimz
 UNITS=$ROOT/etc/systemd/system
 BIN=$ROOT/usr/local/bin
 SERVICES='wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision'
-OPTIONAL_SERVICES='wimz-metrics wimz-homeassistant'
+OPTIONAL_SERVICES='wimz-audio wimz-metrics wimz-homeassistant'
 NODE_VERSION=$(sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' "$SOURCE/package.json")
 VERSION=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$SOURCE/package.json")
 PARTS='package.json package-lock.json .npmrc LICENSE THIRD_PARTY_NOTICES.md README.md main.ts compact.ts config-schema.ts prepare-settings.ts
@@ -158,6 +158,7 @@ case $ACTION in
     prepare
     activate
     $DRY || check
+    echo "Microphone: set audio.source in $CONFIG/robot.yaml, then: systemctl enable --now wimz-audio"
     echo "Metrics for Prometheus: set metrics.port in $CONFIG/robot.yaml, then: systemctl enable --now wimz-metrics"
     echo "Home Assistant: set homeassistant.enabled in $CONFIG/robot.yaml, then: systemctl enable --now wimz-homeassistant"
     echo 'The robot from now on: wimz status; sudo wimz doctor; wimz logs'

@@ -128,6 +128,7 @@ export function expectedServices({
   broker,
   cloud,
   webrtc,
+  audio,
   metrics,
   homeassistant,
 }: Partial<RobotConfig>): string[] {
@@ -136,6 +137,7 @@ export function expectedServices({
     cloud?.enabled !== false && 'relay-bridge',
     webrtc?.enabled !== false && 'webrtc',
     'vision',
+    audio && audio.source.type !== 'none' && 'audio',
     metrics?.port && 'metrics',
     homeassistant?.enabled && 'homeassistant',
   ].filter((name) => typeof name === 'string')

@@ -5,6 +5,7 @@ import { bounded, type CheckResult } from './check-result.ts'
 import { checkConfig } from './config-check.ts'
 import { checkIce } from './ice-check.ts'
 import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-check.ts'
+import { checkMicrophone } from './microphone-check.ts'
 import { checkModel } from './model-check.ts'
 import { checkRelay } from './relay-check.ts'
 import { checkVideo } from './video-check.ts'
@@ -32,6 +33,7 @@ export async function* runChecks(
   if (bus) yield* checkServices(known, expected)
   const groups = [
     bounded('camera', timeoutMs, () => checkCamera(context)),
+    bounded('microphone', timeoutMs, () => checkMicrophone(context)),
     bounded('video', timeoutMs, () => checkVideo(context)),
     bounded('model', timeoutMs, () => checkModel(context)),
     bounded('relay', timeoutMs, () => checkRelay(context)),

@@ -6,6 +6,7 @@ export const SECTION_NAMES = [
   'cloud',
   'webrtc',
   'vision',
+  'audio',
   'bus',
   'broker',
   'local_relay',
@@ -132,9 +133,7 @@ export const WebrtcSection = z
     ice: Ice.prefault({}),
     stun_servers: z.array(z.string()).default(['stun:stun.l.google.com:19302']),
     turn_servers: z.array(TurnServer).default([]),
-    audio: z
-      .strictObject({ enabled: z.literal(false, 'there is no microphone: only false is possible') })
-      .prefault({ enabled: false }),
+    audio: z.strictObject({ enabled: z.boolean().default(true) }).prefault({}),
   })
   .prefault({})
 export type WebrtcSection = z.infer<typeof WebrtcSection>

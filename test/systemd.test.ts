@@ -34,13 +34,14 @@ for (const name of services) {
   })
 }
 
-test('each of the six services has a unit, and its script exists', () => {
+test('each of the seven services has a unit, and its script exists', () => {
   const scripts = services.map((name) => {
     const [, script = ''] = /^ExecStart=\S+ (\S+)$/m.exec(readFileSync(join(FOLDER, name), 'utf8')) ?? []
     return script
   })
   assert.deepEqual(scripts.sort(), [
     'broker/main.ts',
+    'services/audio/main.ts',
     'services/home-assistant/main.ts',
     'services/metrics/main.ts',
     'services/relay-bridge/main.ts',

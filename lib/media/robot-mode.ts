@@ -9,7 +9,8 @@ export interface Mode extends Disposable {
   start(): Promise<void>
 }
 
-export function createMode(bus: Bus): Mode {
+/** `onChanged`: the mode may have changed. */
+export function createMode(bus: Bus, onChanged?: () => void): Mode {
   const stack = new DisposableStack()
   let current: string | undefined
   return {
@@ -19,6 +20,7 @@ export function createMode(bus: Bus): Mode {
     async start() {
       const onReading = (reading: Record<string, unknown> | null) => {
         current = typeof reading?.mode === 'string' && reading.mode !== '' ? reading.mode : undefined
+        onChanged?.()
       }
       stack.use(await bus.subscribe(topics.telemetry, onReading, { source: 'mode' }))
     },

@@ -11,6 +11,7 @@ const PACKAGES = {
   mosquitto_pub: 'mosquitto-clients',
   turnserver: 'coturn',
   ffmpeg: 'ffmpeg',
+  arecord: 'alsa-utils',
   openssl: 'openssl',
   'docker-compose': 'docker-compose',
   dockerd: 'docker.io',

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
+import { endsWithinGrace } from '#lib/media/abort-grace.ts'
 import { sanitizeError } from '#lib/media/sanitize-error.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { CameraSettings, SourceSection } from '../config.ts'
@@ -36,8 +37,6 @@ interface CameraOptions {
 const RETRY = { first: 500, cap: 10_000, least: 250 }
 /** Captures shorter than this do not reset the backoff: apps would be notified several times a second. */
 const MIN_RECOVERED_MS = 3_000
-/** Time for a source to stop after an abort; a read that hangs in the kernel cannot. */
-const ABORT_GRACE_MS = 500
 
 interface PendingChange {
   settings: CameraSettings
@@ -263,22 +262,5 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
     this.#lastOk = ok
     if (isEdge) this.emit('edge', ok, this.#error)
     this.emit('change')
-  }
-}
-
-/** False when the capture is still running {@link ABORT_GRACE_MS} after the abort. Rejects as the capture does. */
-async function endsWithinGrace(capturing: Promise<void>, signal: AbortSignal): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>()
-  let timer: NodeJS.Timeout | undefined
-  const begin = () => {
-    timer = setTimeout(() => late.resolve(false), ABORT_GRACE_MS)
-  }
-  if (signal.aborted) begin()
-  signal.addEventListener('abort', begin, { once: true })
-  try {
-    return await Promise.race([capturing.then(() => true), late.promise])
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', begin)
   }
 }

@@ -1,0 +1,52 @@
+import type { Bus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
+import { recordLevel } from '#services/audio/checks.ts'
+import { type CheckContext, isOnline } from './check-context.ts'
+import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
+
+const FIRST_SOUND_TIMEOUT_MS = 12_000
+/** A microphone has noise; less is a switch that is off, or the wrong device. */
+const MIN_DBFS = -80
+
+/** Measures a second of sound: through `audio`, which holds the device while it is needed, else from the source itself. */
+export async function checkMicrophone(context: CheckContext): Promise<CheckResult[]> {
+  const { audio, webrtc } = context.config
+  if (!audio || audio.source.type === 'none') return []
+  const { bus } = context
+  const sound = bus && isOnline(context, 'audio') ? await askAudio(bus) : await openSource(audio.source)
+  if ('problem' in sound) {
+    return [failure('microphone', `${audio.source.type}: ${sound.problem}`, 'see docs/audio.md, microphones')]
+  }
+  const found = `${audio.source.type}: peak ${sound.peak} dBFS`
+  if (webrtc?.audio.enabled === false) {
+    return [warning('microphone', found, 'set webrtc.audio.enabled, or viewers do not get it')]
+  }
+  if (sound.peak >= MIN_DBFS) return [ok('microphone', found)]
+  return [warning('microphone', `${found}: silence`, 'check its switch, the device, and audio.gain')]
+}
+
+type Sound = { peak: number } | { problem: string }
+
+async function askAudio(bus: Bus): Promise<Sound> {
+  const level = Promise.withResolvers<Sound>()
+  let problem = `no sound within ${FIRST_SOUND_TIMEOUT_MS / 1_000} s`
+  using _levels = await bus.subscribe(topics.audioLevel, ({ peak_dbfs: peak }) => level.resolve({ peak }))
+  using _states = await bus.subscribe(topics.audioState, ({ audio_error, muted }) => {
+    if (audio_error) problem = audio_error
+    if (muted === 'mode') problem = 'closed, because the robot is in a mode that is not in audio.modes'
+  })
+  await bus.publish(topics.audioDemand, { until: Date.now() + FIRST_SOUND_TIMEOUT_MS }, { who: 'doctor' })
+  const timer = setTimeout(() => level.resolve({ problem }), FIRST_SOUND_TIMEOUT_MS - 1_000)
+  const sound = await level.promise
+  clearTimeout(timer)
+  await bus.publish(topics.audioDemand, null, { who: 'doctor' })
+  return sound
+}
+
+async function openSource(source: Parameters<typeof recordLevel>[0]): Promise<Sound> {
+  try {
+    return { peak: await recordLevel(source, FIRST_SOUND_TIMEOUT_MS) }
+  } catch (err) {
+    return { problem: reasonOf(err) }
+  }
+}

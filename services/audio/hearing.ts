@@ -1,0 +1,66 @@
+import { EventEmitter } from 'node:events'
+import type { Bus } from '#bus/bus.ts'
+import type { AudioDemand } from '#bus/messages.ts'
+import { topics } from '#bus/topics.ts'
+import { Demands, followDemands } from '#lib/media/demands.ts'
+import { createMode, type Mode } from '#lib/media/robot-mode.ts'
+import type { Wanted } from './capture/microphone.ts'
+import { ClipMute } from './clip-mute.ts'
+
+interface HearingEvents {
+  /** {@link Hearing.wanted} or {@link Hearing.muted} may have changed. */
+  change: []
+}
+
+/** Decides by demand, mode and clips what is captured, and whether it is muted. */
+export class Hearing extends EventEmitter<HearingEvents> implements Disposable {
+  readonly #modes: readonly string[]
+  readonly #demands = new Demands<NonNullable<AudioDemand>>()
+  readonly #mode: Mode
+  readonly #clips: ClipMute
+  readonly #stack = new DisposableStack()
+
+  /** `modes`: those that hear; a robot without a mode hears. */
+  constructor(bus: Bus, modes: readonly string[]) {
+    super()
+    const onChanged = () => this.emit('change')
+    this.#modes = modes
+    this.#mode = this.#stack.use(createMode(bus, onChanged))
+    this.#clips = this.#stack.use(new ClipMute(onChanged))
+  }
+
+  /** Follows demand, mode and clips on the bus. */
+  async start(bus: Bus): Promise<void> {
+    const subscriptions = [
+      followDemands(bus, topics.audioDemand, this.#demands, () => this.emit('change')),
+      this.#clips.subscribe(bus),
+    ]
+    await Promise.all([this.#mode.start(), ...subscriptions])
+    for (const subscription of subscriptions) this.#stack.use(await subscription)
+  }
+
+  get wanted(): Wanted {
+    if (this.demand.length === 0) return 'nothing'
+    return this.#hears ? 'source' : 'silence'
+  }
+
+  /** Why silence is sent. */
+  get muted(): 'mode' | 'clip' | null {
+    if (!this.#hears) return 'mode'
+    return this.#clips.muted ? 'clip' : null
+  }
+
+  /** Clients that need the sound. */
+  get demand(): string[] {
+    return [...this.#demands.valid(Date.now()).keys()]
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose()
+  }
+
+  get #hears(): boolean {
+    const { current } = this.#mode
+    return current === undefined || this.#modes.includes(current)
+  }
+}

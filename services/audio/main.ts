@@ -1,0 +1,4 @@
+import { run } from '#lib/process/run.ts'
+import { audio } from './index.ts'
+
+await run(audio)

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { topics } from '#bus/topics.ts'
+import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { decodeOpus } from './opus.ts'
+import { correlation } from './signals.ts'
+import { player, startTestAudio } from './start-audio.ts'
+
+/** Processes with this word in their command line. */
+function running(mark: string): number {
+  const isIt = (pid: string) => {
+    try {
+      return readFileSync(join('/proc', pid, 'cmdline'), 'utf8').includes(mark)
+    } catch {
+      return false // it has ended
+    }
+  }
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isIt(pid)).length
+}
+
+test('what a program plays is what the packets hold', async (t) => {
+  const audio = await startTestAudio(t, { source: { type: 'exec', command: player() } })
+  await audio.demand()
+  const packets = await audio.next(150)
+  const heard = decodeOpus(packets.map(({ data }) => data))
+  assert.ok(correlation(heard) > 0.95, String(correlation(heard)))
+  const [first, last] = [packets[50]?.capturedAt ?? 0n, packets.at(-1)?.capturedAt ?? 0n]
+  const interval = Number(last - first) / 1000 / 99
+  assert.ok(Math.abs(interval - 20) < 0.2, `${interval} ms between packets`)
+})
+
+test('the microphone is closed without demand', async (t) => {
+  const mark = randomUUID()
+  const audio = await startTestAudio(t, { source: { type: 'exec', command: player('--mark', mark) } })
+  assert.equal(running(mark), 0)
+  await audio.demand()
+  await audio.next(3)
+  assert.equal(running(mark), 1)
+  await audio.states.next({ where: ({ audio_ok }) => audio_ok === true })
+  await audio.withdraw()
+  await audio.states.next({ where: ({ audio_ok, demand }) => audio_ok === null && demand?.length === 0 })
+  await until(() => running(mark) === 0)
+})
+
+test('in a mode that does not hear, silence is sent and the device is closed', async (t) => {
+  const mark = randomUUID()
+  const audio = await startTestAudio(t, { source: { type: 'exec', command: player('--mark', mark) } })
+  const levels = await collect(audio.app, topics.audioLevel)
+  await audio.demand()
+  await audio.next(3)
+  await audio.setMode('coach')
+  await audio.states.next({ where: ({ audio_ok, muted }) => audio_ok === null && muted === 'mode' })
+  await levels.next({ where: ({ peak_dbfs }) => peak_dbfs === -96 })
+  await until(() => running(mark) === 0)
+  const silence = decodeOpus((await audio.next(20)).map(({ data }) => data))
+  assert.ok(Math.max(...silence.subarray(-960)) < 4)
+  await audio.setMode('manual')
+  await audio.states.next({ where: ({ audio_ok, muted }) => audio_ok === true && muted === null })
+  await levels.next({ where: ({ peak_dbfs }) => peak_dbfs > -20 })
+})
+
+test('while a clip plays, silence is sent, and the device stays open', async (t) => {
+  const mark = randomUUID()
+  const audio = await startTestAudio(t, { source: { type: 'exec', command: player('--mark', mark) } })
+  const levels = await collect(audio.app, topics.audioLevel)
+  await audio.demand()
+  await levels.next({ where: ({ peak_dbfs }) => peak_dbfs > -20 })
+  await audio.play(700)
+  await audio.states.next({ where: ({ muted }) => muted === 'clip' })
+  await levels.next({ where: ({ peak_dbfs }) => peak_dbfs === -96 })
+  assert.equal(running(mark), 1)
+  await audio.states.next({ where: ({ muted, audio_ok }) => muted === null && audio_ok === true })
+  await levels.next({ where: ({ peak_dbfs }) => peak_dbfs > -20 })
+})
+
+test('a program that is missing is reported and tried again, and one that comes back is heard', async (t) => {
+  const script = join(temporaryFolder(t), 'microphone')
+  const audio = await startTestAudio(t, { source: { type: 'exec', command: [script] } })
+  await audio.demand()
+  await audio.states.next({ where: ({ audio_error }) => audio_error === `cannot run ${script}: not found` })
+  assert.equal(audio.packets.all.length, 0)
+  writeFileSync(script, `#!/bin/sh\nexec ${player('--stop', '1000').join(' ')}\n`, { mode: 0o755 })
+  await audio.states.next({ where: ({ audio_ok }) => audio_ok === true })
+  await audio.next(10)
+  // it ends after a second, and is started again
+  await audio.states.next({
+    where: ({ audio_ok, audio_error }) => !audio_ok && /exited with code 0/.test(audio_error ?? ''),
+  })
+  await audio.states.next({ where: ({ audio_ok, audio_error }) => audio_ok === true && audio_error === null })
+  rmSync(script)
+  assert.ok(!existsSync(script))
+  await audio.states.next({ where: ({ audio_error }) => /not found/.test(audio_error ?? '') })
+})
+
+test('the last words of a program that fails are the reason', async (t) => {
+  const command = ['sh', '-c', 'echo "audio open error: Device or resource busy" >&2; exit 1']
+  const audio = await startTestAudio(t, { source: { type: 'exec', command } })
+  await audio.demand()
+  const { payload } = await audio.states.next({ where: ({ audio_ok }) => audio_ok === false })
+  assert.equal(payload.audio_error, 'sh exited with code 1 audio open error: Device or resource busy')
+})
+
+test('a program that stops writing is ended and started again', async (t) => {
+  const mark = randomUUID()
+  const command = player('--mark', mark, '--stall', '500')
+  const audio = await startTestAudio(t, { source: { type: 'exec', command } })
+  await audio.demand()
+  await audio.states.next({ where: ({ audio_ok }) => audio_ok === true })
+  await audio.states.next({ where: ({ audio_error }) => audio_error === 'no sound for 3 s' })
+  await audio.states.next({ where: ({ audio_ok }) => audio_ok === true })
+  await until(() => running(mark) === 1)
+})
+
+test('a robot without a microphone captures nothing, and says so in the log', async (t) => {
+  const audio = await startTestAudio(t, {})
+  assert.match(JSON.stringify(audio.logged), /audio\.source is none: nothing to do/)
+})
