@@ -9,7 +9,7 @@ import {
 } from 'werift'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import { endHandshake } from '#services/webrtc/werift-patches/dtls-guard.ts'
+import { endHandshake, guardDtls } from '#services/webrtc/werift-patches/dtls-guard.ts'
 
 interface ViewerOptions {
   /** As the relay would give them to the robot. */
@@ -180,6 +180,8 @@ async function signal(bus: Bus, { id, pc }: Viewer, forge = (sdp: string) => sdp
     await pc.setRemoteDescription(sdp)
     // without a server of ours, werift would ask one of Google's
     for (const { connection } of pc.iceTransports) delete connection.stunServer
+    // a robot that is slow to begin is sent several ClientHellos, and answers each
+    if (!again) pc.dtlsTransports.forEach(guardDtls)
     const answer = await pc.createAnswer()
     const applied = pc.setLocalDescription(answer)
     await bus.publish(topics.answer, { session_id: id, sdp: { type: 'answer', sdp: forge(answer.sdp) } })

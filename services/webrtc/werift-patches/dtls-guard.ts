@@ -1,4 +1,5 @@
 import { DtlsSocket, type RTCDtlsTransport } from 'werift'
+import { HandshakeMessages } from './handshake-messages.ts'
 
 /** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
 const HEADER = 13
@@ -10,31 +11,44 @@ const APPLICATION_DATA = 23
 const MAX_FRAGMENTS = 64
 const MAX_HANDSHAKE_BYTES = 64 * 1024
 
-/** Private members of werift's RTCDtlsTransport. */
-interface Internals {
-  dtls: { transport: { socket: { onData: (data: Buffer) => void } } }
+/** Private members of werift's DtlsSocket. */
+interface Socket {
+  transport: { socket: { onData: (data: Buffer) => void } }
 }
 
 /**
  * Drops DTLS records that anyone could have sent. werift 0.25.2 (dtls/socket.js, `udpOnMessage`) accepts them from any
  * address and in any state: one ClientHello in plain text to the port of a connected session resets its keys, and one
  * alert, which is never decrypted, closes it. Once connected only records that have to decrypt pass; alerts never do: a
- * viewer that leaves says so over the relay, or is found silent. Call it before the transport starts.
+ * viewer that leaves says so over the relay, or is found silent. Messages of the handshake are put in order. Call it before
+ * the transport starts.
  */
 export function guardDtls(transport: RTCDtlsTransport): void {
   transport.onStateChange.once(() => {
     // `connecting` is announced just before werift creates its socket
     queueMicrotask(() => {
-      const { dtls } = transport as unknown as Partial<Internals>
-      const socket = dtls?.transport.socket
-      if (!socket) return // closed before it was started
-      const receive = socket.onData
-      socket.onData = (data) => {
-        const accepted = acceptedRecords(data, transport.state === 'connected')
-        if (accepted.length > 0) receive(accepted)
-      }
+      const { dtls } = transport as unknown as { dtls?: Socket }
+      // none when it was closed before it was started
+      if (dtls) guardSocket(dtls, () => transport.state === 'connected')
     })
   })
+}
+
+/** The same for a socket of its own. */
+export function guardSocket({ transport: { socket } }: Socket, isConnected: () => boolean): void {
+  const receive = socket.onData
+  const messages = new HandshakeMessages()
+  socket.onData = (datagram) => {
+    const connected = isConnected()
+    const records = acceptedRecords(datagram, connected)
+    const accepted = connected ? records : records.flatMap((record) => inOrder(messages, record))
+    if (accepted.length > 0) receive(Buffer.concat(accepted))
+  }
+}
+
+function inOrder(messages: HandshakeMessages, record: Buffer): Buffer[] {
+  if (record.readUInt8(0) !== HANDSHAKE) return [record]
+  return isProtected(record) ? messages.acceptProtected(record) : messages.accept(record)
 }
 
 /**
@@ -48,22 +62,26 @@ export function endHandshake(transport: RTCDtlsTransport): void {
 }
 
 /** The records of a datagram that werift may read. */
-export function acceptedRecords(datagram: Buffer, isConnected: boolean): Buffer {
+export function acceptedRecords(datagram: Buffer, isConnected: boolean): Buffer[] {
   const records: Buffer[] = []
   for (let at = 0; at + HEADER <= datagram.length; ) {
     const record = datagram.subarray(at, at + HEADER + datagram.readUInt16BE(at + 11))
     at += record.length
     if (isAccepted(record, isConnected)) records.push(record)
   }
-  return records.length === 1 && records[0] ? records[0] : Buffer.concat(records)
+  return records
 }
 
 function isAccepted(record: Buffer, isConnected: boolean): boolean {
   const type = record.readUInt8(0)
-  const isEncrypted = record.readUInt16BE(3) > 0
-  if (type === HANDSHAKE) return isEncrypted || !isConnected
-  if (type === APPLICATION_DATA) return isEncrypted
+  if (type === HANDSHAKE) return isProtected(record) || !isConnected
+  if (type === APPLICATION_DATA) return isProtected(record)
   return type === CHANGE_CIPHER_SPEC && !isConnected
+}
+
+/** Its epoch is not the first one. */
+function isProtected(record: Buffer): boolean {
+  return record.readUInt16BE(3) > 0
 }
 
 /** Private members of werift's DtlsSocket. */

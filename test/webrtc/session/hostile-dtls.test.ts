@@ -90,10 +90,7 @@ test('once connected, only encrypted handshake and data records are read; alerts
     [0, 1].map((epoch) => record(type, epoch, Buffer.from([type, epoch]))),
   )
   const kinds = (isConnected: boolean) => {
-    const accepted = acceptedRecords(Buffer.concat(all), isConnected)
-    return Array.from({ length: accepted.length / 15 }, (_, i) => [
-      ...accepted.subarray(i * 15 + 13, i * 15 + 15),
-    ])
+    return acceptedRecords(Buffer.concat(all), isConnected).map((one) => [...one.subarray(13)])
   }
   assert.deepEqual(kinds(true), [
     [22, 1],
@@ -107,7 +104,7 @@ test('once connected, only encrypted handshake and data records are read; alerts
     [23, 1],
   ])
   for (const bytes of ['', '16', '16fefd0000000000000000ffff']) {
-    assert.ok(acceptedRecords(Buffer.from(bytes, 'hex'), true).length <= 13)
+    assert.ok(Buffer.concat(acceptedRecords(Buffer.from(bytes, 'hex'), true)).length <= 13)
   }
 })
 
