@@ -3,7 +3,7 @@ import { isRetainable } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
-import { createDenialLog } from '../auth/denial-log.ts'
+import { createDenialLog, isExpectedDenial } from '../auth/denial-log.ts'
 import type { Backpressure } from '../limits/backpressure.ts'
 import type { RetainedQuota } from '../limits/retained-quota.ts'
 import { MAX_SUBSCRIPTIONS } from '../protocol/packets.ts'
@@ -78,8 +78,10 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
       if (authorizer.maySubscribe(client, subscription.topic) && mayHoldOneMore(client)) {
         return done(null, subscription)
       }
-      counters.count('subscribe_refused')
-      logDenial(client, 'subscription', subscription.topic)
+      if (!isExpectedDenial(subscription.topic)) {
+        counters.count('subscribe_refused')
+        logDenial(client, 'subscription', subscription.topic)
+      }
       // Aedes stores all filters of the packet for a persistent session, also denied ones: QoS 0 queues nothing for them
       subscription.qos = 0
       done(null, null)

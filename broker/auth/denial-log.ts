@@ -8,6 +8,28 @@ const MAX_LOGGED = 1_000
 const LINES_PER_MINUTE = 30
 const MINUTE_MS = 60_000
 
+/** What Home Assistant subscribes to at every broker, also for integrations that are not in use: its `generated/mqtt.py`. */
+const HOME_ASSISTANT_FILTERS: ReadonlySet<string> = new Set([
+  'arwn/#',
+  'cloudapp/QBUSMQTTGW/+/state',
+  'cloudapp/QBUSMQTTGW/config',
+  'cloudapp/QBUSMQTTGW/state',
+  'drop_connect/discovery/#',
+  'dsmr/#',
+  'esphome/discover/#',
+  'fully/deviceInfo/+',
+  '/greencell/broadcast/device',
+  'inels/status/#',
+  'pglab/discovery/#',
+  'prism/hello',
+  'tasmota/discovery/#',
+])
+
+/** Whether the denial of this subscription is normal, so that it needs neither a log line nor a counter. */
+export function isExpectedDenial(filter: string): boolean {
+  return HOME_ASSISTANT_FILTERS.has(filter)
+}
+
 /** Logs a denial once per client and kind of topic; the caller counts all of them. */
 export type LogDenial = (client: Client | null, what: string, topic: string) => void
 
