@@ -9,6 +9,7 @@ import { isLoopback } from '#lib/loopback.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
+import { NO_AUDIO, openAudioFeed } from './audio/audio-feed.ts'
 import { openControls } from './control/control-channel.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
@@ -27,15 +28,24 @@ const CloudSection = z
   .object({ command_limits: CommandLimits, relay_url: z.string().default('') })
   .prefault({})
 
+/** What this service reads of `audio`: whether there is a microphone. */
+const AudioSection = z
+  .object({ source: z.object({ type: z.string() }).prefault({ type: 'none' }) })
+  .prefault({})
+
 export const webrtc = defineService({
   name: 'webrtc',
-  config: { webrtc: WebrtcSection, cloud: CloudSection },
+  config: { webrtc: WebrtcSection, cloud: CloudSection, audio: AudioSection },
   optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   isRecoverable: isWeriftFault,
   start: (deps) => startWebrtc(deps),
 })
 
-type WebrtcDeps = Deps<{ webrtc: WebrtcSection; cloud: z.infer<typeof CloudSection> }>
+type WebrtcDeps = Deps<{
+  webrtc: WebrtcSection
+  cloud: z.infer<typeof CloudSection>
+  audio: z.infer<typeof AudioSection>
+}>
 
 /** Serves video, audio and the data channel `control` to every viewer that requests it on `signaling/request`. */
 export async function startWebrtc(
@@ -83,6 +93,8 @@ async function createParts(
   const layers = stack.use(
     await openVideoLayers({ bus, log, discarded, metrics, isStarved: () => schedulingDelay.isStarved }),
   )
+  const hasAudio = config.webrtc.audio.enabled && config.audio.source.type !== 'none'
+  const audio = hasAudio ? stack.use(await openAudioFeed({ bus, log, discarded })) : NO_AUDIO
   const limits = config.cloud.command_limits
   const controls = stack.use(await openControls({ bus, log, discarded, limits }))
   const quality = createVideoQualitySettings(video)
@@ -93,7 +105,7 @@ async function createParts(
     ownServers: [...stun_servers, ...turn_servers],
     peer: peerOptions(config.webrtc),
     refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || config.cloud.relay_url),
-    deps: { bus, log, discarded, metrics, layers, controls, timings, quality, onChanged },
+    deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
   })
   return { metrics, quality, state, sessions }
 }

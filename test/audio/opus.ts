@@ -1,37 +1,53 @@
 import { Codec, CodecContext, Frame, Packet } from 'node-av'
 import { AV_CHANNEL_ORDER_NATIVE, AV_CODEC_ID_OPUS } from 'node-av/constants'
 
-/** Decodes Opus packets, one after the other, to 48 kHz mono. */
-export function decodeOpus(packets: readonly Buffer[]): Int16Array {
+/** Samples of a packet. */
+const BLOCK = 960
+
+/** Decodes Opus packets to 48 kHz mono, each at its position (samples), with silence where one is missing. */
+export function decodeOpus(
+  packets: readonly Buffer[],
+  positions: readonly number[] = packets.map((_, i) => i * BLOCK),
+): Int16Array {
+  using decoder = openDecoder()
+  const all = new Int16Array((positions.at(-1) ?? 0) + BLOCK)
+  for (const [i, data] of packets.entries()) {
+    const samples = decoder.decode(data)
+    const at = positions[i] ?? 0
+    all.set(samples.subarray(0, all.length - at), at)
+  }
+  return all
+}
+
+function openDecoder() {
   const codec = Codec.findDecoder(AV_CODEC_ID_OPUS)
   if (!codec) throw new Error('no Opus decoder')
-  using context = new CodecContext()
+  const context = new CodecContext()
   context.allocContext3(codec)
   context.sampleRate = 48_000
   context.channelLayout = { nbChannels: 1, order: AV_CHANNEL_ORDER_NATIVE, mask: 4n }
   if (context.open2Sync(codec) < 0) throw new Error('cannot open the Opus decoder')
-  using packet = new Packet()
-  using frame = new Frame()
+  const packet = new Packet()
+  const frame = new Frame()
   packet.alloc()
   frame.alloc()
-  const parts: Int16Array[] = []
-  for (const data of packets) {
-    packet.data = data
-    if (context.sendPacketSync(packet) < 0) throw new Error('not Opus')
-    packet.unref()
-    while (context.receiveFrameSync(frame) >= 0) {
+  return {
+    decode(data: Buffer): Int16Array {
+      packet.data = data
+      if (context.sendPacketSync(packet) < 0) throw new Error('not Opus')
+      packet.unref()
+      if (context.receiveFrameSync(frame) < 0) return new Int16Array()
       const [plane] = frame.extendedData ?? []
-      if (plane) parts.push(toInt16(plane, frame.nbSamples))
+      const samples = plane ? toInt16(plane, frame.nbSamples) : new Int16Array()
       frame.unref()
-    }
+      return samples
+    },
+    [Symbol.dispose]() {
+      context.freeContext()
+      packet.free()
+      frame.free()
+    },
   }
-  const all = new Int16Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }
 
 /** FFmpeg's decoder has planar floats. */

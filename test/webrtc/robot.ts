@@ -10,7 +10,7 @@ import { openCamera } from './camera.ts'
 /** The service on an in-memory bus, with a camera, and with `bus` as the rest of the robot. */
 export async function startRobot(
   t: TestContext,
-  { cloud: limits, ...config }: Record<string, unknown> = {},
+  { cloud: limits, microphone = 'none', ...config }: Record<string, unknown> = {},
   timings: Partial<Timings> = {},
   given: Parameters<typeof startWebrtc>[2] = {},
 ) {
@@ -22,7 +22,12 @@ export async function startRobot(
   const cloud = { relay_url: 'ws://127.0.0.1', ...(limits as object), ...CommandSection.parse(limits ?? {}) }
   const metrics = new Registry()
   const service = await startWebrtc(
-    { bus: await memory.connect('webrtc'), config: { webrtc, cloud }, log: memory.log, metrics },
+    {
+      bus: await memory.connect('webrtc'),
+      config: { webrtc, cloud, audio: { source: { type: String(microphone) } } },
+      log: memory.log,
+      metrics,
+    },
     timings,
     given,
   )

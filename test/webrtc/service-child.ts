@@ -27,7 +27,11 @@ async function serve(path: string, config: object): Promise<void> {
   const webrtc = WebrtcSection.parse({ stun_servers: [], ...config })
   await startWebrtc({
     bus,
-    config: { webrtc, cloud: { ...CommandSection.parse({}), relay_url: 'ws://127.0.0.1' } },
+    config: {
+      webrtc,
+      cloud: { ...CommandSection.parse({}), relay_url: 'ws://127.0.0.1' },
+      audio: { source: { type: 'none' } },
+    },
     log,
   })
   const lag = createHistogram()

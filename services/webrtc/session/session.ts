@@ -2,6 +2,8 @@ import type { Bus } from '#bus/bus.ts'
 import type { SessionSummary } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import type { AudioFeed } from '../audio/audio-feed.ts'
+import { sendAudio } from '../audio/viewer-audio.ts'
 import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { type Answer, checkAnswer, parseAnswer } from '../peer/answer.ts'
@@ -27,6 +29,7 @@ export interface SessionDeps {
   discarded: EventCounter
   metrics: WebrtcMetrics
   layers: VideoLayers
+  audio: AudioFeed
   controls: Controls
   timings: Timings
   quality: VideoQualitySettings
@@ -55,6 +58,7 @@ export class Session {
   readonly #meter = createPeerMeter()
   readonly #since = Date.now()
   #video: ViewerVideo | undefined
+  #audio: Disposable | undefined
   #offer: string | undefined
   #answered = false
   #silent = false
@@ -196,6 +200,7 @@ export class Session {
     this.#deadlines[Symbol.dispose]()
     this.#control.app.leave()
     this.#video?.[Symbol.dispose]()
+    this.#audio?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
     this.#sessionLog.closed({ reason, by, from, pair, packets, bytes, err })
     this.#signaling.closed(reason, by)
@@ -230,6 +235,8 @@ export class Session {
     this.#deps.onChanged()
     this.#control.app.connected()
     this.#video?.start()
+    const { audio: feed, discarded } = this.#deps
+    this.#audio = sendAudio({ peer: this.#peer, feed, discarded })
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
@@ -237,7 +244,9 @@ export class Session {
   }
 
   #sendReport(): void {
-    this.#peer.video.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
+    for (const track of [this.#peer.video, this.#peer.audio]) {
+      track.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
+    }
   }
 
   #watch(): void {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { MaxAgeFilter } from '#services/webrtc/rtp/max-age-filter.ts'
 import { TimestampRebaser } from '#services/webrtc/rtp/timestamp-rebaser.ts'
 import { createLiveness } from '#services/webrtc/session/liveness.ts'
-import { MaxAgeFilter } from '#services/webrtc/video/layer-feed.ts'
 
 function clock() {
   let now = 1_000

@@ -5,6 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
+import { NO_AUDIO } from '#services/webrtc/audio/audio-feed.ts'
 import { openControls } from '#services/webrtc/control/control-channel.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
 import { Sessions } from '#services/webrtc/session/sessions.ts'
@@ -35,6 +36,7 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
       discarded,
       metrics,
       layers,
+      audio: NO_AUDIO,
       controls,
       timings: TIMINGS,
       quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),
