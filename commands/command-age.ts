@@ -1,9 +1,9 @@
 import type { CommandClock } from './command-clock.ts'
 import { isDrive } from './drive/drive.ts'
 
-/** Oldest command that is carried out, ms. */
+/** Oldest command that is carried out, in ms. */
 const MAX_AGE_MS = { motionByRelay: 1_000, safety: 5_000, other: 30_000 }
-/** A phone's clock may be ahead by this much, ms. */
+/** A phone's clock may be ahead by this much, in ms. */
 const MAX_AHEAD_MS = 5_000
 const SAFETY = new Set(['treat', 'dispense_treat', 'carousel_rotate', 'servo'])
 

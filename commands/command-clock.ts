@@ -9,7 +9,7 @@ export interface Age {
   ms: number
   /** Measured by the relay's clock. */
   byRelay: boolean
-  /** Bound of the measurement error, ms. */
+  /** Bound of the measurement error, in ms. */
   error?: number
 }
 

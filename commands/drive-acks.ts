@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-/** A stick sends up to 50 commands a second; its driver gets each kind of answer at most this often, ms. */
+/** A stick sends up to 50 commands a second; its driver gets each kind of answer at most this often, in ms. */
 const ACK_INTERVAL_MS = 5_000
 /** Commands that a slow motor service may still answer. */
 const MAX_PENDING = 32

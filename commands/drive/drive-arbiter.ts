@@ -7,7 +7,7 @@ import { DriveSequence } from './drive-sequence.ts'
 import { EventLoopStall } from './event-loop-stall.ts'
 import { MotorGuard } from './motor-guard.ts'
 
-/** After a plain zero this driver's moving frames are dropped for so long: the network may have reordered them, ms. */
+/** After a plain zero this driver's moving frames are dropped for so long: the network may have reordered them, in ms. */
 const LATCH_MS = 80
 
 interface ArbiterDeps {

@@ -1,6 +1,6 @@
 /** A mark this much older than the newest is no reordering any more: the app's clock was set, or its counter restarted. ms */
 const FORGET_AFTER_MS = 1_000
-/** A frame that was under way for this much longer than the fastest one is discarded, ms. */
+/** A frame that was under way for this much longer than the fastest one is discarded, in ms. */
 const MAX_LATENESS_MS = 500
 /** A backlog is read within this time, ms: a stream that lasts longer is live. */
 const BACKLOG_MS = 150
@@ -18,7 +18,7 @@ interface Marks {
 /** Age of a frame by a clock of ours, which only agrees with the app's if both are right. */
 interface MeasuredAge {
   ms: number
-  /** Bound of the error, ms. */
+  /** Bound of the error, in ms. */
   error?: number
 }
 

@@ -1,7 +1,7 @@
 const CHECK_INTERVAL_MS = 50
-/** A gap this long means that the process was stopped, or starved of CPU, ms. */
+/** A gap this long means that the process was stopped, or starved of CPU, in ms. */
 const MIN_STALL_MS = 250
-/** The backlog of a stall is read within this time after it, ms. */
+/** The backlog of a stall is read within this time after it, in ms. */
 const BACKLOG_MS = 150
 
 /**

@@ -4,13 +4,13 @@ import type { Command } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { isZero, type Speeds, STOP_NAMES, speeds } from './drive.ts'
 
-/** Dead-man: without a drive command of this source for so long the motors stop, ms. */
+/** Dead-man: without a drive command of this source for so long the motors stop, in ms. */
 const DEAD_MAN_MS = 500
 /** Without a drive command of any source on the bus for so long each guard stops the motors, ms: the mover's process is stuck. */
 const WATCHDOG_MS = 600
-/** `command/motor` has QoS 0: a zero is published again after these times, ms. */
+/** `command/motor` has QoS 0: a zero is published again after these times, in ms. */
 const REPEATS_MS = [50, 150]
-/** After a stop nothing moves for so long, from any source: frames may be under way, ms. */
+/** After a stop nothing moves for so long, from any source: frames may be under way, in ms. */
 const HOLD_MS = 300
 
 type DriveCommand = Pick<Command, 'id' | 'params' | 'session_id' | 'issued_at' | 'received_at'>

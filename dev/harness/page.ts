@@ -38,7 +38,7 @@ export async function openViewer(browser: Browser, url: string, within = 15_000)
   return page
 }
 
-/** Waits until the page has decoded this many more pictures than now; resolves to the time that took, ms. */
+/** Waits until the page has decoded this many more pictures than now; resolves to the time that took, in ms. */
 export async function waitForFrames(page: Page, count: number, within: number): Promise<number> {
   const start = performance.now()
   const before = await shown(page)

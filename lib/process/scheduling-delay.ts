@@ -25,7 +25,7 @@ export class SchedulingDelay {
     this.#now = now
   }
 
-  /** Longest wait between two readings of the last second, ms. */
+  /** Longest wait between two readings of the last second, in ms. */
   get worst(): number {
     this.#read()
     return Math.max(0, ...this.#waits.map(({ ms }) => ms))

@@ -34,7 +34,7 @@ export interface RelayConnectionOptions {
   url: URL
   /** Read before each attempt, because they may have been corrected. */
   credentials(): Credentials
-  /** Cap of the fast retries, ms. */
+  /** Cap of the fast retries, in ms. */
   reconnectDelay: number
   times: SocketTimes
   last: LastConnection

@@ -53,7 +53,7 @@ export interface RelaySocketOptions {
   times: SocketTimes
   /** Replaced by a simulated relay in tests. */
   createWebSocket?: WebSocketFactory | undefined
-  /** The `Date` header of the answer to the upgrade, and the time since the dial, ms. */
+  /** The `Date` header of the answer to the upgrade, and the time since the dial, in ms. */
   onDate(date: string | undefined, took: number): void
   /** The upgrade was accepted; the socket may not be registered yet. */
   onOpen(): void

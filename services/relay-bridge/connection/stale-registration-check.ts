@@ -3,7 +3,7 @@ import type { Logger } from '#lib/logger.ts'
 import { getRelayJson } from './relay-http.ts'
 
 export interface CheckTimes {
-  /** From the registration to the first check, and between the checks of the first minutes, ms. */
+  /** From the registration to the first check, and between the checks of the first minutes, in ms. */
   delay: number
   /** Interval of the later checks. */
   interval: number

@@ -20,7 +20,7 @@ interface IntakeDeps {
   log: Logger
   /** Called when an event has been stored. */
   onStored(): void
-  /** Pause between two attempts to write to a full disk, ms. */
+  /** Pause between two attempts to write to a full disk, in ms. */
   retryInterval?: number
 }
 

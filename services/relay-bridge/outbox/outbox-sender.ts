@@ -14,7 +14,7 @@ export interface Wire {
 }
 
 export interface SenderTimes {
-  /** Pause between two batches of the backlog, ms. */
+  /** Pause between two batches of the backlog, in ms. */
   pause: number
   /** Deadline of the pong, ms: an app that stops reading can delay it by 55 s (docs/relay-protocol.md, keepalive). */
   pong: number

@@ -23,7 +23,7 @@ const TYPES: ReadonlySet<string> = new Set(['float32', 'int32', 'int64'])
 export interface Inference {
   /** Best first. */
   candidates: Candidate[]
-  /** `session.run()` alone, ms. */
+  /** `session.run()` alone, in ms. */
   runMs: number
 }
 

@@ -33,7 +33,7 @@ interface LayerEncoderOptions {
 
 /** Shortest time between two keyframes of a layer. */
 const KEYFRAME_INTERVAL_MS = 500
-/** Waits before a broken encoder is reopened, ms. */
+/** Waits before a broken encoder is reopened, in ms. */
 const REOPEN = { first: 1_000, cap: 60_000, least: 500 }
 const NAL_IDR = 5
 

@@ -7,7 +7,7 @@ export interface LoadSample {
   /** Frames published, and frames dropped because the encoder was busy. */
   published: number
   dropped: number
-  /** 95th percentile of the frame age at publication, ms. */
+  /** 95th percentile of the frame age at publication, in ms. */
   age: number
   /** This process is CPU-starved. */
   isStarved?: boolean
@@ -30,7 +30,7 @@ const REDUCTIONS: readonly Reduction[] = [
   { detection: 0.2, steps: 2 },
 ]
 
-/** Overload: more than this fraction of the frames dropped, or a frame age above this, ms. */
+/** Overload: more than this fraction of the frames dropped, or a frame age above this, in ms. */
 const OVERLOADED = { dropped: 0.1, age: 100 }
 /** Spare capacity: no more than this. */
 const CALM = { dropped: 0, age: 60 }

@@ -16,14 +16,14 @@ const OVERHEAD = 1.3
 /** Records what is sent to one viewer and turns the viewer's reports into an estimate. */
 export class CongestionController {
   readonly estimator: Estimator
-  /** Highest estimate, bit/s. */
+  /** Highest estimate, in bit/s. */
   readonly maxBitrate: number
   readonly #sent = new SentPackets()
   readonly #sentRate = new ArrivalRate(1_000)
   /** Called after each transport-wide feedback message. */
   onFeedback: () => void = () => undefined
 
-  /** `videoBitrate`: highest video bitrate, bit/s. */
+  /** `videoBitrate`: highest video bitrate, in bit/s. */
   constructor(videoBitrate: number) {
     this.maxBitrate = videoBitrate * OVERHEAD
     this.estimator = new Estimator({
@@ -51,7 +51,7 @@ export class CongestionController {
     this.estimator.receiverReport({ loss, rtt, sent: this.#sentRate.now ?? 0 }, performance.now())
   }
 
-  /** REMB, bit/s. */
+  /** REMB, in bit/s. */
   remb(bitrate: number): void {
     this.estimator.remb(bitrate, { sent: this.#sentRate.now ?? 0, now: performance.now() })
   }

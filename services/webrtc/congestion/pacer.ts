@@ -13,7 +13,7 @@ interface QueuedFrame {
 }
 
 interface PacerOptions {
-  /** Estimated capacity of the path, bit/s. */
+  /** Estimated capacity of the path, in bit/s. */
   rate(): number
   /** The path holds a queue that must not grow. */
   congested(): boolean

@@ -43,7 +43,7 @@ import { offeredCodecs } from './codecs.ts'
 
 export interface PeerOptions {
   ice: IceOptions
-  /** Highest video bitrate, bit/s. */
+  /** Highest video bitrate, in bit/s. */
   bitrate: number
   /** The codec that is offered first. */
   codec: VideoCodec

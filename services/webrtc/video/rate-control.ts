@@ -29,7 +29,7 @@ interface RateControlOptions {
   ladder: LayerLadder
   mode: Mode
   estimator: Estimator
-  /** Estimate above which a probe is useless, bit/s. */
+  /** Estimate above which a probe is useless, in bit/s. */
   maxEstimate: number
   /** Whether this process is CPU-starved. */
   isStarved?: () => boolean
@@ -212,7 +212,7 @@ export class Prober {
   #congestedAt = Number.NEGATIVE_INFINITY
   #last: { at: number; target: number } | undefined
 
-  /** `max`: highest useful estimate, bit/s. */
+  /** `max`: highest useful estimate, in bit/s. */
   constructor(max: number) {
     this.#max = max
   }
