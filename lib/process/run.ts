@@ -46,14 +46,19 @@ export async function runTogether(name: string, parts: readonly Part[]): Promise
   await live({
     name,
     isRecoverable: (err) => parts.some(({ isRecoverable }) => isRecoverable?.(err)),
-    async start(stack, _log, file) {
-      const states: (() => Readiness)[] = []
-      for (const one of parts) {
+    prepare(_log, file) {
+      const prepared = parts.map((one) => {
         const log = createLogger(one.name)
-        states.push(await one.start(stack, log, file))
-        log.info({ version: VERSION, pid: process.pid }, 'started')
+        return { log, start: one.prepare(log, file) }
+      })
+      return async (stack) => {
+        const states: (() => Readiness)[] = []
+        for (const { log, start } of prepared) {
+          states.push(await start(stack))
+          log.info({ version: VERSION, pid: process.pid }, 'started')
+        }
+        return () => (states.every((state) => state() === 'ready') ? 'ready' : 'offline')
       }
-      return () => (states.every((state) => state() === 'ready') ? 'ready' : 'offline')
     },
   })
 }
@@ -62,35 +67,41 @@ type Readiness = 'ready' | 'offline'
 
 /** What a process runs. */
 interface Part extends Pick<Unit, 'name' | 'isRecoverable'> {
-  /** Starts it; what it opens goes onto the stack. Returns how it is. */
-  start(stack: AsyncDisposableStack, log: Logger, file: ConfigFile): Promise<() => Readiness>
+  /** Reads the config, and opens nothing yet. Throws {@link ConfigError}. */
+  prepare(log: Logger, file: ConfigFile): Start
 }
+
+/** Starts a part; what it opens goes onto the stack. Returns how it is. */
+type Start = (stack: AsyncDisposableStack) => Promise<() => Readiness>
 
 /** A service with its connection to the bus. */
 export function part<S extends Sections>(service: Service<S>): Part {
   return {
     ...service,
-    async start(stack, log, file) {
-      const config = parseSections(file, service.config, service.optionalEnv)
+    prepare(log, file) {
+      const read = (from: ConfigFile) => parseSections(from, service.config, service.optionalEnv)
+      const config = read(file)
       const shared = parseSections(file, { bus: BusSection, metrics: MetricsSection, ...LOGIN_SECTIONS })
-      const bus = stack.use(
-        await connectBus({
-          ...shared.bus,
-          ...busLogin(service.name, shared.bus, shared),
-          service: service.name,
-          version: VERSION,
-          log: log.child({ part: 'bus' }),
-          announce: 'when-serving',
-        }),
-      )
-      const reload = () => parseSections(readConfigFile(file.path), service.config, service.optionalEnv)
-      const metrics = new Registry()
-      stack.use(await service.start({ bus, config, log, reload, metrics }))
-      bus.serving()
-      if (shared.metrics.port !== null) {
-        stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
+      return async (stack) => {
+        const bus = stack.use(
+          await connectBus({
+            ...shared.bus,
+            ...busLogin(service.name, shared.bus, shared),
+            service: service.name,
+            version: VERSION,
+            log: log.child({ part: 'bus' }),
+            announce: 'when-serving',
+          }),
+        )
+        const reload = () => read(readConfigFile(file.path))
+        const metrics = new Registry()
+        stack.use(await service.start({ bus, config, log, reload, metrics }))
+        bus.serving()
+        if (shared.metrics.port !== null) {
+          stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
+        }
+        return () => (bus.connected ? 'ready' : 'offline')
       }
-      return () => (bus.connected ? 'ready' : 'offline')
     },
   }
 }
@@ -99,14 +110,17 @@ export function part<S extends Sections>(service: Service<S>): Part {
 export function unitPart<S extends Sections>(unit: Unit<S>): Part {
   return {
     ...unit,
-    async start(stack, log, file) {
-      stack.use(await unit.start({ config: parseSections(file, unit.config, unit.optionalEnv), log }))
-      return () => 'ready'
+    prepare(log, file) {
+      const config = parseSections(file, unit.config, unit.optionalEnv)
+      return async (stack) => {
+        stack.use(await unit.start({ config, log }))
+        return () => 'ready'
+      }
     },
   }
 }
 
-async function live({ name, isRecoverable, start }: Part): Promise<void> {
+async function live({ name, isRecoverable, prepare }: Part): Promise<void> {
   const log = createLogger(name)
   const stack = new AsyncDisposableStack()
   const exit = Promise.withResolvers<Exit>()
@@ -120,8 +134,10 @@ async function live({ name, isRecoverable, start }: Part): Promise<void> {
     const notifier = stack.use(openNotifier(log))
     const file = readConfigFile(path)
     secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)
-    const state = await start(stack, log, file)
+    const start = prepare(log, file)
+    // stops the event loop for 0.1 s, so before anything is served
     collectStartupGarbage()
+    const state = await start(stack)
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()
     heartbeat.set(state)

@@ -10,5 +10,8 @@ process.on('message', () => {
 await runUnit({
   name: 'test-unit',
   config: {},
-  start: () => Promise.resolve(new AsyncDisposableStack()),
+  start: () => {
+    process.stdout.write('serving\n')
+    return Promise.resolve(new AsyncDisposableStack())
+  },
 })
