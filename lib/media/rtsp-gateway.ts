@@ -11,6 +11,12 @@ const CONNECT_TIMEOUT_MS = 20_000
 const MAX_CONNECTIONS = 6
 const DEFAULT_PORT: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:': 322 }
 
+interface GatewayOptions {
+  signal: AbortSignal
+  /** So many bytes have come from the camera. */
+  onBytes?: (bytes: number) => void
+}
+
 /**
  * Serves one RTSP camera to FFmpeg on a loopback port. FFmpeg would follow a redirect to any host, with the credentials of
  * the camera, and send RTP to any address that a Transport header names; here every connection goes to the host of the
@@ -21,6 +27,7 @@ export class RtspGateway implements AsyncDisposable {
   readonly #tls: TlsSettings
   readonly #address: string
   readonly #signal: AbortSignal
+  readonly #onBytes: GatewayOptions['onBytes']
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #port: number
@@ -30,14 +37,18 @@ export class RtspGateway implements AsyncDisposable {
   #isRefused = false
 
   /** Connects to the camera. Rejects with {@link UnavailableError}. */
-  static async start(source: string, tls: TlsSettings, signal: AbortSignal): Promise<RtspGateway> {
+  static async start(
+    source: string,
+    tls: TlsSettings,
+    { signal, onBytes }: GatewayOptions,
+  ): Promise<RtspGateway> {
     if (!URL.canParse(source)) throw new UnavailableError('cannot open: invalid address')
     const url = new URL(source)
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
     const { address } = await lookup(host).catch((err: Error) => {
       throw new UnavailableError(`cannot open: ${reasonOf(err)}`)
     })
-    const gateway = new RtspGateway(url, tls, address, signal)
+    const gateway = new RtspGateway(url, tls, { address, signal, onBytes })
     try {
       gateway.#first = await gateway.#dial()
       await once(gateway.#server.listen(0, '127.0.0.1'), 'listening')
@@ -48,11 +59,16 @@ export class RtspGateway implements AsyncDisposable {
     return gateway
   }
 
-  private constructor(source: URL, tls: TlsSettings, address: string, signal: AbortSignal) {
+  private constructor(
+    source: URL,
+    tls: TlsSettings,
+    { address, signal, onBytes }: GatewayOptions & { address: string },
+  ) {
     this.#source = source
     this.#tls = tls
     this.#address = address
     this.#signal = signal
+    this.#onBytes = onBytes
     this.#port = Number(source.port) || (DEFAULT_PORT[source.protocol] ?? 554)
     this.#server = createServer((client) => {
       this.#own(client)
@@ -84,6 +100,7 @@ export class RtspGateway implements AsyncDisposable {
     this.#first = undefined
     const responses = new RtspResponses(this.#address, (location) => this.#redirect(location))
     client.pipe(camera)
+    camera.on('data', (chunk: Buffer) => this.#onBytes?.(chunk.length))
     camera.pipe(responses).pipe(client)
     client.once('close', () => camera.destroy())
     camera.once('close', () => responses.end())

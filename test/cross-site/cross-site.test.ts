@@ -12,6 +12,7 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 import { startMetrics } from '#services/metrics/index.ts'
 import { HttpClient } from '#services/vision/camera/sources/http/http-client.ts'
 import { HttpGateway } from '#services/vision/camera/sources/http/http-gateway.ts'
+import { UnframedBytes } from '#services/vision/camera/sources/unframed-bytes.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
@@ -182,10 +183,8 @@ test('broker: no page of another site logs in, on any listener', { skip: without
 
 test('gateway to an HTTP camera: nothing without the path that only FFmpeg knows', async (t) => {
   const client = new HttpClient('http://192.0.2.1/', {}, t.signal)
-  const gateway = await HttpGateway.start(client, {
-    response: { destroy() {} } as never,
-    url: new URL('http://192.0.2.1/'),
-  })
+  const opened = { response: { destroy() {} } as never, url: new URL('http://192.0.2.1/') }
+  const gateway = await HttpGateway.start(client, opened, new UnframedBytes())
   t.after(() => gateway[Symbol.asyncDispose]())
   const target = { port: Number(new URL(gateway.proxy).port) }
   for (const form of FORMS)

@@ -129,7 +129,7 @@ test('a redirect in any form that FFmpeg reads is checked, and what it reads in 
 
 test('another process of this machine gets nothing from the gateway, and takes no place of FFmpeg', async (t) => {
   const camera = await startServer(t, '127.0.0.1', () => ['RTSP/1.0 404 Not Found'])
-  const gateway = await RtspGateway.start(`rtsp://127.0.0.1:${camera.port}/`, {}, t.signal)
+  const gateway = await RtspGateway.start(`rtsp://127.0.0.1:${camera.port}/`, {}, { signal: t.signal })
   t.after(() => gateway[Symbol.asyncDispose]())
   const { port } = new URL(gateway.url)
   // more often than the gateway accepts connections at all

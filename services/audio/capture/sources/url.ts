@@ -63,7 +63,7 @@ function captureRtsp(section: UrlSection): Capture {
   return async (options: CaptureOptions) => {
     const { url, rtsp_transport: transport = 'tcp' } = section
     const clock = new SampleClock()
-    await using gateway = await RtspGateway.start(url, section, options.signal)
+    await using gateway = await RtspGateway.start(url, section, { signal: options.signal })
     await using input = await SoundInput.open(gateway.url, {
       signal: options.signal,
       options: {

@@ -12,6 +12,10 @@ import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/co
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { DECODERS, Decoder } from './decoder.ts'
 import { PacketLoss } from './packet-loss.ts'
+import { UnframedBytes } from './unframed-bytes.ts'
+
+/** Of the check of the bytes that FFmpeg has read by itself. */
+const CHECK_INTERVAL_MS = 250
 
 export interface InputOptions {
   /** FFmpeg's name of the demuxer, where it is not probed. */
@@ -23,6 +27,10 @@ export interface InputOptions {
   isRtp?: boolean
   /** Called for each packet of video. */
   onData?: (() => void) | undefined
+  /** Counts what a gateway has passed on to FFmpeg. */
+  unframed?: UnframedBytes
+  /** A stream without a gateway: the bytes that FFmpeg has read count. Not for files, where it moves ahead without reading. */
+  isUncounted?: boolean
   signal: AbortSignal
 }
 
@@ -35,6 +43,8 @@ export class Input implements AsyncDisposable {
   readonly #packet = new Packet()
   readonly #options: InputOptions
   readonly #interrupt = () => this.#context.interrupt()
+  readonly #unframed: UnframedBytes
+  #check: NodeJS.Timeout | undefined
   #stream: Stream | undefined
   /** Position after the last frame, ms: a bare H.264 stream has no timestamps. */
   #position = 0
@@ -55,10 +65,12 @@ export class Input implements AsyncDisposable {
 
   private constructor(options: InputOptions) {
     this.#options = options
+    this.#unframed = options.unframed ?? new UnframedBytes(options.maxPixels)
     this.#context.allocContext()
     this.#packet.alloc()
     // ends a read that waits for the network
     options.signal.addEventListener('abort', this.#interrupt)
+    this.#unframed.signal.addEventListener('abort', this.#interrupt)
   }
 
   /** The next frame, which the caller frees, with position and duration in ms; undefined at the end. */
@@ -74,7 +86,9 @@ export class Input implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#check)
     this.#options.signal.removeEventListener('abort', this.#interrupt)
+    this.#unframed.signal.removeEventListener('abort', this.#interrupt)
     this.#decoder?.[Symbol.dispose]()
     this.#loss?.[Symbol.dispose]()
     this.#packet.free()
@@ -86,7 +100,19 @@ export class Input implements AsyncDisposable {
     const inputFormat = format === undefined ? null : InputFormat.findInputFormat(format)
     if (format !== undefined && !inputFormat) throw new UnavailableError(`FFmpeg has no input ${format}`)
     using dictionary = Dictionary.fromObject({ codec_whitelist: DECODERS.join(','), ...options })
-    unavailable(await this.#context.openInput(url, inputFormat, dictionary), 'cannot open')
+    const code = await this.#context.openInput(url, inputFormat, dictionary)
+    this.#unframed.signal.throwIfAborted()
+    unavailable(code, 'cannot open')
+    if (this.#options.isUncounted) this.#countBytes()
+  }
+
+  #countBytes(): void {
+    let last = 0n
+    this.#check = setInterval(() => {
+      const { pbBytes } = this.#context
+      this.#unframed.arrived(Number(pbBytes - last))
+      last = pbBytes
+    }, CHECK_INTERVAL_MS)
   }
 
   async #use(stream: Stream): Promise<void> {
@@ -105,6 +131,7 @@ export class Input implements AsyncDisposable {
   /** Feeds the decoder; false at the end. */
   async #read(): Promise<boolean> {
     const code = await this.#context.readFrame(this.#packet)
+    this.#unframed.signal.throwIfAborted()
     if (code === AVERROR_EOF) {
       if (!this.#stream) throw new UnavailableError('no video stream')
       await this.#decoder?.send(null)
@@ -116,6 +143,7 @@ export class Input implements AsyncDisposable {
     const stream = this.#context.streams[streamIndex]
     if (!this.#stream && stream?.codecpar.codecType === AVMEDIA_TYPE_VIDEO) await this.#use(stream)
     if (streamIndex === this.#stream?.index) {
+      this.#unframed.completed()
       this.#options.onData?.()
       if (!(await this.#loss?.affects(this.#packet))) await this.#decoder?.send(this.#packet)
     }

@@ -4,6 +4,10 @@ import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder, tooLarge } from './decoder.ts'
 import { JpegSplitter } from './jpeg-splitter.ts'
 import { DEFAULT_MAX_PIXELS } from './source.ts'
+import { UnframedBytes } from './unframed-bytes.ts'
+
+/** Of those that one chunk completes, only the newest are decoded: thousands of tiny files fit into it. */
+const MAX_FILES_PER_CHUNK = 32
 
 /** Decodes a byte stream. */
 export interface PacketReader extends Disposable {
@@ -18,7 +22,7 @@ export async function openMjpegReader(emit: Emit, maxPixels = DEFAULT_MAX_PIXELS
   const splitter = new JpegSplitter()
   return {
     async read(chunk) {
-      for (const file of splitter.push(chunk)) {
+      for (const file of splitter.push(chunk).slice(-MAX_FILES_PER_CHUNK)) {
         checkJpegSize(file, maxPixels)
         await decode(decoder, file, emit)
       }
@@ -35,14 +39,19 @@ export async function openH264Reader(emit: Emit, maxPixels = DEFAULT_MAX_PIXELS)
   const decoder = await Decoder.open(AV_CODEC_ID_H264, { maxPixels })
   const parser = new CodecParser()
   parser.init(AV_CODEC_ID_H264)
+  const unframed = new UnframedBytes(maxPixels)
   return {
     async read(chunk) {
+      unframed.arrived(chunk.length)
+      unframed.signal.throwIfAborted()
       for (let at = 0; at < chunk.length; ) {
         using packet = new Packet()
         packet.alloc()
         const rest = chunk.subarray(at)
         at += parser.parse2(decoder.context, packet, rest, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0)
-        if (packet.size > 0) await decodePacket(decoder, packet, emit)
+        if (packet.size === 0) continue
+        unframed.completed()
+        await decodePacket(decoder, packet, emit)
       }
     },
     [Symbol.dispose]() {

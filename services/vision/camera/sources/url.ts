@@ -6,6 +6,7 @@ import { captureHttp } from './http/http.ts'
 import { Input } from './input.ts'
 import { createPlayer, passOn, RECORDINGS } from './playback.ts'
 import type { Capture, CaptureOptions } from './source.ts'
+import { UnframedBytes } from './unframed-bytes.ts'
 
 type UrlSection = Extract<SourceSection, { type: 'url' }>
 
@@ -57,12 +58,14 @@ function captureFile({ url, loop }: UrlSection): Capture {
 
 function captureStream(section: UrlSection, allowed: { protocols: string; formats: string }): Capture {
   return async (options) => {
-    const open = (url: string, transport?: string) =>
+    const open = (url: string, unframed: UnframedBytes, transport?: string) =>
       Input.open(url, {
         signal: options.signal,
         maxPixels: options.maxPixels,
         onData: options.onData,
+        unframed,
         isRtp: allowed === RTSP,
+        isUncounted: allowed !== RTSP,
         options: {
           protocol_whitelist: allowed.protocols,
           format_whitelist: allowed.formats,
@@ -74,7 +77,7 @@ function captureStream(section: UrlSection, allowed: { protocols: string; format
       })
     if (allowed === RTSP) await captureRtsp(section, open, options)
     else {
-      await using input = await open(section.url)
+      await using input = await open(section.url, new UnframedBytes(options.maxPixels))
       await passOn(input, options)
     }
   }
@@ -83,15 +86,19 @@ function captureStream(section: UrlSection, allowed: { protocols: string; format
 /** RTSP over TCP or UDP; with `auto` over UDP only where the camera does not accept TCP. */
 async function captureRtsp(
   section: UrlSection,
-  open: (url: string, transport: string) => Promise<Input>,
+  open: (url: string, unframed: UnframedBytes, transport: string) => Promise<Input>,
   options: CaptureOptions,
 ): Promise<void> {
   const { url, rtsp_transport: transport = 'tcp' } = section
   // RTP would not be encrypted
   const transports = /^rtsps:/i.test(url) ? ['tcp'] : transport === 'auto' ? ['tcp', 'udp'] : [transport]
   for (const [i, one] of transports.entries()) {
-    await using gateway = await RtspGateway.start(url, section, options.signal)
-    const opened = await open(gateway.url, one).catch((err: unknown) => {
+    const unframed = new UnframedBytes(options.maxPixels)
+    await using gateway = await RtspGateway.start(url, section, {
+      signal: options.signal,
+      onBytes: (bytes) => unframed.arrived(bytes),
+    })
+    const opened = await open(gateway.url, unframed, one).catch((err: unknown) => {
       if (gateway.isRefused) throw new UnavailableError('cannot open: the camera refers to another host')
       if (options.signal.aborted || i === transports.length - 1) throw err
     })

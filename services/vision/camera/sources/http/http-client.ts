@@ -41,7 +41,9 @@ export class HttpClient {
       const { statusCode = 0, headers: got } = response
       if (statusCode >= 300 && statusCode < 400 && got.location) {
         response.destroy()
-        target = new URL(got.location, target)
+        const next = URL.parse(got.location, target)
+        if (!next) throw new UnavailableError('cannot open: the camera redirects to an invalid address')
+        target = next
         continue
       }
       if (statusCode === 200 || statusCode === 206) return { response, url: target }
@@ -86,6 +88,8 @@ export class HttpClient {
     const outgoing = (secure ? requestHttps : requestHttp)(bare, options, resolve)
     outgoing.on('error', (err) => reject(new UnavailableError(`cannot open: ${reasonOf(err)}`)))
     outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
+    // without an error where the answer is 101 Switching Protocols
+    outgoing.on('close', () => reject(new UnavailableError('cannot open: not answered with HTTP')))
     outgoing.end()
     const response = await promise
     response.on('error', () => {}) // ends the iteration, which reports it

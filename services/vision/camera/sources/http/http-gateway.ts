@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UnavailableError } from '#lib/unavailable-error.ts'
+import type { UnframedBytes } from '../unframed-bytes.ts'
 import { type HttpClient, headOf } from './http-client.ts'
 
 /** Largest playlist; more is not a playlist. */
@@ -24,6 +25,7 @@ export class HttpGateway implements AsyncDisposable {
   /** Part of each path: other processes of this machine cannot use the gateway. */
   readonly #token = randomBytes(16).toString('hex')
   readonly #server: Server
+  readonly #unframed: UnframedBytes
   #port = 0
   /** An open response that answers the first request of its address. */
   #opened: { response: IncomingMessage; url: URL } | undefined
@@ -31,15 +33,21 @@ export class HttpGateway implements AsyncDisposable {
   static async start(
     client: HttpClient,
     opened: { response: IncomingMessage; url: URL },
+    unframed: UnframedBytes,
   ): Promise<HttpGateway> {
-    const gateway = new HttpGateway(client, opened)
+    const gateway = new HttpGateway(client, opened, unframed)
     await once(gateway.#server.listen(0, '127.0.0.1'), 'listening')
     gateway.#port = (gateway.#server.address() as AddressInfo).port
     return gateway
   }
 
-  private constructor(client: HttpClient, opened: { response: IncomingMessage; url: URL }) {
+  private constructor(
+    client: HttpClient,
+    opened: { response: IncomingMessage; url: URL },
+    unframed: UnframedBytes,
+  ) {
     this.#client = client
+    this.#unframed = unframed
     this.#opened = opened
     this.#server = createServer((incoming, outgoing) => {
       this.#answer(incoming, outgoing).catch(() => {
@@ -83,6 +91,7 @@ export class HttpGateway implements AsyncDisposable {
     const headers = Object.fromEntries(PASSED.map((name) => [name, response.headers[name]]))
     for (const name of PASSED) if (headers[name] === undefined) delete headers[name]
     outgoing.writeHead(response.statusCode ?? 502, headers)
+    response.on('data', (chunk: Buffer) => this.#unframed.arrived(chunk.length))
     response.pipe(outgoing)
     response.on('error', () => outgoing.destroy())
   }

@@ -7,6 +7,7 @@ import { Input } from '../input.ts'
 import { openMjpegReader } from '../packet-reader.ts'
 import { createPlayer, passOn, RECORDINGS } from '../playback.ts'
 import type { Capture, CaptureOptions } from '../source.ts'
+import { UnframedBytes } from '../unframed-bytes.ts'
 import { HttpClient, headOf } from './http-client.ts'
 import { HttpGateway, isPlaylist } from './http-gateway.ts'
 
@@ -66,6 +67,7 @@ async function playDirectly({ url }: UrlSection, options: CaptureOptions): Promi
     signal: options.signal,
     maxPixels: options.maxPixels,
     onData: options.onData,
+    isUncounted: true,
     options: {
       protocol_whitelist: 'http,tcp',
       format_whitelist: 'mpjpeg,mjpeg,h264,hevc,mpegts',
@@ -125,13 +127,15 @@ async function playThroughFfmpeg(
   // a camera does not know how long its stream will be; segments of HLS arrive before they are due
   const needsPacing =
     (await isPlaylist(opened.response, opened.url)) || headers['content-length'] !== undefined
-  await using gateway = await HttpGateway.start(client, opened)
+  const unframed = new UnframedBytes(options.maxPixels)
+  await using gateway = await HttpGateway.start(client, opened, unframed)
   const play = createPlayer(options)
   const open = () =>
     Input.open(gateway.address(opened.url), {
       signal: options.signal,
       maxPixels: options.maxPixels,
       onData: options.onData,
+      unframed,
       options: {
         protocol_whitelist: 'http,tcp,crypto',
         format_whitelist: FORMATS,
