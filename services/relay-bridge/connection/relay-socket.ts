@@ -35,8 +35,9 @@ const MAX_BUFFERED_BYTES = 8 * 1024 * 1024
 const PING_UNREGISTERED_MS = 2_000
 /** RFC 6455 §7.4.1. */
 const NO_CLOSE_FRAME = 1006
-/** Message of `ws` for `handshakeTimeout`. */
-const HANDSHAKE_TIMEOUT = 'Opening handshake has timed out'
+/** Answers 1xx before the one to the upgrade. RFC 9110 §15.2. */
+const MAX_INFORMATIONAL = 16
+const HANDSHAKE_TIMEOUT = 'no answer to the upgrade in time'
 
 /** Errors of a dial that reached no relay. */
 const UNREACHABLE = new Set([
@@ -92,12 +93,17 @@ export class RelaySocket {
       headers: options.headers,
       finishRequest: (request) => {
         request.once('socket', (socket) => socket.once('connect', () => (this.#requestSent = true)))
+        let left = MAX_INFORMATIONAL
+        request.on('information', () => left-- > 0 || this.abort('informational answers without end'))
         request.end()
       },
-      handshakeTimeout: options.times.connect,
       maxPayload: MAX_FRAME_BYTES,
       perMessageDeflate: false,
       ...(options.lookup ? { lookup: options.lookup } : {}),
+    })
+    // the timeout of `ws` restarts with every byte of the answer
+    this.#after(options.times.connect, () => {
+      if (this.#openedAt === undefined) this.#end(null, HANDSHAKE_TIMEOUT, { unclean: true })
     })
     const dialedAt = performance.now()
     this.#socket.on('upgrade', ({ headers }) => options.onDate(headers.date, performance.now() - dialedAt))
@@ -112,9 +118,11 @@ export class RelaySocket {
       // a reset may come from a proxy or NAT in between, and says nothing about the relay
       this.#end(null, err.message, { unclean: true, unreachable: UNREACHABLE.has(errorCode(err)) }),
     )
-    this.#socket.on('close', (code, reason) =>
-      this.#end(code, hideSignatures(reason.toString('utf8')), { unclean: code === NO_CLOSE_FRAME }),
-    )
+    this.#socket.on('close', (code, reason) => {
+      this.#end(code, hideSignatures(reason.toString('utf8')), { unclean: code === NO_CLOSE_FRAME })
+      // what came of a frame that was never complete
+      setImmediate(() => void globalThis.gc?.({ type: 'major' }))
+    })
   }
 
   /** Sends a text frame; false when the socket is not open. A failure ends the connection at once. */

@@ -70,11 +70,14 @@ function checkBounds(text: string): void {
   }
 }
 
-/** Index of the closing quote of the string that opens at `start`, or the end of the text. */
+/** Index of the closing quote of the string that opens at `start`, or the length of the text. Linear. */
 function endOfString(text: string, start: number): number {
-  let i = start + 1
-  while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1
-  return i
+  for (let i = text.indexOf('"', start + 1); i >= 0; i = text.indexOf('"', i + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(i - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return i
+  }
+  return text.length
 }
 
 /** The kind of a frame. Without a `type` of the relay it is a command if it has a `command`, or a known command as its type. */

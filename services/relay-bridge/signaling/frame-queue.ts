@@ -4,6 +4,7 @@ import type { Bus } from '#bus/bus.ts'
 const SLICE_MS = 5
 /** Messages on their way to the broker, which handles those of one client in order, so a stop waits behind them. */
 const MAX_IN_FLIGHT = 32
+const MAX_IN_FLIGHT_CHARS = 128 * 1024
 const MAX_WAITING = 6_000
 const MAX_WAITING_CHARS = 16 * 1024 * 1024
 
@@ -20,7 +21,7 @@ export class FrameQueue implements Disposable {
   readonly #bus: Pick<Bus, 'connected'>
   readonly #waiting: Waiting[] = []
   #chars = 0
-  #inFlight = 0
+  readonly #inFlight = { frames: 0, chars: 0 }
   /** Monotonic ms; undefined before the first frame of a turn. */
   #sliceEnd: number | undefined
   #nextTurn: NodeJS.Immediate | undefined
@@ -49,9 +50,11 @@ export class FrameQueue implements Disposable {
       const next = this.#waiting.shift()
       if (!next) break
       this.#chars -= next.size
-      this.#inFlight++
+      this.#inFlight.frames++
+      this.#inFlight.chars += next.size
       void next.run().finally(() => {
-        this.#inFlight--
+        this.#inFlight.frames--
+        this.#inFlight.chars -= next.size
         if (this.#waiting.length > 0) this.#drain()
       })
     }
@@ -64,6 +67,7 @@ export class FrameQueue implements Disposable {
 
   /** Without a connection nothing is delivered, and the bus bounds what it holds. */
   get #mayRun(): boolean {
-    return this.#inFlight < MAX_IN_FLIGHT || !this.#bus.connected
+    const { frames, chars } = this.#inFlight
+    return (frames < MAX_IN_FLIGHT && chars < MAX_IN_FLIGHT_CHARS) || !this.#bus.connected
   }
 }

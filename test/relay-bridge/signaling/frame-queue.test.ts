@@ -38,6 +38,18 @@ test('a slow broker gets 32 messages at a time; the others wait, and follow in o
   )
 })
 
+test('a stop that arrives behind large frames waits for one of them on the way to the broker', async (t) => {
+  stopClock(t)
+  const queue = new FrameQueue({ connected: true })
+  const deliver: (() => void)[] = []
+  for (let i = 0; i < 3; i++) queue.push(200_000, () => new Promise((resolve) => deliver.push(resolve)))
+  assert.equal(deliver.length, 1)
+  for (let sent = 1; sent <= 3; sent++) {
+    deliver[sent - 1]?.()
+    await turnsUntil(() => deliver.length === Math.min(sent + 1, 3))
+  }
+})
+
 test('without a bus no frame waits for an earlier one', (t) => {
   stopClock(t)
   const queue = new FrameQueue({ connected: false })
