@@ -215,7 +215,11 @@ test('a hostile viewer does not freeze the video of another one', { timeout: 290
       }),
     )
     assert.deepEqual(
-      closed.all.map(({ payload }) => payload).toSorted((a, b) => (a.session_id < b.session_id ? 1 : -1)),
+      closed.all
+        .map(({ payload }) => payload)
+        // the last one of the attacks before may end now
+        .filter(({ session_id }) => session_id !== 'hostile')
+        .toSorted((a, b) => (a.session_id < b.session_id ? 1 : -1)),
       stalls.map((session_id) => ({ session_id, reason: 'limit-exceeded', by: 'robot' })),
     )
     await assertUnaffected('no acknowledgments')
