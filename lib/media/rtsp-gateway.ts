@@ -14,7 +14,7 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { 'rtsp:': 554, 'rtsps:':
 interface GatewayOptions {
   signal: AbortSignal
   /** So many bytes have come from the camera. */
-  onBytes?: (bytes: number) => void
+  onBytes?: ((bytes: number) => void) | undefined
 }
 
 /**
