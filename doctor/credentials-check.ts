@@ -3,7 +3,8 @@ import { type CheckContext, isOnline } from './check-context.ts'
 import { type CheckResult, failure, ok, warning } from './check-result.ts'
 
 const CHECK = 'relay credentials'
-const IDENTITY = 'put DEVICE_ID and DEVICE_SECRET of the robot into configs/.env'
+const IDENTITY =
+  'put DEVICE_ID and DEVICE_SECRET of the robot into .env (Docker), /etc/wimz/robot.env (systemd) or configs/.env (npm start), and restart'
 
 /**
  * Whether the relay accepts this robot's credentials. A second connection of a robot makes the relay close the first one
