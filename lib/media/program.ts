@@ -98,9 +98,20 @@ async function openOutput(sink: ByteSink): Promise<Output> {
   const name = `wimz-${randomBytes(16).toString('hex')}`
   // Linux has names outside of the file system
   const path = process.platform === 'linux' ? `\0${name}` : join(tmpdir(), name)
-  const server = createServer({ pauseOnConnect: true })
+  const secret = randomBytes(16)
+  const accepted = Promise.withResolvers<Socket>()
+  const strangers = new Set<Socket>()
+  // every user of this machine sees the name and may connect, also before we do
+  const server = createServer((socket) => {
+    strangers.add(socket)
+    socket.on('error', () => {})
+    socket.once('data', (first) => {
+      if (!secret.equals(first)) return void socket.destroy()
+      strangers.delete(socket)
+      accepted.resolve(socket.pause())
+    })
+  })
   await once(server.listen(path), 'listening')
-  const accepted = once(server, 'connection') as Promise<[Socket]>
   const ended = Promise.withResolvers<void>()
   ended.promise.catch(() => {}) // also when it is not awaited any more
   const fail = (err: unknown) => {
@@ -123,10 +134,14 @@ async function openOutput(sink: ByteSink): Promise<Output> {
       },
     },
   })
-  near.on('error', () => {}).on('close', () => ended.resolve())
-  const [far] = await accepted
-  server.close()
-  return { far, near, ended: ended.promise }
+  near.on('error', accepted.reject).on('close', () => ended.resolve())
+  near.write(secret)
+  try {
+    return { far: await accepted.promise, near, ended: ended.promise }
+  } finally {
+    server.close()
+    for (const socket of strangers) socket.destroy()
+  }
 }
 
 function killGroup(child: ChildProcessByStdio<null, null, Readable>, signal: NodeJS.Signals): void {

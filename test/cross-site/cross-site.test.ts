@@ -28,12 +28,12 @@ const OPENERS: Readonly<Record<string, string>> = {
   'dev/relay/index.ts': 'test/cross-site/cross-site.test.ts',
   'services/metrics/index.ts': 'test/cross-site/cross-site.test.ts',
   'services/vision/camera/sources/http/http-gateway.ts': 'test/cross-site/cross-site.test.ts',
-  'services/vision/camera/sources/rtsp-gateway.ts': 'test/vision/camera/sources/rtsp-gateway.test.ts',
+  'lib/media/rtsp-gateway.ts': 'test/lib/media/rtsp-gateway.test.ts',
   // UDP
   'dev/relay/discovery.ts': 'test/dev/discovery.test.ts',
   'services/webrtc/ice/gathering.ts': 'test/webrtc/werift-patches/stun-guard.test.ts',
   // for the time of one connection of its own, under a random name
-  'services/vision/camera/sources/program.ts': 'test/vision/camera/sources/capture.test.ts',
+  'lib/media/program.ts': 'test/lib/media/program.test.ts',
 }
 const OPENING =
   /\b(createServer|createSocket|createHttpServer|createHttpsServer|createTlsServer)\(|new (WebSocketServer|Server)\(/
