@@ -8,6 +8,7 @@ const PARTS = {
   audio: async () => part((await import('./services/audio/index.ts')).audio),
   metrics: async () => part((await import('./services/metrics/index.ts')).metrics),
   homeassistant: async () => part((await import('./services/home-assistant/index.ts')).homeAssistant),
+  simulator: async () => unitPart((await import('./services/simulator/index.ts')).simulator),
 }
 
 const wanted = (process.env.WIMZ_PARTS ?? '').split(',')

@@ -4,6 +4,7 @@ import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/config-
 import { AudioSection } from '#services/audio/config.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
+import { SimulatorSection } from '#services/simulator/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
 
 /** The schema of a whole config file; each process reads only the sections that it needs. */
@@ -17,5 +18,6 @@ export const ALL_SECTIONS = {
   local_relay: LocalRelaySection,
   metrics: MetricsSection,
   homeassistant: HomeAssistantSection,
+  simulator: SimulatorSection,
   data_dir: DataDir,
 }

@@ -61,6 +61,11 @@ const PROCESSES = {
     deadline: 700,
     env: { NODE_OPTIONS: '--max-semi-space-size=2' },
   },
+  simulator: {
+    script: 'services/simulator/main.ts',
+    deadline: 700,
+    env: { NODE_OPTIONS: '--max-semi-space-size=2' },
+  },
   // in place of those of COMPACT
   compact: {
     script: 'compact.ts',
@@ -78,6 +83,7 @@ const COMPACT: readonly ProcessName[] = [
   'audio',
   'metrics',
   'homeassistant',
+  'simulator',
 ]
 
 /** Longest wait for relay-bridge before the heavy services start. */
@@ -85,7 +91,7 @@ const BRIDGE_START_TIMEOUT_MS = 1_000
 
 /** Sessions close while the bridge can still send it; every service disconnects while the broker still runs. */
 const STOP_ORDER: ProcessName[][] = [
-  ['webrtc', 'vision', 'audio', 'metrics', 'homeassistant'],
+  ['webrtc', 'vision', 'audio', 'metrics', 'homeassistant', 'simulator'],
   ['relay-bridge'],
   ['local-relay', 'broker', 'compact'],
 ]
@@ -110,6 +116,7 @@ function enabledProcesses(config: ReturnType<typeof loadConfig>): ProcessName[] 
     audio: config.audio.source.type !== 'none',
     metrics: config.metrics.port !== null,
     homeassistant: config.homeassistant.enabled,
+    simulator: config.simulator.enabled,
     compact: false,
   }
   return (Object.keys(PROCESSES) as ProcessName[]).filter((name) => enabled[name])
@@ -168,7 +175,7 @@ async function startAll(
   await startStage(['broker', 'local-relay', 'compact'])
   const bridge = startStage(['relay-bridge'])
   await Promise.race([bridge, sleep(BRIDGE_START_TIMEOUT_MS)])
-  await startStage(['vision', 'webrtc', 'audio', 'metrics', 'homeassistant'])
+  await startStage(['vision', 'webrtc', 'audio', 'metrics', 'homeassistant', 'simulator'])
   await bridge
 }
 

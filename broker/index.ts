@@ -20,6 +20,7 @@ import { LargePackets } from './limits/large-packets.ts'
 import { type Incoming, serveConnection } from './listeners/connection.ts'
 import { type OpenListener, openListener } from './listeners/listeners.ts'
 import { startStatePublisher } from './stats/state-publisher.ts'
+import { answerUnhandledCommands } from './unhandled-commands.ts'
 
 /** Whether the robot has a relay-bridge. */
 const CloudSwitch = z.looseObject({ enabled: z.boolean().default(true) }).prefault({})
@@ -75,6 +76,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
     return authorizer
   }
   const mqtt = stack.use(await createBroker({ log, createAuthorizer, prefix, backpressure, queues }))
+  answerUnhandledCommands(mqtt.aedes, prefix)
   // with the cloud disabled no relay-bridge would fetch the messages that are queued for it
   const disabled = config.cloud?.enabled === false ? ['relay-bridge'] : []
   const sessions = new ProvisionedSessions(mqtt, disabled)

@@ -27,6 +27,9 @@ const ACTUATOR_OF: ReadonlyMap<string, Actuator> = new Map(
   NAMES.flatMap((actuator) => ACTUATORS[actuator].map((command) => [command, actuator] as const)),
 )
 
+/** Commands to which each entrance subscribes, to count what the other one publishes. */
+export const ACTUATOR_COMMANDS: ReadonlySet<string> = new Set(ACTUATOR_OF.keys())
+
 /** `burst` at once, then `per_minute`. */
 const limit = (perMinute: number, burst: number) =>
   z

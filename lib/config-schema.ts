@@ -12,6 +12,7 @@ export const SECTION_NAMES = [
   'local_relay',
   'metrics',
   'homeassistant',
+  'simulator',
   'data_dir',
 ] as const
 
