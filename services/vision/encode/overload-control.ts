@@ -40,6 +40,8 @@ const CALM = { dropped: 0, age: 60 }
  */
 const STARVED_DROPPED = 0.4
 const OVERLOADED_SECONDS = 2
+/** Without video in demand for this long nothing is reduced: there is nothing to keep up with. */
+const IDLE_SECONDS = 5
 /** Calm seconds before a step back; doubled after each step back that led to overload. */
 const CALM_SECONDS = { first: 10, max: 160 }
 
@@ -51,6 +53,7 @@ export class OverloadPolicy {
   #level = 0
   #overloaded = 0
   #calm = 0
+  #idle = 0
   #patience = CALM_SECONDS.first
   #secondsSinceStepBack = Number.POSITIVE_INFINITY
 
@@ -66,6 +69,8 @@ export class OverloadPolicy {
   update(sample: LoadSample, detecting: boolean): boolean {
     const before = this.#level
     const { published, dropped, age } = sample
+    if (published + dropped === 0) return this.#idleSecond()
+    this.#idle = 0
     const droppedFraction = dropped / Math.max(1, published + dropped)
     const isOverloaded = droppedFraction > OVERLOADED.dropped || age > OVERLOADED.age
     const isCalm = droppedFraction <= CALM.dropped && age < CALM.age
@@ -76,6 +81,15 @@ export class OverloadPolicy {
     if (this.#overloaded >= OVERLOADED_SECONDS) this.#stepDown(detecting, mayShrink)
     else if (this.#calm >= this.#patience) this.#stepBack(detecting)
     return this.#level !== before
+  }
+
+  /** A second without video proves neither overload nor spare capacity. */
+  #idleSecond(): boolean {
+    if (++this.#idle !== IDLE_SECONDS || this.#level === 0) return false
+    this.#level = 0
+    this.#overloaded = 0
+    this.#calm = 0
+    return true
   }
 
   #stepDown(detecting: boolean, mayShrink: boolean): void {
@@ -102,6 +116,15 @@ export class OverloadPolicy {
 
 function helpsVideo({ steps }: Reduction): boolean {
   return steps > 0
+}
+
+/** What is reduced, for the log. */
+function describe({ detection, steps }: Reduction): string {
+  const shed = [
+    ...(detection < 1 ? [`detections at ${detection * 100} % of their rate`] : []),
+    ...(steps > 0 ? [`frames ${steps} ${steps === 1 ? 'step' : 'steps'} smaller`] : []),
+  ]
+  return shed.join(', ') || 'nothing'
 }
 
 const SAMPLE_INTERVAL_MS = 1_000
@@ -176,8 +199,8 @@ export class OverloadControl extends EventEmitter<OverloadEvents> implements Dis
     const before = this.#policy.level
     if (!this.#policy.update(sample, this.detecting)) return
     const { level, reduction } = this.#policy
-    const { age: age_ms, published, dropped } = sample
-    const fields = { overload: level, age_ms, published, dropped, ...reduction }
+    const { age: age_ms, published: published_fps, dropped: dropped_fps } = sample
+    const fields = { overload: level, age_ms, published_fps, dropped_fps, shed: describe(reduction) }
     if (level > before) this.#log.warn(fields, 'overload level raised')
     else this.#log.info(fields, 'overload level lowered')
     this.emit('change', reduction)

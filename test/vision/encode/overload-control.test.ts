@@ -78,7 +78,12 @@ test('without viewers the reduction ends', () => {
 })
 
 test('any load: one step at a time within bounds', () => {
-  const second = fc.record({ published: fc.nat(120), dropped: fc.nat(120), age: fc.nat(1_000) })
+  // seconds without any video end the reduction in one step
+  const second = fc.record({
+    published: fc.integer({ min: 1, max: 120 }),
+    dropped: fc.nat(120),
+    age: fc.nat(1_000),
+  })
   fc.assert(
     fc.property(fc.array(fc.tuple(second, fc.boolean()), { maxLength: 300 }), (seconds) => {
       const policy = new OverloadPolicy()
@@ -168,4 +173,14 @@ test('after its end nothing is measured', (t) => {
     t.mock.timers.tick(1_000)
   }
   assert.deepEqual(reductions, [])
+})
+
+test('seconds without video change nothing but end the reduction after five, once', () => {
+  const policy = new OverloadPolicy()
+  const idle: LoadSample = { published: 0, dropped: 0, age: 0 }
+  for (let i = 0; i < 4; i++) policy.update(LATE, true)
+  const { level } = policy
+  assert.ok(level > 0)
+  const changes = Array.from({ length: 60 }, () => policy.update(idle, true))
+  assert.deepEqual([changes.indexOf(true), changes.filter(Boolean).length, policy.level], [4, 1, 0])
 })
