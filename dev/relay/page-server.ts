@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { extname } from 'node:path'
+import { basename, extname } from 'node:path'
 import { type OriginRule, OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
 import { hasToken } from './app-auth.ts'
 import type { Hub } from './hub.ts'
@@ -11,6 +11,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
 }
 const HEADERS = { ...OWN_SITE_HEADERS, 'Cache-Control': 'no-store' }
 
@@ -20,11 +22,11 @@ const PATHS = ['/', '/health', '/debug/latency', '/debug/pairing'] as const
 type Handler = (query: URLSearchParams) => { status?: number; type: string; body: string | Buffer }
 
 /** Paths without the token: what the page loads, and the health check; both the same for every client. */
-const PUBLIC = /^\/(health|[\w-]+\.(js|css|svg))$/
+const PUBLIC = /^\/(health|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
 
 /** Every path that {@link servePage} serves. */
 export function servedPaths(): string[] {
-  return [...PATHS, ...pageFiles()]
+  return [...PATHS, ...pageFiles().map(pathOf)]
 }
 
 /** Serves HTTP: the page, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
@@ -33,7 +35,7 @@ export function servePage(
   access: { token: string | undefined; isRobot(request: IncomingMessage): boolean } & OriginRule,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   // read once: only the files of this folder can be requested, by their plain name
-  const files = new Map(pageFiles().map((path) => [path, file(path)]))
+  const files = new Map(pageFiles().map((url) => [pathOf(url), file(url)]))
   const fixed: Record<(typeof PATHS)[number], Handler> = {
     '/': hub.options.deviceIds.length > 0 ? (files.get('/index.html') ?? notFound) : pageWithoutRobot,
     '/health': () => json({ status: 'ok' }),
@@ -66,13 +68,20 @@ export function servePage(
   }
 }
 
-function pageFiles(): string[] {
-  return readdirSync(FOLDER).map((name) => `/${name}`)
+/** The page, and what makes it an app: each by its plain name. */
+function pageFiles(): URL[] {
+  return [FOLDER, new URL('app/', FOLDER)].flatMap((folder) =>
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => new URL(name, folder)),
+  )
 }
 
-function file(path: string): Handler {
-  const type = TYPES[extname(path)] ?? 'application/octet-stream'
-  const body = readFileSync(new URL(`.${path}`, FOLDER))
+const pathOf = (url: URL) => `/${basename(url.pathname)}`
+
+function file(url: URL): Handler {
+  const type = TYPES[extname(url.pathname)] ?? 'application/octet-stream'
+  const body = readFileSync(url)
   return () => ({ type, body })
 }
 

@@ -12,6 +12,8 @@ interface RobotSide {
   heard: { at: number; message: Record<string, unknown> }[]
   /** Closes the data channels alone. */
   hush(): void
+  /** Stops or continues to paint frames. */
+  freeze(frozen: boolean): void
   /** Says this on every data channel. */
   tell(message: object): void
 }
@@ -58,8 +60,9 @@ function robotSide(): void {
   canvas.width = 320
   canvas.height = 180
   const context = canvas.getContext('2d', { alpha: false })
+  let frozen = false
   const paint = () => {
-    if (!context) return
+    if (!context || frozen) return
     context.fillStyle = '#357'
     context.fillRect(0, 0, 320, 180)
     const now = Date.now()
@@ -81,6 +84,9 @@ function robotSide(): void {
   }
   globalThis.robot = {
     heard,
+    freeze: (value) => {
+      frozen = value
+    },
     hush: () => {
       for (const channel of channels) channel.close()
     },

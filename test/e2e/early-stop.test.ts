@@ -14,7 +14,7 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 /** From the first line of the log, ms: before, between and after the starts of the stages. */
 const MOMENTS = [0, 200, 400, 600, 900]
 /** It must have ended long before. */
-const PATIENCE = 10_000
+const PATIENCE = 30_000
 
 async function startSupervisor(
   t: TestContext,

@@ -11,6 +11,7 @@ const TURN = 0.4
 /** Motion after a click without press and release, such as a screen reader's. */
 const NUDGE_MS = 300
 
+const LOCKED = 'Driving is locked: the picture stands still or is old.'
 const HINT = 'Hold an arrow key, W A S D or the pad. Space stops.'
 
 /** Direction of a key or a button: right, forward. @type {Map<string, [number, number]>} */
@@ -36,14 +37,25 @@ export class Drive {
   #stick = null
   #pointer = -1
   #armed = false
+  #fresh = false
+  #overridden = false
   #zeros = 0
   #seq = 0
   #timer = 0
 
-  /** @param {{ channel: () => RTCDataChannel | null, stop: () => void }} options */
-  constructor({ channel, stop }) {
+  /**
+   * @param {{ channel: () => RTCDataChannel | null, stop: () => void, onArmed: (armed: boolean) => void }} options
+   */
+  constructor({ channel, stop, onArmed }) {
     this.channel = channel
     this.stop = stop
+    this.onArmed = onArmed
+    this.override = element('override')
+    this.override.onclick = () => {
+      this.#overridden = true
+      this.#showLock()
+      this.pad.querySelector('button')?.focus()
+    }
     this.toggle = /** @type {HTMLButtonElement} */ (element('drive'))
     this.pad = element('pad')
     this.toggle.onclick = () => {
@@ -68,12 +80,34 @@ export class Drive {
     if (!can) this.#arm(false)
   }
 
+  /** Whether the picture shows the present; driving is locked without. @param {boolean} fresh */
+  setFresh(fresh) {
+    this.#fresh = fresh
+    if (this.#locked) this.#release()
+    this.#showLock()
+  }
+
+  get #locked() {
+    return !this.#fresh && !this.#overridden
+  }
+
+  #showLock() {
+    const isLocked = this.#armed && this.#locked
+    this.override.hidden = !isLocked
+    this.pad.classList.toggle('locked', isLocked)
+    if (isLocked) setAnswer(LOCKED, 'bad', { cause: LOCKED })
+    else clearAnswer(LOCKED)
+  }
+
   /** @param {boolean} on */
   #arm(on) {
     this.#release()
+    if (on !== this.#armed) this.onArmed(on)
     this.#armed = on
+    this.#overridden = false
     this.toggle.setAttribute('aria-pressed', String(on))
     this.pad.hidden = !on
+    this.#showLock()
   }
 
   /** @param {KeyboardEvent} event */
@@ -91,7 +125,7 @@ export class Drive {
     if (code === 'Escape') this.#arm(false)
     if (!DIRECTIONS.has(code)) return
     event.preventDefault() // neither scrolls nor presses the button that has the focus
-    if (repeat) return // after a stop or a lost channel the key must be pressed again
+    if (repeat || this.#locked) return // after a stop or a lost channel the key must be pressed again
     this.#keys.add(code)
     this.#changed()
   }
@@ -117,24 +151,24 @@ export class Drive {
     pad.onclick = ({ target, detail }) => {
       const direction = target instanceof HTMLElement ? DIRECTIONS.get(target.dataset.way ?? '') : undefined
       if (detail !== 0 || !direction) return // a pointer press, handled above
-      this.#move(direction)
-      setTimeout(() => this.#move(null), NUDGE_MS)
+      this.move(direction)
+      setTimeout(() => this.move(null), NUDGE_MS)
     }
   }
 
   /** @param {PointerEvent | null} event */
   #point(event) {
-    if (!event) return this.#move(null)
+    if (!event) return this.move(null)
     const { left, top, width, height } = this.pad.getBoundingClientRect()
     const right = ((event.clientX - left) / width) * 2 - 1
     const forward = 1 - ((event.clientY - top) / height) * 2
     const reach = Math.max(1, Math.hypot(right, forward) / 0.75)
-    this.#move([right / 0.75 / reach, forward / 0.75 / reach])
+    this.move([right / 0.75 / reach, forward / 0.75 / reach])
   }
 
-  /** @param {[number, number] | null} stick */
-  #move(stick) {
-    this.#stick = this.#armed ? stick : null
+  /** The position of a stick; null when it is released. @param {[right: number, forward: number] | null} stick */
+  move(stick) {
+    this.#stick = this.#armed && !this.#locked ? stick : null
     this.#changed()
   }
 

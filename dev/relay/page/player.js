@@ -14,11 +14,11 @@ const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 8_000
 const STALLED_MS = 1_500
 
-/** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken' | 'unsupported'} Phase */
+/** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken' | 'paused' | 'unsupported'} Phase */
 
 /**
  * Keeps video on the screen: requests it, and requests it again when it is lost. `taken` means that a newer viewer or
- * app has this place; then only the user requests it again. `unsupported` means that this browser has no WebRTC: nothing is
+ * app has this place; then only the user requests it again. `paused`: the page is hidden. `unsupported` means that this browser has no WebRTC: nothing is
  * requested.
  */
 export class Player {
@@ -42,16 +42,16 @@ export class Player {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{ request: () => boolean, send: (frame: object) => void, onPhase: (phase: Phase) => void, onPicture: () => void,
+   * @param {{ request: () => boolean, send: (frame: object) => void, onPhase: (phase: Phase) => void, onPicture: (metadata: VideoFrameCallbackMetadata) => void,
    *   onLost: (why: string) => void, onMessage: (message: any) => void, onChannel: (open: boolean) => void }} hooks
    */
   constructor(video, hooks) {
     this.video = video
     this.hooks = hooks
     setInterval(() => this.#watch(), 250)
-    const next = () => {
+    const next = (/** @type {number} */ _now, /** @type {VideoFrameCallbackMetadata} */ metadata) => {
       video.requestVideoFrameCallback?.(next)
-      this.#shown()
+      this.#shown(metadata)
     }
     video.requestVideoFrameCallback?.(next)
   }
@@ -60,8 +60,23 @@ export class Player {
   robot(online) {
     this.robotOnline = online
     // signaling that was under way when the robot's socket closed is lost
-    if (online && this.phase !== 'playing' && this.phase !== 'taken') this.request()
-    else if (!online && this.phase !== 'playing' && this.phase !== 'taken') this.#enter('waiting')
+    if (['playing', 'taken', 'paused'].includes(this.phase)) return
+    if (online) this.request()
+    else this.#enter('waiting')
+  }
+
+  /** Ends the session until {@link resume}: a hidden page needs no video. */
+  pause() {
+    if (this.phase === 'taken') return
+    const session_id = this.viewing?.sessionId
+    if (session_id) this.hooks.send({ type: 'webrtc_close', session_id, reason: 'page hidden' })
+    this.#drop()
+    this.#retryAt = Number.POSITIVE_INFINITY
+    this.#enter('paused')
+  }
+
+  resume() {
+    if (this.phase === 'paused') this.request()
   }
 
   /** Requests video now. Ends the current session. */
@@ -82,7 +97,7 @@ export class Player {
   reconnect() {
     this.#failures = 0
     if (this.robotOnline) this.request()
-    else if (this.phase === 'taken') this.#enter('waiting')
+    else if (this.phase === 'taken' || this.phase === 'paused') this.#enter('waiting')
   }
 
   /** Another viewer has this place: waits until the user wants it back. @param {string} why */
@@ -114,7 +129,7 @@ export class Player {
 
   /** @param {string} sessionId @param {any} iceServers */
   #open(sessionId, iceServers) {
-    if (!HAS_WEBRTC) return
+    if (!HAS_WEBRTC || this.phase === 'paused') return
     this.viewing?.close()
     this.#packets = 0
     this.#decoded = 0
@@ -163,11 +178,12 @@ export class Player {
     this.viewing = null
   }
 
-  #shown() {
+  /** @param {VideoFrameCallbackMetadata} metadata */
+  #shown(metadata) {
     if (!this.viewing?.stream || this.video.srcObject !== this.viewing.stream) return
     this.frames++
     this.#progress()
-    this.hooks.onPicture()
+    this.hooks.onPicture(metadata)
   }
 
   #progress() {
@@ -182,7 +198,7 @@ export class Player {
   #watch() {
     const now = performance.now()
     if (now >= this.#retryAt) this.request()
-    if (!this.viewing && this.phase !== 'asking') return
+    if (this.phase === 'paused' || (!this.viewing && this.phase !== 'asking')) return
     const quiet = now - Math.max(this.#frameAt, this.#requestedAt, this.viewing?.offeredAt ?? 0)
     if (this.phase === 'playing' && quiet > STALLED_MS) this.#enter('stalled')
     if (quiet > this.#timeout(now) && this.robotOnline) {

@@ -1,10 +1,13 @@
 import { Commands } from './commands.js'
 import { Drive } from './drive.js'
 import { Meter, sample } from './figures.js'
+import { Freshness } from './freshness.js'
+import { GamepadSticks } from './gamepad.js'
 import { createLatencyReader } from './latency.js'
 import { Photo } from './photo.js'
 import { Player } from './player.js'
 import { RelayLink } from './relay-link.js'
+import { copyReport } from './report.js'
 import { Seen } from './seen.js'
 import {
   element,
@@ -16,10 +19,15 @@ import {
   showQuality,
   write,
 } from './view.js'
+import { WakeLock } from './wake-lock.js'
 
 const SAMPLE_EVERY = 500
 const MAX_EVENTS = 100
 const MAX_PICTURES = 1_000
+/** A larger age is no measurement: the clocks of robot and browser do not correspond. */
+const MAX_KNOWN_AGE_MS = 60_000
+/** Video ends after the page was hidden for this long. */
+const HIDDEN_MS = 10_000
 /** Too frequent for the event log. */
 const NOT_LOGGED = new Set(['status', 'heartbeat', 'pong', 'auth_result', 'session_ack', 'video_quality'])
 
@@ -41,7 +49,7 @@ const player = new Player(video, {
   request: () => link.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined }),
   send: (frame) => link.send(frame),
   onPhase: showPhase,
-  onPicture: () => notePicture(latencyReader?.read(video) ?? null),
+  onPicture: (metadata) => notePicture(latencyReader?.read(video) ?? null, metadata),
   onLost: (why) => showEvent('video lost', why),
   onMessage(message) {
     if (message.type === 'command_ack') commands.acknowledged(message, 'data channel')
@@ -60,7 +68,11 @@ const commands = new Commands({
   isOnline: () => player.robotOnline,
   channel,
 })
-const drive = new Drive({ channel, stop: () => commands.stop('emergency_stop', 'Emergency stop') })
+const emergencyStop = () => commands.stop('emergency_stop', 'Emergency stop')
+const wakeLock = new WakeLock()
+const drive = new Drive({ channel, stop: emergencyStop, onArmed: (armed) => wakeLock.set(armed) })
+const freshness = new Freshness((fresh) => drive.setFresh(fresh))
+new GamepadSticks({ move: (stick) => drive.move(stick), stop: emergencyStop })
 
 /** Statistics and handles for tests, benchmarks and debugging. */
 const wimz = {
@@ -104,10 +116,20 @@ const handlers = new Map([
 for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
   handlers.set(`webrtc_${type}`, (frame) => player.signal(frame))
 
-/** @param {number | null} age */
-function notePicture(age) {
+/** @param {number | null} age by the clock in the picture @param {VideoFrameCallbackMetadata} metadata */
+function notePicture(age, metadata) {
+  freshness.shown(age ?? ageOf(metadata))
   wimz.pictures.push([performance.now(), age, video.videoHeight])
   if (wimz.pictures.length > MAX_PICTURES) wimz.pictures.shift()
+}
+
+/**
+ * Age of the frame by the sender reports of the robot, ms; null where the browser does not estimate it.
+ * @param {VideoFrameCallbackMetadata} metadata
+ */
+function ageOf({ captureTime }) {
+  const age = captureTime === undefined ? Number.NaN : performance.now() - captureTime
+  return Math.abs(age) < MAX_KNOWN_AGE_MS ? age : null
 }
 
 /** @param {import('./relay-link.js').LinkState} state */
@@ -153,6 +175,7 @@ function noticeFor(phase) {
   if (link.state === 'replaced') return 'Another app has taken over.'
   if (link.state === 'refused')
     return 'The relay rejects this page. Check the token and the device in its address.'
+  if (phase === 'paused') return 'Paused while this page was hidden.'
   if (phase === 'taken') return 'A newer viewer has taken this place.'
   if (link.state === 'connecting') return 'Connecting to the relay…'
   if (link.state === 'away') return 'No connection to the relay. Retrying…'
@@ -217,6 +240,37 @@ element('sound').onclick = () => {
   video.muted = !video.muted
   element('sound').setAttribute('aria-pressed', String(!video.muted))
 }
+const pip = element('pip')
+pip.hidden = document.pictureInPictureEnabled !== true
+pip.onclick = () => {
+  const leave = document.pictureInPictureElement !== null
+  void (leave ? document.exitPictureInPicture() : video.requestPictureInPicture().catch(() => {})) // no frame yet
+}
+video.onenterpictureinpicture = () => pip.setAttribute('aria-pressed', 'true')
+video.onleavepictureinpicture = () => {
+  pip.setAttribute('aria-pressed', 'false')
+  pauseWhenHidden()
+}
+element('report').onclick = () => {
+  const { fps, bitrate, loss, rttMs, state, frames, sessions, firstFrameMs, events } = wimz
+  const figures = { state, relay: link.state, fps, bitrate, loss, rttMs, frames, sessions, firstFrameMs }
+  void copyReport({ pc: wimz.pc, state: figures, events })
+}
+
+let hiddenTimer = 0
+
+function pauseWhenHidden() {
+  clearTimeout(hiddenTimer)
+  if (!document.hidden) player.resume()
+  else
+    hiddenTimer = setTimeout(() => {
+      if (document.hidden && !document.pictureInPictureElement) player.pause()
+    }, HIDDEN_MS)
+}
+document.addEventListener('visibilitychange', pauseWhenHidden)
+// secure contexts only
+navigator.serviceWorker?.register('/worker.js').catch(() => {})
+
 element('fullscreen').onclick = () => {
   const leave = document.fullscreenElement !== null
   void (leave ? document.exitFullscreen() : element('stage').requestFullscreen?.())
