@@ -21,6 +21,8 @@ interface PageHandles {
   channel: RTCDataChannel | null
   latency: { p50: number; p95: number; n: number } | null
   firstFrameMs: number | null
+  /** Driving is locked while the picture is older than this, ms. */
+  freshness: { maxAge: number }
   /** When each of the last 1000 pictures was shown and how old it was, ms, and its height. */
   pictures: [at: number, age: number | null, height: number][]
 }

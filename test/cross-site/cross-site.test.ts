@@ -43,7 +43,7 @@ const TURN = { urls: 'turn:turn.example', username: 'turn-user', credential: 'tu
 const SECRETS = [TOKEN, TURN.username, TURN.credential, SECRET, ROBOT, 'process_', 'robot_connections']
 const SIGNATURE = createHmac('sha256', SECRET).update(ROBOT).digest('hex')
 /** Without the token: what the page loads, and the health check. */
-const PUBLIC = /^\/(health|[\w-]+\.(js|css|svg))$/
+const PUBLIC = /^\/(health|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
 
 type Access = 'nothing' | 'wrong' | 'right'
 

@@ -1,12 +1,14 @@
 /** A picture older than this, or that stands still for this long, hides what the robot does. */
-export const MAX_AGE_MS = 700
+const MAX_AGE_MS = 700
 const CHECK_EVERY_MS = 100
 
 /**
- * Watches whether the picture shows the present: when the last frame was shown and, where the synthetic source's clock or the
- * capture time of the frame tells, how old it was.
+ * Watches whether the picture shows the present: when the last frame was shown and, as far as the browser or the clock in the
+ * frame tells, how old it was.
  */
 export class Freshness {
+  /** Changed by tests of what an old picture must not end. */
+  maxAge = MAX_AGE_MS
   #shownAt = Number.NEGATIVE_INFINITY
   #age = 0
   #fresh = false
@@ -29,7 +31,7 @@ export class Freshness {
   }
 
   #check() {
-    const fresh = performance.now() - this.#shownAt + this.#age <= MAX_AGE_MS
+    const fresh = performance.now() - this.#shownAt + this.#age <= this.maxAge
     if (fresh === this.#fresh) return
     this.#fresh = fresh
     this.onChange(fresh)

@@ -85,6 +85,7 @@ const wimz = {
   pictures: [],
   /** The last relay frames other than signaling. @type {any[]} */
   events: [],
+  freshness,
   get state() {
     return player.phase
   },
@@ -124,11 +125,12 @@ function notePicture(age, metadata) {
 }
 
 /**
- * Age of the frame by the sender reports of the robot, ms; null where the browser does not estimate it.
+ * Age of the frame, ms: from its capture by the robot's sender reports, else from the arrival of its last packet; null where the
+ * browser knows neither.
  * @param {VideoFrameCallbackMetadata} metadata
  */
-function ageOf({ captureTime }) {
-  const age = captureTime === undefined ? Number.NaN : performance.now() - captureTime
+function ageOf({ captureTime, receiveTime }) {
+  const age = performance.now() - (captureTime ?? receiveTime ?? Number.NaN)
   return Math.abs(age) < MAX_KNOWN_AGE_MS ? age : null
 }
 
