@@ -60,8 +60,10 @@ test('safety while driving on the viewer page', { skip, timeout: 280_000 }, asyn
     ]
     const moved = await page.evaluate(async (all) => {
       const path = '/gamepad.js' // resolved by the browser
-      const { withoutDeadZone } = await import(path)
-      return all.map(([right, forward]) => withoutDeadZone(right, forward) as [number, number] | null)
+      const { GamepadSticks } = await import(path)
+      return all.map(
+        ([right, forward]) => GamepadSticks.withoutDeadZone(right, forward) as [number, number] | null,
+      )
     }, sticks)
     const [inside, forward, edge, diagonal] = moved
     assert.equal(inside, null)

@@ -32,20 +32,20 @@ export class GamepadSticks {
     const isPressed = pad?.buttons[STOP_BUTTON]?.pressed === true
     if (isPressed && !this.#stopping) this.stop()
     this.#stopping = isPressed
-    const stick = pad ? withoutDeadZone(pad.axes[0] ?? 0, -(pad.axes[1] ?? 0)) : null
+    const stick = pad ? GamepadSticks.withoutDeadZone(pad.axes[0] ?? 0, -(pad.axes[1] ?? 0)) : null
     if (stick) this.move(stick)
     else if (this.#moving) this.move(null)
     this.#moving = stick !== null
   }
-}
 
-/**
- * The stick scaled so that motion starts at 0 at the edge of the dead zone; null inside of it.
- * @param {number} right @param {number} forward @returns {[number, number] | null}
- */
-export function withoutDeadZone(right, forward) {
-  const length = Math.hypot(right, forward)
-  if (!(length > DEAD_ZONE)) return null
-  const scale = (Math.min(1, length) - DEAD_ZONE) / (1 - DEAD_ZONE) / length
-  return [right * scale, forward * scale]
+  /**
+   * The stick scaled so that motion starts at 0 at the edge of the dead zone; null inside of it.
+   * @param {number} right @param {number} forward @returns {[number, number] | null}
+   */
+  static withoutDeadZone(right, forward) {
+    const length = Math.hypot(right, forward)
+    if (!(length > DEAD_ZONE)) return null
+    const scale = (Math.min(1, length) - DEAD_ZONE) / (1 - DEAD_ZONE) / length
+    return [right * scale, forward * scale]
+  }
 }
