@@ -32,6 +32,15 @@ async function captureBoth(t: TestContext, source: object, count: number) {
   return seen
 }
 
+/** The main frames are complete; on a busy machine low-resolution ones that wait too long are dropped, never mixed up. */
+function assertPairs(seen: Awaited<ReturnType<typeof captureBoth>>, first: number): void {
+  for (const [i, { large, small }] of seen.entries()) {
+    assert.deepEqual(large, [320, first + i])
+    if (small) assert.deepEqual(small, [64, first + i])
+  }
+  assert.ok(seen.some(({ small }) => small))
+}
+
 test('low-resolution frames of chunks in one turn stay in order', () => {
   using pictures = new LoresFrames(SMALL)
   const picture = (brightness: number) => Buffer.alloc((SMALL.width * SMALL.height * 3) / 2, brightness)
@@ -55,10 +64,7 @@ test('low-resolution frames of a program arrive with their main frames', async (
     }, 20)`
   const command = [process.execPath, '-e', script]
   const seen = await captureBoth(t, { type: 'exec', command, format: 'yuv420p', ...LARGE, lores: SMALL }, 10)
-  for (const [i, { large, small }] of seen.entries()) {
-    assert.deepEqual(large, [320, 21 + i])
-    assert.deepEqual(small, [64, 21 + i])
-  }
+  assertPairs(seen, 21)
 })
 
 /** Stands in for the module of Raspberry Pi OS: pictures that get brighter, their rows padded as the hardware pads them. */
@@ -123,10 +129,7 @@ test('picamera2 delivers both streams, without row padding', { skip: without('py
     else process.env.PYTHONPATH = before
   })
   const seen = await captureBoth(t, { type: 'rpicam', lores: SMALL }, 5)
-  for (const [i, { large, small }] of seen.entries()) {
-    assert.deepEqual(large, [320, 31 + i])
-    assert.deepEqual(small, [64, 31 + i])
-  }
+  assertPairs(seen, 31)
 })
 
 test('a program that exits within a frame may have another frame size, and the error says so', async (t) => {
