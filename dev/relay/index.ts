@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
 import type { CloudIdentity } from '#lib/config-schema.ts'
+import { boundConnections } from '#lib/http/bound-connections.ts'
 import { listen } from '#lib/http/listen.ts'
 import { type OriginRule, rejectedOrigin } from '#lib/http/request-origin.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -42,6 +43,8 @@ export interface RunningRelay extends AsyncDisposable {
 /** Limit of a frame in uvicorn; a longer one closes the connection with 1009. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024
 const MAX_APPS = 64
+/** Connections that are not WebSockets. */
+const MAX_HTTP_CONNECTIONS = 256
 /** WebSocket close code of IANA, as uvicorn sends it. */
 const SERVICE_RESTART = 1012
 
@@ -72,7 +75,8 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
     maxPayload: MAX_FRAME_BYTES,
     perMessageDeflate: false,
   })
-  const upgrade = createUpgradeHandler({ hub, sockets, secrets, access })
+  const exempt = boundConnections(server, MAX_HTTP_CONNECTIONS)
+  const upgrade = createUpgradeHandler({ hub, sockets, secrets, access, exempt })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => {}) // the client disconnected before the answer
     const rejected = upgrade(request, socket, head)
@@ -107,10 +111,11 @@ interface UpgradeDeps {
   sockets: WebSocketServer
   secrets: ReadonlyMap<string, string>
   access: { token: string | undefined } & OriginRule
+  exempt(socket: Duplex): void
 }
 
 /** Accepts upgrade requests; rejects others, also of unknown paths, with HTTP 403. Returns the path of a rejected one. */
-function createUpgradeHandler({ hub, sockets, secrets, access }: UpgradeDeps) {
+function createUpgradeHandler({ hub, sockets, secrets, access, exempt }: UpgradeDeps) {
   const acceptApp = (request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
     if (!hasToken(request, query, access.token) || hub.apps.size >= MAX_APPS) return undefined
     const deviceId = hub.deviceFor(query.get('device_id') ?? undefined)
@@ -138,6 +143,7 @@ function createUpgradeHandler({ hub, sockets, secrets, access }: UpgradeDeps) {
       return path.slice(0, 40)
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      exempt(socket)
       webSocket.on('error', () => {}) // 'close' follows
       accept(webSocket)
     })
