@@ -242,8 +242,8 @@ element('sound').onclick = () => {
   video.muted = !video.muted
   element('sound').setAttribute('aria-pressed', String(!video.muted))
 }
-const pip = element('pip')
-pip.hidden = document.pictureInPictureEnabled !== true
+const pip = /** @type {HTMLButtonElement} */ (element('pip'))
+pip.disabled = document.pictureInPictureEnabled !== true // hiding it would move the others
 pip.onclick = () => {
   const leave = document.pictureInPictureElement !== null
   void (leave ? document.exitPictureInPicture() : video.requestPictureInPicture().catch(() => {})) // no frame yet
