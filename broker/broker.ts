@@ -2,11 +2,12 @@ import { Aedes, type Client } from 'aedes'
 import { shrinkBufferPool } from '#bus/buffer-pool.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
-import { createAedesHooks, DENIED_TOPIC } from './aedes/aedes-hooks.ts'
-import { patchIncomingQos2 } from './aedes/incoming-qos2.ts'
-import { OfflineQueues, type QueueLimits } from './aedes/offline-queues.ts'
-import { ResumedSessions } from './aedes/resumed-sessions.ts'
+import { createAedesHooks, DENIED_TOPIC, MessageDenied } from './aedes/aedes-hooks.ts'
+import { followSessions } from './aedes/delivery.ts'
+import { MAX_INBOUND_QOS2, patchIncomingQos2 } from './aedes/incoming-qos2.ts'
+import { MessageQueues, type QueueLimits } from './aedes/message-queues.ts'
 import { patchRetained } from './aedes/retained-stream.ts'
+import { SessionEnd } from './aedes/session-end.ts'
 import { StoredSessions } from './aedes/stored-sessions.ts'
 import type { Authorizer } from './auth/authorizer.ts'
 import { BACKPRESSURE_LIMITS, type BackpressureLimits, createBackpressure } from './limits/backpressure.ts'
@@ -22,7 +23,7 @@ export interface Broker extends AsyncDisposable {
   /** Counters since the start. */
   readonly totals: Readonly<Record<string, number>>
   readonly traffic: Traffic
-  readonly queues: Pick<OfflineQueues, 'protect'>
+  readonly queues: Pick<MessageQueues, 'protect'>
   /** Counts a violation of MQTT for which the client is being disconnected. */
   reportViolation(client: Client, violation: ProtocolViolation): void
   /** Whether the client has no user name. */
@@ -44,8 +45,6 @@ export interface BrokerOptions {
 const DRAIN_TIMEOUT_MS = 5_000
 /** A connection without a CONNECT is closed after this time. */
 const CONNECT_TIMEOUT_MS = 10_000
-/** QoS 2 messages of one client without a PUBREL; the stack itself uses no QoS 2. */
-const MAX_INBOUND_QOS2 = 20
 
 /** Write high water mark of a client's stream, see {@link createBackpressure}. */
 export const STREAM_HIGH_WATER_MARK = 2 * BACKPRESSURE_LIMITS.closeAbove
@@ -56,24 +55,31 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   shrinkBufferPool()
   const counters = createEventCounter(log, 'messages and clients dropped or denied')
   const sessions = new StoredSessions()
-  const authorizer = options.createAuthorizer(counters, (id) => sessions.discard(id))
+  const sessionEnd = new SessionEnd()
+  const discardSession = (id: string) => {
+    sessions.discard(id)
+    sessionEnd.ended(id)
+  }
+  const authorizer = options.createAuthorizer(counters, discardSession)
   const clients = new Set<Client>()
   const backpressure = createBackpressure(() => clients, counters, options.backpressure)
-  const resumed = new ResumedSessions()
   const retained = new RetainedQuota()
-  const queues = new OfflineQueues(counters, options.queues)
+  const queues = new MessageQueues(counters, options.queues)
   const traffic = new Traffic()
   const aedes = await Aedes.createBroker({
-    ...createAedesHooks({ authorizer, backpressure, resumed, retained, traffic, counters, log, prefix }),
+    ...createAedesHooks({ authorizer, backpressure, queues, retained, traffic, counters, log, prefix }),
     drainTimeout: DRAIN_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    maxInflightInbound: MAX_INBOUND_QOS2,
+    receiveMaximum: MAX_INBOUND_QOS2,
+    maximumPacketSize: 0,
   })
   queues.install(aedes)
   patchIncomingQos2(aedes)
   patchRetained(aedes)
-  resumed.install(aedes)
+  sessionEnd.install(aedes, discardSession)
   sessions.install(aedes, (client, topic) => authorizer.maySubscribe(client, topic))
+  followSessions(aedes)
+  aedes.on('client', (client) => sessions.connected(client))
   followClients(aedes, { clients, traffic, log })
   const clientErrors = countErrors(aedes, log)
   return {
@@ -117,6 +123,7 @@ function followClients(aedes: Aedes, deps: { clients: Set<Client>; traffic: Traf
 function countErrors(aedes: Aedes, log: Logger): EventCounter {
   const clientErrors = createEventCounter(log, 'clients disconnected because of errors')
   aedes.on('clientError', (client, err) => {
+    if (err instanceof MessageDenied) return // counted as publish_refused; the client stays connected
     clientErrors.count(err.message.slice(0, 120))
     log.debug({ client: client.id, err }, 'client disconnected because of an error')
   })

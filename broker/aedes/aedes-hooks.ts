@@ -1,4 +1,4 @@
-import type { AedesOptions, AedesPublishPacket, AuthenticateError, Client, PublishPacket } from 'aedes'
+import type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
 import { isRetainable } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
@@ -9,10 +9,9 @@ import type { RetainedQuota } from '../limits/retained-quota.ts'
 import { MAX_SUBSCRIPTIONS } from '../protocol/packets.ts'
 import { isTopicName } from '../protocol/topics.ts'
 import type { Traffic } from '../stats/statistics.ts'
+import { deliveryOf, replaceDelivery } from './delivery.ts'
 import { detachBuffer } from './detach-buffer.ts'
-import { grantedQos, preferHighestQos } from './granted-qos.ts'
-import { assignPacketIds } from './packet-ids.ts'
-import type { ResumedSessions } from './resumed-sessions.ts'
+import type { MessageQueues } from './message-queues.ts'
 import { EMPTY_SESSION } from './stored-sessions.ts'
 import { keepDuplicateFilters } from './subscribe-duplicates.ts'
 
@@ -22,7 +21,7 @@ export const DENIED_TOPIC = '$refused'
 interface HooksDeps {
   authorizer: Authorizer
   backpressure: Backpressure
-  resumed: ResumedSessions
+  queues: MessageQueues
   retained: RetainedQuota
   traffic: Traffic
   counters: EventCounter
@@ -31,7 +30,28 @@ interface HooksDeps {
 }
 
 type InboundHooks = Required<Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>
-type OutboundHooks = Required<Pick<AedesOptions, 'preConnect' | 'authorizeForward'>>
+type OutboundHooks = Required<Pick<AedesOptions, 'preConnect'>>
+
+/** Keep alive that is set for clients of MQTT 5 without one [s]: a connection that is lost must not stay. */
+const MAX_KEEP_ALIVE_S = 1_800
+/** Session expiry of clients of MQTT 5 without a user name [s], as in client-ids.ts for 3.1.1. */
+const ANONYMOUS_EXPIRY_S = 3_600
+/** A client that takes smaller packets gets no reason strings. */
+const LEAST_FOR_REASONS_BYTES = 1_024
+
+/** A message that no rule allows: the client stays connected, and one of MQTT 5 gets the reason. */
+export class MessageDenied extends Error {}
+
+/** Members of an Aedes client that its typings lack. */
+type NegotiatingClient = Client & {
+  version: number
+  _requestProblemInformation: boolean
+  _sessionExpiryClamped: boolean
+  _serverKeepAlive?: number
+  _cleanStart?: boolean
+  subscriptions: object
+  duplicates: object
+}
 
 /** The hooks that Aedes calls. */
 export function createAedesHooks(deps: HooksDeps): InboundHooks & OutboundHooks {
@@ -50,8 +70,11 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
   return {
     authenticate(client, username, password, done) {
       authorizer.login(client, username, password).then(
-        (rejection) =>
-          rejection ? done(toAuthenticateError(rejection.reason, rejection.code), false) : done(null, true),
+        (rejection) => {
+          if (rejection) return done(toAuthenticateError(rejection.reason, rejection.code), false)
+          negotiate(client as NegotiatingClient, authorizer.isAnonymous(client))
+          done(null, true)
+        },
         (err: unknown) => {
           log.error({ err }, 'login check failed')
           done(toAuthenticateError('internal error', 3), false)
@@ -60,9 +83,13 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
     },
     authorizePublish(client, packet, done) {
       packet.dup = false // of the publisher's connection, not of the subscribers' [MQTT-3.3.1-3]
+      if (client) attribute(packet, client)
       if (!client || !authorizer.mayPublish(client, packet.topic)) {
         counters.count('publish_refused')
         logDenial(client, 'message', packet.topic)
+        if ((client as NegotiatingClient | null)?.version === 5) {
+          return done(new MessageDenied(`no right to publish on ${packet.topic.slice(0, 200)}`))
+        }
         divert(packet)
       } else if (packet.retain && !mayRetain(client, packet)) {
         counters.count('retain_refused')
@@ -76,6 +103,7 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
     authorizeSubscribe(client, subscription, done) {
       if (subscription.topic === EMPTY_SESSION) return done(null, null)
       if (authorizer.maySubscribe(client, subscription.topic) && mayHoldOneMore(client)) {
+        if ('subscriptionIdentifier' in subscription) deliveryOf(client)?.useIdentifiers()
         return done(null, subscription)
       }
       if (!isExpectedDenial(subscription.topic)) {
@@ -90,49 +118,77 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
 }
 
 function createOutboundHooks(deps: HooksDeps): OutboundHooks {
-  const { authorizer, backpressure, resumed, traffic, counters } = deps
+  const { authorizer, backpressure, queues, traffic, counters } = deps
+  const mayForward = (client: Client, packet: Forwarded) => {
+    if (!isDeliverable(packet)) {
+      counters.count('messages_undeliverable')
+      return false
+    }
+    // the rules may have changed since the client subscribed, or since its session was stored
+    if (isInternal(packet.topic) || !authorizer.mayRead(client, packet.topic)) return false
+    if (!backpressure.accepts(client, packet.qos)) return false
+    traffic.forwarded(packet.payload)
+    return true
+  }
+  const onTooLarge = () => counters.count('messages_too_large')
   return {
     preConnect(client, packet, done) {
+      const negotiating = client as NegotiatingClient
+      // filters and broker ids come from the network: `__proto__` must be a name like any other
+      negotiating.subscriptions = Object.create(null)
+      negotiating.duplicates = Object.create(null)
       keepDuplicateFilters(client)
-      assignPacketIds(client)
-      preferHighestQos(client)
-      resumed.connecting(client, packet.clean !== false)
-      done(null, true)
-    },
-    authorizeForward(client, packet) {
-      if (!isDeliverable(packet)) {
-        counters.count('messages_undeliverable')
-        return null
+      replaceDelivery(client, { queues, mayForward, onTooLarge })
+      const { keepalive = 0 } = packet
+      if (packet.protocolVersion === (5 as number) && (keepalive === 0 || keepalive > MAX_KEEP_ALIVE_S)) {
+        negotiating._serverKeepAlive = MAX_KEEP_ALIVE_S
       }
-      // the rules may have changed since the client subscribed, or since its session was stored
-      if (isInternal(packet.topic) || !authorizer.mayRead(client, packet.topic)) return null
-      const forwarded = backpressure.authorizeForward(client, packet)
-      if (!forwarded) return null
-      resumed.sending(client, packet)
-      traffic.forwarded(packet.payload)
-      return limitQos(client, forwarded)
+      done(null, true)
     },
   }
 }
+
+/** What the broker decides about an accepted client of MQTT 5. */
+function negotiate(client: NegotiatingClient, isAnonymous: boolean): void {
+  if (client.version !== 5) return
+  if ((client.maximumPacketSize ?? LEAST_FOR_REASONS_BYTES) < LEAST_FOR_REASONS_BYTES) {
+    client._requestProblemInformation = false
+  }
+  const inner = client as { clean: boolean; sessionExpiryInterval: number }
+  if (isAnonymous && client.sessionExpiryInterval > ANONYMOUS_EXPIRY_S) {
+    inner.sessionExpiryInterval = ANONYMOUS_EXPIRY_S
+    client._sessionExpiryClamped = true
+  }
+  // it resumes a session that ends with this connection: until then its messages are those of a stored one
+  if (!client._cleanStart) inner.clean = false
+}
+
+type Publication = PublishPacket & {
+  clientId?: string
+  messageExpiry?: number
+  properties?: { messageExpiryInterval?: number }
+}
+
+/** Names the publisher, for subscriptions without local messages, and gives a message without lifetime its second. */
+function attribute(packet: PublishPacket, client: Client): void {
+  const publication = packet as Publication
+  publication.clientId = client.id
+  if (publication.properties?.messageExpiryInterval === 0) publication.messageExpiry = Date.now() + 1_000
+}
+
+type Forwarded = Parameters<Parameters<typeof replaceDelivery>[1]['mayForward']>[1]
 
 /**
  * Whether a message can be sent without breaking the subscriber's connection. Everything received is validated; this covers
  * other sources, such as a queue that was filled before an update.
  */
-function isDeliverable({ topic, qos }: AedesPublishPacket): boolean {
+function isDeliverable({ topic, qos }: Forwarded): boolean {
   return isTopicName(topic) && qos >= 0 && qos <= 2
 }
 
 /** Messages of Aedes to itself, with client ids in them; the documented topics are below `$SYS/broker`. */
 function isInternal(topic: string): boolean {
   return topic.startsWith('$SYS/') && !topic.startsWith('$SYS/broker/')
-}
-
-/** The message at the QoS that the client's subscriptions grant, where that is lower [MQTT-3.8.4-6]. */
-function limitQos(client: Client, packet: AedesPublishPacket): AedesPublishPacket {
-  if (packet.qos === 0) return packet
-  const granted = grantedQos(client, packet.topic) ?? packet.qos
-  return granted < packet.qos ? { ...packet, qos: granted as 0 | 1 } : packet
 }
 
 function divert(packet: PublishPacket): void {

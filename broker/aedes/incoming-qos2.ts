@@ -1,14 +1,23 @@
 import type { Aedes } from 'aedes'
+import { REASON } from '../protocol/packet-body.ts'
+
+interface IncomingClient {
+  id: string
+  /** Of Aedes 2; its typings lack it. */
+  disconnect?(options: { reasonCode: number }): void
+}
 
 interface IncomingPersistence {
-  incomingStorePacket(client: { id: string }, packet: { messageId: number }): Promise<void>
+  incomingStorePacket(client: IncomingClient, packet: { messageId: number }): Promise<void>
   incomingGetPacket(client: { id: string }, packet: { messageId: number }): Promise<object>
   incomingDelPacket(client: { id: string }, packet: { messageId: number }): Promise<void>
   cleanIncoming(client: { id: string }): Promise<void>
 }
 
-/** QoS 2 messages of one session without a PUBREL, across its connections. */
-const MAX_IDS = 100
+/**
+ * QoS 2 messages of one session without a PUBREL, across its connections; for MQTT 5 the Receive Maximum of the CONNACK.
+ */
+export const MAX_INBOUND_QOS2 = 100
 
 /**
  * Stores only the packet ids of received QoS 2 messages. Aedes stores the messages, which it never reads again, and limits
@@ -19,9 +28,13 @@ export function patchIncomingQos2(aedes: Aedes): void {
   const sessions = new Map<string, Set<number>>()
   const unknown = () => Promise.reject(new Error('no such packet'))
   const own: IncomingPersistence = {
-    incomingStorePacket({ id }, { messageId }) {
+    incomingStorePacket(client, { messageId }) {
+      const { id } = client
       const ids = sessions.get(id) ?? new Set()
-      if (ids.size >= MAX_IDS) return Promise.reject(new Error('too many QoS 2 messages without PUBREL'))
+      // a client of MQTT 5 gets the reason; the error closes the others
+      if (ids.size >= MAX_INBOUND_QOS2) client.disconnect?.({ reasonCode: REASON.receiveMaximumExceeded })
+      if (ids.size >= MAX_INBOUND_QOS2)
+        return Promise.reject(new Error('too many QoS 2 messages without PUBREL'))
       sessions.set(id, ids.add(messageId))
       return Promise.resolve()
     },

@@ -49,6 +49,11 @@ export class StoredSessions {
     }
   }
 
+  /** A client is accepted whose session will be stored, also where Aedes has not looked for one: MQTT 5 with clean start. */
+  connected({ id, clean }: Client): void {
+    if (!clean) this.#ids.add(id)
+  }
+
   /** Deletes the session of a client that is not connected. */
   discard(id: string): void {
     // in memory: neither can fail

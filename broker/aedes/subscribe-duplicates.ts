@@ -15,12 +15,8 @@ export function keepDuplicateFilters(client: Client): void {
   // before Aedes's own listener
   parser.prependListener('packet', (packet: SubscribePacket) => {
     const { subscriptions = [] } = packet
-    if (
-      packet.cmd !== 'subscribe' ||
-      new Set(subscriptions.map(({ topic }) => topic)).size === subscriptions.length
-    ) {
-      return
-    }
+    // also without duplicates: the object in which Aedes finds them has no place for the filter `__proto__`
+    if (packet.cmd !== 'subscribe' || subscriptions.length < 2) return
     Object.defineProperty(packet, 'subscriptions', { get: () => subscriptions, set() {} })
   })
 }

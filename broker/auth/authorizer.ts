@@ -186,11 +186,15 @@ export class UserAuthorizer implements Authorizer {
     this.#grants.set(client, { user, rules })
     this.#connected.add(client)
     client.conn.once('close', () => {
-      this.#ids.disconnected(id)
+      this.#ids.disconnected(id, isV5(client) ? client.sessionExpiryInterval : undefined)
       this.#connected.delete(client)
     })
     return undefined
   }
+}
+
+function isV5(client: Client): boolean {
+  return (client as Client & { version: number }).version === 5
 }
 
 function requireServices(before: Users, after: Users, services: readonly string[]): void {

@@ -1,9 +1,13 @@
+import { LongTimeout } from '#lib/long-timeout.ts'
 import type { User, Users } from './users.ts'
 
 /** Stored sessions of one user without a connection. All clients without a user name together count as one user. */
 const MAX_OFFLINE = 50
 /** Time without a connection after which a session of a client without a user name is deleted. */
 const ANONYMOUS_EXPIRY_MS = 60 * 60_000
+
+/** Session expiry interval of a session that never expires, MQTT 5.0 §3.1.2.11.2. */
+const NEVER = 0xffff_ffff
 
 interface Entry {
   /** undefined: a client without a user name. */
@@ -13,7 +17,7 @@ interface Entry {
   clients: number
   /** It has a stored session. */
   stored: boolean
-  expiry?: NodeJS.Timeout
+  expiry?: LongTimeout | undefined
 }
 
 interface ClientIdsOptions {
@@ -64,21 +68,28 @@ export class ClientIds {
     { user, address, clean }: { user: User | undefined; address: string; clean: boolean },
   ): void {
     const before = this.#inUse.get(id)
-    clearTimeout(before?.expiry)
+    before?.expiry?.[Symbol.dispose]()
     this.#inUse.delete(id)
     const clients = (before?.clients ?? 0) + 1
     this.#inUse.set(id, { user: user?.name, address, clients, stored: !clean })
   }
 
-  /** Its connection has ended. A new session without a connection displaces an old one, so that no client is locked out. */
-  disconnected(id: string): void {
+  /**
+   * Its connection has ended. A new session without a connection displaces an old one, so that no client is locked out.
+   * `expirySeconds`: the session expiry interval of MQTT 5, which a DISCONNECT can change; 0 ends the session.
+   */
+  disconnected(id: string, expirySeconds?: number): void {
     const entry = this.#inUse.get(id)
     if (!entry || --entry.clients > 0) return
+    if (expirySeconds !== undefined) entry.stored = expirySeconds > 0
     if (!entry.stored) {
       this.#inUse.delete(id)
       return
     }
-    if (entry.user === undefined) entry.expiry = setTimeout(() => this.#delete(id), this.#expiryMs).unref()
+    const own =
+      expirySeconds === undefined || expirySeconds >= NEVER ? Number.POSITIVE_INFINITY : expirySeconds * 1_000
+    const expiryMs = Math.min(own, entry.user === undefined ? this.#expiryMs : Number.POSITIVE_INFINITY)
+    if (Number.isFinite(expiryMs)) entry.expiry = new LongTimeout(expiryMs, () => this.#delete(id))
     const offline = [...this.#inUse].filter(
       ([other, { user, stored, clients }]) =>
         user === entry.user && stored && clients <= 0 && !this.#isProvisioned(other, user),
@@ -106,7 +117,7 @@ export class ClientIds {
   }
 
   #delete(id: string): void {
-    clearTimeout(this.#inUse.get(id)?.expiry)
+    this.#inUse.get(id)?.expiry?.[Symbol.dispose]()
     this.#inUse.delete(id)
     this.#discard(id)
   }

@@ -1,4 +1,4 @@
-import type { AuthorizeForwardHandler, Client } from 'aedes'
+import type { Client } from 'aedes'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 
 /** Limits on the bytes that are pending for one client. */
@@ -21,7 +21,8 @@ const CHECK_INTERVAL_MS = 1_000
 
 /** Protects the other clients and the memory from a client that does not read. */
 export interface Backpressure extends Disposable {
-  authorizeForward: AuthorizeForwardHandler
+  /** Whether the client can take a message of this QoS now. */
+  accepts(client: Client, qos: number): boolean
 }
 
 /**
@@ -50,12 +51,12 @@ export function createBackpressure(
   const timer = setInterval(check, CHECK_INTERVAL_MS)
   timer.unref()
   return {
-    authorizeForward(client, packet) {
+    accepts(client, qos) {
       const pending = client.conn.writableLength
       if (pending > limits.closeAbove) close(client)
-      else if (pending <= limits.dropAbove || packet.qos > 0) return packet
+      else if (pending <= limits.dropAbove || qos > 0) return true
       counters.count('messages_dropped')
-      return null
+      return false
     },
     [Symbol.dispose]: () => clearInterval(timer),
   }

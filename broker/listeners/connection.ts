@@ -5,9 +5,9 @@ import { type Broker, STREAM_HIGH_WATER_MARK } from '../broker.ts'
 import type { Occupant } from '../limits/connection-limiter.ts'
 import type { InputScheduler } from '../limits/input-scheduler.ts'
 import type { LargePackets } from '../limits/large-packets.ts'
-import { ProtocolViolation } from '../protocol/packet-body.ts'
-import { PacketRejected } from '../protocol/packet-reader.ts'
-import { PUBLISH } from '../protocol/packets.ts'
+import { ProtocolViolation, REASON } from '../protocol/packet-body.ts'
+import type { PacketRejected } from '../protocol/packet-reader.ts'
+import { MQTT_5, PUBLISH } from '../protocol/packets.ts'
 import { feedPackets } from './packet-feed.ts'
 
 /** An accepted connection of any listener, before the CONNECT. */
@@ -58,10 +58,10 @@ export function serveConnection(incoming: Incoming, deps: ConnectionDeps): void 
   feedPackets(client, stream, {
     scheduler,
     isAnonymous,
-    onProblem(problem) {
-      if (problem instanceof PacketRejected) onTooLarge()
-      else mqtt.reportViolation(client, problem)
-      reject(stream, problem instanceof ProtocolViolation ? problem.returnCode : undefined)
+    onProblem(problem, version) {
+      if (problem instanceof ProtocolViolation) mqtt.reportViolation(client, problem)
+      else onTooLarge()
+      reject(stream, problem, isAccepted() ? version : 0)
     },
     policy: {
       accepts(type, length) {
@@ -83,14 +83,20 @@ export function serveConnection(incoming: Incoming, deps: ConnectionDeps): void 
   traffic.follow(socket)
 }
 
-/** Closes the connection, after a CONNACK where there is a return code [MQTT-3.1.2-2, 3.1.3-8]. */
-function reject(stream: Duplex, returnCode: number | undefined): void {
-  if (returnCode === undefined) {
-    stream.destroy()
-    return
-  }
+/** Closes the connection, after a CONNACK or DISCONNECT where the version has one for it [MQTT-3.1.2-2, 3.1.3-8, 5.0 4.13.1-1]. */
+function reject(stream: Duplex, problem: ProtocolViolation | PacketRejected, version: number): void {
+  const farewell = farewellOf(problem, version)
   // end() of a WebSocket stream would wait for the peer's close frame, which is behind data that is no longer read
-  stream.write(Buffer.from([0x20, 2, 0, returnCode]), () => stream.destroy())
+  if (farewell === undefined) stream.destroy()
+  else stream.write(farewell, () => stream.destroy())
+}
+
+function farewellOf(problem: ProtocolViolation | PacketRejected, version: number): Buffer | undefined {
+  const reason = problem instanceof ProtocolViolation ? problem.reason : REASON.packetTooLarge
+  if (version === MQTT_5) return Buffer.from([0xe0, 2, reason, 0])
+  if (!(problem instanceof ProtocolViolation)) return undefined
+  if (problem.connackVersion === MQTT_5) return Buffer.from([0x20, 3, 0, reason, 0])
+  return problem.returnCode === undefined ? undefined : Buffer.from([0x20, 2, 0, problem.returnCode])
 }
 
 /** Calls `onTooMuch` if a client that is not accepted sends too much: a WebSocket buffers a whole frame before it emits it. */

@@ -1,9 +1,11 @@
+import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Client } from 'aedes'
 import type { InputScheduler } from '../limits/input-scheduler.ts'
 import { ProtocolViolation } from '../protocol/packet-body.ts'
 import { type PacketPolicy, PacketReader, PacketRejected } from '../protocol/packet-reader.ts'
-import { changesSubscriptions, isCostly } from '../protocol/packets.ts'
+import { changesSubscriptions, isCostly, MQTT_5 } from '../protocol/packets.ts'
+import type { MessageProperties } from '../protocol/properties.ts'
 
 /** Packets of one connection in one turn. */
 const PACKETS_PER_TURN = 8
@@ -12,7 +14,7 @@ const BYTES_PER_TURN = 64 * 1024
 
 /** Members of an Aedes client that its typings lack. */
 interface FedClient {
-  _parser: { parse(bytes: Buffer): void }
+  _parser: EventEmitter & { parse(bytes: Buffer): void }
   /** Called when a packet is processed. */
   _nextBatch(err?: Error): void
   /** Packets handed over; Aedes processes the first before the login, the others after it. */
@@ -23,8 +25,8 @@ interface FeedDeps {
   scheduler: InputScheduler
   policy: PacketPolicy
   isAnonymous(): boolean
-  /** The connection violates MQTT or a limit: nothing more is read. */
-  onProblem(problem: ProtocolViolation | PacketRejected): void
+  /** The connection violates MQTT or a limit: nothing more is read. `version`: of its CONNECT, 0 before it. */
+  onProblem(problem: ProtocolViolation | PacketRejected, version: number): void
 }
 
 /**
@@ -37,11 +39,12 @@ export function feedPackets(client: Client, stream: Duplex, deps: FeedDeps): voi
   const fed = client as Client & FedClient
   const packets = new TurnReader(stream, policy)
   let isStopped = false
+  useOwnProperties(fed, packets)
   const readTurn = (): boolean => {
     const { bytes, count, isOrdered, problem } = packets.readTurn()
     if (problem) {
       isStopped = true
-      onProblem(problem)
+      onProblem(problem, packets.version)
       return false
     }
     for (let i = 0; i < count; i++) input.begin()
@@ -64,6 +67,22 @@ export function feedPackets(client: Client, stream: Duplex, deps: FeedDeps): voi
   stream.once('close', () => input.close())
 }
 
+interface ParsedPacket {
+  cmd: string
+  properties?: object
+  will?: { properties?: object }
+}
+
+/** Replaces the properties of messages of MQTT 5: mqtt-packet changes the order of user properties. */
+function useOwnProperties(fed: FedClient, packets: TurnReader): void {
+  // before Aedes's own listener
+  fed._parser.prependListener('packet', (packet: ParsedPacket) => {
+    const target = packet.cmd === 'publish' ? packet : packet.cmd === 'connect' ? packet.will : undefined
+    const properties = target && packets.version === MQTT_5 ? packets.messages.shift() : undefined
+    if (target && properties) target.properties = properties
+  })
+}
+
 interface Turn {
   bytes: Buffer
   /** Packets that end in `bytes`. */
@@ -75,6 +94,8 @@ interface Turn {
 
 /** Reads a few whole packets at a time, or a part of a large one, and validates them. */
 class TurnReader {
+  /** Properties of the validated messages that Aedes has not parsed yet. */
+  readonly messages: MessageProperties[] = []
   readonly #stream: Duplex
   readonly #reader: PacketReader
   #ended = 0
@@ -85,7 +106,12 @@ class TurnReader {
       this.#ended++
       policy.onEnd()
     }
-    this.#reader = new PacketReader({ ...policy, onEnd })
+    const onMessage = (properties: MessageProperties) => void this.messages.push(properties)
+    this.#reader = new PacketReader({ ...policy, onEnd, onMessage })
+  }
+
+  get version(): number {
+    return this.#reader.version
   }
 
   readTurn(): Turn {
@@ -111,7 +137,7 @@ class TurnReader {
   }
 
   #isOver(bytes: number): boolean {
-    if (bytes >= BYTES_PER_TURN || this.#ended >= PACKETS_PER_TURN) return true
+    if (this.#reader.isDisconnected || bytes >= BYTES_PER_TURN || this.#ended >= PACKETS_PER_TURN) return true
     return this.#ended > 0 && isCostly(this.#reader.type)
   }
 }

@@ -1,5 +1,14 @@
-import { ProtocolViolation } from './packet-body.ts'
-import { CONNECT, PUBLISH, publishHeaderLength, validateBody, validateFixedHeader } from './packets.ts'
+import { ProtocolViolation, REASON } from './packet-body.ts'
+import {
+  CONNECT,
+  DISCONNECT,
+  MQTT_5,
+  PUBLISH,
+  publishHeaderLength,
+  validateBody,
+  validateFixedHeader,
+} from './packets.ts'
+import type { MessageProperties } from './properties.ts'
 
 /** Decisions of the connection about its packets. */
 export interface PacketPolicy {
@@ -9,6 +18,8 @@ export interface PacketPolicy {
   onPacket(type: number, qos: number): void
   /** Called when all bytes of a packet have been read. */
   onEnd(): void
+  /** A PUBLISH of MQTT 5, or the last will of a CONNECT, is valid and has these properties. */
+  onMessage?(properties: MessageProperties): void
 }
 
 /** A packet that the policy does not accept. */
@@ -33,6 +44,9 @@ export class PacketReader {
   /** The part of the packet that is validated, as far as it has arrived; undefined when it is. */
   #pending: Buffer | undefined
   #connected = false
+  #disconnected = false
+  #version = 0
+  #sessionExpiry = 0
 
   constructor(policy: PacketPolicy) {
     this.#policy = policy
@@ -41,6 +55,16 @@ export class PacketReader {
   /** Type of the current packet, or of the last one. */
   get type(): number {
     return this.#type
+  }
+
+  /** Protocol level of the CONNECT; 0 before it. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** The client has sent a DISCONNECT: what follows is discarded [MQTT-3.14.4-2]. */
+  get isDisconnected(): boolean {
+    return this.#disconnected
   }
 
   /** Bytes that certainly belong to the current packet: never more than are missing of it. */
@@ -89,7 +113,9 @@ export class PacketReader {
   }
 
   #checkOrder(): void {
-    if (this.#type === CONNECT && this.#connected) throw new ProtocolViolation('3.1.0-2', 'second CONNECT')
+    if (this.#type === CONNECT && this.#connected) {
+      throw new ProtocolViolation('3.1.0-2', 'second CONNECT', REASON.protocolError)
+    }
     if (this.#type !== CONNECT && !this.#connected) {
       throw new ProtocolViolation('3.1.0-1', 'the first packet is not a CONNECT')
     }
@@ -100,16 +126,26 @@ export class PacketReader {
     const first = this.#first ?? 0
     this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes])
     if (this.#type !== PUBLISH) return
-    const length = publishHeaderLength(first, this.#pending)
+    const length = publishHeaderLength(first, this.#pending, this.#version)
+    if (length === Number.POSITIVE_INFINITY) throw new PacketRejected('properties too large')
     if (length === undefined || length > this.#pending.length) return
-    validateBody(PUBLISH, first, this.#pending.subarray(0, length))
+    this.#validate(this.#pending.subarray(0, length))
     this.#pending = undefined
+  }
+
+  #validate(bytes: Buffer): void {
+    const connection = { version: this.#version, sessionExpiry: this.#sessionExpiry }
+    const { version, sessionExpiry, message } = validateBody(this.#type, this.#first ?? 0, bytes, connection)
+    if (version !== undefined) this.#version = version
+    if (sessionExpiry !== undefined) this.#sessionExpiry = sessionExpiry
+    if (message !== undefined) this.#policy.onMessage?.(message)
   }
 
   #finish(): void {
     // a PUBLISH that ends within its variable header is invalid here as well
-    if (this.#pending !== undefined) validateBody(this.#type, this.#first ?? 0, this.#pending)
+    if (this.#pending !== undefined) this.#validate(this.#pending)
     if (this.#type === CONNECT) this.#connected = true
+    if (this.#type === DISCONNECT && this.#version === MQTT_5) this.#disconnected = true
     this.#pending = undefined
     this.#first = undefined
     this.#rest = undefined

@@ -38,7 +38,7 @@ const FIRST: Row[] = [
   row('3.1.0-1', 'PUBLISH first', publish(T)),
   row('3.1.0-1', 'PINGREQ first', raw.PINGREQ),
   row('3.1.2-1', 'unknown protocol name', connect({ name: 'HTTP' })),
-  row('3.1.2-2', 'level 5', connect({ level: 5 }), [hex(raw.connack(1)), 'closed']),
+  row('3.1.2-2', 'level 6', connect({ level: 6 }), [hex(raw.connack(1)), 'closed']),
   row('3.1.2-2', 'level 9', connect({ level: 9 }), [hex(raw.connack(1)), 'closed']),
   row('3.1.2-2', 'MQTT 3.1', connect({ name: 'MQIsdp', level: 3, id: 'old' }), accepted),
   row('3.1.2-2', 'a bridge of Mosquitto (try_private)', connect({ level: 0x84, id: 'bridge' }), accepted),

@@ -1,0 +1,68 @@
+import { type MessageProperties, PROPERTY } from './properties.ts'
+
+interface Fields {
+  version: number
+  topic: string
+  payloadBytes: number
+  qos: number
+  retain: boolean
+  dup: boolean
+  /** Of QoS 1 and 2. */
+  id: number
+  properties?: MessageProperties | undefined
+  /** Seconds. */
+  expiry?: number | undefined
+  subscriptionIdentifiers?: readonly number[] | undefined
+}
+
+const NO_IDENTIFIERS: readonly number[] = []
+
+/** Everything of a PUBLISH before its payload, MQTT 3.1.1 and 5.0 §3.3. */
+export function publishHeader(fields: Fields): Buffer {
+  const { topic, qos, retain, dup, id, payloadBytes, properties, expiry } = fields
+  const identifiers = fields.subscriptionIdentifiers ?? NO_IDENTIFIERS
+  const topicBytes = Buffer.byteLength(topic)
+  const raw = properties?.raw
+  const propertyBytes =
+    (raw?.length ?? 0) +
+    (expiry === undefined ? 0 : 5) +
+    identifiers.reduce((sum, one) => sum + 1 + sizeOfInteger(one), 0)
+  const isV5 = fields.version === 5
+  const variable =
+    2 + topicBytes + (qos > 0 ? 2 : 0) + (isV5 ? sizeOfInteger(propertyBytes) + propertyBytes : 0)
+  const remaining = variable + payloadBytes
+  const header = Buffer.allocUnsafe(1 + sizeOfInteger(remaining) + variable)
+  header[0] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
+  let at = writeInteger(header, remaining, 1)
+  at = header.writeUInt16BE(topicBytes, at)
+  at += header.write(topic, at)
+  if (qos > 0) at = header.writeUInt16BE(id, at)
+  if (!isV5) return header
+  at = writeInteger(header, propertyBytes, at)
+  if (raw) at += raw.copy(header, at)
+  if (expiry !== undefined) {
+    header[at] = PROPERTY.messageExpiry
+    at = header.writeUInt32BE(expiry, at + 1)
+  }
+  for (const one of identifiers) {
+    header[at] = PROPERTY.subscriptionIdentifier
+    at = writeInteger(header, one, at + 1)
+  }
+  return header
+}
+
+function sizeOfInteger(value: number): number {
+  if (value < 0x80) return 1
+  if (value < 0x4000) return 2
+  return value < 0x20_0000 ? 3 : 4
+}
+
+function writeInteger(target: Buffer, value: number, at: number): number {
+  let rest = value
+  let position = at
+  do {
+    target[position++] = (rest & 0x7f) | (rest > 0x7f ? 0x80 : 0)
+    rest >>>= 7
+  } while (rest > 0)
+  return position
+}
