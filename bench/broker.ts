@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import mqtt, { type MqttClient } from 'mqtt'
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { freePorts } from '#dev/harness/ports.ts'
 
-/** `npm run bench:broker`: the embedded broker and Mosquitto, one after the other, each in its own process. */
+/** `npm run bench:broker`: the embedded broker and Mosquitto with MQTT 3.1.1 and 5, one after the other, each in its own process. */
 
 const CLIENTS = 1_000
 const PUBLISHERS = 100
@@ -17,6 +17,7 @@ const CONTROL = 20
 
 interface Figures {
   broker: string
+  mqtt: string
   connect_s: number
   control_p50_ms: number
   control_p99_ms: number
@@ -25,12 +26,15 @@ interface Figures {
   flood_per_s: number
 }
 
-async function measure(broker: string, port: number): Promise<Figures> {
+type ProtocolVersion = 4 | 5
+
+async function measure(broker: string, port: number, protocolVersion: ProtocolVersion): Promise<Figures> {
+  const options = { protocolVersion, reconnectPeriod: 0 }
   const url = `mqtt://127.0.0.1:${port}`
   const before = performance.now()
   const clients: MqttClient[] = []
   for (let i = 0; i < CLIENTS; i += 50) {
-    const some = Array.from({ length: 50 }, () => mqtt.connectAsync(url, { reconnectPeriod: 0 }))
+    const some = Array.from({ length: 50 }, () => mqtt.connectAsync(url, options))
     clients.push(...(await Promise.all(some)))
   }
   const connect_s = (performance.now() - before) / 1_000
@@ -39,15 +43,15 @@ async function measure(broker: string, port: number): Promise<Figures> {
   await Promise.all(
     clients.slice(PUBLISHERS).map((client, i) => client.subscribeAsync(`wimz/event/n${i % PUBLISHERS}`)),
   )
-  const under = await underLoad(url, publishers)
-  const flood_per_s = await flood(url)
+  const under = await underLoad(url, options, publishers)
+  const flood_per_s = await flood(url, options)
   await Promise.all(clients.map((client) => client.endAsync(true)))
-  return { broker, connect_s, ...under, flood_per_s }
+  return { broker, mqtt: protocolVersion === 5 ? '5' : '3.1.1', connect_s, ...under, flood_per_s }
 }
 
 /** Delays of a control topic while the publishers publish. */
-async function underLoad(url: string, publishers: readonly MqttClient[]) {
-  const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
+async function underLoad(url: string, options: IClientOptions, publishers: readonly MqttClient[]) {
+  const [sender, receiver] = [await mqtt.connectAsync(url, options), await mqtt.connectAsync(url, options)]
   const delays: number[] = []
   receiver.on('message', (_topic, payload) => delays.push(performance.now() - Number(payload)))
   await receiver.subscribeAsync('wimz/telemetry/control')
@@ -73,8 +77,8 @@ async function underLoad(url: string, publishers: readonly MqttClient[]) {
 }
 
 /** QoS 1 messages of 100 bytes a second from one publisher to one subscriber, 200 in flight. */
-async function flood(url: string): Promise<number> {
-  const [sender, receiver] = [await mqtt.connectAsync(url), await mqtt.connectAsync(url)]
+async function flood(url: string, options: IClientOptions): Promise<number> {
+  const [sender, receiver] = [await mqtt.connectAsync(url, options), await mqtt.connectAsync(url, options)]
   let arrived = 0
   receiver.on('message', () => arrived++)
   await receiver.subscribeAsync('wimz/telemetry/flood', { qos: 1 })
@@ -88,7 +92,7 @@ async function flood(url: string): Promise<number> {
   return arrived / 5
 }
 
-async function withOurs(port: number, folder: string): Promise<Figures> {
+async function withOurs(port: number, folder: string, version: ProtocolVersion): Promise<Figures> {
   const path = join(folder, 'robot.yaml')
   writeFileSync(path, JSON.stringify({ broker: { port }, data_dir: folder }))
   // as main.ts and compose.yaml start it
@@ -98,23 +102,31 @@ async function withOurs(port: number, folder: string): Promise<Figures> {
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '262144',
   }
-  return await within('ours', port, spawn(process.execPath, ['broker/main.ts', '--config', path], { env }))
+  return await within(
+    'ours',
+    { port, version },
+    spawn(process.execPath, ['broker/main.ts', '--config', path], { env }),
+  )
 }
 
-async function withMosquitto(port: number, folder: string): Promise<Figures> {
+async function withMosquitto(port: number, folder: string, version: ProtocolVersion): Promise<Figures> {
   const path = join(folder, 'mosquitto.conf')
   writeFileSync(path, `listener ${port} 127.0.0.1\nallow_anonymous true\n`)
-  return await within('mosquitto', port, spawn('/usr/sbin/mosquitto', ['-c', path]))
+  return await within('mosquitto', { port, version }, spawn('/usr/sbin/mosquitto', ['-c', path]))
 }
 
-async function within(name: string, port: number, child: ChildProcess): Promise<Figures> {
+async function within(
+  name: string,
+  { port, version }: { port: number; version: ProtocolVersion },
+  child: ChildProcess,
+): Promise<Figures> {
   child.stdout?.resume()
   child.stderr?.resume()
   const ended = new Promise<Error>((resolve) => child.on('error', resolve))
   try {
     const failed = await Promise.race([answers(port), ended])
     if (failed) throw failed
-    return await measure(name, port)
+    return await measure(name, port, version)
   } finally {
     child.kill()
   }
@@ -142,8 +154,11 @@ try {
         typeof value === 'number' ? +value.toFixed(2) : value,
       ]),
     )
-  for (const run of [() => withOurs(ours, folder), () => withMosquitto(theirs, folder)]) {
-    process.stdout.write(`${JSON.stringify(rounded(await run()))}\n`)
+  for (const version of [4, 5] as const) {
+    for (const run of [withOurs, withMosquitto]) {
+      const port = run === withOurs ? ours : theirs
+      process.stdout.write(`${JSON.stringify(rounded(await run(port, folder, version)))}\n`)
+    }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -64,6 +64,18 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
   return bus
 }
 
+/** Reason code of a PUBACK, MQTT 5.0 §3.4.2.1. */
+const NOT_AUTHORIZED = 0x87
+
+interface SendOptions {
+  qos: 0 | 1
+  retain: boolean
+  /** Messages beyond {@link MAX_PENDING} that are accepted. */
+  reserved?: number
+  /** Seconds; 0: unlimited. */
+  expiry?: number
+}
+
 interface Subscription {
   filter: string
   qos: 0 | 1
@@ -126,7 +138,7 @@ class MqttBus implements Bus {
       if (!this.#client.connected) return // published on the next connect, from the map
     }
     const reserved = topic.pattern === topics.command.pattern ? RESERVED_FOR_COMMANDS : 0
-    await this.#send(name, bytes, { qos: topic.qos, retain: topic.retain, reserved })
+    await this.#send(name, bytes, { qos: topic.qos, retain: topic.retain, reserved, expiry: topic.expiry })
   }
 
   async subscribe<T, P extends string>(
@@ -243,10 +255,12 @@ class MqttBus implements Bus {
   async #send(
     name: string,
     bytes: Buffer,
-    { qos, retain, reserved = 0 }: { qos: 0 | 1; retain: boolean; reserved?: number },
+    { qos, retain, reserved = 0, expiry = 0 }: SendOptions,
   ): Promise<void> {
+    // MQTT.js sends properties with version 5 only
+    const options = { qos, retain, ...(expiry > 0 ? { properties: { messageExpiryInterval: expiry } } : {}) }
     if (qos === 0) {
-      if (this.#client.connected) this.#client.publish(name, bytes, { qos, retain })
+      if (this.#client.connected) this.#client.publish(name, bytes, options)
       return
     }
     if (this.#pending >= MAX_PENDING + reserved) {
@@ -259,7 +273,15 @@ class MqttBus implements Bus {
     }
     this.#pending++
     try {
-      await this.#client.publishAsync(name, bytes, { qos, retain })
+      await this.#client.publishAsync(name, bytes, options)
+    } catch (err) {
+      // with MQTT 3.1.1 such a message is acknowledged [MQTT-3.3.5-2], so the caller expects no error
+      if ((err as { code?: unknown }).code !== NOT_AUTHORIZED) throw err
+      this.#warn(
+        `denied ${name}`,
+        { topic: name },
+        'message denied by the broker; check the rights of this user',
+      )
     } finally {
       this.#pending--
     }

@@ -4,6 +4,7 @@ import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
 import { bareHost } from './bare-host.ts'
 import { shrinkBufferPool } from './buffer-pool.ts'
 import { ContractError } from './contract-error.ts'
+import { negotiateVersion } from './protocol-version.ts'
 import { topics } from './topics.ts'
 
 /** The part of a logger that the bus needs. */
@@ -37,7 +38,11 @@ export interface BusOptions {
   stream?: () => Duplex
 }
 
+/** Session expiry interval of a session that never expires, as all of MQTT 3.1.1. */
+const NEVER = 0xffff_ffff
+
 const MQTT_OPTIONS: IClientOptions = {
+  protocolVersion: 5,
   keepalive: 10,
   connectTimeout: 5_000,
   // MQTT.js stops after rejected credentials by default; the operator may fix the users file while we retry
@@ -58,6 +63,7 @@ export function createClient(options: BusOptions, will: object): MqttClient {
     ...MQTT_OPTIONS,
     clientId: clientId(options),
     clean: options.session === undefined,
+    ...(options.session === undefined ? {} : { properties: { sessionExpiryInterval: NEVER } }),
     reconnectPeriod: 100,
     // else done by the bus, which publishes `online` only after the SUBACK
     resubscribe: options.session !== undefined,
@@ -78,10 +84,16 @@ export function createClient(options: BusOptions, will: object): MqttClient {
   if (!stream) {
     const client = connectToFirst(options.url, mqttOptions)
     // signaling is a sequence of small messages: Nagle's algorithm would delay each by 40 ms
+    negotiateVersion(client)
     client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true))
     return client
   }
-  return new MqttClient(() => stream() as unknown as ReturnType<MqttClient['streamBuilder']>, mqttOptions)
+  const client = new MqttClient(
+    () => stream() as unknown as ReturnType<MqttClient['streamBuilder']>,
+    mqttOptions,
+  )
+  negotiateVersion(client)
+  return client
 }
 
 interface Address {

@@ -18,8 +18,8 @@ export async function requestSubscription(
   }
 }
 
-/** A SUBACK with 0x80 [MQTT-3.9.3-1]. */
+/** A SUBACK with a failure: 0x80 [MQTT-3.9.3-1], or a reason of MQTT 5. */
 function isDenied(err: unknown): boolean {
   const { packet } = err as { packet?: { granted?: number[] } }
-  return packet?.granted?.includes(0x80) ?? false
+  return packet?.granted?.some((code) => code >= 0x80) ?? false
 }

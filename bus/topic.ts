@@ -20,6 +20,8 @@ interface TopicSpec<T> {
   unprefixed?: boolean
   /** Parameter values that are refused, because those names belong to another topic. */
   reserved?: readonly string[]
+  /** Lifetime of a message [s]: a broker with MQTT 5 discards it afterwards. 0: unlimited. */
+  expiry?: number
   /** Largest payload that is published or accepted [bytes]. */
   maxBytes?: number
   /** A larger payload is cut, not rejected: a state with less detail is better than the old one. */
@@ -73,6 +75,7 @@ function declare<Pattern extends string, T>(
     reserved: [],
     maxBytes: DEFAULT_MAX_BYTES,
     cut: false,
+    expiry: 0,
     ...spec,
     pattern,
     name(...[params]) {

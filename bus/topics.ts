@@ -243,18 +243,21 @@ export const topics = {
   command: json('command/{name}', {
     payload: message.Command,
     qos: 1,
+    expiry: 5,
     maxBytes: 2 * MiB,
     from: 'relay-bridge, webrtc',
     to: 'any robot service',
     description:
-      'A command for the robot, never retained: ignore one that is. Answer on `command-result` with the same `id`.',
+      'A command for the robot, never retained: ignore one that is. Answer on `command-result` with the same `id`. With MQTT 5 it expires after 5 s.',
   }),
   motor: json('command/motor', {
     payload: message.Command,
     qos: 0,
+    expiry: 1,
     from: 'relay-bridge, webrtc',
     to: 'any robot service',
-    description: 'The drive command, ten or more a second: the newest counts, none is retransmitted.',
+    description:
+      'The drive command, ten or more a second: the newest counts, none is retransmitted. With MQTT 5 it expires after 1 s.',
   }),
   commandResult: json('command-result', {
     payload: message.CommandResult,

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { generate, type Packet, parser } from 'mqtt-packet'
+import { generate as generatePacket, type Packet, parser } from 'mqtt-packet'
 import { connectBus } from '#bus/bus.ts'
 import { JsonObject } from '#bus/messages.ts'
 import { json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
+
+const generate = (packet: Packet) => generatePacket(packet, { protocolVersion: 5 })
 
 type Handler = (packet: Packet, socket: Socket, connection: number) => void
 
@@ -41,7 +43,7 @@ async function scriptedBroker(t: TestContext, handle: Handler) {
 function respond(packet: Packet, socket: Socket): void {
   const messageId = packet.messageId ?? 0
   if (packet.cmd === 'connect')
-    socket.write(generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }))
+    socket.write(generate({ cmd: 'connack', reasonCode: 0, sessionPresent: false }))
   if (packet.cmd === 'publish' && packet.qos > 0) socket.write(generate({ cmd: 'puback', messageId }))
   if (packet.cmd === 'subscribe') {
     socket.write(generate({ cmd: 'suback', messageId, granted: packet.subscriptions.map(() => 1) }))
@@ -110,4 +112,26 @@ test('after a reconnect a service is online only when its subscriptions are ackn
   sendSuback()
   await acknowledged.promise
   assert.deepEqual(log, ['wimz/signaling/close undefined', 'SUBACK', 'wimz/test/state online'])
+})
+
+test('a broker that refuses MQTT 5 gets 3.1.1, at once and for good', async (t) => {
+  const levels: (number | undefined)[] = []
+  const bus = await scriptedBroker(t, (packet, socket) => {
+    if (packet.cmd === 'connect') levels.push(packet.protocolVersion)
+    if (packet.cmd === 'connect' && packet.protocolVersion === 5) {
+      socket.end(generatePacket({ cmd: 'connack', returnCode: 1, sessionPresent: false }))
+    } else if (packet.cmd === 'connect') {
+      socket.write(generatePacket({ cmd: 'connack', returnCode: 0, sessionPresent: false }))
+    } else if (packet.cmd === 'publish' && packet.topic === 'wimz/cut' && levels.length === 2) {
+      socket.destroy()
+    } else if (packet.cmd === 'publish' && packet.qos > 0) {
+      socket.write(generatePacket({ cmd: 'puback', messageId: packet.messageId ?? 0 }))
+    }
+  })
+  const reconnected = new Promise<void>((resolve) => {
+    bus.onConnect(resolve)
+  })
+  await bus.publish(json('cut', { payload: JsonObject, qos: 0, from: '', to: '', description: '' }), {})
+  await reconnected
+  assert.deepEqual(levels, [5, 4, 4])
 })

@@ -1,0 +1,30 @@
+import type { MqttClient } from 'mqtt'
+
+/** Reason codes of a CONNACK that refuses the version: MQTT 3.1.1 §3.2.2.3 and 5.0 §3.2.2.2. */
+const REFUSED = new Set([0x01, 0x84])
+
+type Packet = { cmd: string; returnCode?: number; reasonCode?: number }
+
+/**
+ * Connects with MQTT 5, and with 3.1.1 where the broker refuses that. A broker that closes the connection without a CONNACK
+ * may mean the same, so the next attempt uses the other version.
+ */
+export function negotiateVersion(client: MqttClient): void {
+  let answered = false
+  let isRefused = false
+  client.on('packetreceive', (packet) => {
+    const { cmd, returnCode, reasonCode } = packet as Packet
+    if (cmd !== 'connack') return
+    answered = true
+    if (REFUSED.has(reasonCode ?? returnCode ?? 0)) isRefused = true
+  })
+  client.on('close', () => {
+    // MQTT.js reads it again in each attempt
+    const { options, stream } = client
+    const opened = (stream as { bytesWritten?: number } | undefined)?.bytesWritten !== 0
+    if (isRefused) options.protocolVersion = 4
+    else if (answered) options.protocolVersion = 5
+    else if (opened) options.protocolVersion = options.protocolVersion === 5 ? 4 : 5
+    answered = false
+  })
+}
