@@ -12,7 +12,7 @@ import { StoredSessions } from './aedes/stored-sessions.ts'
 import type { Authorizer } from './auth/authorizer.ts'
 import { BACKPRESSURE_LIMITS, type BackpressureLimits, createBackpressure } from './limits/backpressure.ts'
 import { RetainedQuota } from './limits/retained-quota.ts'
-import type { ProtocolViolation } from './protocol/packet-body.ts'
+import { disconnectPacket, type ProtocolViolation, REASON } from './protocol/packet-body.ts'
 import { type Sources, Traffic } from './stats/statistics.ts'
 
 /** The MQTT broker without its listeners. */
@@ -111,6 +111,12 @@ function followClients(aedes: Aedes, deps: { clients: Set<Client>; traffic: Traf
     traffic.maxClients = Math.max(traffic.maxClients, aedes.connectedClients)
     log.debug({ client: client.id }, 'client connected')
   })
+  aedes.on('keepaliveTimeout', (client) => {
+    // Aedes destroys the connection behind this event
+    if (client.disconnectReasonCode === null && isV5(client)) {
+      client.conn.write(disconnectPacket(REASON.keepAliveTimeout))
+    }
+  })
   aedes.on('clientDisconnect', (client) => {
     clients.delete(client)
     log.debug({ client: client.id }, 'client disconnected')
@@ -118,6 +124,10 @@ function followClients(aedes: Aedes, deps: { clients: Set<Client>; traffic: Traf
   aedes.on('publish', (packet, client) => {
     if (client && packet.topic !== DENIED_TOPIC) traffic.published(packet.payload)
   })
+}
+
+function isV5(client: Client): boolean {
+  return (client as Client & { version: number }).version === 5
 }
 
 function countErrors(aedes: Aedes, log: Logger): EventCounter {

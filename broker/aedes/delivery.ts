@@ -149,7 +149,8 @@ export class Delivery {
     const qos = Math.min(packet.qos, this.#granted(packet) ?? packet.qos)
     if (qos === 0) return this.#deliver0(packet)
     if (!this.#isNew(packet)) return
-    const message = { ...packet, qos } as unknown as QueuedPacket
+    packet.qos = qos as 1 | 2 // a copy for this subscription
+    const message = packet as unknown as QueuedPacket
     const { queues } = this.#deps
     const queue = this.#queue()
     if (this.#isReady && this.#isOpen && !queue?.waiting.size) {
@@ -168,7 +169,7 @@ export class Delivery {
     if (queue?.sent.get(id) !== packet) return true // dropped in favor of newer messages
     if (packet.cmd === 'pubrel') {
       this.#write(Buffer.from([0x62, 2, id >> 8, id & 0xff]))
-    } else if (!isExpired(packet) && this.#send(packet, { qos: packet.qos, id, dup: true })) {
+    } else if (this.#send(packet, { qos: packet.qos, id, dup: true })) {
       this.#inFlight.add(id)
     } else {
       this.#ids.release(id)
@@ -209,14 +210,15 @@ export class Delivery {
   ): boolean {
     const { topic, payload, retain, properties, messageExpiry } = packet
     const client = this.#client
-    if (isExpired(packet) || client.conn.destroyed || client.closed) return false
+    // expiry does not stop a message that was sent before [MQTT-4.3.3-7]
+    if ((isExpired(packet) && !dup) || client.conn.destroyed || client.closed) return false
     if (!this.#deps.mayForward(client, { topic, qos, payload })) return false
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
     const isV5 = client.version === 5
     const expiry =
       messageExpiry === undefined
         ? properties?.messageExpiryInterval
-        : Math.ceil((messageExpiry - Date.now()) / 1_000) // [MQTT-3.3.2-6]
+        : Math.max(0, Math.ceil((messageExpiry - Date.now()) / 1_000)) // [MQTT-3.3.2-6]
     const header = publishHeader({
       version: client.version,
       topic,

@@ -3,8 +3,8 @@ import { REASON } from '../protocol/packet-body.ts'
 
 interface IncomingClient {
   id: string
-  /** Of Aedes 2; its typings lack it. */
-  disconnect?(options: { reasonCode: number }): void
+  version: number
+  disconnect(options: { reasonCode: number }): void
 }
 
 interface IncomingPersistence {
@@ -31,10 +31,7 @@ export function patchIncomingQos2(aedes: Aedes): void {
     incomingStorePacket(client, { messageId }) {
       const { id } = client
       const ids = sessions.get(id) ?? new Set()
-      // a client of MQTT 5 gets the reason; the error closes the others
-      if (ids.size >= MAX_INBOUND_QOS2) client.disconnect?.({ reasonCode: REASON.receiveMaximumExceeded })
-      if (ids.size >= MAX_INBOUND_QOS2)
-        return Promise.reject(new Error('too many QoS 2 messages without PUBREL'))
+      if (ids.size >= MAX_INBOUND_QOS2) return refuse(client)
       sessions.set(id, ids.add(messageId))
       return Promise.resolve()
     },
@@ -53,4 +50,11 @@ export function patchIncomingQos2(aedes: Aedes): void {
     },
   }
   Object.assign(persistence, own)
+}
+
+/** Ends the connection: a client of MQTT 5 gets the reason, for which it must not be destroyed at once. */
+function refuse(client: IncomingClient): Promise<never> {
+  if (client.version !== 5) return Promise.reject(new Error('too many QoS 2 messages without PUBREL'))
+  client.disconnect({ reasonCode: REASON.receiveMaximumExceeded })
+  return new Promise(() => {})
 }

@@ -3,6 +3,7 @@ import { ConfigError } from '#lib/config-error.ts'
 import type { Logger } from '#lib/logger.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { disconnectPacket, REASON } from '../protocol/packet-body.ts'
 import { covers } from '../protocol/topics.ts'
 import { Acl } from './acl.ts'
 import { ClientIds } from './client-ids.ts'
@@ -131,6 +132,7 @@ export class UserAuthorizer implements Authorizer {
       if (asText(old) === asText(current)) continue
       // its last will is checked against the new rules
       this.#grants.set(client, { user, rules: this.#rules.get(user?.name) ?? NO_RIGHTS })
+      if (isV5(client)) client.conn.write(disconnectPacket(REASON.administrativeAction))
       client.conn.destroy()
     }
   }

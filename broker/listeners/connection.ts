@@ -5,7 +5,7 @@ import { type Broker, STREAM_HIGH_WATER_MARK } from '../broker.ts'
 import type { Occupant } from '../limits/connection-limiter.ts'
 import type { InputScheduler } from '../limits/input-scheduler.ts'
 import type { LargePackets } from '../limits/large-packets.ts'
-import { ProtocolViolation, REASON } from '../protocol/packet-body.ts'
+import { disconnectPacket, ProtocolViolation, REASON } from '../protocol/packet-body.ts'
 import type { PacketRejected } from '../protocol/packet-reader.ts'
 import { MQTT_5, PUBLISH } from '../protocol/packets.ts'
 import { feedPackets } from './packet-feed.ts'
@@ -93,7 +93,7 @@ function reject(stream: Duplex, problem: ProtocolViolation | PacketRejected, ver
 
 function farewellOf(problem: ProtocolViolation | PacketRejected, version: number): Buffer | undefined {
   const reason = problem instanceof ProtocolViolation ? problem.reason : REASON.packetTooLarge
-  if (version === MQTT_5) return Buffer.from([0xe0, 2, reason, 0])
+  if (version === MQTT_5) return disconnectPacket(reason)
   if (!(problem instanceof ProtocolViolation)) return undefined
   if (problem.connackVersion === MQTT_5) return Buffer.from([0x20, 3, 0, reason, 0])
   return problem.returnCode === undefined ? undefined : Buffer.from([0x20, 2, 0, problem.returnCode])

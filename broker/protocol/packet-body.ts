@@ -19,6 +19,11 @@ export const REASON = {
 } as const
 export type Reason = (typeof REASON)[keyof typeof REASON]
 
+/** A DISCONNECT of the server, MQTT 5.0 §3.14. */
+export function disconnectPacket(reason: Reason): Buffer {
+  return Buffer.from([0xe0, 2, reason, 0])
+}
+
 /** A packet violates MQTT. The connection is closed: version 5 gets `reason`, 3.1.1 a CONNACK with `returnCode` where there is one. */
 export class ProtocolViolation extends Error {
   readonly reason: Reason
