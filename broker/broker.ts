@@ -71,7 +71,6 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     drainTimeout: DRAIN_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     receiveMaximum: MAX_INBOUND_QOS2,
-    maximumPacketSize: 0,
   })
   queues.install(aedes)
   patchIncomingQos2(aedes)

@@ -7,6 +7,7 @@ import { createDenialLog, isExpectedDenial } from '../auth/denial-log.ts'
 import type { Backpressure } from '../limits/backpressure.ts'
 import type { RetainedQuota } from '../limits/retained-quota.ts'
 import { MAX_SUBSCRIPTIONS } from '../protocol/packets.ts'
+import type { MessageProperties } from '../protocol/properties.ts'
 import { isTopicName } from '../protocol/topics.ts'
 import type { Traffic } from '../stats/statistics.ts'
 import { deliveryOf, replaceDelivery } from './delivery.ts'
@@ -64,9 +65,13 @@ export function createAedesHooks(deps: HooksDeps): InboundHooks & OutboundHooks 
  */
 function createInboundHooks({ authorizer, retained, counters, log, prefix }: HooksDeps): InboundHooks {
   const logDenial = createDenialLog(log, prefix)
-  const mayRetain = (client: Client, { topic, payload }: PublishPacket) =>
+  const mayRetain = (client: Client, { topic, payload, properties }: Publication) =>
     isRetainable(topic, prefix, payload.length) &&
-    retained.store(topic, payload.length, authorizer.isAnonymous(client))
+    retained.store(
+      topic,
+      payload.length === 0 ? 0 : payload.length + (properties?.raw?.length ?? 0),
+      authorizer.isAnonymous(client),
+    )
   return {
     authenticate(client, username, password, done) {
       authorizer.login(client, username, password).then(
@@ -87,11 +92,8 @@ function createInboundHooks({ authorizer, retained, counters, log, prefix }: Hoo
       if (!client || !authorizer.mayPublish(client, packet.topic)) {
         counters.count('publish_refused')
         logDenial(client, 'message', packet.topic)
-        if ((client as NegotiatingClient | null)?.version === 5) {
-          return done(new MessageDenied(`no right to publish on ${packet.topic.slice(0, 200)}`))
-        }
-        divert(packet)
-      } else if (packet.retain && !mayRetain(client, packet)) {
+        return done(denial(client, packet))
+      } else if (packet.retain && !mayRetain(client, packet as Publication)) {
         counters.count('retain_refused')
         logDenial(client, 'retain', packet.topic)
         packet.retain = false
@@ -166,7 +168,7 @@ function negotiate(client: NegotiatingClient, isAnonymous: boolean): void {
 type Publication = PublishPacket & {
   clientId?: string
   messageExpiry?: number
-  properties?: { messageExpiryInterval?: number }
+  properties?: Partial<MessageProperties>
 }
 
 /** Names the publisher, for subscriptions without local messages, and gives a message without lifetime its second. */
@@ -189,6 +191,15 @@ function isDeliverable({ topic, qos }: Forwarded): boolean {
 /** Messages of Aedes to itself, with client ids in them; the documented topics are below `$SYS/broker`. */
 function isInternal(topic: string): boolean {
   return topic.startsWith('$SYS/') && !topic.startsWith('$SYS/broker/')
+}
+
+/** The error for a client of MQTT 5; the message of another one is diverted. */
+function denial(client: Client | null, packet: PublishPacket): Error | null {
+  if ((client as NegotiatingClient | null)?.version === 5) {
+    return new MessageDenied(`no right to publish on ${packet.topic.slice(0, 200)}`)
+  }
+  divert(packet)
+  return null
 }
 
 function divert(packet: PublishPacket): void {

@@ -142,12 +142,18 @@ export class Delivery {
   }
 
   #deliverQos(packet: Delivered): void {
-    if (packet.qos === 0) return this.#deliver0(packet)
+    if (packet.qos === 0) {
+      this.#deliver0(packet)
+      return
+    }
     // a message that was just published is in the queue of the session, which sends it
     if (!this.#client.clean && packet.brokerId) return
     if (this.#isOwn(packet)) return
     const qos = Math.min(packet.qos, this.#granted(packet) ?? packet.qos)
-    if (qos === 0) return this.#deliver0(packet)
+    if (qos === 0) {
+      this.#deliver0(packet)
+      return
+    }
     if (!this.#isNew(packet)) return
     packet.qos = qos as 1 | 2 // a copy for this subscription
     const message = packet as unknown as QueuedPacket

@@ -1,5 +1,5 @@
 import type { Aedes, Client, ConnectPacket } from 'aedes'
-import { LongTimeout } from '#lib/long-timeout.ts'
+import { LongTimeout } from '../long-timeout.ts'
 
 type Will = NonNullable<ConnectPacket['will']> & { properties?: { willDelayInterval?: number } }
 

@@ -1,4 +1,4 @@
-import { LongTimeout } from '#lib/long-timeout.ts'
+import { LongTimeout } from '../long-timeout.ts'
 import type { User, Users } from './users.ts'
 
 /** Stored sessions of one user without a connection. All clients without a user name together count as one user. */

@@ -155,26 +155,15 @@ function validateConnectBody(body: PacketBody, version: number): Validated {
   const flags = body.byte()
   validateConnectFlags(flags, version)
   body.uint16() // keep alive
-  const properties = version === MQTT_5 ? readProperties(body, ALLOWED.connect) : undefined
+  const sessionExpiry = version === MQTT_5 ? readSessionExpiry(body) : 0
   const clientId = body.string()
-  let message: MessageProperties | undefined
-  if (flags & WILL) {
-    if (version === MQTT_5) message = readProperties(body, ALLOWED.will).message
-    if (!isTopicName(body.string()))
-      throw new ProtocolViolation('3.1.3-10', 'invalid topic of the last will', REASON.topicNameInvalid)
-    body.binary()
-  }
+  const message = flags & WILL ? readWill(body, version) : undefined
   if (flags & USER_NAME) body.string()
   if (flags & PASSWORD) body.binary()
   body.end()
-  if (
-    properties?.present.has(PROPERTY.authenticationData) &&
-    !properties.present.has(PROPERTY.authenticationMethod)
-  ) {
-    throw new ProtocolViolation('3.1.2', 'authentication data without a method', REASON.protocolError)
-  }
   // only a CONNECT that is valid otherwise gets a CONNACK [MQTT-3.1.4-1]
-  if (clientId === '' && version < MQTT_5 && (version === MQTT_3_1 || (flags & CLEAN_SESSION) === 0)) {
+  const needsId = version === MQTT_3_1 || (version < MQTT_5 && (flags & CLEAN_SESSION) === 0)
+  if (clientId === '' && needsId) {
     throw new ProtocolViolation(
       '3.1.3-8',
       'empty client id without clean session',
@@ -182,8 +171,24 @@ function validateConnectBody(body: PacketBody, version: number): Validated {
       IDENTIFIER_REJECTED,
     )
   }
-  const sessionExpiry = properties?.numbers.get(PROPERTY.sessionExpiry) ?? 0
   return { version, sessionExpiry, ...(message ? { message } : {}) }
+}
+
+function readSessionExpiry(body: PacketBody): number {
+  const { numbers, present } = readProperties(body, ALLOWED.connect)
+  if (present.has(PROPERTY.authenticationData) && !present.has(PROPERTY.authenticationMethod)) {
+    throw new ProtocolViolation('3.1.2', 'authentication data without a method', REASON.protocolError)
+  }
+  return numbers.get(PROPERTY.sessionExpiry) ?? 0
+}
+
+/** Returns the properties of the last will of MQTT 5. */
+function readWill(body: PacketBody, version: number): MessageProperties | undefined {
+  const message = version === MQTT_5 ? readProperties(body, ALLOWED.will).message : undefined
+  if (!isTopicName(body.string()))
+    throw new ProtocolViolation('3.1.3-10', 'invalid topic of the last will', REASON.topicNameInvalid)
+  body.binary()
+  return message
 }
 
 function validateConnectFlags(flags: number, version: number): void {

@@ -104,30 +104,42 @@ export function readProperties(body: PacketBody, allowed: ReadonlySet<number>): 
   while (!own.isAtEnd) {
     const start = own.position
     const id = own.variableInteger()
-    const kind = KINDS[id]
-    if (kind === undefined) throw malformed('2.2.2', `unknown property ${id}`)
-    if (!allowed.has(id))
-      throw new ProtocolViolation('2.2.2', `property ${id} in this packet`, REASON.protocolError)
-    if (present.has(id) && kind !== 'pair')
-      throw new ProtocolViolation('2.2.2', `property ${id} twice`, REASON.protocolError)
+    const kind = kindOf(id, { allowed, present })
     present.add(id)
     const value = readValue(own, kind)
-    if (value === 0 && NOT_ZERO.has(id))
-      throw new ProtocolViolation('3.1.2', `property ${id} is 0`, REASON.protocolError)
+    if (value === 0 && NOT_ZERO.has(id)) throw protocolError(`property ${id} is 0`)
     if (value !== undefined) numbers.set(id, value)
     if (isForwarded(id)) forwarded.push(own.since(start))
   }
+  return { numbers, present, message: messageProperties(numbers, forwarded) }
+}
+
+function kindOf(
+  id: number,
+  { allowed, present }: { allowed: ReadonlySet<number>; present: ReadonlySet<number> },
+): Kind {
+  const kind = KINDS[id]
+  if (kind === undefined) throw malformed('2.2.2', `unknown property ${id}`)
+  if (!allowed.has(id)) throw protocolError(`property ${id} in this packet`)
+  if (present.has(id) && kind !== 'pair') throw protocolError(`property ${id} twice`)
+  return kind
+}
+
+function messageProperties(numbers: ReadonlyMap<number, number>, forwarded: Buffer[]): MessageProperties {
   const expiry = numbers.get(PROPERTY.messageExpiry)
   const delay = numbers.get(PROPERTY.willDelay)
-  const message: MessageProperties = {
+  return {
     ...(expiry === undefined ? {} : { messageExpiryInterval: expiry }),
     ...(delay === undefined ? {} : { willDelayInterval: delay }),
     raw: forwarded.length === 0 ? NO_BYTES : Buffer.concat(forwarded),
   }
-  return { numbers, present, message }
 }
 
-export const NO_BYTES = Buffer.alloc(0)
+function protocolError(message: string): ProtocolViolation {
+  return new ProtocolViolation('2.2.2', message, REASON.protocolError)
+}
+
+const NO_BYTES = Buffer.alloc(0)
 
 function isForwarded(id: number): boolean {
   return id !== PROPERTY.messageExpiry && MESSAGE.includes(id as (typeof MESSAGE)[number])
@@ -137,7 +149,7 @@ function readValue(body: PacketBody, kind: Kind): number | undefined {
   switch (kind) {
     case 'flag': {
       const value = body.byte()
-      if (value > 1) throw new ProtocolViolation('2.2.2', 'a flag that is not 0 or 1', REASON.protocolError)
+      if (value > 1) throw protocolError('a flag that is not 0 or 1')
       return value
     }
     case 'uint16':
@@ -146,7 +158,7 @@ function readValue(body: PacketBody, kind: Kind): number | undefined {
       return body.uint32()
     case 'positive': {
       const value = body.variableInteger()
-      if (value === 0) throw new ProtocolViolation('3.8.2', 'subscription identifier 0', REASON.protocolError)
+      if (value === 0) throw protocolError('subscription identifier 0')
       return value
     }
     case 'binary':

@@ -119,36 +119,43 @@ async function attack(
   stream.on('error', () => {})
   stream.resume()
   const closed = new Promise((resolve) => stream.once('close', resolve))
-  if (random() < 0.9) stream.write(connectPacket(random, login))
-  const packets = Array.from({ length: count - 1 }, () => damage(anyPacket(random), random))
+  const version = pick(random, [4, 5])
+  if (random() < 0.9) stream.write(connectPacket(random, { version, login }))
+  const packets = Array.from({ length: count - 1 }, () => damage(anyPacket(random, version), random))
   stream.end(Buffer.concat(packets))
   const deadline = setTimeout(() => stream.destroy(), 5_000)
   await closed
   clearTimeout(deadline)
 }
 
-function connectPacket(random: () => number, login: object): Buffer {
+function connectPacket(random: () => number, { version, login }: { version: number; login: object }): Buffer {
   const clean = random() < 0.8
   const will = {
     topic: text(random),
     payload: Buffer.from(text(random)),
     qos: pick(random, [0, 1, 2]),
     retain: false,
+    properties: { willDelayInterval: Math.floor(random() * 3), ...messageProperties(random) },
+  }
+  const properties = {
+    sessionExpiryInterval: Math.floor(random() * 3),
+    receiveMaximum: 1 + Math.floor(random() * 3),
   }
   const id = { clientId: clean ? `fuzz${Math.floor(random() * 1e9)}` : `vision-${Math.floor(random() * 20)}` }
   const base = {
     cmd: 'connect',
     protocolId: 'MQTT',
-    protocolVersion: 4,
+    protocolVersion: version,
     keepalive: 60,
     clean,
+    properties,
     ...id,
     ...login,
   }
-  return bytesOf({ ...base, ...(random() < 0.3 ? { will } : {}) } as Packet)
+  return bytesOf({ ...base, ...(random() < 0.3 ? { will } : {}) } as Packet, version)
 }
 
-function anyPacket(random: () => number): Buffer {
+function anyPacket(random: () => number, version: number): Buffer {
   const messageId = 1 + Math.floor(random() * 200)
   const qos = pick(random, [0, 0, 1, 2])
   const topic = pick(random, ['wimz/event/fuzz', 'wimz/video/high', 'wimz/telemetry/fuzz', text(random)])
@@ -161,22 +168,26 @@ function anyPacket(random: () => number): Buffer {
     dup: qos > 0 && random() < 0.2,
     retain: random() < 0.2,
     messageId,
+    properties: messageProperties(random),
   }
-  const subscriptions = [{ topic: pick(random, ['wimz/+/state', '#', 'wimz/event/+', text(random)]), qos }]
+  const options = { qos, nl: random() < 0.2, rap: random() < 0.2, rh: pick(random, [0, 1, 2]) }
+  const subscriptions = [
+    { topic: pick(random, ['wimz/+/state', '#', 'wimz/event/+', text(random)]), ...options },
+  ]
   const kinds: object[] = [
     publish,
     publish,
-    { cmd: 'subscribe', messageId, subscriptions },
+    { cmd: 'subscribe', messageId, subscriptions, properties: { subscriptionIdentifier: messageId } },
     { cmd: 'unsubscribe', messageId, unsubscriptions: [topic] },
-    ...['puback', 'pubrec', 'pubrel', 'pubcomp'].map((cmd) => ({ cmd, messageId })),
+    ...['puback', 'pubrec', 'pubrel', 'pubcomp'].map((cmd) => ({ cmd, messageId, reasonCode: 0 })),
     { cmd: 'pingreq' },
   ]
-  if (random() < 0.97) return bytesOf(pick(random, kinds) as Packet)
+  if (random() < 0.97) return bytesOf(pick(random, kinds) as Packet, version)
   const wrong = [
     { cmd: 'connack', returnCode: 0 },
     { cmd: 'suback', messageId, granted: [0] },
   ] as Packet[]
-  return random() < 0.5 ? noise(random) : bytesOf(pick(random, wrong))
+  return random() < 0.5 ? noise(random) : bytesOf(pick(random, wrong), version)
 }
 
 /** Damage is rare, so that most connections survive most of their packets. */
@@ -192,9 +203,26 @@ function damage(packet: Buffer, random: () => number): Buffer {
   return bytes
 }
 
-function bytesOf(packet: Packet): Buffer {
+/** Properties of MQTT 5, which 3.1.1 leaves out. */
+function messageProperties(random: () => number): object {
+  if (random() < 0.5) return {}
+  const all = {
+    payloadFormatIndicator: true,
+    messageExpiryInterval: Math.floor(random() * 3),
+    contentType: text(random),
+    responseTopic: text(random),
+    correlationData: Buffer.alloc(Math.floor(random() * 20)),
+    userProperties: { [text(random)]: text(random) },
+    topicAlias: 1,
+  }
+  return Object.fromEntries(
+    Object.entries(all).filter(([name]) => random() < (name === 'topicAlias' ? 0.02 : 0.3)),
+  )
+}
+
+function bytesOf(packet: Packet, version: number): Buffer {
   try {
-    return generate(packet)
+    return generate(packet, { protocolVersion: version })
   } catch {
     return Buffer.from([0x30, 0x02, 0, 0]) // mqtt-packet cannot generate it: an empty topic
   }

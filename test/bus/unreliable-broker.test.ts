@@ -114,19 +114,23 @@ test('after a reconnect a service is online only when its subscriptions are ackn
   assert.deepEqual(log, ['wimz/signaling/close undefined', 'SUBACK', 'wimz/test/state online'])
 })
 
+/** As a broker of MQTT 3.1.1. */
+function respondWithoutV5(packet: Packet, socket: Socket): void {
+  if (packet.cmd === 'connect') {
+    const returnCode = packet.protocolVersion === 5 ? 1 : 0
+    socket.write(generatePacket({ cmd: 'connack', returnCode, sessionPresent: false }))
+    if (returnCode > 0) socket.end()
+  } else if (packet.cmd === 'publish' && packet.qos > 0) {
+    socket.write(generatePacket({ cmd: 'puback', messageId: packet.messageId ?? 0 }))
+  }
+}
+
 test('a broker that refuses MQTT 5 gets 3.1.1, at once and for good', async (t) => {
   const levels: (number | undefined)[] = []
   const bus = await scriptedBroker(t, (packet, socket) => {
     if (packet.cmd === 'connect') levels.push(packet.protocolVersion)
-    if (packet.cmd === 'connect' && packet.protocolVersion === 5) {
-      socket.end(generatePacket({ cmd: 'connack', returnCode: 1, sessionPresent: false }))
-    } else if (packet.cmd === 'connect') {
-      socket.write(generatePacket({ cmd: 'connack', returnCode: 0, sessionPresent: false }))
-    } else if (packet.cmd === 'publish' && packet.topic === 'wimz/cut' && levels.length === 2) {
-      socket.destroy()
-    } else if (packet.cmd === 'publish' && packet.qos > 0) {
-      socket.write(generatePacket({ cmd: 'puback', messageId: packet.messageId ?? 0 }))
-    }
+    if (packet.cmd === 'publish' && packet.qos === 0 && levels.length === 2) socket.destroy()
+    else respondWithoutV5(packet, socket)
   })
   const reconnected = new Promise<void>((resolve) => {
     bus.onConnect(resolve)

@@ -18,8 +18,9 @@ function documentedUser() {
 }
 
 /** The Mosquitto of the site, and what a client there receives. */
-async function site(t: TestContext) {
-  const { port, ...stage } = await startSite(t, documentedUser())
+async function site(t: TestContext, version = 'mqttv311') {
+  const edit = (conf: string) => conf.replace('mqttv311', version)
+  const { port, ...stage } = await startSite(t, documentedUser(), edit)
   const client = await mqtt.connectAsync({ host: '127.0.0.1', port })
   t.after(() => client.endAsync(true))
   const received = new Map<string, string>()
@@ -32,47 +33,49 @@ async function site(t: TestContext) {
   return { ...stage, received }
 }
 
-test('the Mosquitto of a site receives states, events and telemetry, no video and no commands, and sends nothing', {
-  skip,
-}, async (t) => {
-  const { broker, connect, received, mosquitto } = await site(t)
-  const robot = await connect(TESTER)
-  const publish = (topic: string, text: string, retain = false) =>
-    robot.publishAsync(`wimz/${topic}`, text, { qos: 1, retain })
-  await publish('vision/state', '{"state":"online"}', true)
-  await until(() => received.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
-  for (const topic of ['video/high', 'vision/frame', 'command/treat', 'signaling/offer', 'metrics/vision'])
-    await publish(topic, 'no')
-  for (const topic of [
-    'event/bark',
-    'telemetry/battery',
-    'vision/detections',
-    'vision/track',
-    'webrtc/sessions',
-    'relay-bridge/link',
-  ])
-    await publish(topic, 'yes')
-  await until(() => received.get('wimz/relay-bridge/link') === 'yes', {
-    deadline: 20_000,
-    show: () => mosquitto.log,
-  })
-  assert.deepEqual(
-    [...received.keys()].sort(),
-    [
-      'broker/state',
+for (const version of ['mqttv311', 'mqttv50']) {
+  test(`the Mosquitto of a site receives states, events and telemetry, no video and no commands, and sends nothing: ${version}`, {
+    skip,
+  }, async (t) => {
+    const { broker, connect, received, mosquitto } = await site(t, version)
+    const robot = await connect(TESTER)
+    const publish = (topic: string, text: string, retain = false) =>
+      robot.publishAsync(`wimz/${topic}`, text, { qos: 1, retain })
+    await publish('vision/state', '{"state":"online"}', true)
+    await until(() => received.has('wimz/vision/state'), { deadline: 20_000, show: () => mosquitto.log })
+    for (const topic of ['video/high', 'vision/frame', 'command/treat', 'signaling/offer', 'metrics/vision'])
+      await publish(topic, 'no')
+    for (const topic of [
       'event/bark',
-      'reachable',
-      'relay-bridge/link',
       'telemetry/battery',
       'vision/detections',
-      'vision/state',
       'vision/track',
       'webrtc/sessions',
-    ].map((name) => `wimz/${name}`),
-  )
-  assert.equal(broker.totals.publish_refused ?? 0, 0)
-  assert.equal(broker.totals.subscribe_refused ?? 0, 0)
-})
+      'relay-bridge/link',
+    ])
+      await publish(topic, 'yes')
+    await until(() => received.get('wimz/relay-bridge/link') === 'yes', {
+      deadline: 20_000,
+      show: () => mosquitto.log,
+    })
+    assert.deepEqual(
+      [...received.keys()].sort(),
+      [
+        'broker/state',
+        'event/bark',
+        'reachable',
+        'relay-bridge/link',
+        'telemetry/battery',
+        'vision/detections',
+        'vision/state',
+        'vision/track',
+        'webrtc/sessions',
+      ].map((name) => `wimz/${name}`),
+    )
+    assert.equal(broker.totals.publish_refused ?? 0, 0)
+    assert.equal(broker.totals.subscribe_refused ?? 0, 0)
+  })
+}
 
 test('events published while the site is offline arrive when it reconnects', { skip }, async (t) => {
   const { connect, mosquitto } = await site(t)
