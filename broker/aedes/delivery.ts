@@ -298,7 +298,7 @@ function isExpired({ messageExpiry }: { messageExpiry?: number }): boolean {
 
 const deliveries = new WeakMap<Client, Delivery>()
 
-interface Acknowledgement {
+interface Acknowledgment {
   cmd: string
   messageId?: number
   /** Of MQTT 5; from 0x80 on the client has rejected the message. */
@@ -311,7 +311,7 @@ export function replaceDelivery(client: Client, deps: DeliveryDeps): void {
   deliveries.set(client, delivery)
   const { _parser: parser } = client as Client & { _parser: EventEmitter }
   // before Aedes's own listener
-  parser.prependListener('packet', ({ cmd, messageId = 0, reasonCode = 0 }: Acknowledgement) => {
+  parser.prependListener('packet', ({ cmd, messageId = 0, reasonCode = 0 }: Acknowledgment) => {
     if (cmd === 'puback' || cmd === 'pubcomp' || (cmd === 'pubrec' && reasonCode >= 0x80)) {
       delivery.acknowledged(messageId)
     }

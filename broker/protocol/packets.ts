@@ -111,10 +111,10 @@ type Validator = (body: PacketBody, first: number, connection: Connection) => Va
 const BODIES: Readonly<Record<number, Validator>> = {
   [CONNECT]: validateConnect,
   [PUBLISH]: validatePublish,
-  [PUBACK]: acknowledgement([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]),
-  [PUBREC]: acknowledgement([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]),
-  [PUBREL]: acknowledgement([0x00, 0x92]),
-  [PUBCOMP]: acknowledgement([0x00, 0x92]),
+  [PUBACK]: acknowledgment([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]),
+  [PUBREC]: acknowledgment([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]),
+  [PUBREL]: acknowledgment([0x00, 0x92]),
+  [PUBCOMP]: acknowledgment([0x00, 0x92]),
   [SUBSCRIBE]: validateSubscribe,
   [UNSUBSCRIBE]: validateUnsubscribe,
   [PINGREQ]: () => undefined,
@@ -230,11 +230,11 @@ function requireTopicName(topic: string): void {
 }
 
 /** PUBACK, PUBREC, PUBREL and PUBCOMP. */
-function acknowledgement(reasons: readonly number[]): Validator {
+function acknowledgment(reasons: readonly number[]): Validator {
   return (body, _first, { version }) => {
     body.packetId()
     if (version < MQTT_5 || body.isAtEnd) return undefined
-    if (!reasons.includes(body.byte())) throw malformed('2.4', 'invalid reason code of an acknowledgement')
+    if (!reasons.includes(body.byte())) throw malformed('2.4', 'invalid reason code of an acknowledgment')
     if (!body.isAtEnd) readProperties(body, ALLOWED.ack)
     return undefined
   }
