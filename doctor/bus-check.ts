@@ -91,10 +91,11 @@ function isRefused(err: unknown): boolean {
   )
 }
 
-/** A CONNACK with "bad user name or password" or "not authorized". [MQTT-3.2.2-3] */
+/** Codes of a CONNACK, "bad user name or password" and "not authorized": MQTT 3.1.1 §3.2.2.3 and 5.0 §3.2.2.2. */
+const LOGIN_REJECTED: ReadonlySet<unknown> = new Set([4, 5, 0x86, 0x87])
+
 function isLoginRejected(err: unknown): boolean {
-  const { code } = (err ?? {}) as { code?: unknown }
-  return code === 4 || code === 5
+  return LOGIN_REJECTED.has((err as { code?: unknown } | undefined)?.code)
 }
 
 /** Collects the retained states of the services and of the relay connection. */
