@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Aedes, AedesPublishPacket, Client } from 'aedes'
 import type { MessageProperties } from '../protocol/properties.ts'
-import { publishHeader } from '../protocol/publish-header.ts'
+import { publishPacket } from '../protocol/publish-packet.ts'
 import { matches } from '../protocol/topics.ts'
 import type { MessageQueue, MessageQueues, QueuedPacket } from './message-queues.ts'
 import { PacketIds } from './packet-ids.ts'
@@ -225,10 +225,10 @@ export class Delivery {
       messageExpiry === undefined
         ? properties?.messageExpiryInterval
         : Math.max(0, Math.ceil((messageExpiry - Date.now()) / 1_000)) // [MQTT-3.3.2-6]
-    const header = publishHeader({
+    const parts = publishPacket({
       version: client.version,
       topic,
-      payloadBytes: bytes.length,
+      payload: bytes,
       qos,
       retain,
       dup,
@@ -236,11 +236,11 @@ export class Delivery {
       ...(isV5 ? { properties, expiry } : {}),
       ...(isV5 && this.#hasIdentifiers ? { subscriptionIdentifiers: this.#identifiers(topic) } : {}),
     })
-    if (isV5 && header.length + bytes.length > (client.maximumPacketSize ?? Number.POSITIVE_INFINITY)) {
+    if (isV5 && sizeOf(parts) > (client.maximumPacketSize ?? Number.POSITIVE_INFINITY)) {
       this.#deps.onTooLarge()
       return false
     }
-    this.#write(header, bytes)
+    this.#write(...parts)
     return true
   }
 
@@ -255,7 +255,7 @@ export class Delivery {
         conn.uncork()
       })
     }
-    for (const part of parts) if (part.length > 0) conn.write(part)
+    for (const part of parts) conn.write(part)
   }
 
   /** It is the client's own message, and the subscription is without local ones. */
@@ -290,6 +290,10 @@ export class Delivery {
       .filter(([filter, { si }]) => si !== undefined && matches(filter, topic))
       .map(([, { si = 0 }]) => si)
   }
+}
+
+function sizeOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0)
 }
 
 function isExpired({ messageExpiry }: { messageExpiry?: number }): boolean {

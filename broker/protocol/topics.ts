@@ -1,5 +1,6 @@
 /** Whether a filter matches a topic name, MQTT 3.1.1 §4.7. A leading wildcard does not match `$` topics [MQTT-4.7.2-1]. */
 export function matches(filter: string, topic: string): boolean {
+  if (filter === topic) return true // most filters of a service: no level has to be looked at
   return compareLevels(filter, topic, (level, other) => level === '+' || level === other)
 }
 
@@ -20,7 +21,8 @@ function compareLevels(
   if (name.startsWith('$') && /^[+#]/.test(filter)) return false
   const levels = filter.split('/')
   const others = name.split('/')
-  for (const [i, level] of levels.entries()) {
+  for (let i = 0; i < levels.length; i++) {
+    const level = levels[i] ?? ''
     if (level === '#') return true // includes the parent level: `a/#` matches `a`
     const other = others[i]
     if (other === undefined || !isMatch(level, other)) return false

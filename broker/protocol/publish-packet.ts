@@ -3,7 +3,7 @@ import { type MessageProperties, PROPERTY } from './properties.ts'
 interface Fields {
   version: number
   topic: string
-  payloadBytes: number
+  payload: Buffer
   qos: number
   retain: boolean
   dup: boolean
@@ -15,11 +15,14 @@ interface Fields {
   subscriptionIdentifiers?: readonly number[] | undefined
 }
 
+/** Payloads up to this size [bytes] are copied: writing them as a chunk of their own takes longer. */
+const MAX_COPIED = 2_048
+
 const NO_IDENTIFIERS: readonly number[] = []
 
-/** Everything of a PUBLISH before its payload, MQTT 3.1.1 and 5.0 §3.3. */
-export function publishHeader(fields: Fields): Buffer {
-  const { topic, qos, retain, dup, id, payloadBytes, properties, expiry } = fields
+/** A PUBLISH, MQTT 3.1.1 and 5.0 §3.3, as one part or, with a large payload, as two. */
+export function publishPacket(fields: Fields): Buffer[] {
+  const { topic, qos, retain, dup, id, payload, properties, expiry } = fields
   const identifiers = fields.subscriptionIdentifiers ?? NO_IDENTIFIERS
   const topicBytes = Buffer.byteLength(topic)
   const raw = properties?.raw
@@ -30,25 +33,29 @@ export function publishHeader(fields: Fields): Buffer {
   const isV5 = fields.version === 5
   const variable =
     2 + topicBytes + (qos > 0 ? 2 : 0) + (isV5 ? sizeOfInteger(propertyBytes) + propertyBytes : 0)
-  const remaining = variable + payloadBytes
-  const header = Buffer.allocUnsafe(1 + sizeOfInteger(remaining) + variable)
+  const remaining = variable + payload.length
+  const isCopied = payload.length <= MAX_COPIED
+  const header = Buffer.allocUnsafe(1 + sizeOfInteger(remaining) + (isCopied ? remaining : variable))
   header[0] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
   let at = writeInteger(header, remaining, 1)
   at = header.writeUInt16BE(topicBytes, at)
   at += header.write(topic, at)
   if (qos > 0) at = header.writeUInt16BE(id, at)
-  if (!isV5) return header
-  at = writeInteger(header, propertyBytes, at)
-  if (raw) at += raw.copy(header, at)
-  if (expiry !== undefined) {
-    header[at] = PROPERTY.messageExpiry
-    at = header.writeUInt32BE(expiry, at + 1)
+  if (isV5) {
+    at = writeInteger(header, propertyBytes, at)
+    if (raw) at += raw.copy(header, at)
+    if (expiry !== undefined) {
+      header[at] = PROPERTY.messageExpiry
+      at = header.writeUInt32BE(expiry, at + 1)
+    }
+    for (const one of identifiers) {
+      header[at] = PROPERTY.subscriptionIdentifier
+      at = writeInteger(header, one, at + 1)
+    }
   }
-  for (const one of identifiers) {
-    header[at] = PROPERTY.subscriptionIdentifier
-    at = writeInteger(header, one, at + 1)
-  }
-  return header
+  if (!isCopied) return [header, payload]
+  payload.copy(header, at)
+  return [header]
 }
 
 function sizeOfInteger(value: number): number {
