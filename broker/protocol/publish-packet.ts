@@ -22,17 +22,11 @@ const NO_IDENTIFIERS: readonly number[] = []
 
 /** A PUBLISH, MQTT 3.1.1 and 5.0 §3.3, as one part or, with a large payload, as two. */
 export function publishPacket(fields: Fields): Buffer[] {
-  const { topic, qos, retain, dup, id, payload, properties, expiry } = fields
-  const identifiers = fields.subscriptionIdentifiers ?? NO_IDENTIFIERS
+  const { version, topic, qos, retain, dup, id, payload } = fields
   const topicBytes = Buffer.byteLength(topic)
-  const raw = properties?.raw
-  const propertyBytes =
-    (raw?.length ?? 0) +
-    (expiry === undefined ? 0 : 5) +
-    identifiers.reduce((sum, one) => sum + 1 + sizeOfInteger(one), 0)
-  const isV5 = fields.version === 5
+  const propertyBytes = version === 5 ? sizeOfProperties(fields) : 0
   const variable =
-    2 + topicBytes + (qos > 0 ? 2 : 0) + (isV5 ? sizeOfInteger(propertyBytes) + propertyBytes : 0)
+    2 + topicBytes + (qos > 0 ? 2 : 0) + (version === 5 ? sizeOfInteger(propertyBytes) + propertyBytes : 0)
   const remaining = variable + payload.length
   const isCopied = payload.length <= MAX_COPIED
   const header = Buffer.allocUnsafe(1 + sizeOfInteger(remaining) + (isCopied ? remaining : variable))
@@ -41,21 +35,36 @@ export function publishPacket(fields: Fields): Buffer[] {
   at = header.writeUInt16BE(topicBytes, at)
   at += header.write(topic, at)
   if (qos > 0) at = header.writeUInt16BE(id, at)
-  if (isV5) {
-    at = writeInteger(header, propertyBytes, at)
-    if (raw) at += raw.copy(header, at)
-    if (expiry !== undefined) {
-      header[at] = PROPERTY.messageExpiry
-      at = header.writeUInt32BE(expiry, at + 1)
-    }
-    for (const one of identifiers) {
-      header[at] = PROPERTY.subscriptionIdentifier
-      at = writeInteger(header, one, at + 1)
-    }
-  }
+  if (version === 5) at = writeProperties(header, fields, writeInteger(header, propertyBytes, at))
   if (!isCopied) return [header, payload]
   payload.copy(header, at)
   return [header]
+}
+
+type Properties = Pick<Fields, 'properties' | 'expiry' | 'subscriptionIdentifiers'>
+
+function sizeOfProperties({
+  properties,
+  expiry,
+  subscriptionIdentifiers = NO_IDENTIFIERS,
+}: Properties): number {
+  const fixed = (properties?.raw?.length ?? 0) + (expiry === undefined ? 0 : 5)
+  return subscriptionIdentifiers.reduce((sum, one) => sum + 1 + sizeOfInteger(one), fixed)
+}
+
+/** Returns the position behind them. */
+function writeProperties(target: Buffer, fields: Properties, start: number): number {
+  const { properties, expiry, subscriptionIdentifiers = NO_IDENTIFIERS } = fields
+  let at = start + (properties?.raw?.copy(target, start) ?? 0)
+  if (expiry !== undefined) {
+    target[at] = PROPERTY.messageExpiry
+    at = target.writeUInt32BE(expiry, at + 1)
+  }
+  for (const one of subscriptionIdentifiers) {
+    target[at] = PROPERTY.subscriptionIdentifier
+    at = writeInteger(target, one, at + 1)
+  }
+  return at
 }
 
 function sizeOfInteger(value: number): number {
