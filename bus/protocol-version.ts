@@ -12,6 +12,18 @@ type Packet = { cmd: string; returnCode?: number; reasonCode?: number }
 export function negotiateVersion(client: MqttClient): void {
   let answered = false
   let isRefused = false
+  let isOpen = false
+  const watch = () => {
+    isOpen = false
+    // `bytesWritten` counts what waits for the connection, too
+    client.stream?.once('connect', () => {
+      isOpen = true
+    })
+  }
+  watch() // MQTT.js has begun the first attempt
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'connect') watch()
+  })
   client.on('packetreceive', (packet) => {
     const { cmd, returnCode, reasonCode } = packet as Packet
     if (cmd !== 'connack') return
@@ -20,11 +32,10 @@ export function negotiateVersion(client: MqttClient): void {
   })
   client.on('close', () => {
     // MQTT.js reads it again in each attempt
-    const { options, stream } = client
-    const opened = (stream as { bytesWritten?: number } | undefined)?.bytesWritten !== 0
+    const { options } = client
     if (isRefused) options.protocolVersion = 4
     else if (answered) options.protocolVersion = 5
-    else if (opened) options.protocolVersion = options.protocolVersion === 5 ? 4 : 5
+    else if (isOpen) options.protocolVersion = options.protocolVersion === 5 ? 4 : 5
     answered = false
   })
 }
