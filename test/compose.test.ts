@@ -105,7 +105,7 @@ test('image.yml builds both platforms with provenance and SBOM, and asks before 
     assert.ok(camera === /^ARG CAMERA=(.*)$/m.exec(dockerfile)?.[1] || dockerfile.includes(`= ${camera} ]`))
     assert.equal(platforms, camera === 'usb' ? 'linux/amd64,linux/arm64' : 'linux/arm64')
   }
-  const build = steps.find(({ uses }: { uses: string }) => uses.startsWith('docker/build-push-action')).with
+  const build = steps.find(({ uses }: { uses?: string }) => uses?.startsWith('docker/build-push-action')).with
   assert.deepEqual([build.provenance, build.sbom, build.push], ['mode=max', true, true])
 })
 
