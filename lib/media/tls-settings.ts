@@ -14,7 +14,7 @@ export interface TlsSettings {
 export async function authorities({ ca }: TlsSettings): Promise<string[]> {
   if (ca === undefined) return [...rootCertificates]
   const own = await readFile(ca, 'utf8').catch((err: NodeJS.ErrnoException) => {
-    throw new UnavailableError(`ca of the source: cannot read ${ca}: ${err.code}`)
+    throw new UnavailableError(`source.ca: cannot read ${ca}: ${err.code}`)
   })
   return [...rootCertificates, own]
 }
@@ -23,7 +23,7 @@ export async function authorities({ ca }: TlsSettings): Promise<string[]> {
 export function reasonOf(err: Error & { code?: string }): string {
   const { code = '' } = err
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
-    return `certificate not trusted (${code}): set ca of the source`
+    return `certificate not trusted (${code}): set source.ca`
   }
   return code === 'ABORT_ERR' ? 'aborted' : (code || err.message).slice(0, 80)
 }

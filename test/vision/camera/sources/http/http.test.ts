@@ -270,7 +270,7 @@ test('the certificate of an https camera is verified, with an own authority, or 
   await assert.rejects(capture(t, { url }, 1), /certificate not trusted/)
   await assert.rejects(
     capture(t, { url, ca: join(folder, 'none.pem') }, 1),
-    /vision\.source\.ca: cannot read.*ENOENT/,
+    /source\.ca: cannot read.*ENOENT/,
   )
   await capture(t, { url, ca }, 2)
   await capture(t, { url, tls_insecure: true }, 2)
