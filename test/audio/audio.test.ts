@@ -26,18 +26,18 @@ function running(mark: string): number {
 test('what a program plays is what the packets hold', async (t) => {
   const audio = await startTestAudio(t, { source: { type: 'exec', command: player() } })
   await audio.demand()
-  const packets = await audio.next(150)
-  const times = packets.map(({ capturedAt }) => Number(capturedAt - (packets[0]?.capturedAt ?? 0n)) / 1_000)
-  // a machine that is busy testing may lose some
-  const positions = times.map((time) => Math.round(time / 20) * 960)
-  const heard = decodeOpus(
-    packets.map(({ data }) => data),
-    positions,
-  )
+  const packets = await audio.next(1)
+  // a machine that is busy testing may lose some: those of 2.2 s between two gaps
+  for (let n = 0; packets.length < 110 && n < 2_000; n++) {
+    const [packet] = await audio.next(1)
+    if (!packet) continue
+    const interval = Number(packet.capturedAt - (packets.at(-1)?.capturedAt ?? 0n)) / 1_000
+    if (Math.abs(interval - 20) > 0.5) packets.length = 0
+    packets.push(packet)
+  }
+  assert.equal(packets.length, 110, 'packets of 20 ms without a gap')
+  const heard = decodeOpus(packets.map(({ data }) => data))
   assert.ok(correlation(heard) > 0.9, String(correlation(heard)))
-  const intervals = times.slice(1).map((time, i) => time - (times[i] ?? 0))
-  const median = intervals.sort((x, y) => x - y)[Math.floor(intervals.length / 2)] ?? 0
-  assert.ok(Math.abs(median - 20) < 0.1, `${median} ms between packets`)
 })
 
 test('the microphone is closed without demand', async (t) => {

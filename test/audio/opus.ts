@@ -4,18 +4,11 @@ import { AV_CHANNEL_ORDER_NATIVE, AV_CODEC_ID_OPUS } from 'node-av/constants'
 /** Samples of a packet. */
 const BLOCK = 960
 
-/** Decodes Opus packets to 48 kHz mono, each at its position (samples), with silence where one is missing. */
-export function decodeOpus(
-  packets: readonly Buffer[],
-  positions: readonly number[] = packets.map((_, i) => i * BLOCK),
-): Int16Array {
+/** Decodes Opus packets, one after the other, to 48 kHz mono. */
+export function decodeOpus(packets: readonly Buffer[]): Int16Array {
   using decoder = openDecoder()
-  const all = new Int16Array((positions.at(-1) ?? 0) + BLOCK)
-  for (const [i, data] of packets.entries()) {
-    const samples = decoder.decode(data)
-    const at = positions[i] ?? 0
-    all.set(samples.subarray(0, all.length - at), at)
-  }
+  const all = new Int16Array(packets.length * BLOCK)
+  for (const [i, data] of packets.entries()) all.set(decoder.decode(data).subarray(0, BLOCK), i * BLOCK)
   return all
 }
 
