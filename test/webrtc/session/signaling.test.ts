@@ -112,7 +112,7 @@ test('an unanswered offer is repeated, then ends with an error (P7, P8, P12, C05
 })
 
 test('an offer is not repeated once a candidate has arrived (P7)', async (t) => {
-  const { bus } = await startRobot(t, {}, { resend: [50], answer: 150 })
+  const { bus } = await startRobot(t, {}, { resend: [1_500], answer: 2_000 })
   const [offers, closed] = await Promise.all([collect(bus, topics.offer), collect(bus, topics.closed)])
   await bus.publish(topics.request, { session_id: 'one', ice_servers: [] })
   await offers.next()
