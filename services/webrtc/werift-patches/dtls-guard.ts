@@ -1,8 +1,6 @@
 import { DtlsSocket, type RTCDtlsTransport } from 'werift'
-import { HandshakeMessages } from './handshake-messages.ts'
+import { HandshakeMessages, RECORD_HEADER } from './handshake-messages.ts'
 
-/** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
-const HEADER = 13
 const CHANGE_CIPHER_SPEC = 20
 const HANDSHAKE = 22
 const APPLICATION_DATA = 23
@@ -64,8 +62,8 @@ export function endHandshake(transport: RTCDtlsTransport): void {
 /** The records of a datagram that werift may read. */
 export function acceptedRecords(datagram: Buffer, isConnected: boolean): Buffer[] {
   const records: Buffer[] = []
-  for (let at = 0; at + HEADER <= datagram.length; ) {
-    const record = datagram.subarray(at, at + HEADER + datagram.readUInt16BE(at + 11))
+  for (let at = 0; at + RECORD_HEADER <= datagram.length; ) {
+    const record = datagram.subarray(at, at + RECORD_HEADER + datagram.readUInt16BE(at + 11))
     at += record.length
     if (isAccepted(record, isConnected)) records.push(record)
   }

@@ -1,9 +1,8 @@
 import type { RTCDtlsTransport } from 'werift'
+import { RECORD_HEADER } from './handshake-messages.ts'
 
 /** Records of one ClientHello, at most. */
 const MAX_EARLY = 8
-/** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
-const HEADER_LENGTH = 13
 
 /**
  * Buffers the DTLS records that arrive before werift listens for them, and replays them then. The viewer sends its
@@ -27,7 +26,7 @@ export function bufferEarlyDtls(transport: RTCDtlsTransport): void {
 
 /** A retransmission has its own record number. Replayed as well, it would restart werift's handshake. */
 function repeats(one: Buffer, other: Buffer): boolean {
-  return one.subarray(HEADER_LENGTH).equals(other.subarray(HEADER_LENGTH))
+  return one.subarray(RECORD_HEADER).equals(other.subarray(RECORD_HEADER))
 }
 
 /** RFC 7983 §7. */

@@ -1,5 +1,5 @@
 /** Record header: type, version, epoch, sequence number, length. RFC 6347 §4.1. */
-const RECORD_HEADER = 13
+export const RECORD_HEADER = 13
 /** Handshake header: type, length, message_seq, fragment_offset, fragment_length. RFC 6347 §4.2.2. */
 const MESSAGE_HEADER = 12
 const CLIENT_HELLO = 1
