@@ -77,7 +77,7 @@ export async function startWebrtc(
   state.start(summaries, () => sessions.refusedServers) // clears the retained list of an earlier run
   stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
   stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list }))
-  stack.use(await subscribeSignaling(bus, sessions))
+  stack.use(await subscribeSignaling(bus, sessions, log))
   return stack.move()
 }
 
