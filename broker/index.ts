@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { z } from 'zod'
+import { ControlRights } from '#commands/controls.ts'
 import { BusSection, DataDir } from '#lib/config-schema.ts'
 import { watchFiles } from '#lib/file-watch.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -25,7 +26,13 @@ import { answerUnhandledCommands } from './unhandled-commands.ts'
 /** Whether the robot has a relay-bridge. */
 const CloudSwitch = z.looseObject({ enabled: z.boolean().default(true) }).prefault({})
 
-const config = { broker: BrokerSection, bus: BusSection, cloud: CloudSwitch, data_dir: DataDir }
+const config = {
+  broker: BrokerSection,
+  bus: BusSection,
+  cloud: CloudSwitch,
+  homeassistant: ControlRights,
+  data_dir: DataDir,
+}
 
 export const broker = defineUnit({
   name: 'broker',
@@ -39,7 +46,13 @@ export const broker = defineUnit({
 const SERVICES = ['relay-bridge', 'webrtc', 'vision']
 
 interface BrokerDeps {
-  config: { broker: BrokerSection; bus: BusSection; cloud?: { enabled: boolean }; data_dir: string }
+  config: {
+    broker: BrokerSection
+    bus: BusSection
+    cloud?: { enabled: boolean }
+    homeassistant?: z.infer<typeof ControlRights>
+    data_dir: string
+  }
   log: Logger
   backpressure?: BackpressureLimits
   queues?: QueueLimits

@@ -5,7 +5,7 @@ import { ACTUATOR_COMMANDS } from '#commands/actuators.ts'
 import { isDrive, isStopName } from '#commands/drive/drive.ts'
 
 /** Clients of the services through which commands enter; no other user may have such an id. */
-const ENTRANCE = /^(relay-bridge|webrtc)-/
+const ENTRANCE = /^(relay-bridge|webrtc|homeassistant)-/
 
 interface Internals {
   clients: Readonly<Record<string, Client & { subscriptions: Record<string, unknown> }>>

@@ -21,6 +21,7 @@ const frameAge = z.object({ p50: z.number(), p95: z.number() }).nullable()
 export const WebrtcState = ServiceState.extend({
   viewers: z.int().optional().describe('sessions that are connected'),
   sessions: z.int().optional().describe('sessions in any state'),
+  quality: z.string().optional().describe('as set by `set_video_quality`: `auto`, or a layer'),
   refused_servers: z
     .array(z.string())
     .optional()
@@ -179,16 +180,10 @@ export const RelayConnectionState = z.looseObject({
 export type RelayConnectionState = z.infer<typeof RelayConnectionState>
 
 /** `signaling/request`: a viewer requests video. `ice_servers` as the relay sent it, in any of its shapes. */
-const Sdp = <T extends 'offer' | 'answer'>(type: T) =>
-  z.object({ type: z.literal(type), sdp: z.string().min(1) })
-export const Request = z.object({
-  session_id: sessionId,
-  ice_servers: z.unknown().optional(),
-  offer: Sdp('offer').optional().describe('of a viewer that offers itself (WHEP)'),
-})
+export const Request = z.object({ session_id: sessionId, ice_servers: z.unknown().optional() })
 
 const Description = <T extends 'offer' | 'answer'>(type: T) =>
-  z.object({ session_id: sessionId, sdp: Sdp(type) })
+  z.object({ session_id: sessionId, sdp: z.object({ type: z.literal(type), sdp: z.string().min(1) }) })
 export const Offer = Description('offer')
 export const Answer = Description('answer')
 
@@ -221,10 +216,6 @@ export const Closed = z.object({
   by: z.enum(['viewer', 'robot']),
 })
 export const SignalingError = z.object({ session_id: sessionId, code: z.string(), error: z.string() })
-
-/** Codes of `signaling/error` for the offer of a viewer, which the relay passes on as well. */
-export const OFFER_REFUSALS = ['bad-offer', 'no-common-codec', 'busy', 'no-session'] as const
-export type OfferRefusal = (typeof OFFER_REFUSALS)[number]
 
 /** One viewer on `webrtc/sessions`. */
 export const SessionSummary = z.object({
@@ -316,7 +307,7 @@ export const Command = z.object({
   id: z.string(),
   name: z.string(),
   params: z.record(z.string(), z.unknown()),
-  source: z.enum(['relay', 'datachannel']),
+  source: z.enum(['relay', 'datachannel', 'homeassistant']),
   session_id: sessionId.optional(),
   issued_at: time.optional().describe('by the app’s clock'),
   received_at: time,
@@ -354,6 +345,20 @@ export const DogPresence = z.object({
   present: z.boolean().nullable().describe('null: unknown, because the detector is not running'),
   last_seen: z.iso.datetime().nullable().describe('ISO 8601, as Home Assistant expects it'),
 })
+
+/** `homeassistant/event/<name>`: an event as Home Assistant reads it. */
+export const Happening = z.looseObject({ event_type: z.string() })
+
+const reading = z.number().nullable()
+/** `homeassistant/readings`. Null: unknown. */
+export const Readings = z.object({
+  treats_left: reading.describe('of the newest telemetry, or of the newest treat'),
+  temperature: reading.describe('of the processor [°C]'),
+  wifi_signal: reading.describe('[dBm]'),
+  storage_free: reading.describe('of `data_dir` [GB]'),
+  sound_level: reading.describe('loudest of the last 10 s [dBFS]; null while the microphone is closed'),
+})
+export type Readings = z.infer<typeof Readings>
 
 /** Any JSON object. */
 export const JsonObject = z.record(z.string(), z.unknown())

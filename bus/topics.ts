@@ -50,8 +50,7 @@ export const topics = {
     qos: 1,
     from: 'relay-bridge',
     to: 'webrtc',
-    description:
-      'A viewer requests video, with an `offer` of its own or without; `ice_servers` as the relay sent it.',
+    description: 'A viewer requests video; `ice_servers` as the relay sent it.',
   }),
   offer: json('signaling/offer', {
     payload: message.Offer,
@@ -66,20 +65,6 @@ export const topics = {
     from: 'relay-bridge',
     to: 'webrtc',
     description: 'The viewer’s session description.',
-  }),
-  whepAnswer: json('signaling/whep/answer', {
-    payload: message.Answer,
-    qos: 1,
-    from: 'webrtc',
-    to: 'relay-bridge',
-    description: 'The robot’s answer to a viewer that offers, or to its ICE restart.',
-  }),
-  whepRestart: json('signaling/whep/restart', {
-    payload: message.Offer,
-    qos: 1,
-    from: 'relay-bridge',
-    to: 'webrtc',
-    description: 'An ICE restart of a viewer that offers: a fragment of RFC 8840.',
   }),
   localCandidate: json('signaling/candidate/local', {
     payload: message.LocalCandidate,
@@ -255,12 +240,43 @@ export const topics = {
     description:
       'Whether a dog is in view and when one was last seen; only if `homeassistant.enabled` is set.',
   }),
+  happening: json('homeassistant/event/{name}', {
+    payload: message.Happening,
+    qos: 1,
+    from: 'homeassistant',
+    to: 'Home Assistant',
+    description:
+      '`dog` (`seen`, `left`), `zone` (`entered`, `left`), `bark`, and `command` (`done`, `failed`), the outcome of a control.',
+  }),
+  readings: json('homeassistant/readings', {
+    payload: message.Readings,
+    qos: 1,
+    retain: true,
+    from: 'homeassistant',
+    to: 'Home Assistant',
+    description: 'What Home Assistant shows of the machine and of robot services, rounded, when it changes.',
+  }),
+  control: binary('homeassistant/set/{control}', {
+    qos: 0,
+    maxBytes: 100,
+    from: 'Home Assistant',
+    to: 'homeassistant',
+    description:
+      'A control is used: `PRESS`, `ON`, `OFF`, or an option, as text. Only those of `homeassistant.controls`.',
+  }),
+  restart: json('restart/{service}', {
+    payload: message.Empty,
+    qos: 0,
+    from: 'homeassistant',
+    to: 'each service',
+    description: 'The service stops, and its supervisor (`main.ts`, systemd or Docker) starts it again.',
+  }),
   command: json('command/{name}', {
     payload: message.Command,
     qos: 1,
     expiry: 5,
     maxBytes: 2 * MiB,
-    from: 'relay-bridge, webrtc',
+    from: 'relay-bridge, webrtc, homeassistant',
     to: 'any robot service',
     description:
       'A command for the robot, never retained: ignore one that is. Answer on `command-result` with the same `id`. With MQTT 5 it expires after 5 s.',

@@ -3,6 +3,7 @@ import { checkCamera } from './camera-check.ts'
 import type { CheckContext } from './check-context.ts'
 import { bounded, type CheckResult } from './check-result.ts'
 import { checkConfig } from './config-check.ts'
+import { checkHomeAssistant } from './home-assistant-check.ts'
 import { checkIce } from './ice-check.ts'
 import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-check.ts'
 import { checkMicrophone } from './microphone-check.ts'
@@ -38,6 +39,7 @@ export async function* runChecks(
     bounded('model', timeoutMs, () => checkModel(context)),
     bounded('relay', timeoutMs, () => checkRelay(context)),
     bounded('STUN and TURN', timeoutMs, () => checkIce(context)),
+    bounded('Home Assistant', timeoutMs, () => checkHomeAssistant(context)),
     bounded('clock', timeoutMs, () => checkClock(context)),
     bounded('disk', timeoutMs, () => checkDisk(context)),
     bounded('memory limits', timeoutMs, () => checkMemoryLimits()),

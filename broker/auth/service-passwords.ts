@@ -1,3 +1,4 @@
+import { type Control, grantedControls } from '#commands/controls.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import type { BusSection } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -9,6 +10,7 @@ interface LoginConfig {
   broker: { users_file: string }
   bus: BusSection
   data_dir: string
+  homeassistant?: { enabled: boolean; controls: Control[] }
 }
 
 /**
@@ -17,7 +19,7 @@ interface LoginConfig {
  */
 export function loadUsers(config: LoginConfig, log: Logger): { users: Users; credentials: Credentials } {
   const { bus, data_dir } = config
-  const users = readUsers(config.broker.users_file, bus.prefix)
+  const users = readUsers(config.broker.users_file, bus.prefix, controlsOf(config))
   if (users.byName.size === 0 && users.local.publish.length + users.local.subscribe.length === 0) {
     throw new ConfigError(`${config.broker.users_file}: no users: no service could log in`)
   }
@@ -45,4 +47,8 @@ export function loadUsers(config: LoginConfig, log: Logger): { users: Users; cre
     )
   }
   return { users, credentials: new Credentials(passwordOf) }
+}
+
+function controlsOf({ homeassistant }: Pick<LoginConfig, 'homeassistant'>): readonly Control[] {
+  return homeassistant ? grantedControls(homeassistant) : []
 }

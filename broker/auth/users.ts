@@ -53,13 +53,25 @@ export interface Users {
   local: Rules
 }
 
-/** Reads the users file, by default `configs/broker.yaml`; `~` stands for `prefix`. Throws {@link ConfigError} with path and reason. */
-export function readUsers(path: string, prefix: string): Users {
+/** As the last level of a filter: one filter for each of `controls`. */
+const CONTROLS_LEVEL = '/@controls'
+
+/**
+ * Reads the users file, by default `configs/broker.yaml`; `~` stands for `prefix`, `@controls` for each of `controls`.
+ * Throws {@link ConfigError} with path and reason.
+ */
+export function readUsers(path: string, prefix: string, controls: readonly string[] = []): Users {
   const yaml = new YamlFile(path, readConfiguredFile('broker.users_file:', path).toString())
   const { data, problems } = parseWithProblems(UsersFile, yaml.content() ?? {})
   if (!data) throw new ConfigError(describeProblems(yaml, problems).join('\n'))
   const { users, local } = data
-  const expand = (some: readonly string[]) => some.map((filter) => filter.replace(/^~(?=\/)/, prefix))
+  const expand = (some: readonly string[]) =>
+    some
+      .map((filter) => filter.replace(/^~(?=\/)/, prefix))
+      .flatMap((filter) => {
+        if (!filter.endsWith(CONTROLS_LEVEL)) return filter
+        return controls.map((control) => `${filter.slice(0, -CONTROLS_LEVEL.length)}/${control}`)
+      })
   const expandRules = ({ publish, subscribe }: Rules) => ({
     publish: expand(publish),
     subscribe: expand(subscribe),

@@ -1,10 +1,11 @@
+import { ControlRights, grantedControls } from '#commands/controls.ts'
 import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { BusSection } from '#lib/config-schema.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { type Rules, readUsers, type Users } from '../auth/users.ts'
 import { BrokerSection } from '../config.ts'
 
-const HEADER = `# Access rules for Mosquitto, generated from configs/broker.yaml. Do not edit, run:
+const HEADER = `# Access rules for Mosquitto, generated from configs/broker.yaml and homeassistant.controls. Do not edit, run:
 #   npm run --silent mosquitto:acl > configs/mosquitto.acl
 # Mosquitto grants every subscription, but delivers only what these rules allow the user to read.
 `
@@ -28,5 +29,6 @@ function rulesOf({ publish, subscribe }: Rules): string {
 
 const path = configPath('configs/robot.yaml')
 process.chdir(PROJECT_ROOT)
-const { broker, bus } = parseSections(readConfigFile(path), { broker: BrokerSection, bus: BusSection })
-process.stdout.write(mosquittoAcl(readUsers(broker.users_file, bus.prefix)))
+const sections = { broker: BrokerSection, bus: BusSection, homeassistant: ControlRights }
+const { broker, bus, homeassistant } = parseSections(readConfigFile(path), sections)
+process.stdout.write(mosquittoAcl(readUsers(broker.users_file, bus.prefix, grantedControls(homeassistant))))

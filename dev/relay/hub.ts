@@ -3,9 +3,6 @@ import type { Logger } from '#lib/logger.ts'
 import type { Frame } from './frame.ts'
 import type { RelayTimes } from './times.ts'
 
-/** Apps and WHEP players. */
-const MAX_VIEWERS = 64
-
 export interface HubOptions {
   log: Logger
   times: RelayTimes
@@ -24,8 +21,6 @@ export interface AppConnection {
   send(frame: Frame): void
   /** Closes it for a newer app. */
   supersede(): void
-  /** Its robot has disconnected; apps receive `robot_status`. */
-  robotDisconnected?(): void
 }
 
 /** The connection of a robot, as the hub needs it. */
@@ -49,19 +44,12 @@ export class Hub {
   readonly options: HubOptions
   readonly robots = new Map<string, RobotConnection>()
   readonly apps = new Set<AppConnection>()
-  /** WHEP players by session id. */
-  readonly players = new Map<string, AppConnection>()
   /** Session id → the app that requested video, while its robot is connected. */
   readonly routes = new Map<string, AppConnection>()
   readonly #states = new Map<string, DeviceState>()
 
   constructor(options: HubOptions) {
     this.options = options
-  }
-
-  /** Whether there are as many viewers as the relay serves. */
-  get isFull(): boolean {
-    return this.apps.size + this.players.size >= MAX_VIEWERS
   }
 
   /** The robot of a `device_id`; the first known robot without one. */
@@ -89,11 +77,7 @@ export class Hub {
   robotDisconnected(robot: RobotConnection): void {
     if (this.robots.get(robot.deviceId) !== robot) return
     this.robots.delete(robot.deviceId)
-    for (const [id, app] of this.routes) {
-      if (app.deviceId !== robot.deviceId) continue
-      this.routes.delete(id)
-      app.robotDisconnected?.()
-    }
+    for (const [id, app] of this.routes) if (app.deviceId === robot.deviceId) this.routes.delete(id)
     this.broadcast(robot.deviceId, this.robotStatus(robot.deviceId))
   }
 

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { Registry } from 'prom-client'
-import { connectBus } from '#bus/bus.ts'
+import { type Bus, connectBus } from '#bus/bus.ts'
+import { topics } from '#bus/topics.ts'
 import { busLogin, LOGIN_SECTIONS } from '../bus-login.ts'
 import { type ConfigFile, configPath, parseSections, readConfigFile, type Sections } from '../config.ts'
 import { ConfigError } from '../config-error.ts'
@@ -96,6 +97,7 @@ export function part<S extends Sections>(service: Service<S>): Part {
         const reload = () => read(readConfigFile(file.path))
         const metrics = new Registry()
         stack.use(await service.start({ bus, config, log, reload, metrics }))
+        stack.use(await obeyRestart(bus, service.name, log))
         bus.serving()
         if (shared.metrics.port !== null) {
           stack.use(publishMetrics({ bus, registry: metrics, service: service.name, log }))
@@ -104,6 +106,18 @@ export function part<S extends Sections>(service: Service<S>): Part {
       }
     },
   }
+}
+
+/** Stops this process on `restart/<service>`; its supervisor starts it again. A users file without that right is no error. */
+async function obeyRestart(bus: Bus, service: string, log: Logger): Promise<Disposable> {
+  const restart = () => {
+    log.info('restart requested on the bus')
+    process.kill(process.pid, 'SIGTERM')
+  }
+  return await bus.subscribe(topics.restart, restart, { service }).catch((err: unknown) => {
+    log.debug({ err }, 'no restart by the bus')
+    return { [Symbol.dispose]() {} }
+  })
 }
 
 /** A process of the stack that is not a client of the bus. */

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { CommandLimits } from '#commands/actuators.ts'
+import { Controls } from '#commands/controls.ts'
 import { number } from '#lib/coerced-number.ts'
 import { BusSection, CloudIdentity, DataDir } from '#lib/config-schema.ts'
 
@@ -13,6 +15,7 @@ export const HomeAssistantSection = z
       .regex(/^[^/+#${}]+(\/[^/+#${}]+)*$/, 'expected topic levels, without + # and without / at its ends')
       .default('homeassistant'),
     name: z.string().trim().min(1).max(100).default('WIM-Z'),
+    controls: Controls,
     labels: z.array(z.string().min(1)).min(1).default(['dog']),
     absent_after: seconds.default(30),
     reachable_topic: z
@@ -24,9 +27,15 @@ export const HomeAssistantSection = z
   })
   .prefault({})
 
+/** What this service reads of `audio`: whether there is a microphone. */
+const AudioSource = z
+  .looseObject({ source: z.looseObject({ type: z.string() }).prefault({ type: 'none' }) })
+  .prefault({})
+
 export const config = {
   homeassistant: HomeAssistantSection,
-  cloud: CloudIdentity,
+  cloud: CloudIdentity.unwrap().extend({ command_limits: CommandLimits }).prefault({}),
+  audio: AudioSource,
   bus: BusSection,
   data_dir: DataDir,
 }

@@ -1,15 +1,13 @@
 import { VERSION } from '#lib/version.ts'
-import { entities } from './entities.ts'
+import { entities, type Scope } from './entities.ts'
 
-interface Robot {
+interface Robot extends Partial<Omit<Scope, 'prefix'>> {
   /** Its id at the relay; empty when it has none. */
   deviceId: string
   /** Display name. */
   name: string
   /** `bus.prefix`. */
   prefix: string
-  /** Topic on which a bridge publishes whether it is connected to the robot, `1` or `0`. */
-  reachableTopic?: string | null
 }
 
 /** The id of the robot as a level of Home Assistant's discovery topic, which takes letters, digits, `_` and `-`. */
@@ -23,15 +21,17 @@ export function objectId({ deviceId, prefix }: Pick<Robot, 'deviceId' | 'prefix'
  */
 export function deviceDiscovery(robot: Robot): Record<string, unknown> {
   const id = objectId(robot)
-  const components = Object.entries(entities(robot.prefix, robot.reachableTopic ?? null)).map(
-    ([key, component]) => {
-      const ids = {
-        unique_id: `${id}_${key}`,
-        default_entity_id: `${component.platform}.${entityName(id)}_${key}`,
-      }
-      return [key, { ...component, ...ids }]
-    },
-  )
+  const scope = { reachableTopic: null, controls: [], hasAudio: false, ...robot }
+  const components = Object.entries(entities(scope)).map(([key, component]) => {
+    const name = `${entityName(id)}_${key}`
+    const ids = {
+      unique_id: `${id}_${key}`,
+      // 2025.10 and later read the first, older ones the second
+      default_entity_id: `${component.platform}.${name}`,
+      object_id: name,
+    }
+    return [key, { ...component, ...ids }]
+  })
   return {
     device: {
       identifiers: [id],

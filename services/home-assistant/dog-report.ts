@@ -7,11 +7,15 @@ interface DogReportOptions {
   presence: Presence
   /** A new time of `lastSeen` is published. */
   onSeen(at: number): void
+  /** A dog has come into view, or has been away for long enough. */
+  onChange(event: 'seen' | 'left'): void
   now?: () => number
 }
 
 /** Interval of new times while a dog is present: Home Assistant records each of them. */
 const LAST_SEEN_INTERVAL_MS = 60_000
+/** A dog that was seen so recently before a restart has not come again; the file is up to a minute old. */
+const STILL_THERE_MS = 2 * LAST_SEEN_INTERVAL_MS
 
 /** Publishes changes on `homeassistant/dog`. */
 export class DogReport {
@@ -19,11 +23,14 @@ export class DogReport {
   readonly #now: () => number
   #present: boolean | null | undefined
   #lastSeen: number | undefined
+  /** By the last event. */
+  #isThere: boolean
 
   constructor(options: DogReportOptions) {
     this.#options = options
     this.#now = options.now ?? performance.now.bind(performance)
     this.#lastSeen = options.presence.lastSeen
+    this.#isThere = this.#lastSeen !== undefined && Date.now() - this.#lastSeen < STILL_THERE_MS
   }
 
   /** Publishes if presence or time changed. */
@@ -34,6 +41,11 @@ export class DogReport {
     const isOld = lastSeen !== undefined && lastSeen - (this.#lastSeen ?? 0) >= LAST_SEEN_INTERVAL_MS
     if (present === this.#present && !isOld) return
     this.#present = present
+    // while unknown, nothing has happened
+    if (present !== null && present !== this.#isThere) {
+      this.#isThere = present
+      this.#options.onChange(present ? 'seen' : 'left')
+    }
     if (lastSeen !== undefined && lastSeen !== this.#lastSeen) onSeen(lastSeen)
     this.#lastSeen = lastSeen
     this.publish()

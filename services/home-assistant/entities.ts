@@ -1,12 +1,20 @@
 import { topics } from '#bus/topics.ts'
+import type { Control } from '#commands/controls.ts'
+import { controlEntities } from './controls.ts'
+import type { At, Entity, WhileUp } from './entity.ts'
 
-/** Platform of an entity and its options (home-assistant.io, MQTT camera, sensor, binary sensor). */
-interface Entity extends Record<string, unknown> {
-  platform: 'camera' | 'binary_sensor' | 'sensor'
+export interface Scope {
+  /** `bus.prefix` */
+  prefix: string
+  /** Topic on which a bridge publishes whether it is connected to the robot, `1` or `0`. */
+  reachableTopic: string | null
+  controls: readonly Control[]
+  /** The robot has a microphone. */
+  hasAudio: boolean
 }
 
 /** Entities of the robot in Home Assistant, by key. */
-export function entities(prefix: string, reachableTopic: string | null): Record<string, Entity> {
+export function entities({ prefix, reachableTopic, controls, hasAudio }: Scope): Record<string, Entity> {
   const at = (name: string) => `${prefix}/${name}`
   // the last will of each service sets its state to offline
   const whileUp = (...services: string[]) => [
@@ -16,16 +24,20 @@ export function entities(prefix: string, reachableTopic: string | null): Record<
     })),
     ...(reachableTopic === null ? [] : [{ topic: reachableTopic, ...NOTIFICATION }]),
   ]
-  return { ...ofCamera(at, whileUp), ...ofRobot(at, whileUp) }
+  return {
+    ...ofDog(at, whileUp),
+    ...controlEntities(controls, at, whileUp),
+    ...ofEvents(at, whileUp),
+    ...ofRobot(at, whileUp),
+    ...ofReadings(at, whileUp, hasAudio),
+    ...ofVideo(at, whileUp),
+  }
 }
 
 /** Payloads of Mosquitto's bridge notifications (mosquitto.conf(5)). */
 const NOTIFICATION = { payload_available: '1', payload_not_available: '0' }
 
-type At = (name: string) => string
-type WhileUp = (...services: string[]) => object[]
-
-function ofCamera(at: At, whileUp: WhileUp): Record<string, Entity> {
+function ofDog(at: At, whileUp: WhileUp): Record<string, Entity> {
   return {
     camera: {
       platform: 'camera',
@@ -50,6 +62,28 @@ function ofCamera(at: At, whileUp: WhileUp): Record<string, Entity> {
       value_template: '{{ value_json.last_seen }}',
       qos: 1,
       availability: whileUp('homeassistant'),
+    },
+  }
+}
+
+/** Their payloads have the form that Home Assistant expects, so they need no template. */
+function ofEvents(at: At, whileUp: WhileUp): Record<string, Entity> {
+  const event = (key: string, name: string, icon: string, event_types: string[], ...services: string[]) => ({
+    platform: 'event' as const,
+    name,
+    icon,
+    event_types,
+    state_topic: at(topics.happening.name({ name: key })),
+    qos: 1,
+    availability: whileUp('homeassistant', ...services),
+  })
+  return {
+    dog: event('dog', 'Dog', 'mdi:dog', ['seen', 'left'], 'vision'),
+    zone: event('zone', 'Zone', 'mdi:map-marker', ['entered', 'left'], 'vision'),
+    bark: event('bark', 'Bark', 'mdi:dog-side', ['bark']),
+    command: {
+      ...event('command', 'Command', 'mdi:checkbox-marked-circle-outline', ['done', 'failed']),
+      entity_category: 'diagnostic',
     },
   }
 }
@@ -88,6 +122,75 @@ function ofRobot(at: At, whileUp: WhileUp): Record<string, Entity> {
     },
   }
 }
+
+function ofReadings(at: At, whileUp: WhileUp, hasAudio: boolean): Record<string, Entity> {
+  const reading = (field: string, name: string, options: Partial<Entity>): Entity => ({
+    platform: 'sensor',
+    name,
+    state_class: 'measurement',
+    ...options,
+    state_topic: at(topics.readings.name()),
+    value_template: `{{ value_json.${field} }}`,
+    qos: 1,
+    availability: whileUp('homeassistant'),
+  })
+  const entity_category = 'diagnostic'
+  return {
+    treats_left: reading('treats_left', 'Treats left', { icon: 'mdi:bone' }),
+    temperature: reading('temperature', 'Processor temperature', {
+      ...{ device_class: 'temperature', unit_of_measurement: '°C', entity_category },
+    }),
+    wifi_signal: reading('wifi_signal', 'Wi-Fi signal', {
+      ...{ device_class: 'signal_strength', unit_of_measurement: 'dBm', entity_category },
+    }),
+    ...(hasAudio && {
+      sound_level: {
+        ...reading('sound_level', 'Sound level', { icon: 'mdi:volume-high', unit_of_measurement: 'dBFS' }),
+        availability: whileUp('homeassistant', 'audio'),
+      },
+    }),
+    storage_free: reading('storage_free', 'Free storage', {
+      ...{ device_class: 'data_size', unit_of_measurement: 'GB', entity_category },
+    }),
+  }
+}
+
+function ofVideo(at: At, whileUp: WhileUp): Record<string, Entity> {
+  const common = {
+    platform: 'sensor' as const,
+    state_class: 'measurement',
+    entity_category: 'diagnostic',
+    state_topic: at(topics.visionState.name()),
+    availability: whileUp('vision'),
+  }
+  return {
+    fps: {
+      ...common,
+      name: 'Camera frame rate',
+      icon: 'mdi:filmstrip',
+      unit_of_measurement: 'fps',
+      value_template: FRAME_RATE,
+    },
+    picture_age: {
+      ...common,
+      name: 'Picture age',
+      device_class: 'duration',
+      unit_of_measurement: 'ms',
+      value_template: PICTURE_AGE,
+    },
+  }
+}
+
+/** Details are missing while the service starts. */
+const FRAME_RATE =
+  '{% set fps = value_json.fps | default(none) %}{{ none if fps is none else fps | round | int }}'
+
+/** Median: encoded where a viewer watches, else as it comes from the camera. */
+const PICTURE_AGE = [
+  '{% set ages = value_json.latency_ms | default({}) %}',
+  "{% set age = ages.get('encode') or ages.get('capture') %}",
+  '{{ age.p50 | round | int if age else none }}',
+].join('')
 
 /** Percent as in the `status` event: as reported, else from 12 to 16.8 V; unknown for an empty reading. */
 const BATTERY = [

@@ -4,10 +4,14 @@ import { binary, json } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { config, type HomeAssistantConfig } from './config.ts'
+import { ControlReceiver } from './control-receiver.ts'
 import { deviceDiscovery, objectId } from './discovery.ts'
 import { DogReport } from './dog-report.ts'
+import { createReport, type Report, reportHappenings } from './happenings.ts'
 import { LastSeenFile } from './last-seen.ts'
 import { Presence } from './presence.ts'
+import { watchReachable } from './reachable.ts'
+import { ReadingsReport } from './readings.ts'
 
 export const homeAssistant = defineService({
   name: 'homeassistant',
@@ -21,15 +25,17 @@ interface Times {
   tick: number
   /** Without detections for this long, presence is unknown (ms). The slowest detector reports every 10 s. */
   silence: number
+  /** Interval of readings of the machine (ms). */
+  readings: number
 }
 
 /**
- * Announces the robot on Home Assistant's discovery topic, and publishes what needs state: whether a dog is present, and
- * when one was last seen.
+ * Announces the robot on Home Assistant's discovery topic, publishes what needs state (whether a dog is present, events,
+ * readings), and makes commands of the controls that the owner allows.
  */
 export async function startHomeAssistant(
   { bus, config, log }: Deps<HomeAssistantConfig>,
-  { tick, silence }: Times = { tick: 1_000, silence: 30_000 },
+  { tick, silence, readings: intervalMs }: Times = { tick: 1_000, silence: 30_000, readings: 10_000 },
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const { enabled, labels, absent_after, picture_every } = config.homeassistant
@@ -40,13 +46,47 @@ export async function startHomeAssistant(
   const file = stack.use(new LastSeenFile(config.data_dir, log))
   const lastSeen = await file.read()
   const presence = new Presence({ labels, silence, absentAfter: absent_after * 1_000, lastSeen })
-  const report = new DogReport({ bus, presence, onSeen: (at) => file.save(at) })
+  const happened = createReport(bus)
+  const onChange = (event: 'seen' | 'left') => happened('dog', event)
+  const report = new DogReport({ bus, presence, onSeen: (at) => file.save(at), onChange })
   stack.use(await followVision(bus, presence, report))
   report.update()
   stack.use(every(tick, () => report.update()))
+  const readings = stack.use(new ReadingsReport({ bus, dataDir: config.data_dir, intervalMs }))
+  stack.use(await startOptional({ bus, config, log }, readings, happened))
   if (picture_every !== null) stack.use(every(picture_every * 1_000, () => requestFrame(bus)))
-  stack.use(await announce(bus, config, report))
+  const { reachable_topic } = config.homeassistant
+  if (reachable_topic !== null) stack.use(watchReachable(bus, reachable_topic, log))
+  stack.use(
+    await announce(bus, config, () => {
+      report.publish()
+      readings.publish(true)
+    }),
+  )
   log.info({ discovery_prefix: config.homeassistant.discovery_prefix }, 'announced to Home Assistant')
+  return stack.move()
+}
+
+/** What a users file of an earlier version does not allow: the log names the missing right, and the rest works. */
+async function startOptional(
+  { bus, config, log }: Pick<Deps<HomeAssistantConfig>, 'bus' | 'config' | 'log'>,
+  readings: ReadingsReport,
+  report: Report,
+): Promise<Disposable> {
+  const { controls, labels } = config.homeassistant
+  using stack = new DisposableStack()
+  const { command_limits: limits } = config.cloud
+  const receiver = stack.use(new ControlReceiver({ bus, log, controls, limits, report }))
+  const parts = {
+    readings: () => readings.start(),
+    events: async () => void stack.use(await reportHappenings(bus, report, labels)),
+    controls: () => receiver.start(),
+  }
+  for (const [part, start] of Object.entries(parts)) {
+    await start().catch((err: unknown) =>
+      log.error({ err, part }, 'part not available: copy the user homeassistant from configs/broker.yaml'),
+    )
+  }
   return stack.move()
 }
 
@@ -67,9 +107,12 @@ async function followVision(bus: Bus, presence: Presence, report: DogReport): Pr
 }
 
 /** Publishes the discovery message now and whenever Home Assistant starts; the bus repeats it after each reconnect. */
-async function announce(bus: Bus, config: HomeAssistantConfig, report: DogReport): Promise<Disposable> {
-  const { discovery_prefix, name, reachable_topic: reachableTopic } = config.homeassistant
-  const robot = { name, deviceId: config.cloud.device_id, prefix: config.bus.prefix, reachableTopic }
+async function announce(bus: Bus, config: HomeAssistantConfig, repeat: () => void): Promise<Disposable> {
+  const { discovery_prefix, name, controls, reachable_topic: reachableTopic } = config.homeassistant
+  const robot = {
+    ...{ name, controls, reachableTopic, deviceId: config.cloud.device_id, prefix: config.bus.prefix },
+    hasAudio: config.audio.source.type !== 'none',
+  }
   const { discovery, status } = homeAssistantTopics(discovery_prefix)
   const publish = () => {
     bus.publish(discovery, deviceDiscovery(robot), { id: objectId(robot) }).catch(() => {}) // logged by the bus
@@ -78,7 +121,7 @@ async function announce(bus: Bus, config: HomeAssistantConfig, report: DogReport
   return await bus.subscribe(status, (message) => {
     if (message.toString() !== 'online') return
     publish()
-    report.publish()
+    repeat()
     requestFrame(bus)
   })
 }

@@ -76,8 +76,9 @@ export async function startWebrtc(
 
   state.start(summaries, () => sessions.refusedServers) // clears the retained list of an earlier run
   stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
-  stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list }))
-  stack.use(await subscribeSignaling(bus, sessions, log))
+  const onChanged = state.changed
+  stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list, onChanged }))
+  stack.use(await subscribeSignaling(bus, sessions))
   return stack.move()
 }
 
@@ -98,7 +99,7 @@ async function createParts(
   const limits = config.cloud.command_limits
   const controls = stack.use(await openControls({ bus, log, discarded, limits }))
   const quality = createVideoQualitySettings(video)
-  const state = createStatePublisher({ bus, log, metrics, intervalMs: timings.report })
+  const state = createStatePublisher({ bus, log, metrics, quality, intervalMs: timings.report })
   const onChanged = state.changed
   const sessions = new Sessions({
     maxConnections: max_connections,

@@ -13,12 +13,17 @@ const PASSWORD = 'site-password'
  * The robot's broker with a TLS listener and a user `site` with these rules, and the Mosquitto of a site with the bridge
  * of configs/mosquitto-bridge.conf, which `edit` may change.
  */
-export async function startSite(t: TestContext, site: object, edit = (conf: string) => conf) {
+export async function startSite(
+  t: TestContext,
+  site: object,
+  edit = (conf: string) => conf,
+  more: Parameters<typeof startUsersBroker>[1] = {},
+) {
   const folder = temporaryFolder(t)
   const files = certify(folder, 'robot')
   const listeners = [{ type: 'mqtts', host: '127.0.0.1', port: 0, ...files }]
   const users = { site: { password: await hashPassword(PASSWORD), ...site } }
-  const stage = await startUsersBroker(t, { broker: { listeners }, users })
+  const stage = await startUsersBroker(t, { ...more, broker: { listeners }, users })
   const secure = stage.broker.listeners.find(({ type }) => type === 'mqtts')
   const [port = 0] = await freePorts(1)
   const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')

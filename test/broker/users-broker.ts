@@ -5,6 +5,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { parse, stringify } from 'yaml'
 import { BrokerSection } from '#broker/config.ts'
 import { startBroker } from '#broker/index.ts'
+import type { Control } from '#commands/controls.ts'
 import { refuseSecrets } from '#dev/harness/secrets.ts'
 import { BusSection } from '#lib/config-schema.ts'
 import { createLogger } from '#lib/logger.ts'
@@ -18,6 +19,7 @@ interface Options {
   broker?: object
   cloud?: { enabled: boolean }
   bus?: object
+  homeassistant?: { enabled: boolean; controls: Control[] }
   /** Additional users, as in configs/broker.yaml. */
   users?: Record<string, object>
   queues?: { messages: number; bytes: number; totalBytes: number }
@@ -48,6 +50,7 @@ export async function startUsersBroker(t: TestContext, options: Options = {}) {
     broker: BrokerSection.parse({ port: 0, users_file: usersFile, ...options.broker }),
     bus: BusSection.parse(options.bus ?? {}),
     ...(options.cloud ? { cloud: options.cloud } : {}),
+    ...(options.homeassistant ? { homeassistant: options.homeassistant } : {}),
     data_dir: folder,
   }
   const { queues, reportInterval, pollInterval } = options

@@ -59,25 +59,38 @@ async function openHome(t: TestContext, { url, username, password }: Stack['logi
   }
   const topicsOf = (key: string) => {
     const one = entity(key)
-    return [
-      'topic' in one ? one.topic : one.state_topic,
-      ...(one.availability ?? []).map(({ topic }) => topic),
-    ]
+    const state = 'topic' in one ? one.topic : stateOf(key)?.topic
+    return [...(state === undefined ? [] : [state]), ...(one.availability ?? []).map(({ topic }) => topic)]
+  }
+  const stateOf = (key: string) => {
+    const one = entity(key)
+    if (!('state_topic' in one) || one.state_topic === undefined) return undefined
+    return { topic: one.state_topic, template: one.value_template ?? '' }
+  }
+  const isAvailable = ({
+    topic,
+    value_template = '',
+  }: {
+    topic: string
+    value_template?: string | undefined
+  }) => {
+    const said = newest.get(topic)
+    return said !== undefined && rendered(value_template, said) === 'online'
   }
   const shows = (key: string): string => {
-    const one = entity(key)
-    for (const { topic, value_template = '' } of one.availability ?? []) {
-      const said = newest.get(topic)
-      if (!said || rendered(value_template, said) !== 'online') return 'unavailable'
-    }
-    if (one.platform === 'camera') return 'idle'
-    const said = newest.get(one.state_topic)
-    return (said && rendered(one.value_template ?? '', said)) || 'unknown'
+    const { platform, availability = [] } = entity(key)
+    if (!availability.every(isAvailable)) return 'unavailable'
+    if (platform === 'camera') return 'idle'
+    const state = stateOf(key)
+    const said = state && newest.get(state.topic)
+    return (said && rendered(state.template, said)) || 'unknown'
   }
   await client.subscribeAsync([...new Set(Object.keys(components).flatMap(topicsOf))], { qos: 1 })
   return {
     newest,
     payloadOf,
+    use: (control: string, payload: string) =>
+      client.publishAsync(`wimz/homeassistant/set/${control}`, payload),
     /** Waits until the entity shows this. */
     showing: (key: string, ...wanted: string[]) =>
       until(`${key} shows ${wanted}, not ${shows(key)}`, () => wanted.includes(shows(key))),
@@ -90,7 +103,11 @@ test('Home Assistant shows a dog, pictures and viewers, and what is not there as
   timeout: 180_000,
 }, async (t) => {
   await using stack = await startStack({
-    homeassistant: { enabled: true, absent_after: 3, picture_every: 1 },
+    homeassistant: {
+      ...{ enabled: true, absent_after: 3, picture_every: 1 },
+      controls: ['overlay', 'quality', 'treat', 'restart'],
+    },
+    simulator: { enabled: true },
     vision: {
       source: { type: 'url', url: 'demo/clip.mp4', loop: true },
       detector: { max_fps: 2 },
@@ -119,6 +136,29 @@ test('Home Assistant shows a dog, pictures and viewers, and what is not there as
       assert.equal(payload.subarray(-2).toString('hex'), 'ffd9')
     }
     await home.showing('camera', 'idle')
+  })
+
+  await t.test('controls act, and show it', async () => {
+    await home.showing('overlay', 'ON')
+    await home.use('overlay', 'OFF')
+    await home.showing('overlay', 'OFF')
+    await home.use('quality', 'low')
+    await home.showing('quality', 'low')
+    await home.use('treat', 'PRESS')
+    await home.showing('treats_left', '29')
+  })
+
+  await t.test('restart brings the services back, with their settings of the start', async () => {
+    const before = new Map(stack.pids)
+    const again = ['vision', 'webrtc', 'relay-bridge'].map((service) =>
+      stack.line((line) => line.service === service && line.msg === 'started', within),
+    )
+    await home.use('restart', 'PRESS')
+    await Promise.all(again)
+    for (const service of ['vision', 'webrtc', 'relay-bridge'])
+      assert.notEqual(stack.pids.get(service), before.get(service))
+    assert.equal(stack.pids.get('broker'), before.get('broker'))
+    await home.showing('overlay', 'ON')
   })
 
   await t.test('a killed vision is unavailable by its last will, and comes back', async () => {

@@ -5,8 +5,11 @@ import mqtt from 'mqtt'
 import { parse } from 'yaml'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { CONTROLS } from '#commands/controls.ts'
+import { collect } from '#dev/harness/collect.ts'
 import { wake } from '#dev/harness/until.ts'
 import { createLogger } from '#lib/logger.ts'
+import { reachableTopic } from '#services/home-assistant/checks.ts'
 import { startSite } from '#test/broker/site.ts'
 import { TESTER } from '#test/broker/users-broker.ts'
 import { without } from '#test/helpers/tools.ts'
@@ -16,19 +19,19 @@ import { detected, startService } from './start.ts'
 const DEVICE = 'homeassistant/device/Wimz-robot_06/config'
 const LOG = createLogger('test', { write: () => undefined })
 
-/** The user for a bridge in configs/broker.yaml, with the rules of the one for Home Assistant. */
+/** The second user for a bridge in configs/broker.yaml: with Home Assistant. */
 function siteUser(): object {
   const text = readFileSync('configs/broker.yaml', 'utf8')
-  const [site, ha] = ['site', 'ha'].map((name) => {
-    const comment = new RegExp(`^ {2}# ${name}:\\n(?: {2}#.*\\n)+`, 'm').exec(text)?.[0] ?? ''
-    return parse(comment.replaceAll(/^ {2}# ?/gm, ''))[name]
-  })
-  return { publish: ha.publish, subscribe: [...site.subscribe, ...ha.subscribe] }
+  const [, comment] = Array.from(text.matchAll(/^ {2}# site:\n(?: {2}#.*\n)+/gm), ([found]) => found)
+  const { publish, subscribe } = parse(comment?.replaceAll(/^ {2}# ?/gm, '') ?? '').site
+  return { publish, subscribe }
 }
 
 /** The robot's broker, and the Mosquitto beside Home Assistant that takes what the documented bridge takes. */
 async function house(t: TestContext) {
-  const { port, ...stage } = await startSite(t, siteUser(), (conf) => conf.replaceAll(/^#topic/gm, 'topic'))
+  const edit = (conf: string) => conf.replaceAll(/^#topic/gm, 'topic')
+  const homeassistant = { enabled: true, controls: [...CONTROLS] }
+  const { port, ...stage } = await startSite(t, siteUser(), edit, { homeassistant })
   return { ...stage, home: () => openHome(t, port) }
 }
 
@@ -99,6 +102,21 @@ test('through the documented bridge Home Assistant finds the robot, its pictures
     first.newest.delete(DEVICE)
     await first.client.publishAsync('homeassistant/status', 'online', { qos: 1 })
     await first.reads(DEVICE)
+  })
+
+  await t.test('a control that is used there becomes a command here', async () => {
+    const commands = await collect(vision, topics.command, { name: 'take_photo' })
+    await first.client.publishAsync('wimz/homeassistant/set/photo', 'PRESS')
+    await commands.next({ within: 20_000 })
+  })
+
+  await t.test('the robot knows that the bridge publishes its reachable_topic', async () => {
+    const value = Promise.withResolvers<string>()
+    const reading = await own.subscribe(reachableTopic('wimz/reachable'), (payload) =>
+      value.resolve(String(payload)),
+    )
+    assert.equal(await value.promise, '1')
+    reading[Symbol.dispose]()
   })
 
   await t.test('a robot that is gone cannot be reached', async () => {

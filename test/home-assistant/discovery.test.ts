@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { promisify } from 'node:util'
 import mqtt, { type IClientOptions } from 'mqtt'
-import { parse } from 'yaml'
-import { hashPassword } from '#broker/auth/password-hash.ts'
 import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { CONTROLS } from '#commands/controls.ts'
 import { documentedConf, startMosquitto } from '#dev/harness/mosquitto.ts'
 import { freePorts } from '#dev/harness/ports.ts'
 import { createLogger } from '#lib/logger.ts'
@@ -19,12 +15,11 @@ import { without } from '#test/helpers/tools.ts'
 import { DeviceDiscovery, DISCOVERY_TOPIC } from './schema.ts'
 import { startService } from './start.ts'
 
-const execute = promisify(execFile)
 const TOPIC = 'homeassistant/device/Wimz-robot_06/config'
 const LOG = createLogger('test', { write: () => undefined })
 
 /** The service on a broker with the rights of its user. */
-async function startThere(t: TestContext, port: number, password: string) {
+async function startThere(t: TestContext, port: number, password: string, section: object = {}) {
   const bus = await connectBus({
     url: `mqtt://127.0.0.1:${port}`,
     username: 'homeassistant',
@@ -35,7 +30,7 @@ async function startThere(t: TestContext, port: number, password: string) {
     log: LOG,
   })
   t.after(() => bus[Symbol.asyncDispose]())
-  const service = await startService(t, bus, { log: LOG })
+  const service = await startService(t, bus, { log: LOG, section })
   t.after(() => service[Symbol.asyncDispose]())
   return bus
 }
@@ -75,18 +70,33 @@ test('the retained discovery message is what Home Assistant documents, key by ke
     ['camera', 'camera', undefined],
     ['dog_present', 'binary_sensor', 'occupancy'],
     ['last_seen', 'sensor', 'timestamp'],
+    ['stop', 'button', undefined],
+    ['photo', 'button', undefined],
+    ['overlay', 'switch', undefined],
+    ['quality', 'select', undefined],
+    ['dog', 'event', undefined],
+    ['zone', 'event', undefined],
+    ['bark', 'event', undefined],
+    ['command', 'event', undefined],
     ['viewers', 'sensor', undefined],
     ['link', 'binary_sensor', 'connectivity'],
     ['battery', 'sensor', 'battery'],
+    ['treats_left', 'sensor', undefined],
+    ['temperature', 'sensor', 'temperature'],
+    ['wifi_signal', 'sensor', 'signal_strength'],
+    ['storage_free', 'sensor', 'data_size'],
+    ['fps', 'sensor', undefined],
+    ['picture_age', 'sensor', 'duration'],
   ])
   const ids = Object.values(message.components).flatMap((one) => [one.unique_id, one.default_entity_id])
-  assert.equal(new Set(ids).size, 12)
+  assert.equal(new Set(ids).size, 2 * kinds.length)
   assert.ok(ids.includes('sensor.wimz_robot_06_battery'))
   assert.equal(broker.totals.publish_refused ?? 0, 0)
 })
 
 test('the schema of these tests refuses what Home Assistant does not document', () => {
-  const component = { platform: 'sensor', unique_id: 'a', state_topic: 'a/b' }
+  const ids = { unique_id: 'a', object_id: 'a', default_entity_id: 'sensor.a' }
+  const component = { platform: 'sensor', ...ids, state_topic: 'a/b' }
   const message = (one: object) => ({
     device: { identifiers: ['a'] },
     origin: { name: 'a' },
@@ -94,7 +104,8 @@ test('the schema of these tests refuses what Home Assistant does not document', 
   })
   assert.ok(DeviceDiscovery.safeParse(message({})).success)
   for (const wrong of [
-    { object_id: 'a' },
+    { object_id: 'b' },
+    { object_id: undefined },
     { device_class: 'occupancy' },
     { device_class: 'battery', unit_of_measurement: 'V' },
     { device_class: 'timestamp', state_class: 'measurement' },
@@ -107,14 +118,11 @@ test('the schema of these tests refuses what Home Assistant does not document', 
   }
 })
 
-test('the user for Home Assistant in configs/broker.yaml reads all that the message names, and may forget the robot', async (t) => {
-  const example = /^ {2}# ha:\n(?: {2}#.*\n)+/m.exec(readFileSync('configs/broker.yaml', 'utf8'))
-  const { ha } = parse(example?.[0].replaceAll(/^ {2}# ?/gm, '') ?? '')
-  const password = 'of Home Assistant'
-  const users = { ha: { ...ha, password: await hashPassword(password) } }
-  const { broker, passwordOf } = await startUsersBroker(t, { users })
-  const bus = await startThere(t, broker.port, passwordOf('homeassistant'))
-  const login = { username: 'ha', password }
+test('the user ha reads all that the message names, uses its controls, and may forget the robot', async (t) => {
+  const controls = [...CONTROLS]
+  const { broker, passwordOf } = await startUsersBroker(t, { homeassistant: { enabled: true, controls } })
+  const bus = await startThere(t, broker.port, passwordOf('homeassistant'), { controls })
+  const login = { username: 'ha', password: passwordOf('ha') }
   const url = `mqtt://127.0.0.1:${broker.port}`
   // as Home Assistant asks
   const found = await retained(url, login, ['homeassistant/+/+/config', 'homeassistant/+/+/+/config'], TOPIC)
@@ -122,9 +130,12 @@ test('the user for Home Assistant in configs/broker.yaml reads all that the mess
   const client = await mqtt.connectAsync(url, login)
   t.after(() => client.endAsync(true))
   const named = Object.values(components).flatMap((one) => [
-    'topic' in one ? one.topic : one.state_topic,
+    ...('topic' in one ? [one.topic] : 'state_topic' in one && one.state_topic ? [one.state_topic] : []),
     ...(one.availability ?? []).map(({ topic }) => topic),
   ])
+  const used = Object.values(components).flatMap((one) => ('command_topic' in one ? [one.command_topic] : []))
+  assert.equal(used.length, controls.length)
+  for (const topic of used) await client.publishAsync(topic, 'nothing', { qos: 1 })
   for (const topic of new Set(named)) {
     const [granted] = await client.subscribeAsync(topic, { qos: 1 })
     assert.equal(granted?.qos, 1, topic)
@@ -137,24 +148,29 @@ test('the user for Home Assistant in configs/broker.yaml reads all that the mess
 })
 
 test('on Mosquitto a client of MQTT 5 finds the device and the states', {
-  skip: without('mosquitto', 'mosquitto_sub'),
+  skip: without('mosquitto'),
 }, async (t) => {
   const folder = temporaryFolder(t)
   const [port = 0] = await freePorts(1)
-  const mosquitto = await startMosquitto(folder, port, documentedConf(folder, port, 'ha'))
+  const mosquitto = await startMosquitto(folder, port, documentedConf(folder, port, 'tester'))
   t.after(() => mosquitto[Symbol.asyncDispose]())
   await startThere(t, port, ensurePassword(folder, 'homeassistant'))
+  // a broker that has just restarted gets the messages one after the other
   const read = async () => {
-    const login = ['-u', 'ha', '-P', ensurePassword(folder, 'ha')]
-    const filters = ['-t', TOPIC, '-t', 'wimz/homeassistant/state', '-t', `wimz/${topics.dog.name()}`]
-    const args = ['-p', `${port}`, '-V', '5', ...login, ...filters, '-v', '-C', '3', '-W', '20']
-    const { stdout } = await execute('mosquitto_sub', args)
-    return new Map(
-      stdout
-        .trim()
-        .split('\n')
-        .map((line) => line.split(/ (.*)/s, 2) as [string, string]),
-    )
+    const login = { username: 'ha', password: ensurePassword(folder, 'ha'), protocolVersion: 5 as const }
+    const client = await mqtt.connectAsync({ host: '127.0.0.1', port, ...login })
+    const found = new Map<string, string>()
+    const done = Promise.withResolvers<void>()
+    const timer = setTimeout(() => done.reject(new Error(`only ${[...found.keys()]}`)), 20_000)
+    client.on('message', (topic, payload) => {
+      found.set(topic, payload.toString())
+      if (found.size === 3) done.resolve()
+    })
+    const filters = [TOPIC, 'wimz/homeassistant/state', `wimz/${topics.dog.name()}`]
+    await client.subscribeAsync(filters, { qos: 1 })
+    await done.promise.finally(() => clearTimeout(timer))
+    await client.endAsync()
+    return found
   }
   const found = await read()
   DeviceDiscovery.parse(JSON.parse(found.get(TOPIC) ?? ''))

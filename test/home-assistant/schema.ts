@@ -2,7 +2,8 @@ import { z } from 'zod'
 
 /**
  * What Home Assistant's documentation allows in a device's discovery message (home-assistant.io: MQTT, "Device discovery
- * payload"; MQTT camera, MQTT binary sensor, MQTT sensor; binary sensor and sensor, "Device class"). Keys that are not
+ * payload"; MQTT camera, MQTT binary sensor, MQTT sensor, MQTT event, MQTT button, MQTT switch, MQTT select; binary sensor and
+ * sensor, "Device class"). Keys that are not
  * documented are refused, though Home Assistant itself would ignore them.
  */
 
@@ -61,6 +62,8 @@ const common = {
   json_attributes_template: template.optional(),
   json_attributes_topic: topic.optional(),
   name: text.nullable().optional(),
+  /** Up to 2026.3; `default_entity_id` since 2025.10. */
+  object_id: z.string().regex(/^[a-z0-9_]+$/),
   /** Required in a device's message. */
   unique_id: text,
 }
@@ -111,6 +114,7 @@ const binarySensor = z.strictObject({
 const SENSOR_UNITS: Record<string, readonly string[]> = {
   battery: ['%'],
   current: ['A', 'mA'],
+  data_size: ['B', 'kB', 'MB', 'GB', 'TB', 'MiB', 'GiB'],
   data_rate: ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'B/s', 'kB/s', 'MB/s', 'GB/s'],
   distance: ['km', 'm', 'cm', 'mm', 'mi', 'nmi', 'yd', 'in'],
   duration: ['d', 'h', 'min', 's', 'ms'],
@@ -146,9 +150,59 @@ const sensor = z
     path: ['state_class'],
   })
 
+const event = z.strictObject({
+  ...stateful,
+  platform: z.literal('event'),
+  default_entity_id: entityId('event'),
+  device_class: z.enum(['button', 'doorbell', 'motion']).optional(),
+  event_types: z.array(text).min(1),
+})
+
+/** Of anything that is used. */
+const commanded = {
+  ...common,
+  command_topic: topic,
+  command_template: template.optional(),
+  qos: qos.optional(),
+}
+
+const button = z.strictObject({
+  ...commanded,
+  platform: z.literal('button'),
+  default_entity_id: entityId('button'),
+  device_class: z.enum(['identify', 'restart', 'update']).optional(),
+  payload_press: text.optional(),
+})
+
+const switchable = z.strictObject({
+  ...stateful,
+  ...commanded,
+  state_topic: topic.optional(),
+  platform: z.literal('switch'),
+  default_entity_id: entityId('switch'),
+  device_class: z.enum(['outlet', 'switch']).optional(),
+  optimistic: z.boolean().optional(),
+  payload_off: text.optional(),
+  payload_on: text.optional(),
+})
+
+const select = z.strictObject({
+  ...stateful,
+  ...commanded,
+  state_topic: topic.optional(),
+  platform: z.literal('select'),
+  default_entity_id: entityId('select'),
+  optimistic: z.boolean().optional(),
+  options: z.array(text).min(1),
+})
+
 const component = z
-  .discriminatedUnion('platform', [camera, binarySensor, sensor])
+  .discriminatedUnion('platform', [camera, binarySensor, sensor, event, button, switchable, select])
   .refine((one) => !(one.availability && one.availability_topic), 'availability or availability_topic')
+  .refine(
+    (one) => one.default_entity_id === `${one.platform}.${one.object_id}`,
+    'one entity id for all versions',
+  )
 
 /** The payload of `<discovery_prefix>/device/<object_id>/config`. */
 export const DeviceDiscovery = z.strictObject({

@@ -3,6 +3,7 @@ import type { Bus } from '#bus/bus.ts'
 import type { Detections } from '#bus/messages.ts'
 import { JsonObject } from '#bus/messages.ts'
 import { binary, json } from '#bus/topic.ts'
+import { CommandLimits } from '#commands/actuators.ts'
 import { BusSection, CloudIdentity } from '#lib/config-schema.ts'
 import type { Logger } from '#lib/logger.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
@@ -12,20 +13,30 @@ import { temporaryFolder } from '#test/helpers/folder.ts'
 interface Options {
   log: Logger
   section?: object
+  /** `cloud.command_limits` */
+  limits?: object
+  hasAudio?: boolean
+  /** `bus.prefix` */
+  prefix?: string
   dataDir?: string
   /** ms */
   silence?: number
 }
 
 /** The service as its process starts it, but looking more often. */
-export function startService(t: TestContext, bus: Bus, { log, section, dataDir, silence = 30_000 }: Options) {
+export function startService(t: TestContext, bus: Bus, options: Options) {
+  const { log, section, limits, hasAudio, prefix, dataDir, silence = 30_000 } = options
   const config = {
     homeassistant: HomeAssistantSection.parse({ enabled: true, ...section }),
-    cloud: CloudIdentity.parse({ device_id: 'Wimz-robot.06' }),
-    bus: BusSection.parse({}),
+    cloud: {
+      ...CloudIdentity.parse({ device_id: 'Wimz-robot.06' }),
+      command_limits: CommandLimits.parse(limits),
+    },
+    audio: { source: { type: hasAudio ? 'synthetic' : 'none' } },
+    bus: BusSection.parse({ prefix }),
     data_dir: dataDir ?? temporaryFolder(t),
   }
-  return startHomeAssistant({ bus, config, log }, { tick: 20, silence })
+  return startHomeAssistant({ bus, config, log }, { tick: 20, silence, readings: 50 })
 }
 
 const unprefixed = { unprefixed: true, from: 'test', to: 'test', description: '' }

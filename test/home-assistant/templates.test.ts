@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DogPresence, RelayConnectionState, SessionSummary } from '#bus/messages.ts'
+import { DogPresence, Readings, RelayConnectionState, SessionSummary, VisionState } from '#bus/messages.ts'
 import { encodePayload } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
+import { CONTROLS } from '#commands/controls.ts'
 import { deviceDiscovery } from '#services/home-assistant/discovery.ts'
 import { batteryPercent } from '#services/relay-bridge/app-state/status.ts'
 import { withoutJinja } from '#test/helpers/tools.ts'
@@ -11,7 +12,13 @@ import { DeviceDiscovery } from './schema.ts'
 
 const skip = withoutJinja()
 const { components } = DeviceDiscovery.parse(
-  deviceDiscovery({ deviceId: 'wimz_robot_06', name: 'Rex’ robot', prefix: 'wimz' }),
+  deviceDiscovery({
+    deviceId: 'wimz_robot_06',
+    name: 'Rex’ robot',
+    prefix: 'wimz',
+    controls: [...CONTROLS],
+    hasAudio: true,
+  }),
 )
 
 /** What Home Assistant makes of these payloads of an entity's topic. */
@@ -84,6 +91,65 @@ test('the battery is the same that the app is told; readings that are taken back
   assert.deepEqual(states('battery', [encodePayload(topics.telemetry, null)]), ['None'])
 })
 
+test('switches and selects show what services report; what is missing or unknown is None', { skip }, () => {
+  const vision = (detail: object) =>
+    encodePayload(
+      topics.visionState,
+      VisionState.parse({ state: 'online', version: '0', since: 1, ...detail }),
+    )
+  const detector = (enabled: boolean) => ({
+    ...{ ok: true, error: null, enabled, model: 'a.onnx', labels: [], min_score: 0.5, keep_score: 0.4 },
+    ...{ max_fps: 5, threads: 1, inference_ms: null, fps: 0 },
+  })
+  const payloads = [
+    vision({ overlay: true, detector: detector(false) }),
+    vision({ overlay: false, detector: detector(true) }),
+    vision({}),
+  ]
+  assert.deepEqual(states('overlay', payloads), ['ON', 'OFF', 'None'])
+  assert.deepEqual(states('detector', payloads), ['OFF', 'ON', 'None'])
+  const webrtc = ['low', undefined].map((quality) =>
+    encodePayload(topics.webrtcState, {
+      state: 'online',
+      version: '0',
+      since: 1,
+      ...(quality && { quality }),
+    }),
+  )
+  assert.deepEqual(states('quality', webrtc), ['low', 'None'])
+  const modes = [{ mode: 'coach' }, { mode: 'dance' }, {}, null].map((mode) =>
+    encodePayload(topics.telemetry, mode),
+  )
+  assert.deepEqual(states('mode', modes), ['coach', 'None', 'None', 'None'])
+})
+
+test('readings and figures of the video are numbers, or None where unknown', { skip }, () => {
+  const age = (p50: number) => ({ p50, p95: 90 })
+  const vision = (detail: object) =>
+    encodePayload(
+      topics.visionState,
+      VisionState.parse({ state: 'online', version: '0', since: 1, ...detail }),
+    )
+  const payloads = [
+    vision({ fps: 14.97, latency_ms: { capture: age(3.4), detect: null, encode: age(21.6) } }),
+    vision({ fps: 0, latency_ms: { capture: age(3.4), detect: null, encode: null } }),
+    vision({ latency_ms: { capture: null, detect: null, encode: null } }),
+    vision({}),
+  ]
+  assert.deepEqual(states('fps', payloads), ['15', '0', 'None', 'None'])
+  assert.deepEqual(states('picture_age', payloads), ['22', '3', 'None', 'None'])
+  const readings = {
+    treats_left: 0,
+    temperature: 51,
+    wifi_signal: null,
+    storage_free: 12.3,
+    sound_level: -40,
+  }
+  const payload = [encodePayload(topics.readings, Readings.parse(readings))]
+  for (const [key, value] of Object.entries(readings))
+    assert.deepEqual(states(key, payload), [`${value ?? 'None'}`])
+})
+
 test('each entity is available while the services that it needs say so', { skip }, () => {
   const since = Date.now()
   const payloads = (['online', 'offline'] as const).map((state) =>
@@ -105,5 +171,24 @@ test('each entity is available while the services that it needs say so', { skip 
     viewers: ['webrtc'],
     link: ['relay-bridge'],
     battery: ['homeassistant'],
+    stop: ['homeassistant'],
+    photo: ['homeassistant', 'vision'],
+    treat: ['homeassistant'],
+    mode: ['homeassistant'],
+    overlay: ['homeassistant', 'vision'],
+    detector: ['homeassistant', 'vision'],
+    quality: ['homeassistant', 'webrtc'],
+    restart: ['homeassistant'],
+    dog: ['homeassistant', 'vision'],
+    zone: ['homeassistant', 'vision'],
+    bark: ['homeassistant'],
+    command: ['homeassistant'],
+    treats_left: ['homeassistant'],
+    temperature: ['homeassistant'],
+    wifi_signal: ['homeassistant'],
+    storage_free: ['homeassistant'],
+    sound_level: ['homeassistant', 'audio'],
+    fps: ['vision'],
+    picture_age: ['vision'],
   })
 })

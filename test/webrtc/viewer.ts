@@ -44,7 +44,7 @@ export interface Viewer {
   close(): Promise<void>
 }
 
-export const VIDEO = {
+const VIDEO = {
   h264: new RTCRtpCodecParameters({
     mimeType: 'video/H264',
     clockRate: 90_000,
@@ -59,7 +59,7 @@ export const VIDEO = {
     rtcpFeedback: [useNACK(), usePLI()],
   }),
 }
-export const AUDIO = new RTCRtpCodecParameters({
+const AUDIO = new RTCRtpCodecParameters({
   mimeType: 'audio/opus',
   clockRate: 48_000,
   channels: 2,

@@ -16,10 +16,12 @@ interface StatePublisherDeps {
   bus: Bus
   log: Logger
   metrics: Pick<WebrtcMetrics, 'frameAge'>
+  quality: { readonly mode: string }
   intervalMs: number
 }
 
-export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePublisherDeps): StatePublisher {
+export function createStatePublisher(deps: StatePublisherDeps): StatePublisher {
+  const { bus, log, metrics, quality, intervalMs } = deps
   let timer: NodeJS.Timeout | undefined
   let due: NodeJS.Immediate | undefined
   let sessions: () => SessionSummary[] = () => []
@@ -32,6 +34,7 @@ export function createStatePublisher({ bus, log, metrics, intervalMs }: StatePub
     bus.setState({
       viewers: list.filter(({ state }) => state === 'connected').length,
       sessions: list.length,
+      quality: quality.mode,
       refused_servers: refusedServers(),
       latency_ms: metrics.frameAge.summary,
     })

@@ -68,6 +68,8 @@ interface QualityCommandDeps {
   quality: VideoQualitySettings
   /** Oldest first. */
   sessions: () => readonly { readonly id: string; setMode(mode: Mode): void }[]
+  /** The mode may have changed. */
+  onChanged(): void
 }
 
 const COMMAND = 'set_video_quality'
@@ -81,6 +83,7 @@ export function subscribeQualityCommand({
   log,
   quality,
   sessions,
+  onChanged,
 }: QualityCommandDeps): Promise<Disposable> {
   return bus.subscribe(
     topics.command,
@@ -92,6 +95,7 @@ export function subscribeQualityCommand({
         // a session that has ended is not replaced by another
         const session = session_id === undefined ? list.at(-1) : list.find((one) => one.id === session_id)
         session?.setMode(mode)
+        onChanged()
       }
       const result = mode ? { success: true, mode } : { success: false, error: refusal(params) }
       bus

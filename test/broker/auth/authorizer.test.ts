@@ -11,6 +11,11 @@ const BUSY = 3
 const WRONG_PASSWORD = 4
 const NOT_AUTHORIZED = 5
 
+/** A file that was not written to its end, without the last services. */
+function cutShort(users: string): string {
+  return users.slice(0, users.indexOf('  webrtc:'))
+}
+
 /** CONNACK return code of a connection attempt. */
 async function returnCode(
   connecting: Promise<{ endAsync(force: boolean): Promise<void> }>,
@@ -251,7 +256,7 @@ test('a replaced users file is reloaded without a signal, and a damaged one is r
   writeUsers({ home: { subscribe: ['~/telemetry/+'] } })
   await closed
   await (await connect('home')).subscribeAsync('wimz/telemetry/+')
-  writeFileSync(path, original.slice(0, original.length / 2))
+  writeFileSync(path, cutShort(original))
   const isRefused = () => logged.some(({ msg }) => msg === 'users reload failed; keeping the current ones')
   await until(isRefused, { show: () => logged })
   assert.ok(vision.connected)
@@ -283,12 +288,7 @@ test('a reload that leaves no users, or takes rights from a service, is refused 
   const path = join(folder, 'broker.yaml')
   const original = readFileSync(path, 'utf8')
   const vision = await connect('vision')
-  for (const text of [
-    '',
-    'users: {}',
-    original.slice(0, original.length / 2),
-    original.replace('~/video/+/vp8', '~/x'),
-  ]) {
+  for (const text of ['', 'users: {}', cutShort(original), original.replace('~/video/+/vp8', '~/x')]) {
     writeFileSync(path, text)
     const before = logged.length
     broker.reload()

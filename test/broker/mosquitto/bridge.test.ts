@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
+import { parse } from 'yaml'
 import { until } from '#dev/harness/until.ts'
 import { without } from '#test/helpers/tools.ts'
 import * as raw from '../protocol/raw-client.ts'
@@ -12,9 +13,10 @@ const skip = without('mosquitto', 'openssl')
 
 /** The user in the comment of configs/broker.yaml. */
 function documentedUser() {
-  const [, filters = ''] =
-    /^ {2}# site:\n.*\n {2}# {3}subscribe: \[(.*)\]$/m.exec(readFileSync('configs/broker.yaml', 'utf8')) ?? []
-  return { subscribe: filters.split(', ') }
+  const [comment = ''] =
+    /^ {2}# site:\n(?: {2}#.*\n)+/m.exec(readFileSync('configs/broker.yaml', 'utf8')) ?? []
+  const { publish, subscribe } = parse(comment.replaceAll(/^ {2}# ?/gm, '')).site
+  return { publish, subscribe }
 }
 
 /** The Mosquitto of the site, and what a client there receives. */
@@ -34,7 +36,7 @@ async function site(t: TestContext, version = 'mqttv311') {
 }
 
 for (const version of ['mqttv311', 'mqttv50']) {
-  test(`the Mosquitto of a site receives states, events and telemetry, no video and no commands, and sends nothing: ${version}`, {
+  test(`the Mosquitto of a site receives states, events and telemetry, no video and no commands, and sends only whether it is connected: ${version}`, {
     skip,
   }, async (t) => {
     const { broker, connect, received, mosquitto } = await site(t, version)
