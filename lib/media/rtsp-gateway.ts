@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { connect as connectTls } from 'node:tls'
 import { isOwnPeer } from '../process/own-peer.ts'
 import { UnavailableError } from '../unavailable-error.ts'
+import { RtpRelays } from './rtp-relay.ts'
+import { RtspRequests } from './rtsp-requests.ts'
 import { RtspResponses } from './rtsp-responses.ts'
 import { authorities, reasonOf, type TlsSettings } from './tls-settings.ts'
 
@@ -19,8 +21,8 @@ interface GatewayOptions {
 
 /**
  * Serves one RTSP camera to FFmpeg on a loopback port. FFmpeg would follow a redirect to any host, with the credentials of
- * the camera, and send RTP to any address that a Transport header names; here every connection goes to the host of the
- * source, at the address that it had first. TLS is verified by Node.
+ * the camera, and send RTP to any address that a Transport header names; here every connection and every packet goes to
+ * the host of the source, at the address that it had first. TLS is verified by Node.
  */
 export class RtspGateway implements AsyncDisposable {
   readonly #source: URL
@@ -98,13 +100,19 @@ export class RtspGateway implements AsyncDisposable {
     if (++this.#connections > MAX_CONNECTIONS) throw new Error('too many redirects')
     const camera = this.#first ?? (await this.#dial())
     this.#first = undefined
-    const responses = new RtspResponses(this.#address, (location) => this.#redirect(location))
-    client.pipe(camera)
+    const { localAddress: local = '' } = camera
+    const relays = new RtpRelays({ camera: this.#address, local, onBytes: this.#onBytes })
+    const requests = new RtspRequests(relays)
+    const responses = new RtspResponses({ redirect: (location) => this.#redirect(location), relays })
     camera.on('data', (chunk: Buffer) => this.#onBytes?.(chunk.length))
+    client.pipe(requests).pipe(camera)
     camera.pipe(responses).pipe(client)
-    client.once('close', () => camera.destroy())
+    client.once('close', () => {
+      camera.destroy()
+      relays[Symbol.dispose]()
+    })
     camera.once('close', () => responses.end())
-    responses.once('error', () => client.destroy())
+    for (const messages of [requests, responses]) messages.once('error', () => client.destroy())
   }
 
   /** The address of a redirect for FFmpeg. Throws when it is on another host. */

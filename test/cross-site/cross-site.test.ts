@@ -8,11 +8,11 @@ import { freePorts } from '#dev/harness/ports.ts'
 import { SOCKET_PATHS } from '#dev/relay/index.ts'
 import { servedPaths } from '#dev/relay/page-server.ts'
 import { MetricsSection } from '#lib/config-schema.ts'
+import { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { startMetrics } from '#services/metrics/index.ts'
 import { HttpClient } from '#services/vision/camera/sources/http/http-client.ts'
 import { HttpGateway } from '#services/vision/camera/sources/http/http-gateway.ts'
-import { UnframedBytes } from '#services/vision/camera/sources/unframed-bytes.ts'
 import { certify } from '#test/helpers/certify.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
@@ -31,6 +31,7 @@ const OPENERS: Readonly<Record<string, string>> = {
   'lib/media/rtsp-gateway.ts': 'test/lib/media/rtsp-gateway.test.ts',
   // UDP
   'dev/relay/discovery.ts': 'test/dev/discovery.test.ts',
+  'lib/media/rtp-relay.ts': 'test/lib/media/rtp-relay.test.ts',
   'services/webrtc/ice/gathering.ts': 'test/webrtc/werift-patches/stun-guard.test.ts',
   // for the time of one connection of its own, under a random name
   'lib/media/program.ts': 'test/lib/media/program.test.ts',
@@ -184,7 +185,7 @@ test('broker: no page of another site logs in, on any listener', { skip: without
 test('gateway to an HTTP camera: nothing without the path that only FFmpeg knows', async (t) => {
   const client = new HttpClient('http://192.0.2.1/', {}, t.signal)
   const opened = { response: { destroy() {} } as never, url: new URL('http://192.0.2.1/') }
-  const gateway = await HttpGateway.start(client, opened, new UnframedBytes())
+  const gateway = await HttpGateway.start(client, opened, new UnframedBytes(1))
   t.after(() => gateway[Symbol.asyncDispose]())
   const target = { port: Number(new URL(gateway.proxy).port) }
   for (const form of FORMS)

@@ -7,6 +7,7 @@ import { toEpoch } from '#lib/media/wall-clock.ts'
 import { captureFrom } from '#services/audio/capture/sources/open.ts'
 import { AudioSection } from '#services/audio/config.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { endlessCamera } from '#test/helpers/rtsp-camera.ts'
 import { without } from '#test/helpers/tools.ts'
 import { chirps, correlation } from '../signals.ts'
 import { player } from '../start-audio.ts'
@@ -105,3 +106,21 @@ test('ALSA devices are recorded by arecord, whose reason is that of the state', 
     message: /^arecord exited with code 1 .*No such/,
   })
 })
+
+/** A frame of AAC that never ends: no packet has the marker. RFC 6416 §6.1. */
+const ENDLESS_FRAME = {
+  sdp: ['m=audio 0 RTP/AVP 96', 'a=rtpmap:96 MP4A-LATM/48000'],
+  payload: () => Buffer.alloc(1_200, 0x41),
+}
+
+for (const transport of ['tcp', 'udp']) {
+  test(`a camera whose sound never ends a frame is given up: ${transport}`, {
+    timeout: 60_000,
+  }, async (t) => {
+    const url = await endlessCamera(t, ENDLESS_FRAME)
+    await assert.rejects(record({ type: 'url', url, rtsp_transport: transport }, 1), {
+      name: 'UnavailableError',
+      message: 'cannot read: no complete frame in 1 MiB',
+    })
+  })
+}

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPacer } from '#lib/media/pacer.ts'
 import { RtspGateway } from '#lib/media/rtsp-gateway.ts'
+import { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { AudioSourceSection } from '../../config.ts'
 import { BLOCK_SAMPLES, SAMPLES_PER_MS } from '../../sound/format.ts'
@@ -13,6 +14,8 @@ type UrlSection = Extract<AudioSourceSection, { type: 'url' }>
 
 /** FFmpeg's demuxers for recordings: none that opens other addresses. */
 const RECORDINGS = 'mov,mp4,m4a,matroska,webm,avi,mpegts,mpeg,flv,ogg,wav,mp3,aac,flac'
+/** Frames of sound have a few KiB. */
+const MAX_UNFRAMED_BYTES = 1024 * 1024
 /** A connection without data for this long ends, µs. */
 const NETWORK_TIMEOUT_US = '10000000'
 
@@ -63,24 +66,32 @@ function captureRtsp(section: UrlSection): Capture {
   return async (options: CaptureOptions) => {
     const { url, rtsp_transport: transport = 'tcp' } = section
     const clock = new SampleClock()
-    await using gateway = await RtspGateway.start(url, section, { signal: options.signal })
-    await using input = await SoundInput.open(gateway.url, {
+    const unframed = new UnframedBytes(MAX_UNFRAMED_BYTES)
+    await using gateway = await RtspGateway.start(url, section, {
       signal: options.signal,
+      onBytes: (bytes) => unframed.arrived(bytes),
+    })
+    await using input = await SoundInput.open(gateway.url, {
+      signal: AbortSignal.any([options.signal, unframed.signal]),
       options: {
         protocol_whitelist: 'rtsp,rtp,srtp,udp,tcp',
         format_whitelist: 'rtsp',
         allowed_media_types: 'audio',
         timeout: NETWORK_TIMEOUT_US,
         rtsp_transport: /^rtsps:/i.test(url) ? 'tcp' : transport,
-        // over UDP only the camera may send
+        // over UDP only the gateway may send
         rtsp_flags: 'filter_src',
+        localaddr: '127.0.0.1',
       },
     }).catch((err: unknown) => {
+      unframed.signal.throwIfAborted()
       throw gateway.isRefused ? new UnavailableError('cannot open: the camera refers to another host') : err
     })
     while (!options.signal.aborted) {
       const samples = await input.next()
+      unframed.signal.throwIfAborted()
       if (!samples) return
+      unframed.completed()
       options.emit(samples, clock.place(samples.length, performance.now()))
     }
   }

@@ -9,10 +9,11 @@ import {
   type Stream,
 } from 'node-av'
 import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
+import type { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { DECODERS, Decoder } from './decoder.ts'
 import { PacketLoss } from './packet-loss.ts'
-import { UnframedBytes } from './unframed-bytes.ts'
+import { unframedVideo } from './source.ts'
 
 /** Of the check of the bytes that FFmpeg has read by itself. */
 const CHECK_INTERVAL_MS = 250
@@ -65,7 +66,7 @@ export class Input implements AsyncDisposable {
 
   private constructor(options: InputOptions) {
     this.#options = options
-    this.#unframed = options.unframed ?? new UnframedBytes(options.maxPixels)
+    this.#unframed = options.unframed ?? unframedVideo(options.maxPixels)
     this.#context.allocContext()
     this.#packet.alloc()
     // ends a read that waits for the network

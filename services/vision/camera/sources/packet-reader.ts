@@ -3,8 +3,7 @@ import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, AV_NOPTS_VALUE } from 'node-av/con
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder, tooLarge } from './decoder.ts'
 import { JpegSplitter } from './jpeg-splitter.ts'
-import { DEFAULT_MAX_PIXELS } from './source.ts'
-import { UnframedBytes } from './unframed-bytes.ts'
+import { DEFAULT_MAX_PIXELS, unframedVideo } from './source.ts'
 
 /** Of those that one chunk completes, only the newest are decoded: thousands of tiny files fit into it. */
 const MAX_FILES_PER_CHUNK = 32
@@ -39,7 +38,7 @@ export async function openH264Reader(emit: Emit, maxPixels = DEFAULT_MAX_PIXELS)
   const decoder = await Decoder.open(AV_CODEC_ID_H264, { maxPixels })
   const parser = new CodecParser()
   parser.init(AV_CODEC_ID_H264)
-  const unframed = new UnframedBytes(maxPixels)
+  const unframed = unframedVideo(maxPixels)
   return {
     async read(chunk) {
       unframed.arrived(chunk.length)

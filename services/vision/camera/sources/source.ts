@@ -1,8 +1,17 @@
 import type { Frame } from 'node-av'
+import { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import type { Size } from '../../image/fit.ts'
 
 /** 4096×2304, the largest frame by default. */
 export const DEFAULT_MAX_PIXELS = 4096 * 2304
+
+/** Of an uncompressed frame with alpha; a compressed one is much smaller. */
+const BYTES_PER_PIXEL = 4
+
+/** Bounds what a camera sends without completing a frame of so many pixels. */
+export function unframedVideo(maxPixels = DEFAULT_MAX_PIXELS): UnframedBytes {
+  return new UnframedBytes(BYTES_PER_PIXEL * maxPixels)
+}
 
 /** What a source is asked for, and where its frames go. */
 export interface CaptureOptions extends Size {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { RtspGateway } from '#lib/media/rtsp-gateway.ts'
+import type { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import type { SourceSection } from '../../config.ts'
 import { captureHttp } from './http/http.ts'
 import { Input } from './input.ts'
 import { createPlayer, passOn, RECORDINGS } from './playback.ts'
-import type { Capture, CaptureOptions } from './source.ts'
-import { UnframedBytes } from './unframed-bytes.ts'
+import { type Capture, type CaptureOptions, unframedVideo } from './source.ts'
 
 type UrlSection = Extract<SourceSection, { type: 'url' }>
 
@@ -71,13 +71,13 @@ function captureStream(section: UrlSection, allowed: { protocols: string; format
           format_whitelist: allowed.formats,
           timeout: NETWORK_TIMEOUT_US,
           rw_timeout: NETWORK_TIMEOUT_US,
-          // over UDP only the camera may send
-          ...(transport && { rtsp_transport: transport, rtsp_flags: 'filter_src' }),
+          // over UDP only the gateway may send
+          ...(transport && { rtsp_transport: transport, rtsp_flags: 'filter_src', localaddr: '127.0.0.1' }),
         },
       })
     if (allowed === RTSP) await captureRtsp(section, open, options)
     else {
-      await using input = await open(section.url, new UnframedBytes(options.maxPixels))
+      await using input = await open(section.url, unframedVideo(options.maxPixels))
       await passOn(input, options)
     }
   }
@@ -93,7 +93,7 @@ async function captureRtsp(
   // RTP would not be encrypted
   const transports = /^rtsps:/i.test(url) ? ['tcp'] : transport === 'auto' ? ['tcp', 'udp'] : [transport]
   for (const [i, one] of transports.entries()) {
-    const unframed = new UnframedBytes(options.maxPixels)
+    const unframed = unframedVideo(options.maxPixels)
     await using gateway = await RtspGateway.start(url, section, {
       signal: options.signal,
       onBytes: (bytes) => unframed.arrived(bytes),

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { openMjpegReader } from '#services/vision/camera/sources/packet-reader.ts'
 import { VisionSection } from '#services/vision/config.ts'
+import { endlessCamera } from '#test/helpers/rtsp-camera.ts'
 import { without } from '#test/helpers/tools.ts'
 
 /** A frame of so many pixels fits into 1 MiB. */
@@ -98,6 +99,23 @@ test('a stream over TCP whose frame never ends is lost', {
     message: 'cannot read: no complete frame in 1 MiB',
   })
 })
+
+/** An IDR slice in fragments, of which none is the last. RFC 6184 §5.8. */
+const ENDLESS_SLICE = {
+  sdp: ['m=video 0 RTP/AVP 96', 'a=rtpmap:96 H264/90000', 'a=fmtp:96 packetization-mode=1'],
+  payload: (n: number) =>
+    Buffer.concat([Buffer.from([0x7c, n === 0 ? 0x85 : 0x05]), Buffer.alloc(1_200, 0x41)]),
+}
+
+for (const transport of ['tcp', 'udp']) {
+  test(`an RTSP camera whose frame never ends is lost: ${transport}`, { timeout: 60_000 }, async (t) => {
+    const url = await endlessCamera(t, ENDLESS_SLICE)
+    await assert.rejects(capture(t, { type: 'url', url, rtsp_transport: transport }), {
+      name: 'UnavailableError',
+      message: 'cannot read: no complete frame in 1 MiB',
+    })
+  })
+}
 
 test('a camera that switches protocols, or redirects to an invalid address, is unavailable', async (t) => {
   const answers = {

@@ -79,8 +79,8 @@ for (const [accepted, transport, plays] of [
   )
 }
 
-/** The remote addresses of the UDP sockets of this process, as /proc/net/udp has them: proc(5). */
-function udpPeers(): string[] {
+/** Local and remote addresses of the UDP sockets of this process, as /proc/net/udp has them: proc(5). */
+function udpSockets(): string[] {
   const own = readdirSync('/proc/self/fd').map((name) => {
     try {
       return readlinkSync(`/proc/self/fd/${name}`)
@@ -92,18 +92,22 @@ function udpPeers(): string[] {
   return sockets
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => own.includes(`socket:[${fields[9]}]`))
-    .map((fields) => fields[2] ?? '')
+    .map((fields) => `${fields[1]} ${fields[2]}`)
 }
 
-test('over UDP, RTP is accepted from the ports of the camera alone', skip, async (t) => {
-  let peers: string[] = []
-  const onFrame = () => {
-    peers = udpPeers()
-  }
-  await capture(t, ['--transport', 'UDP'], { transport: 'udp', frames: 3, onFrame })
-  assert.ok(peers.length >= 2, `${peers}`)
-  for (const peer of peers) assert.match(peer, /^0100007F:(?!0000)/)
-})
+test(
+  'over UDP, RTP is accepted from the ports of the camera alone, and FFmpeg has no socket on the network',
+  skip,
+  async (t) => {
+    let sockets: string[] = []
+    const onFrame = () => {
+      sockets = udpSockets()
+    }
+    await capture(t, ['--transport', 'UDP'], { transport: 'udp', frames: 3, onFrame })
+    assert.ok(sockets.length >= 2, `${sockets}`)
+    for (const socket of sockets) assert.match(socket, /^0100007F:\w+ 0100007F:(?!0000)/)
+  },
+)
 
 for (const codec of ['h264', 'h265']) {
   test(

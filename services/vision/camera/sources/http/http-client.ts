@@ -3,6 +3,7 @@ import { lookup } from 'node:dns'
 import { once } from 'node:events'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import { isIPv6 } from 'node:net'
 import { authorities, reasonOf, type TlsSettings } from '#lib/media/tls-settings.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
@@ -51,6 +52,14 @@ export class HttpClient {
       throw new UnavailableError(`cannot open: HTTP ${statusCode}`)
     }
     throw new UnavailableError('cannot open: too many redirects')
+  }
+
+  /** The URL with the address of the camera instead of its name, for a client that would look it up again. */
+  pinned(url: URL): URL {
+    const { address } = this.#address ?? {}
+    const pinned = new URL(url)
+    if (address !== undefined) pinned.hostname = isIPv6(address) ? `[${address}]` : address
+    return pinned
   }
 
   /** Throws {@link UnavailableError} for another host or protocol. The error does not name it: it reaches apps. */

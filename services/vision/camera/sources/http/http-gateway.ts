@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { UnframedBytes } from '../unframed-bytes.ts'
 import { type HttpClient, headOf } from './http-client.ts'
 
 /** Largest playlist; more is not a playlist. */

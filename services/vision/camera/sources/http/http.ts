@@ -6,8 +6,7 @@ import type { SourceSection } from '../../../config.ts'
 import { Input } from '../input.ts'
 import { openMjpegReader } from '../packet-reader.ts'
 import { createPlayer, passOn, RECORDINGS } from '../playback.ts'
-import type { Capture, CaptureOptions } from '../source.ts'
-import { UnframedBytes } from '../unframed-bytes.ts'
+import { type Capture, type CaptureOptions, unframedVideo } from '../source.ts'
 import { HttpClient, headOf } from './http-client.ts'
 import { HttpGateway, isPlaylist } from './http-gateway.ts'
 
@@ -35,7 +34,7 @@ export function captureHttp(section: UrlSection): Capture {
       await read(client, opened, section, options)
     } catch (err) {
       if (!/^http:/i.test(section.url) || !MALFORMED.test(String(err))) throw err
-      await playDirectly(section, options)
+      await playDirectly(client, section, options)
     } finally {
       ending.abort()
     }
@@ -61,9 +60,13 @@ async function read(
   }
 }
 
-/** FFmpeg accepts headers that Node does not, such as `Content-Length: -1`. It follows no redirects then. */
-async function playDirectly({ url }: UrlSection, options: CaptureOptions): Promise<void> {
-  await using input = await Input.open(url, {
+/**
+ * FFmpeg accepts headers that Node does not, such as `Content-Length: -1`. It follows no redirects then, and connects to the
+ * address that the client has connected to.
+ */
+async function playDirectly(client: HttpClient, { url }: UrlSection, options: CaptureOptions): Promise<void> {
+  const { host } = new URL(url)
+  await using input = await Input.open(client.pinned(new URL(url)).href, {
     signal: options.signal,
     maxPixels: options.maxPixels,
     onData: options.onData,
@@ -72,6 +75,7 @@ async function playDirectly({ url }: UrlSection, options: CaptureOptions): Promi
       protocol_whitelist: 'http,tcp',
       format_whitelist: 'mpjpeg,mjpeg,h264,hevc,mpegts',
       max_redirects: '0',
+      headers: `Host: ${host}\r\n`,
       timeout: '20000000',
     },
   })
@@ -127,7 +131,7 @@ async function playThroughFfmpeg(
   // a camera does not know how long its stream will be; segments of HLS arrive before they are due
   const needsPacing =
     (await isPlaylist(opened.response, opened.url)) || headers['content-length'] !== undefined
-  const unframed = new UnframedBytes(options.maxPixels)
+  const unframed = unframedVideo(options.maxPixels)
   await using gateway = await HttpGateway.start(client, opened, unframed)
   const play = createPlayer(options)
   const open = () =>

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { syncBuiltinESMExports } from 'node:module'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -112,6 +114,32 @@ for (const [name, [head, part]] of Object.entries(CAMERAS)) {
     assert.equal(await capture(t, { url: await rawCamera(t, head, part) }, 5), '64x48')
   })
 }
+
+test('a camera that only FFmpeg can read is read at the address of the first lookup, under its name', async (t) => {
+  const hosts: (string | undefined)[] = []
+  const file = await jpeg()
+  const server = createTcpServer((socket) => {
+    socket.once('data', (request) => {
+      hosts.push(/^Host: (.*)\r$/im.exec(String(request))?.[1])
+      socket.write(`${MULTIPART}Content-Length: -1\r\n\r\n`)
+      for (let i = 0; i < 20; i++)
+        for (const part of [`--frame\r\n${typed(file)}`, file, '\r\n']) socket.write(part)
+    })
+  })
+  const port = await listen(t, server)
+  let lookups = 0
+  type Done = (err: null, address: string, family: number) => void
+  t.mock.method(dns, 'lookup', (_name: string, done: Done) => {
+    lookups++
+    done(null, '127.0.0.1', 4)
+  })
+  syncBuiltinESMExports()
+  t.after(syncBuiltinESMExports)
+  // a name that no resolver knows: RFC 6761 §6.4
+  await capture(t, { url: `http://camera.invalid:${port}/video` }, 5)
+  assert.equal(lookups, 1)
+  assert.deepEqual(hosts, Array(2).fill(`camera.invalid:${port}`))
+})
 
 test('a snapshot address is read again at the frame rate', async (t) => {
   const file = await jpeg()

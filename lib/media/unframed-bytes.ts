@@ -1,20 +1,16 @@
-import { UnavailableError } from '#lib/unavailable-error.ts'
-import { DEFAULT_MAX_PIXELS } from './source.ts'
-
-/** Of an uncompressed frame with alpha; a compressed one is much smaller. */
-const BYTES_PER_PIXEL = 4
+import { UnavailableError } from '../unavailable-error.ts'
 
 /**
- * Bounds the bytes that a source sends without completing a frame. Demuxers and parsers keep a frame that never ends, FFmpeg's
- * up to 2 GiB.
+ * Bounds the bytes that a source sends without completing a frame of video or sound. Demuxers and parsers keep a frame that
+ * never ends, FFmpeg's up to 2 GiB.
  */
 export class UnframedBytes {
   readonly #max: number
   readonly #exceeded = new AbortController()
   #bytes = 0
 
-  constructor(maxPixels = DEFAULT_MAX_PIXELS) {
-    this.#max = BYTES_PER_PIXEL * maxPixels
+  constructor(max: number) {
+    this.#max = max
   }
 
   /** Aborted beyond the bound, with an {@link UnavailableError}. */
