@@ -6,6 +6,11 @@ import { sendFrame } from './ws-send.ts'
 
 /** Longest message of an app, in characters (docs/relay-protocol.md, limits). */
 const MAX_MESSAGE_LENGTH = 1_048_576
+const MAX_SESSION_ID_LENGTH = 128
+/** Bytes that wait for the robot, above which no more is read from the app, and above which its frames are rejected. */
+const PAUSE_BYTES = 512 * 1024
+const REJECT_BYTES = 2 * 1024 * 1024
+const PAUSE_MS = 20
 
 /** Connection of an app. */
 export class App implements AppConnection {
@@ -16,6 +21,7 @@ export class App implements AppConnection {
   /** For the hello, then for each ping. */
   #deadline: NodeJS.Timeout
   #isEnded = false
+  #pause: NodeJS.Timeout | undefined
   readonly #handlers = new Map<string, (frame: Frame, sessionId: string) => void>([
     ['ping', () => this.#ping()],
     ['webrtc_request', (_frame, sessionId) => this.#requestVideo(sessionId)],
@@ -44,6 +50,7 @@ export class App implements AppConnection {
   }
 
   #received(data: RawData, isBinary: boolean): void {
+    this.#pauseWhileCongested()
     const line = data.toString()
     const isTooLong = line.length > MAX_MESSAGE_LENGTH
     const frame = isBinary || isTooLong ? undefined : parseJson(line)?.value
@@ -61,6 +68,10 @@ export class App implements AppConnection {
     if (this.#sessionId !== undefined) return
     const { singleApp } = this.#hub.options
     const sessionId = text(frame, 'session_id') || randomUUID()
+    if (sessionId.length > MAX_SESSION_ID_LENGTH) {
+      this.#reject('INVALID_MESSAGE', `a session_id has ${MAX_SESSION_ID_LENGTH} characters at most`)
+      return
+    }
     for (const other of this.#hub.apps) {
       const isSame = other.sessionId === sessionId || singleApp
       if (other !== this && other.deviceId === this.deviceId && isSame) other.supersede()
@@ -84,7 +95,9 @@ export class App implements AppConnection {
 
   #handle(frame: Frame, sessionId: string): void {
     const handle = this.#handlers.get(text(frame, 'type') ?? '')
-    if (handle) handle(frame, sessionId)
+    const isFull = (this.#robot?.bufferedBytes ?? 0) > REJECT_BYTES
+    if (isFull && frame.type !== 'ping') this.#reject('RATE_LIMITED', 'the robot does not read fast enough')
+    else if (handle) handle(frame, sessionId)
     else if (typeof frame.command === 'string') this.#command(frame)
   }
 
@@ -129,6 +142,19 @@ export class App implements AppConnection {
     else robot.send(without(frame, 'device_id', 'target_device'))
   }
 
+  /** A flood of one app must not end the connection of the robot, whose buffer is limited. */
+  #pauseWhileCongested(): void {
+    const isCongested = () => (this.#robot?.bufferedBytes ?? 0) > PAUSE_BYTES
+    if (this.#pause || !isCongested()) return
+    this.#socket.pause()
+    this.#pause = setInterval(() => {
+      if (isCongested()) return
+      clearInterval(this.#pause)
+      this.#pause = undefined
+      this.#socket.resume()
+    }, PAUSE_MS)
+  }
+
   #expectPing(): void {
     clearTimeout(this.#deadline)
     this.#deadline = setTimeout(() => {
@@ -153,10 +179,11 @@ export class App implements AppConnection {
   /** The robot is notified of an app that disconnected without a close message after a grace period only. */
   #closed(): void {
     clearTimeout(this.#deadline)
+    clearInterval(this.#pause)
     this.#hub.apps.delete(this)
     if (this.#sessionId === undefined) return
     this.#hub.stateOf(this.deviceId).lastDisconnectedApp = this
-    setTimeout(() => this.#graceEnded(), this.#hub.options.times.appGrace).unref()
+    this.#hub.appDeparted(() => this.#graceEnded())
   }
 
   #graceEnded(): void {

@@ -26,6 +26,8 @@ export interface AppConnection {
 /** The connection of a robot, as the hub needs it. */
 export interface RobotConnection {
   readonly deviceId: string
+  /** Bytes that wait to be sent to it. */
+  readonly bufferedBytes: number
   send(frame: Frame): void
   /** Closes it for a newer connection of the same robot; resolves when it is closed, after `timeout` ms at the latest. */
   replace(timeout: number): Promise<void>
@@ -39,6 +41,9 @@ interface DeviceState {
   lastDisconnectedApp?: AppConnection
 }
 
+/** Apps that have disconnected, whose session may still be resumed. */
+const MAX_DEPARTED = 64
+
 /** Registry of the connections, and the routes of the sessions between them. */
 export class Hub {
   readonly options: HubOptions
@@ -47,6 +52,8 @@ export class Hub {
   /** Session id → the app that requested video, while its robot is connected. */
   readonly routes = new Map<string, AppConnection>()
   readonly #states = new Map<string, DeviceState>()
+  /** What ends the grace period of an app that has disconnected, the oldest first. */
+  readonly #departed = new Set<() => void>()
 
   constructor(options: HubOptions) {
     this.options = options
@@ -61,6 +68,18 @@ export class Hub {
   /** Sends a frame to every app of a robot. */
   broadcast(deviceId: string, frame: Frame): void {
     for (const app of this.apps) if (app.sessionId !== undefined && app.deviceId === deviceId) app.send(frame)
+  }
+
+  /** Calls `end` once, after the grace period, or earlier when many others have disconnected since. */
+  appDeparted(end: () => void): void {
+    const finish = () => {
+      clearTimeout(timer)
+      if (this.#departed.delete(finish)) end()
+    }
+    const timer = setTimeout(finish, this.options.times.appGrace).unref()
+    this.#departed.add(finish)
+    const [oldest] = this.#departed
+    if (this.#departed.size > MAX_DEPARTED) oldest?.()
   }
 
   robotStatus(deviceId: string): Frame {

@@ -7,8 +7,9 @@ import { keepAlive, sendFrame } from './ws-send.ts'
 const UNSEQUENCED = new Set(['pong', 'heartbeat', 'battery', 'network_state'])
 /** The relay in the cloud disconnects a robot whose `data` is not an object in these frames. */
 const NEEDS_DATA_OBJECT = /^(status_update|mission_progress|schedule_)/
-/** Characters that a robot may send before it is registered. */
+/** Characters that a robot may send before it is registered, and what a frame counts beside them. */
 const MAX_EARLY_LENGTH = 16 * 1024 * 1024
+const EARLY_FRAME_LENGTH = 64
 
 /** Connection of a robot. */
 export class Robot implements RobotConnection {
@@ -48,6 +49,10 @@ export class Robot implements RobotConnection {
     sendFrame(this.#socket, frame)
   }
 
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount
+  }
+
   async replace(timeout: number): Promise<void> {
     this.#socket.close(1000)
     const timer = setTimeout(() => this.#socket.terminate(), timeout)
@@ -63,7 +68,7 @@ export class Robot implements RobotConnection {
 
   #keep(early: string[], line: string): void {
     early.push(line)
-    this.#earlyLength += line.length
+    this.#earlyLength += line.length + EARLY_FRAME_LENGTH
     if (this.#earlyLength > MAX_EARLY_LENGTH) this.#disconnect()
   }
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { until } from '#dev/harness/until.ts'
 import { ROBOT, refusal, relayFor, SECRET } from './peers.ts'
 
 const PROOF = `device_id=${ROBOT}&sig=${createHmac('sha256', SECRET).update(ROBOT).digest('hex')}`
@@ -131,4 +132,68 @@ test('a page of this very relay may open it under any local name', async (t) => 
   }
   const elsewhere = { Origin: 'http://localhost:1', Host: `localhost:${relay.port}` }
   assert.equal(await refusal(`ws://127.0.0.1:${relay.port}/ws/app`, elsewhere), 403)
+})
+
+test('an app that floods commands does not end the connection of a slow robot, and loses none of them', {
+  timeout: 60_000,
+}, async (t) => {
+  const { robot, app } = await relayFor(t)
+  const [device, viewer] = [await robot(), await app('S')]
+  device.socket.pause()
+  const COUNT = 60
+  for (let n = 0; n < COUNT; n++) {
+    viewer.send({ type: 'command', command: 'light', id: `${n}`, data: { text: 'x'.repeat(1_000_000) } })
+  }
+  // all is read, or the relay has stopped reading
+  let before = -1
+  let polls = 0
+  const isSettled = () => {
+    const { bufferedAmount } = viewer.socket
+    polls = bufferedAmount === before ? polls + 1 : 0
+    before = bufferedAmount
+    return polls >= 10
+  }
+  await until(isSettled, { deadline: 20_000, every: 50 })
+  device.socket.resume()
+  await device.next(({ id }) => id === `${COUNT - 1}`)
+  const ids = device.frames.filter(({ command }) => command === 'light').map(({ id }) => Number(id))
+  assert.deepEqual(ids, [...Array(COUNT).keys()])
+})
+
+test('an app whose session_id is a megabyte is refused', { timeout: 60_000 }, async (t) => {
+  const { open } = await relayFor(t)
+  const viewer = await open('/ws/app')
+  viewer.send({ type: 'session_hello', session_id: 'S'.repeat(1_000_000) })
+  await viewer.next(({ code }) => code === 'INVALID_MESSAGE')
+  viewer.send({ type: 'session_hello', session_id: 'S' })
+  await viewer.next(({ type }) => type === 'session_ack')
+})
+
+test('of apps that come and go without end, the sessions of the newest 64 can be resumed', {
+  timeout: 60_000,
+}, async (t) => {
+  const { robot, app } = await relayFor(t)
+  const device = await robot()
+  for (let n = 0; n < 65; n++) {
+    const viewer = await app(`S${n}`)
+    viewer.send({ type: 'webrtc_request' })
+    await device.next(({ type, session_id }) => type === 'webrtc_request' && session_id === `S${n}`)
+    viewer.socket.close()
+    await viewer.closed
+  }
+  assert.equal((await device.next(({ type }) => type === 'webrtc_close')).session_id, 'S0')
+  assert.equal(device.frames.filter(({ type }) => type === 'webrtc_close').length, 1)
+})
+
+test('a robot that sends empty frames before it is registered is disconnected', {
+  timeout: 60_000,
+}, async (t) => {
+  const { robot, open } = await relayFor(t)
+  const first = await robot()
+  first.socket.pause()
+  const second = await open(`/ws/device?${PROOF}`)
+  const { _socket: socket } = second.socket as unknown as { _socket: Socket }
+  // RFC 6455 §5.2: a masked text frame without content
+  socket.write(Buffer.from('818000000000'.repeat(300_000), 'hex'))
+  assert.equal(await second.closed, 1000)
 })
