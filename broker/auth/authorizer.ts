@@ -85,7 +85,7 @@ export class UserAuthorizer implements Authorizer {
         ? this.#acceptAnonymous(client)
         : await this.#authenticate(client, username, password)
     const user = username === undefined ? undefined : this.#users.byName.get(username)
-    const rejected = rejection ?? this.#claim(client, user)
+    const rejected = rejection ?? this.#claim(client, username, user)
     if (rejected) {
       this.#counters.count('logins_refused')
       const { address } = peerOf(client.conn)
@@ -176,14 +176,16 @@ export class UserAuthorizer implements Authorizer {
     return verdict
   }
 
-  #claim(client: Client, user: User | undefined): Rejection | undefined {
+  #claim(client: Client, username: string | undefined, user: User | undefined): Rejection | undefined {
     if (client.conn.destroyed)
       return { code: RETURN_CODE.unavailable, reason: 'disconnected before it was accepted' }
+    // a reload while its password was checked: without a user it would have the rights of section `local`
+    if (username !== undefined && user === undefined)
+      return { code: RETURN_CODE.unavailable, reason: 'its user was removed' }
     const { id, clean } = client
     const reason = this.#ids.rejection(id, user)
     if (reason) return { code: RETURN_CODE.identifier, reason: `client id ${reason}` }
-    const rules = this.#rules.get(user?.name)
-    if (!rules) return { code: RETURN_CODE.unavailable, reason: 'its user was removed' }
+    const rules = this.#rules.get(user?.name) ?? NO_RIGHTS
     this.#ids.connected(id, { user, clean, address: peerOf(client.conn).address })
     this.#grants.set(client, { user, rules })
     this.#connected.add(client)
