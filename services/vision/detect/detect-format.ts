@@ -83,6 +83,8 @@ function unnamed(classes: number | undefined): string {
 function formatOf(file: ModelFile, size: Size, names: number | undefined): Format | undefined {
   const [images] = file.inputs
   if (images?.shape.length !== 4 || (knownDimension(images, 1) ?? 3) !== 3) return undefined
+  // boxes are then in pixels of the image, whatever the shape of the output
+  if (file.inputs.some(({ name }) => name === 'orig_target_sizes')) return formatWithSizes(file)
   return formatByNames(file) ?? formatByShape(file, size, names)
 }
 
@@ -133,12 +135,14 @@ function logitsOf(format: Format, classes: number | undefined, names: readonly s
   return classes === names.length + 1 ? 'softmax' : 'sigmoid'
 }
 
-/** The format by the names of inputs and outputs, where these are distinctive. */
-function formatByNames({ inputs, outputs }: ModelFile): Format | undefined {
+function formatWithSizes({ outputs }: ModelFile): Format | undefined {
+  const names = outputs.map(({ name }) => name)
+  return ['labels', 'boxes', 'scores'].every((name) => names.includes(name)) ? 'dfine' : undefined
+}
+
+/** The format by the names of the outputs, where these are distinctive. */
+function formatByNames({ outputs }: ModelFile): Format | undefined {
   const output = (name: string) => outputs.find((one) => one.name === name)
-  if (inputs.some(({ name }) => name === 'orig_target_sizes')) {
-    return output('labels') && output('boxes') && output('scores') ? 'dfine' : undefined
-  }
   if (output('logits') && output('pred_boxes')) return 'detr'
   const [dets, labels] = [output('dets'), output('labels')]
   return dets && labels && outputs.length === 2 ? detsAndLabels(dets, labels) : undefined
