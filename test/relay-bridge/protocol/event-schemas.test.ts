@@ -8,6 +8,7 @@ import { encodeFrame, type Frame } from '#services/relay-bridge/protocol/frame.t
 import { DetectionEvents } from '#services/vision/track/detection-events.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { online, startBridge } from '../bridge.ts'
+import { checkCasts, TEXT_DATA } from './app-casts.ts'
 
 const mission = {
   action: 'stage_complete',
@@ -113,26 +114,6 @@ test('every event type, as a robot service publishes it, becomes what apps and r
   }
 })
 
-/** The data of these is the base64 text itself. */
-const TEXT_DATA = ['photo', 'audio_message']
-
-/** Types to which the app casts a field, which throws in it for any other (docs/relay-protocol.md, events). */
-const CASTS: Record<string, 'double' | 'int' | 'string' | 'object'> = {
-  target_sec: 'double',
-  confidence: 'double',
-  loudness_db: 'double',
-  progress: 'double',
-  temperature: 'double',
-  voltage: 'double',
-  level: 'double',
-  treats_today: 'int',
-  treats_remaining: 'int',
-  remaining: 'int',
-  duration_ms: 'int',
-  stage_number: 'int',
-  dog_id: 'string',
-}
-
 test('the app’s casts succeed on what vision publishes of a dog that is found and lost', () => {
   const published: Record<string, unknown>[] = []
   const bus = { publish: async (_topic: unknown, payload: unknown) => void published.push(payload as Frame) }
@@ -152,39 +133,19 @@ test('the app’s casts succeed on what vision publishes of a dog that is found 
       [false, undefined],
     ],
   )
-  for (const payload of published) checkCasts('detection', payload)
+  for (const payload of published) checkFields('detection', payload)
 })
 
 test('the app’s casts succeed on the text of every event, also for round numbers', () => {
   const round = (value: unknown): unknown => (typeof value === 'number' ? Math.round(value) : value)
   for (const [name, payload] of Object.entries({ ...PAYLOADS, ...VOLATILE })) {
     const rounded = Object.fromEntries(Object.entries(payload).map(([key, value]) => [key, round(value)]))
-    for (const fields of [payload, rounded]) checkCasts(name, fields)
+    for (const fields of [payload, rounded]) checkFields(name, fields)
   }
 })
 
-function checkCasts(name: string, fields: Record<string, unknown>): void {
-  const frame = eventFrame(name, fields, { deviceId: 'wimz_robot_99', id: 'id', at: 0 })
-  const kinds = kindsOf(encodeFrame(frame))
-  const data = TEXT_DATA.includes(name) ? 'string' : 'object'
-  if ('event' in frame) assert.deepEqual([...(kinds.get('data') ?? [])], [data], name)
-  for (const [key, kind] of Object.entries(CASTS)) {
-    const wrong = [...(kinds.get(key) ?? [])].filter((found) => found !== kind && found !== 'null')
-    assert.deepEqual(wrong, [], `${name}.${key}`)
-  }
-}
-
-/** The kinds of value of each key, as Dart's parser distinguishes them: a number without a fraction is an int. */
-function kindsOf(text: string): Map<string, Set<string>> {
-  const kinds = new Map<string, Set<string>>()
-  const visit = (key: string, value: unknown, { source }: { source?: string }) => {
-    const number = source && /[.eE]/.test(source) ? 'double' : 'int'
-    const kind = value === null ? 'null' : typeof value === 'number' ? number : typeof value
-    kinds.set(key, (kinds.get(key) ?? new Set()).add(kind))
-    return value
-  }
-  JSON.parse(text, visit as (key: string, value: unknown) => unknown)
-  return kinds
+function checkFields(name: string, fields: Record<string, unknown>): void {
+  checkCasts(name, encodeFrame(eventFrame(name, fields, { deviceId: 'wimz_robot_99', id: 'id', at: 0 })))
 }
 
 function checkEvent(name: string, payload: Record<string, unknown>, frame: Frame): void {
