@@ -19,8 +19,11 @@ export interface SocketTimes {
 /** A half-open connection is detected within 12 s: with 5 s of backoff and the 20 s that the relay may then wait, apps find the robot again within 40 s. */
 export const SOCKET_TIMES: SocketTimes = { connect: 10_000, ping: 4_000, pong: 8_000, register: 35_000 }
 
-/** Above MAX_TEXT_BYTES, because a frame over the limit of `ws` ends the connection. */
-const MAX_FRAME_BYTES = 32 * 1024 * 1024
+/**
+ * Above MAX_TEXT_BYTES, because a frame over the limit of `ws` ends the connection; the relay accepts no larger one either. A
+ * frame takes twice as much memory until it is dropped.
+ */
+const MAX_FRAME_BYTES = 16 * 1024 * 1024
 const MAX_TEXT_BYTES = 8 * 1024 * 1024
 /** A text of 8 MiB takes several times as much memory until it is on the bus, and garbage is collected late. */
 const LARGE_BYTES = 16 * 1024
