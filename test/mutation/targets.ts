@@ -1,3 +1,5 @@
+const CLAUSES = ['test/broker/protocol/clauses.test.ts', 'test/broker/protocol/clauses-v5.test.ts']
+const SESSIONS = ['test/broker/protocol/sessions.test.ts', 'test/broker/protocol/features-v5.test.ts']
 const TRACKING = ['test/vision/track/tracker.test.ts', 'test/vision/track/thresholds.test.ts']
 
 /** Central files, each with the tests that have to notice a fault in it. */
@@ -69,7 +71,33 @@ export const TARGETS: readonly { file: string; tests?: readonly string[] }[] = [
     file: 'services/webrtc/werift-patches/rtcp-guard.ts',
     tests: ['test/webrtc/werift-patches/transport-feedback.test.ts', 'test/webrtc/session/limits.test.ts'],
   },
+  {
+    file: 'services/webrtc/werift-patches/sctp-guard.ts',
+    tests: ['test/webrtc/werift-patches/sctp-guard.test.ts'],
+  },
+  {
+    file: 'services/webrtc/werift-patches/sctp-packet.ts',
+    tests: ['test/webrtc/werift-patches/sctp-packet.test.ts'],
+  },
+  { file: 'services/vision/detect/detect-format.ts', tests: ['test/vision/detect/detect-format.test.ts'] },
+  {
+    file: 'broker/auth/authorizer.ts',
+    tests: ['test/broker/auth/authorizer.test.ts', 'test/broker/auth/remote-logins.test.ts'],
+  },
+  { file: 'broker/protocol/packets.ts', tests: CLAUSES },
+  {
+    file: 'broker/protocol/packet-reader.ts',
+    tests: ['test/broker/protocol/packet-reader.test.ts', ...CLAUSES],
+  },
+  { file: 'broker/protocol/packet-body.ts', tests: CLAUSES },
+  { file: 'broker/protocol/properties.ts', tests: CLAUSES },
+  { file: 'broker/protocol/topics.ts', tests: [...CLAUSES, ...SESSIONS] },
+  { file: 'broker/protocol/publish-packet.ts', tests: ['test/broker/protocol/publish-packet.test.ts'] },
+  { file: 'commands/actuators.ts' },
   { file: 'commands/command-age.ts' },
+  { file: 'commands/command-message.ts' },
+  { file: 'commands/drive-acks.ts' },
+  { file: 'commands/pending-commands.ts' },
   { file: 'commands/wire-time.ts' },
   { file: 'commands/drive/drive-sequence.ts' },
   { file: 'doctor/machine-check.ts', tests: ['test/doctor/machine-check.test.ts'] },
