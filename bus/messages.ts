@@ -180,10 +180,16 @@ export const RelayConnectionState = z.looseObject({
 export type RelayConnectionState = z.infer<typeof RelayConnectionState>
 
 /** `signaling/request`: a viewer requests video. `ice_servers` as the relay sent it, in any of its shapes. */
-export const Request = z.object({ session_id: sessionId, ice_servers: z.unknown().optional() })
+const Sdp = <T extends 'offer' | 'answer'>(type: T) =>
+  z.object({ type: z.literal(type), sdp: z.string().min(1) })
+export const Request = z.object({
+  session_id: sessionId,
+  ice_servers: z.unknown().optional(),
+  offer: Sdp('offer').optional().describe('of a viewer that offers itself (WHEP)'),
+})
 
 const Description = <T extends 'offer' | 'answer'>(type: T) =>
-  z.object({ session_id: sessionId, sdp: z.object({ type: z.literal(type), sdp: z.string().min(1) }) })
+  z.object({ session_id: sessionId, sdp: Sdp(type) })
 export const Offer = Description('offer')
 export const Answer = Description('answer')
 
@@ -216,6 +222,10 @@ export const Closed = z.object({
   by: z.enum(['viewer', 'robot']),
 })
 export const SignalingError = z.object({ session_id: sessionId, code: z.string(), error: z.string() })
+
+/** Codes of `signaling/error` for the offer of a viewer, which the relay passes on as well. */
+export const OFFER_REFUSALS = ['bad-offer', 'no-common-codec', 'busy', 'no-session'] as const
+export type OfferRefusal = (typeof OFFER_REFUSALS)[number]
 
 /** One viewer on `webrtc/sessions`. */
 export const SessionSummary = z.object({

@@ -50,7 +50,8 @@ export const topics = {
     qos: 1,
     from: 'relay-bridge',
     to: 'webrtc',
-    description: 'A viewer requests video; `ice_servers` as the relay sent it.',
+    description:
+      'A viewer requests video, with an `offer` of its own or without; `ice_servers` as the relay sent it.',
   }),
   offer: json('signaling/offer', {
     payload: message.Offer,
@@ -65,6 +66,20 @@ export const topics = {
     from: 'relay-bridge',
     to: 'webrtc',
     description: 'The viewer’s session description.',
+  }),
+  whepAnswer: json('signaling/whep/answer', {
+    payload: message.Answer,
+    qos: 1,
+    from: 'webrtc',
+    to: 'relay-bridge',
+    description: 'The robot’s answer to a viewer that offers, or to its ICE restart.',
+  }),
+  whepRestart: json('signaling/whep/restart', {
+    payload: message.Offer,
+    qos: 1,
+    from: 'relay-bridge',
+    to: 'webrtc',
+    description: 'An ICE restart of a viewer that offers: a fragment of RFC 8840.',
   }),
   localCandidate: json('signaling/candidate/local', {
     payload: message.LocalCandidate,

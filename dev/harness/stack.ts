@@ -51,7 +51,7 @@ type Config = Record<string, unknown>
 /** Starts a process, perhaps elsewhere than here. */
 type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
-/** Starts it and waits until all services started. `config` replaces sections of a demo-like one, and keys of `cloud`. */
+/** Starts it and waits until all services started. `config` replaces sections of a demo-like one, and keys of `cloud` and `local_relay`. */
 export async function startStack(
   config: Config = {},
   { within = 30_000, start = spawn as Start } = {},
@@ -149,8 +149,9 @@ function commandLine(pid: number): string {
 export function writeStackConfig(folder: string, base: Config, config: Config = {}): string {
   writeUsers(folder)
   const cloud = { ...Object(base.cloud), ...Object(config.cloud) }
+  const local_relay = { ...Object(base.local_relay), ...Object(config.local_relay) }
   const path = join(folder, 'stack.yaml')
-  writeFileSync(path, stringify({ ...base, ...config, cloud }))
+  writeFileSync(path, stringify({ ...base, ...config, cloud, local_relay }))
   return path
 }
 

@@ -3,6 +3,9 @@ import type { Logger } from '#lib/logger.ts'
 import type { Frame } from './frame.ts'
 import type { RelayTimes } from './times.ts'
 
+/** Apps and WHEP players. */
+const MAX_VIEWERS = 64
+
 export interface HubOptions {
   log: Logger
   times: RelayTimes
@@ -21,6 +24,8 @@ export interface AppConnection {
   send(frame: Frame): void
   /** Closes it for a newer app. */
   supersede(): void
+  /** Its robot has disconnected; apps receive `robot_status`. */
+  robotDisconnected?(): void
 }
 
 /** The connection of a robot, as the hub needs it. */
@@ -49,6 +54,8 @@ export class Hub {
   readonly options: HubOptions
   readonly robots = new Map<string, RobotConnection>()
   readonly apps = new Set<AppConnection>()
+  /** WHEP players by session id. */
+  readonly players = new Map<string, AppConnection>()
   /** Session id → the app that requested video, while its robot is connected. */
   readonly routes = new Map<string, AppConnection>()
   readonly #states = new Map<string, DeviceState>()
@@ -57,6 +64,11 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.options = options
+  }
+
+  /** Whether there are as many viewers as the relay serves. */
+  get isFull(): boolean {
+    return this.apps.size + this.players.size >= MAX_VIEWERS
   }
 
   /** The robot of a `device_id`; the first known robot without one. */
@@ -96,7 +108,11 @@ export class Hub {
   robotDisconnected(robot: RobotConnection): void {
     if (this.robots.get(robot.deviceId) !== robot) return
     this.robots.delete(robot.deviceId)
-    for (const [id, app] of this.routes) if (app.deviceId === robot.deviceId) this.routes.delete(id)
+    for (const [id, app] of this.routes) {
+      if (app.deviceId !== robot.deviceId) continue
+      this.routes.delete(id)
+      app.robotDisconnected?.()
+    }
     this.broadcast(robot.deviceId, this.robotStatus(robot.deviceId))
   }
 

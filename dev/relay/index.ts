@@ -20,6 +20,7 @@ import { Hub } from './hub.ts'
 import { servePage } from './page-server.ts'
 import { Robot } from './robot.ts'
 import { RELAY_TIMES, type RelayTimes } from './times.ts'
+import { WhepEndpoint } from './whep/whep-endpoint.ts'
 
 export const localRelay = defineUnit({
   name: 'local-relay',
@@ -42,7 +43,6 @@ export interface RunningRelay extends AsyncDisposable {
 
 /** Limit of a frame in uvicorn; a longer one closes the connection with 1009. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024
-const MAX_APPS = 64
 /** Connections that are not WebSockets. */
 const MAX_HTTP_CONNECTIONS = 256
 /** WebSocket close code of IANA, as uvicorn sends it. */
@@ -69,7 +69,11 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   const access = { token: section.token, hosts: section.hosts }
   const isRobot = (request: IncomingMessage) =>
     authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined
-  const server = createServer(servePage(hub, { ...access, isRobot }))
+  const page = servePage(hub, { ...access, isRobot })
+  const whep = new WhepEndpoint(hub, access)
+  const server = createServer((request, response) => {
+    if (!whep.serve(request, response)) page(request, response)
+  })
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,
@@ -117,7 +121,7 @@ interface UpgradeDeps {
 /** Accepts upgrade requests; rejects others, also of unknown paths, with HTTP 403. Returns the path of a rejected one. */
 function createUpgradeHandler({ hub, sockets, secrets, access, exempt }: UpgradeDeps) {
   const acceptApp = (request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
-    if (!hasToken(request, query, access.token) || hub.apps.size >= MAX_APPS) return undefined
+    if (!hasToken(request, query, access.token) || hub.isFull) return undefined
     const deviceId = hub.deviceFor(query.get('device_id') ?? undefined)
     return deviceId === undefined ? undefined : (socket) => void new App(deviceId, socket, hub)
   }

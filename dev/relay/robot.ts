@@ -3,6 +3,8 @@ import { type Frame, isObject, parseJson, text } from './frame.ts'
 import type { Hub, RobotConnection } from './hub.ts'
 import { keepAlive, sendFrame } from './ws-send.ts'
 
+/** Signaling of one session. */
+const ROUTED = new Set(['webrtc_offer', 'webrtc_answer', 'webrtc_ice'])
 /** Frames without sequence number (docs/relay-protocol.md, events). */
 const UNSEQUENCED = new Set(['pong', 'heartbeat', 'battery', 'network_state'])
 /** The relay in the cloud disconnects a robot whose `data` is not an object in these frames. */
@@ -88,10 +90,15 @@ export class Robot implements RobotConnection {
   #handle(frame: Frame): void {
     const type = text(frame, 'type') ?? ''
     if (type === 'ping') this.send({ type: 'pong' })
-    else if (type === 'webrtc_offer' || type === 'webrtc_ice') this.#route(frame)
+    else if (ROUTED.has(type) || this.#isForPlayer(frame)) this.#route(frame)
     else if (type === 'webrtc_close') this.#close(frame)
     else if (type.startsWith('webrtc_')) this.#hub.broadcast(this.deviceId, frame)
     else this.#forward(frame)
+  }
+
+  /** Other players and apps have nothing to do with the errors of a WHEP session. */
+  #isForPlayer({ type, session_id }: Frame): boolean {
+    return type === 'webrtc_error' && typeof session_id === 'string' && this.#hub.players.has(session_id)
   }
 
   /** Only to the app with this current session. */

@@ -2,6 +2,8 @@
 export interface RelayTimes {
   /** Timeout of an app's `session_hello`. */
   hello: number
+  /** Timeout of the robot's answer to a WHEP player: a video service that restarts takes some seconds. */
+  playerAnswer: number
   /** Timeout of an app's next ping. */
   appPing: number
   /** After an app disconnected, until the robot is notified. */
@@ -17,6 +19,7 @@ export interface RelayTimes {
 
 export const RELAY_TIMES: RelayTimes = {
   hello: 5_000,
+  playerAnswer: 12_000,
   appPing: 25_000,
   appGrace: 600_000,
   ping: 30_000,

@@ -67,7 +67,7 @@ export async function startRelayBridge(deps: BridgeDeps): Promise<AsyncDisposabl
     parts.telemetry.listen(),
     parts.cloud.restore(),
     parts.requests.listen(),
-    forwardToRelay({ bus: deps.bus, ...parts }),
+    forwardToRelay({ bus: deps.bus, log: deps.log, ...parts }),
   ])
   connection.setDetail({ outbox: outbox.state })
   connection.start()
@@ -167,6 +167,7 @@ function connectEvents({ bus, log }: BridgeDeps, parts: Parts): void {
   parts.requests.on('failed', (session_id, error) => {
     connection.send({ type: 'webrtc_error', device_id: deviceId, session_id, error })
   })
+  parts.requests.on('restarted', () => inbound.endPlayers())
   inbound.on('reply', (frame) => connection.send(frame))
   inbound.on('pong', () => sender.pong())
   inbound.on('routed', () => check.routed())

@@ -78,7 +78,7 @@ export async function startWebrtc(
   stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
   const onChanged = state.changed
   stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list, onChanged }))
-  stack.use(await subscribeSignaling(bus, sessions))
+  stack.use(await subscribeSignaling(bus, sessions, log))
   return stack.move()
 }
 

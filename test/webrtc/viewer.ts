@@ -44,7 +44,7 @@ export interface Viewer {
   close(): Promise<void>
 }
 
-const VIDEO = {
+export const VIDEO = {
   h264: new RTCRtpCodecParameters({
     mimeType: 'video/H264',
     clockRate: 90_000,
@@ -59,7 +59,7 @@ const VIDEO = {
     rtcpFeedback: [useNACK(), usePLI()],
   }),
 }
-const AUDIO = new RTCRtpCodecParameters({
+export const AUDIO = new RTCRtpCodecParameters({
   mimeType: 'audio/opus',
   clockRate: 48_000,
   channels: 2,

@@ -62,6 +62,8 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
   readonly #deps: InboundDeps
   readonly #dropped: EventCounter
   readonly #sessions = new Set<string>()
+  /** Sessions of viewers that offer; they do not end with the app. */
+  readonly #players = new Set<string>()
   /** Handled on arrival, before frames that wait. */
   readonly #urgent: ReadonlyMap<string, (frame: Frame) => void>
   /** Handled in order. */
@@ -87,6 +89,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     this.#ordered = new Map<string, (frame: Frame) => Promise<void>>([
       ['webrtc_request', (frame) => this.#request(frame)],
       ['webrtc_answer', (frame) => this.#answer(frame)],
+      ['webrtc_offer', (frame) => this.#restart(frame)],
       ['webrtc_ice', (frame) => this.#candidate(frame)],
       ['webrtc_close', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'closed by the app'))],
       ['session_ended', (frame) => this.#close(sessionIdOf(frame), reasonOf(frame, 'session ended'))],
@@ -108,7 +111,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       if (kind !== 'pong') this.emit('routed')
       // drive commands over the relay carry no session id, so every end stops the motors, at once and at any rate
       // (docs/motor-safety.md)
-      if (ENDS.has(kind)) this.#deps.commands.halt()
+      if (ENDS.has(kind) && !this.#isOfPlayer(frame)) this.#deps.commands.halt()
       if (!this.#limits.take(kind)) {
         this.#dropped.count(`too many: ${this.#limits.nameOf(kind)}`)
         return
@@ -119,6 +122,15 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
         this.#dropped.count('too many waiting')
     } catch (err) {
       this.#drop(err)
+    }
+  }
+
+  /** webrtc has restarted: the relay would keep the sessions of players, which send nothing by themselves. It echoes each close. */
+  endPlayers(): void {
+    const { deviceId: device_id, requests } = this.#deps
+    for (const session_id of this.#players) {
+      if (requests.has(session_id)) continue
+      this.emit('reply', { type: 'webrtc_close', device_id, session_id, reason: 'service-restarted' })
     }
   }
 
@@ -137,18 +149,28 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
 
   async #request(frame: Frame): Promise<void> {
     const session_id = sessionIdOf(frame)
+    const { ice_servers, offer } = frame
+    const sessions = offer === undefined ? this.#sessions : this.#players
     this.#sessions.delete(session_id)
-    this.#sessions.add(session_id)
-    const [oldest] = this.#sessions
-    if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest)
-    await this.#deps.requests.request(session_id, frame.ice_servers)
+    this.#players.delete(session_id)
+    sessions.add(session_id)
+    const [oldest] = sessions
+    if (sessions.size > MAX_SESSIONS && oldest !== undefined) sessions.delete(oldest)
+    await this.#deps.requests.request({
+      session_id,
+      ice_servers,
+      ...(offer === undefined ? {} : { offer: { type: 'offer' as const, sdp: sdpOf(frame, offer) } }),
+    })
+  }
+
+  async #restart(frame: Frame): Promise<void> {
+    const sdp = { type: 'offer', sdp: sdpOf(frame, frame.sdp) }
+    await this.#publish(topics.whepRestart, { session_id: sessionIdOf(frame), sdp })
   }
 
   async #answer(frame: Frame): Promise<void> {
-    const { sdp } = frame
-    const text = isObject(sdp) ? sdp.sdp : sdp
-    if (typeof text !== 'string') throw new ContractError('webrtc_answer without an SDP')
-    await this.#publish(topics.answer, { session_id: sessionIdOf(frame), sdp: { type: 'answer', sdp: text } })
+    const sdp = { type: 'answer', sdp: sdpOf(frame, frame.sdp) }
+    await this.#publish(topics.answer, { session_id: sessionIdOf(frame), sdp })
   }
 
   async #candidate(frame: Frame): Promise<void> {
@@ -157,8 +179,14 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     await this.#publish(topics.remoteCandidate, { session_id: sessionIdOf(frame), candidate })
   }
 
+  /** A player (WHEP) sends no commands over the relay: its end does not stop the app that drives. */
+  #isOfPlayer({ type, session_id }: Frame): boolean {
+    return type === 'webrtc_close' && typeof session_id === 'string' && this.#players.has(session_id)
+  }
+
   async #close(session_id: string, reason: string): Promise<void> {
     this.#sessions.delete(session_id)
+    this.#players.delete(session_id)
     this.#deps.requests.forget(session_id)
     await this.#publish(topics.close, { session_id, reason })
   }
@@ -200,6 +228,12 @@ function withAbsoluteUrl(frame: Frame, relay: URL): Frame {
 function absoluteUrl({ url }: Frame, relay: URL): { url?: string } {
   const absolute = typeof url === 'string' ? URL.parse(url, relayHttp(relay, '/')) : null
   return absolute && /^https?:$/.test(absolute.protocol) ? { url: absolute.href } : {}
+}
+
+function sdpOf({ type }: Frame, description: unknown): string {
+  const text = isObject(description) ? description.sdp : description
+  if (typeof text !== 'string') throw new ContractError(`${String(type)} without an SDP`)
+  return text
 }
 
 function sessionIdOf(frame: Frame): string {

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events'
+import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
+import type { Request as Message } from '#bus/messages.ts'
 import { encodePayload } from '#bus/topic.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -10,14 +12,18 @@ const TIMEOUT_MS = 10_000
 /** Sessions with a pending request; beyond this the oldest is dropped. */
 const MAX_PENDING = 64
 
+type Request = z.infer<typeof Message>
+
 interface PendingRequest {
-  iceServers: unknown
+  request: Request
   timer: NodeJS.Timeout
 }
 
 interface PendingRequestsEvents {
   /** No offer came; `error` is for the app. */
   failed: [sessionId: string, error: string]
+  /** webrtc has restarted: its earlier sessions are gone, perhaps without a word. */
+  restarted: []
 }
 
 interface PendingRequestsDeps {
@@ -58,7 +64,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
   }
 
   async listen(): Promise<void> {
-    const { offer, error, closed, serviceState } = topics
+    const { offer, whepAnswer, error, closed, serviceState } = topics
     await Promise.all([
       this.#bus
         .subscribe(serviceState, (payload) => this.#serviceState(payload), { service: 'webrtc' })
@@ -66,6 +72,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
           this.#log.warn({ err }, 'webrtc_request is not repeated when webrtc restarts'),
         ),
       this.#bus.subscribe(offer, ({ session_id }) => this.forget(session_id)),
+      this.#bus.subscribe(whepAnswer, ({ session_id }) => this.forget(session_id)).catch(() => undefined), // reported by outbound.ts
       this.#bus.subscribe(error, ({ session_id }) => this.forget(session_id)),
       this.#bus.subscribe(closed, ({ session_id, by }) => {
         if (by === 'robot') this.forget(session_id)
@@ -77,21 +84,26 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
    * A new request of the relay; it takes the place of an earlier one of this session. Resolves when it is published, or waits
    * for webrtc; rejects with a ContractError if it is invalid.
    */
-  async request(sessionId: string, iceServers: unknown): Promise<void> {
-    encodePayload(topics.request, { session_id: sessionId, ice_servers: iceServers as never })
+  async request(request: Request): Promise<void> {
+    encodePayload(topics.request, request)
+    const sessionId = request.session_id
     this.forget(sessionId)
     if (!this.#videoEnabled) {
       this.#reject(sessionId, 'video is disabled in the config of the robot')
       return
     }
     const timer = setTimeout(() => this.#fail(sessionId), TIMEOUT_MS)
-    this.#pending.set(sessionId, { iceServers, timer })
+    this.#pending.set(sessionId, { request, timer })
     const [oldest] = this.#pending.keys()
     if (this.#pending.size > MAX_PENDING && oldest !== undefined) {
       this.#unanswered.count('too many pending')
       this.forget(oldest)
     }
-    if (this.#state !== 'offline') await this.#publish(sessionId, iceServers)
+    if (this.#state !== 'offline') await this.#publish(request)
+  }
+
+  has(sessionId: string): boolean {
+    return this.#pending.has(sessionId)
   }
 
   /** The session has an answer, or the app does not want it any more. */
@@ -110,8 +122,9 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
     const returned = state === 'online' && (this.#state !== 'online' || since !== this.#since)
     this.#state = state
     if (!returned) return
+    if (this.#since !== undefined && this.#since !== since) this.emit('restarted')
     this.#since = since
-    for (const [sessionId, { iceServers }] of this.#pending) void this.#publish(sessionId, iceServers)
+    for (const { request } of this.#pending.values()) void this.#publish(request)
   }
 
   #fail(sessionId: string): void {
@@ -129,8 +142,7 @@ export class PendingRequests extends EventEmitter<PendingRequestsEvents> impleme
   }
 
   /** Never rejects. */
-  async #publish(sessionId: string, iceServers: unknown): Promise<void> {
-    const request = { session_id: sessionId, ice_servers: iceServers as never }
+  async #publish(request: Request): Promise<void> {
     // without a connection to the bus it stays pending
     await this.#bus.publish(topics.request, request).catch(() => this.#unanswered.count('not published'))
   }

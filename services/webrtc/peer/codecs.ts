@@ -46,7 +46,7 @@ export function offeredCodecs(first: VideoCodec): Pick<PeerConfig, 'codecs' | 'h
   }
 }
 
-const H264_PARAMETERS = 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1'
+export const H264_PARAMETERS = 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1'
 
 /** The codec and its retransmission format (RFC 4588 §8.6). */
 function videoCodec(mimeType: string, payloadType: number, rtx: number, parameters?: string) {

@@ -175,6 +175,18 @@ export class Peer {
     for (const line of candidates.slice(0, MAX_CANDIDATES)) this.addCandidate(line, undefined)
   }
 
+  /**
+   * Applies the offer of a viewer, as an answer to {@link offer}, which is not sent. Returns that own offer with the candidates
+   * gathered by now. Rejects when the viewer's offer is unusable.
+   */
+  async acceptOffer(asAnswer: Answer): Promise<string> {
+    const { sdp } = await this.#pc.createOffer()
+    // RFC 8445 §6.1.1: the viewer has made the offer; a viewer with ICE lite leaves the role to us
+    this.#ice.iceControlling = false
+    await this.accept(asAnswer)
+    return sdp
+  }
+
   /** An ICE restart offer; the old candidate pair is kept until the answer arrives. */
   async restartOffer(): Promise<string> {
     const hosts = hostCandidatesGathered(this.#ice, this.#options.ice, this.#addresses)

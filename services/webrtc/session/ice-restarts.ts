@@ -49,6 +49,22 @@ export class IceRestarts {
     }
   }
 
+  /**
+   * A restart of a viewer that offers: applies its credentials at once. Returns our own restart offer, whose values answer it;
+   * undefined when it is no restart. Throws when it is malformed.
+   */
+  async accept(sdp: string): Promise<string | undefined> {
+    const { peer, log, localCandidates, remoteCandidates, isClosed } = this.#deps
+    remoteCandidates.hold()
+    localCandidates.hold()
+    const own = await peer.restartOffer()
+    const accepted = !isClosed() && peer.acceptRestart(sdp)
+    remoteCandidates.release()
+    if (!accepted) return undefined
+    log.info('ICE restart of the viewer answered')
+    return own
+  }
+
   /** An answer about something else, or an unusable one, changes nothing: the old candidate pair may still recover. */
   answer(sdp: string): void {
     const { peer, log, remoteCandidates } = this.#deps

@@ -1,5 +1,5 @@
 import type { Bus } from '#bus/bus.ts'
-import type { SessionSummary } from '#bus/messages.ts'
+import type { SessionSummary, VideoCodec } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { AudioFeed } from '../audio/audio-feed.ts'
@@ -8,6 +8,8 @@ import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { type Answer, checkAnswer, parseAnswer } from '../peer/answer.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
+import { answerTo, asAnswer, restartFragment } from '../peer/viewer-answer.ts'
+import { iceCredentials, type ViewerOffer } from '../peer/viewer-offer.ts'
 import type { Mode } from '../video/rate-control.ts'
 import type { VideoLayers } from '../video/video-layers.ts'
 import type { VideoQualitySettings } from '../video/video-quality.ts'
@@ -60,6 +62,8 @@ export class Session {
   #video: ViewerVideo | undefined
   #audio: Disposable | undefined
   #offer: string | undefined
+  /** Of a viewer that offers itself. */
+  #viewerOffer: ViewerOffer | undefined
   #answered = false
   #silent = false
   #liveness: Liveness | undefined
@@ -117,6 +121,50 @@ export class Session {
     this.#deadlines.set('answer', answer, () => this.close(REASON.answerTimeout))
   }
 
+  /**
+   * Answers the offer of a viewer, once our candidates are complete: a WHEP player receives none after the answer
+   * (RFC 9725 §4.3.2). Never rejects: a failure closes the session.
+   */
+  async answerOffer(offer: ViewerOffer): Promise<void> {
+    const { connect, gather } = this.#deps.timings
+    this.#viewerOffer = offer
+    try {
+      await this.#peer.offer()
+      if (this.#isClosed) return
+      this.#deadlines.set('connect', connect, () => this.close(REASON.connectTimeout))
+      this.#video = this.#openVideo(offer.codec)
+      await this.#gathered(gather)
+      if (this.#isClosed) return
+      const own = await this.#peer.acceptOffer(asAnswer(offer))
+      if (this.#isClosed) return
+      this.#remoteCandidates.release()
+      const sdp = answerTo(offer, own)
+      this.#enter('answered', { candidates: sdp.match(/^a=candidate:/gm)?.length ?? 0 })
+      this.#signaling.answer(sdp)
+    } catch (err) {
+      this.close(REASON.offerFailed, { err })
+    }
+  }
+
+  /** An ICE restart of a viewer that has offered. Never rejects; a failure changes nothing (RFC 9725 §4.3.3). */
+  async restart(fragment: string): Promise<void> {
+    const offer = this.#viewerOffer
+    const isReady = this.state === 'answered' || this.state === 'connected'
+    try {
+      if (!offer || !isReady || !iceCredentials(fragment)) throw new Error('not a restart of this session')
+      const own = await this.#restarts.accept(fragment)
+      if (this.#isClosed) return
+      if (own === undefined) throw new Error('the credentials are those of the session')
+      this.#signaling.answer(restartFragment(offer, own))
+    } catch (err) {
+      this.#log.info({ err }, 'ICE restart of the viewer refused')
+      this.#signaling.refused(
+        'bad-offer',
+        'the ICE restart cannot be applied: send a new a=ice-ufrag and a=ice-pwd',
+      )
+    }
+  }
+
   /** Applies the answer; a duplicate or unexpected one is ignored. Never rejects. */
   async answer(sdp: string): Promise<void> {
     if (this.#restarts.pending) return this.#restarts.answer(sdp)
@@ -126,13 +174,26 @@ export class Session {
     const answer = this.#parse(sdp)
     if (!answer) return
     this.#enter('answered')
-    const { layers, metrics, quality, discarded, timings } = this.#deps
+    const { timings } = this.#deps
     this.#deadlines.set('connect', timings.connect, () => this.close(REASON.connectTimeout))
-    // subscribes now, so that the encoder is warm when the viewer is connected
-    this.#video = new ViewerVideo({
+    this.#video = this.#openVideo(answer.video?.codec ?? 'h264')
+    try {
+      await this.#gathered(timings.hold)
+      if (this.#isClosed) return
+      await this.#peer.accept(answer)
+      this.#remoteCandidates.release()
+    } catch (err) {
+      this.close(REASON.badAnswer, { err })
+    }
+  }
+
+  /** Subscribes before the viewer is connected, so that the encoder is warm then. */
+  #openVideo(codec: VideoCodec): ViewerVideo {
+    const { layers, metrics, quality, discarded } = this.#deps
+    return new ViewerVideo({
       peer: this.#peer,
       layers,
-      codec: answer.video?.codec ?? 'h264',
+      codec,
       quality,
       discarded,
       onFirstFrame: () => this.#sessionLog.info('first frame sent'),
@@ -142,14 +203,6 @@ export class Session {
         this.#deps.onChanged()
       },
     })
-    try {
-      await this.#gathered(timings.hold)
-      if (this.#isClosed) return
-      await this.#peer.accept(answer)
-      this.#remoteCandidates.release()
-    } catch (err) {
-      this.close(REASON.badAnswer, { err })
-    }
   }
 
   /** Closes the session when the answer is unusable. */
@@ -170,7 +223,8 @@ export class Session {
 
   /** The local addresses changed: restarts ICE when the selected pair used one that is gone, or the viewer is silent. */
   networkChanged(addresses: readonly string[]): void {
-    if (this.state !== 'connected' || addresses.length === 0) return
+    // only the viewer that has offered may restart ICE
+    if (this.#viewerOffer || this.state !== 'connected' || addresses.length === 0) return
     if (this.#silent || !this.#peer.usesOneOf(addresses)) void this.#restarts.offer('network changed')
   }
 
@@ -265,7 +319,7 @@ export class Session {
     this.#sessionLog.info(silent ? 'viewer silent' : 'viewer back')
     if (!silent) return
     this.#control.app.halt()
-    this.#restarts.viewerSilent()
+    if (!this.#viewerOffer) this.#restarts.viewerSilent()
   }
 
   /** Resolves when our candidates are complete, so that all take part from the first check on, or after `timeout` ms. */

@@ -1,8 +1,11 @@
+import type { OfferRefusal } from '#bus/messages.ts'
 import { chooseIceServers, namesServers } from '../ice/ice-servers.ts'
 import type { OnLocalServer } from '../ice/resolve-host.ts'
 import type { PeerOptions } from '../peer/peer.ts'
+import { OfferError, parseViewerOffer, type ViewerOffer } from '../peer/viewer-offer.ts'
 import { REASON } from './close-reasons.ts'
 import { Session, type SessionDeps } from './session.ts'
+import { createSignalingPublisher } from './signaling-publisher.ts'
 
 export interface SessionsOptions {
   maxConnections: number
@@ -40,11 +43,16 @@ export class Sessions implements AsyncDisposable {
     return this.#sessions.get(id)
   }
 
-  /** Starts a session. A known id is a restart: the previous session ends silently (docs/relay-protocol.md). */
-  async request(id: string, iceServers: unknown): Promise<void> {
+  /**
+   * Starts a session, with the offer of a viewer that offers itself. A known id is a restart: the previous session ends
+   * silently (docs/relay-protocol.md).
+   */
+  async request(id: string, iceServers: unknown, offer?: string): Promise<void> {
     if (this.#stopping) return
     const { deps, peer, ownServers } = this.#options
     this.#sessions.get(id)?.close(REASON.superseded)
+    const viewerOffer = offer === undefined ? undefined : this.#examine(id, offer)
+    if (offer !== undefined && !viewerOffer) return
     this.#evict()
     const servers = chooseIceServers(iceServers, ownServers)
     this.refusedServers = []
@@ -60,7 +68,14 @@ export class Sessions implements AsyncDisposable {
     )
     this.#sessions.set(id, session)
     deps.onChanged()
-    await session.start()
+    await (viewerOffer ? session.answerOffer(viewerOffer) : session.start())
+  }
+
+  /** An ICE restart of a viewer that has offered. */
+  async restart(id: string, fragment: string): Promise<void> {
+    const session = this.#sessions.get(id)
+    if (session) await session.restart(fragment)
+    else this.#refuse(id, 'no-session', 'the session has ended')
   }
 
   /** Closes the oldest session to free memory, unless it is the only one, which would reconnect at once. */
@@ -73,6 +88,33 @@ export class Sessions implements AsyncDisposable {
     this.#stopping = true
     for (const session of this.list) session.close(REASON.serviceStopping)
     await Promise.all(this.#closing)
+  }
+
+  /**
+   * The offer, unless it is refused. A viewer that offers is a player that tries again by itself: it replaces no other one, or two
+   * of them would replace each other forever.
+   */
+  #examine(id: string, text: string): ViewerOffer | undefined {
+    const { maxConnections, peer } = this.#options
+    try {
+      const offer = parseViewerOffer(text, peer.codec)
+      if (this.#sessions.size < maxConnections) return offer
+      this.#refuse(
+        id,
+        'busy',
+        `the robot has ${maxConnections} viewers, as many as webrtc.max_connections allows`,
+      )
+    } catch (err) {
+      if (!(err instanceof OfferError)) throw err
+      this.#refuse(id, err.code, err.message)
+    }
+    return undefined
+  }
+
+  #refuse(id: string, code: OfferRefusal, error: string): void {
+    const { bus, log } = this.#options.deps
+    log.info({ session_id: id, code, error }, 'offer of a viewer refused')
+    createSignalingPublisher(bus, log, id).refused(code, error)
   }
 
   /** Reports each refused server of one request once. */

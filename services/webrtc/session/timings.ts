@@ -8,6 +8,8 @@ export interface Timings {
   answer: number
   /** Longest time that the answer waits for our own candidates to be complete. */
   hold: number
+  /** Longest time that the answer to a viewer's offer waits for our candidates: none can follow it. */
+  gather: number
   /** Answer to connection. */
   connect: number
   /** Time without a packet after which the viewer counts as disconnected. */
@@ -32,6 +34,7 @@ export const TIMINGS: Timings = {
   resend: [2_500, 5_000],
   answer: 10_000,
   hold: 200,
+  gather: 1_000,
   connect: 20_000,
   silence: 3_000,
   grace: 6_000,

@@ -51,6 +51,8 @@ wimz/signaling/candidate/remote  p   s   -   -   -   -   -   -   -   s   s
 wimz/signaling/close             p   s   -   -   -   -   -   -   -   s   s
 wimz/signaling/closed            s   p   -   -   -   -   -   -   -   s   s
 wimz/signaling/error             s   p   -   -   -   -   -   -   -   s   s
+wimz/signaling/whep/answer       s   p   -   -   -   -   -   -   -   s   s
+wimz/signaling/whep/restart      p   s   -   -   -   -   -   -   -   s   s
 wimz/webrtc/sessions             s   p   -   -   -   s   -   -   -   s   s
 wimz/video/high                  -   s   p   -   -   -   -   -   -   s   s
 wimz/video/low                   -   s   p   -   -   -   -   -   s   s   s

@@ -85,7 +85,7 @@ test('a request without an answer is rejected after 10 s with the reason', (t) =
   using requests = new PendingRequests({ bus, log, videoEnabled: true })
   const failed: unknown[][] = []
   requests.on('failed', (...args) => failed.push(args))
-  void requests.request('A', null)
+  void requests.request({ session_id: 'A', ice_servers: null })
   t.mock.timers.tick(9_999)
   assert.deepEqual(failed, [])
   t.mock.timers.tick(1)
