@@ -1,17 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { freePorts } from '#dev/harness/ports.ts'
+import { PROJECT_ROOT } from '#lib/version.ts'
 
-/** `npm run bench:broker`: the embedded broker and Mosquitto with MQTT 3.1.1 and 5, one after the other, each in its own process. */
+/**
+ * `npm run bench:broker [-- --rounds 4] [--before <folder>]`: the embedded broker and Mosquitto with MQTT 3.1.1 and 5, one after the
+ * other, each in its own process. `--before`: also the broker of an older checkout, with 3.1.1, in each round, so that what else the
+ * machine does affects both; then the medians are printed last.
+ */
 
 const CLIENTS = 1_000
 const PUBLISHERS = 100
 /** Messages a second of each publisher. */
 const RATE = 10
-const SECONDS = 20
+const SECONDS = 12
 /** The control topic, Hz. */
 const CONTROL = 20
 
@@ -92,7 +98,12 @@ async function flood(url: string, options: IClientOptions): Promise<number> {
   return arrived / 5
 }
 
-async function withOurs(port: number, folder: string, version: ProtocolVersion): Promise<Figures> {
+async function withOurs(
+  port: number,
+  folder: string,
+  version: ProtocolVersion,
+  cwd = PROJECT_ROOT,
+): Promise<Figures> {
   const path = join(folder, 'robot.yaml')
   writeFileSync(path, JSON.stringify({ broker: { port }, data_dir: folder }))
   // as main.ts and compose.yaml start it
@@ -103,9 +114,9 @@ async function withOurs(port: number, folder: string, version: ProtocolVersion):
     MALLOC_MMAP_THRESHOLD_: '262144',
   }
   return await within(
-    'ours',
+    cwd === PROJECT_ROOT ? 'ours' : 'before',
     { port, version },
-    spawn(process.execPath, ['broker/main.ts', '--config', path], { env }),
+    spawn(process.execPath, ['broker/main.ts', '--config', path], { env, cwd }),
   )
 }
 
@@ -144,6 +155,27 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+/** Of each figure, by broker and protocol. */
+function medians(all: readonly Figures[]): Figures[] {
+  const groups = Map.groupBy(all, ({ broker, mqtt: version }) => `${broker} ${version}`)
+  return groups
+    .values()
+    .toArray()
+    .flatMap((some) => {
+      const [first] = some
+      if (!first) return []
+      const keys = Object.keys(first).filter((key) => typeof first[key as keyof Figures] === 'number')
+      const middle = keys.map((key) => {
+        const sorted = some.map((one) => Number(one[key as keyof Figures])).sort((a, b) => a - b)
+        return [key, sorted[Math.floor(sorted.length / 2)] ?? Number.NaN]
+      })
+      return [{ ...first, ...Object.fromEntries(middle) }]
+    })
+}
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '1' }, before: { type: 'string' } },
+})
 const folder = mkdtempSync(join(tmpdir(), 'wimz-bench-'))
 try {
   const [ours = 0, theirs = 0] = await freePorts(2)
@@ -154,12 +186,24 @@ try {
         typeof value === 'number' ? +value.toFixed(2) : value,
       ]),
     )
-  for (const version of [4, 5] as const) {
-    for (const run of [withOurs, withMosquitto]) {
-      const port = run === withOurs ? ours : theirs
-      process.stdout.write(`${JSON.stringify(rounded(await run(port, folder, version)))}\n`)
+  const all: Figures[] = []
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const runs = [
+      ...(values.before ? [() => withOurs(ours, folder, 4, resolve(values.before ?? ''))] : []),
+      () => withOurs(ours, folder, 4),
+      () => withMosquitto(theirs, folder, 4),
+      () => withOurs(ours, folder, 5),
+      () => withMosquitto(theirs, folder, 5),
+    ]
+    // neither is always the first
+    for (const run of round % 2 ? runs.toReversed() : runs) {
+      const figures = await run()
+      all.push(figures)
+      process.stdout.write(`${JSON.stringify(rounded(figures))}\n`)
     }
   }
+  if (values.before)
+    for (const one of medians(all)) process.stdout.write(`median ${JSON.stringify(rounded(one))}\n`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

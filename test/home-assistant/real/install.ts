@@ -8,6 +8,7 @@ import { standIn } from '#test/image/rehearsal.ts'
  * `npm run test:home-assistant`: installs Home Assistant from PyPI for the nightly tests of this folder, once for each
  * Python from 3.12 that is found, each in a virtual environment below the cache folder. 2024.12 is the oldest that
  * discovers whole devices. `--debian` adds the newest, with the Python of Debian's `sid` in a root of its own (as root).
+ * What is there stays; to renew it, delete the folder.
  */
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'wimz', 'home-assistant')
@@ -108,6 +109,8 @@ function interpreters(): string[] {
 function install(python: string, folder: string, requested: string, root = '/'): void {
   const inside = (program: string, ...args: string[]) =>
     root === '/' ? run(program, args) : run('chroot', [root, program, ...args])
+  // complete: another run has done it
+  if (existsSync(join(root, folder, READY))) return
   rmSync(join(root, folder), { recursive: true, force: true })
   inside(python, '-m', 'venv', folder)
   const own = join(folder, 'bin/python')
