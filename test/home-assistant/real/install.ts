@@ -132,8 +132,7 @@ function install(python: string, folder: string, requested: string, root = '/'):
 function installInDebian(): void {
   const root = join(CACHE, DEBIAN)
   if (!existsSync(join(root, 'usr/bin/python3'))) {
-    const packages =
-      '--include=python3,python3-venv,python3-dev,gcc,g++,libturbojpeg0,libpcap0.8,ca-certificates,tzdata'
+    const packages = '--include=python3,python3-venv,python3-dev,gcc,g++,ca-certificates,tzdata'
     run('debootstrap', ['--variant=minbase', packages, 'sid', root, 'http://deb.debian.org/debian'])
     standIn('debian:trixie-slim', root)
     copyFileSync(AUTHORITIES, join(root, AUTHORITIES))
