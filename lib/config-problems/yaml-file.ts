@@ -4,6 +4,8 @@ import { ConfigError } from '../config-error.ts'
 type Path = readonly PropertyKey[]
 
 const MAX_SYNTAX_ERRORS = 5
+const MAX_DEPTH = 64
+const TOO_DEEP = `nested deeper than ${MAX_DEPTH} levels, or an alias (*name) within its own anchor (&name)`
 
 /** What each error of the YAML parser means for the author of the file. The parser's own messages quote the file, which may hold secrets. */
 const SYNTAX_ERRORS: Readonly<Record<string, string>> = {
@@ -41,13 +43,17 @@ export class YamlFile {
     }
   }
 
-  /** The content; null for an empty file. Throws {@link ConfigError} for an alias without anchor. */
+  /** The content; null for an empty file. Throws {@link ConfigError} for an alias without anchor, or within its anchor. */
   content(): unknown {
+    let content: unknown
     try {
-      return this.#document.toJS()
+      content = this.#document.toJS()
     } catch {
       throw new ConfigError(`${this.#name}: ${SYNTAX_ERRORS.BAD_ALIAS}`)
     }
+    // an alias within its own anchor has no end
+    if (isDeeperThan(content, MAX_DEPTH)) throw new ConfigError(`${this.#name}: ${TOO_DEEP}`)
+    return content
   }
 
   /**
@@ -76,6 +82,11 @@ export class YamlFile {
   #describe(error: YAMLError): string {
     return `${this.#at(error.pos[0])}: ${SYNTAX_ERRORS[error.code] ?? 'not valid YAML here'}`
   }
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((one) => isDeeperThan(one, levels - 1))
 }
 
 function offsetOf(node: unknown): number | undefined {

@@ -30,6 +30,15 @@ const MISTAKES: [yaml: string, ...problems: string[]][] = [
     'vision: { zones: { "the sofa": { points: [[0,0],[1,0],[1,1]] } } }',
     ':1:20: vision.zones.the sofa: expected a name of at most 40 letters, digits, _ and -',
   ],
+  // structure
+  [
+    'webrtc: { stun_servers: &servers [*servers] }',
+    ': nested deeper than 64 levels, or an alias (*name) within its own anchor (&name)',
+  ],
+  [
+    `vision: ${'['.repeat(100)}${']'.repeat(100)}`,
+    ': nested deeper than 64 levels, or an alias (*name) within its own anchor (&name)',
+  ],
   // values
   ['webrtc:\n  max_connections: two', ':2:20: webrtc.max_connections: expected a number, found "two"'],
   [
