@@ -1,10 +1,12 @@
 import type { Bus } from '#bus/bus.ts'
+import { ContractError } from '#bus/contract-error.ts'
 import type { CommandLimits } from '#commands/actuators.ts'
 import type { AppConnection, Reply } from '#commands/app-connection.ts'
 import type { CommandClock } from '#commands/command-clock.ts'
 import { CommandPath } from '#commands/command-path.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { RelayConnection } from '../connection/relay-connection.ts'
+import { answerFrame } from '../protocol/event-encoder.ts'
 import type { Frame } from '../protocol/frame.ts'
 
 /** Frames a second: all apps of the owner share the relay connection; each drives with at most 20 a second. */
@@ -31,7 +33,14 @@ export class RelayCommands implements Disposable {
     this.#path = new CommandPath({ ...deps, source: 'relay' })
     this.#apps = this.#path.join({ rate })
     this.#apps.connected()
-    this.#reply = (answer) => void connection.send({ ...answer, device_id: deviceId })
+    this.#reply = (answer) => {
+      try {
+        connection.send(answerFrame(answer, deviceId))
+      } catch (err) {
+        if (!(err instanceof ContractError)) throw err
+        deps.log.debug({ reason: err.message }, 'answer to an app cannot be sent')
+      }
+    }
   }
 
   /** Resolves when results, and the commands of the other entrance, are received. */

@@ -74,6 +74,16 @@ export function plainEventFrame(
   return frame
 }
 
+/**
+ * An answer to an app. It holds what the app sent and what a service answered, and must not end the connection with the
+ * relay, nor that of the app. Throws {@link ContractError} where it would be too large or too deep.
+ */
+export function answerFrame({ event: _, ...answer }: Record<string, unknown>, deviceId: string): Frame {
+  const frame = wireFields({ ...answer, device_id: deviceId })
+  rejectTooLarge(String(frame.type), frame)
+  return frame
+}
+
 /** Flat and nested fields of a payload as one object. A `data` that is not an object is a field like any other (`photo`). */
 function eventFields(name: string, { data, ...fields }: Record<string, unknown>): Record<string, unknown> {
   const rest = data === undefined || data === null ? fields : { ...fields, data }

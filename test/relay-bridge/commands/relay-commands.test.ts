@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { ROBOT, relayFor, SECRET } from '../../dev/peers.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const HOUR = 3_600_000
@@ -85,4 +86,34 @@ test('a refused command is told why, with what the app sent to know it by', asyn
   assert.equal((await socket.next(isAck)).command, 'unknown')
   socket.send({ command: 'a/b', id: 'd' })
   assert.equal((await socket.next(({ id }) => id === 'd')).success, false)
+})
+
+test('whatever an app sends, and a service answers, the answer does not end the connection with the relay', async (t) => {
+  const { app: openApp, relay: local } = await relayFor(t)
+  const url = `ws://127.0.0.1:${local.port}/ws/device`
+  const { robot, link } = await startBridge(
+    t,
+    { url },
+    { cloud: { device_id: ROBOT, device_secret: SECRET } },
+  )
+  await link.next(online)
+  const app = await openApp('S')
+  // docs/relay-protocol.md, frames: for each of these the relay in the cloud closes the connection, or that of the app
+  const odd = { event: 5, n: '\ud800', status: { x: [1e308, null] } }
+  app.send({ command: 'ping', ...odd })
+  const pong = await app.next(({ type, n }) => type === 'pong' && n !== undefined)
+  assert.deepEqual([pong.event, pong.n], [undefined, '\ufffd'])
+  app.send({ command: 'ping', event: 'schedule_created', data: 7, id: 'x' })
+  await app.next(({ type, id }) => type === 'pong' && id === 'x')
+  app.send({ command: 'a/\ud800', id: '\udfff' })
+  const refused = await app.next(({ type }) => type === 'command_ack')
+  assert.deepEqual([refused.command, refused.id], ['a/\ufffd', '\ufffd'])
+  const commands = await collect(robot, topics.command, { name: 'led' })
+  app.send({ type: 'command', command: 'led', id: 'led-1', data: {} })
+  const { id } = (await commands.next()).payload
+  await robot.publish(topics.commandResult, { id, name: 'led', success: true, event: { x: 1 }, device_id: 3 })
+  const ack = await app.next(({ type, id }) => type === 'command_ack' && id === 'led-1')
+  assert.deepEqual([ack.success, ack.event, ack.device_id], [true, undefined, ROBOT])
+  const states = link.all.map(({ payload }) => payload.connected)
+  assert.ok(states.slice(states.indexOf(true)).every(Boolean), `${states}`)
 })
