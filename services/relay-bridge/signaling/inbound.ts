@@ -164,8 +164,12 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
   }
 
   async #restart(frame: Frame): Promise<void> {
-    const sdp = { type: 'offer', sdp: sdpOf(frame, frame.sdp) }
-    await this.#publish(topics.whepRestart, { session_id: sessionIdOf(frame), sdp })
+    const session_id = sessionIdOf(frame)
+    if (!this.#players.has(session_id)) throw new ContractError('webrtc_offer without a session of a player')
+    await this.#publish(topics.whepRestart, {
+      session_id,
+      sdp: { type: 'offer', sdp: sdpOf(frame, frame.sdp) },
+    })
   }
 
   async #answer(frame: Frame): Promise<void> {

@@ -51,6 +51,7 @@ const MAX_LINES = 1_000
 const MAX_SECTIONS = 16
 const MAX_CANDIDATES = 64
 const MAX_FINGERPRINTS = 4
+const MAX_PARAMETERS_LENGTH = 1_000
 
 /** RFC 8839 §5.4: at least 4 and 22 characters. */
 const UFRAG = /^[A-Za-z0-9+/]{4,256}$/
@@ -74,6 +75,7 @@ const EXTENSION_ID = /^(?:[1-9]|1[0-4])$/
 /** The lines of one m-line, or of the session. */
 class Section {
   readonly lines: readonly string[]
+  readonly #byFormat = new Map<string, ReadonlyMap<string, string>>()
 
   constructor(lines: readonly string[]) {
     this.lines = lines
@@ -89,6 +91,19 @@ class Section {
 
   has(flag: string): boolean {
     return this.lines.some((line) => line.trim() === `a=${flag}`)
+  }
+
+  /** The first `a=name:<format> value` of each format; read once, since an offer may have hundreds. */
+  byFormat(name: 'rtpmap' | 'fmtp'): ReadonlyMap<string, string> {
+    const known = this.#byFormat.get(name)
+    if (known) return known
+    const values = new Map<string, string>()
+    for (const line of this.values(name)) {
+      const [format = '', value = ''] = line.split(/ (.*)/, 2)
+      if (!values.has(format)) values.set(format, value)
+    }
+    this.#byFormat.set(name, values)
+    return values
   }
 }
 
@@ -209,13 +224,13 @@ function chooseFormat(of: Offered, codec: VideoCodec): VideoChoice[] {
 }
 
 function codecNames(offered: readonly Offered[]): string {
-  const names = offered.flatMap(({ section }) => section.values('rtpmap').map((value) => value.split(' ')[1]))
+  const names = offered.flatMap(({ section }) => [...section.byFormat('rtpmap').values()])
   return [...new Set(names)].slice(0, 12).join(', ').slice(0, 200)
 }
 
 /** Payload types of a codec, in the order of the m-line: the viewer's preference (RFC 3264 §6.1). */
 function formatsOf({ section, formats }: Offered, encoding: RegExp): string[] {
-  const maps = new Map(section.values('rtpmap').map((value) => value.split(' ', 2) as [string, string]))
+  const maps = section.byFormat('rtpmap')
   return formats.filter((format) => isPayloadType(format) && encoding.test(maps.get(format) ?? ''))
 }
 
@@ -224,13 +239,9 @@ function isPayloadType(format: string): boolean {
 }
 
 function parametersOf({ section }: Offered, format: string): Map<string, string> {
-  const [, text = ''] =
-    section
-      .values('fmtp')
-      .map((value) => value.split(/ (.*)/, 2))
-      .find(([type]) => type === format) ?? []
+  const pairs = (section.byFormat('fmtp').get(format) ?? '').slice(0, MAX_PARAMETERS_LENGTH).split(';')
   return new Map(
-    text.split(';').map((pair) => {
+    pairs.map((pair) => {
       const [key = '', value = ''] = pair.trim().toLowerCase().split('=')
       return [key, value]
     }),
@@ -242,14 +253,13 @@ function parametersOf({ section }: Offered, format: string): Map<string, string>
  * baseline, main and high decodes as well.
  */
 function chooseH264(offered: Offered): string | undefined {
-  const formats = formatsOf(offered, /^H264\/90000$/i).filter(
-    (format) => parametersOf(offered, format).get('packetization-mode') === '1',
-  )
-  const rank = (format: string) => {
-    const profile = parametersOf(offered, format).get('profile-level-id') ?? ''
-    return ['42e0', '42'].findIndex((prefix) => profile.startsWith(prefix)) >>> 0
-  }
-  return formats.toSorted((a, b) => rank(a) - rank(b))[0]
+  const candidates = formatsOf(offered, /^H264\/90000$/i).flatMap((format) => {
+    const parameters = parametersOf(offered, format)
+    const profile = parameters.get('profile-level-id') ?? ''
+    const rank = ['42e0', '42', ''].findIndex((prefix) => profile.startsWith(prefix))
+    return parameters.get('packetization-mode') === '1' ? { format, rank } : []
+  })
+  return candidates.toSorted((a, b) => a.rank - b.rank)[0]?.format
 }
 
 function videoMedia(offered: Offered, codec: VideoCodec, format: string): AcceptedMedia {
