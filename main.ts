@@ -5,8 +5,8 @@ import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
 import { openConsole } from '#lib/process/console.ts'
+import { collectGarbage } from '#lib/process/garbage.ts'
 import { hardenProcess } from '#lib/process/hardening.ts'
-import { collectStartupGarbage } from '#lib/process/startup-garbage.ts'
 import { SupervisedProcess } from '#lib/process/supervised-process.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
 import { ALL_SECTIONS } from './config-schema.ts'
@@ -208,7 +208,7 @@ async function main(): Promise<number> {
   const start = (name: ProcessName) => startChild(name, path, config.data_dir, parts)
   const started = startAll(names, children, start, () => isStopping).then(() => {
     if (isStopping) return
-    collectStartupGarbage()
+    collectGarbage()
     if (!config.local_relay.enabled) log.info('all services started')
     else log.info(`all services started: open ${pageAddress(config.local_relay)} to watch`)
   })

@@ -18,6 +18,7 @@ import type { BackpressureLimits } from './limits/backpressure.ts'
 import { ConnectionLimiter } from './limits/connection-limiter.ts'
 import { InputScheduler } from './limits/input-scheduler.ts'
 import { LargePackets } from './limits/large-packets.ts'
+import { releaseMemory } from './limits/memory-release.ts'
 import { type Incoming, serveConnection } from './listeners/connection.ts'
 import { type OpenListener, openListener } from './listeners/listeners.ts'
 import { startStatePublisher } from './stats/state-publisher.ts'
@@ -95,6 +96,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   const sessions = new ProvisionedSessions(mqtt, disabled)
   await sessions.apply(login.users)
   const listeners = await openListeners(stack, mqtt, { section: config.broker, sockets, log })
+  stack.use(releaseMemory())
   const offlineSessions = () => authorizer?.offlineSessions ?? 0
   stack.use(await startStatePublisher(mqtt, { prefix, offlineSessions, interval: reportInterval }))
   const reload = () => {

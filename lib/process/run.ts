@@ -11,11 +11,11 @@ import { createLogger, type Logger } from '../logger.ts'
 import { createEventCounter } from '../metrics/event-counter.ts'
 import { publishMetrics } from '../metrics/metrics-publisher.ts'
 import { PROJECT_ROOT, VERSION } from '../version.ts'
+import { collectGarbage } from './garbage.ts'
 import { flushCompileCacheSafely, hardenProcess, secureDataDir } from './hardening.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
-import { collectStartupGarbage } from './startup-garbage.ts'
 
 /** All modules are loaded by then. The compile cache is flushed early, since a SIGKILL would lose it. */
 const CACHE_FLUSH_DELAY_MS = 10_000
@@ -149,8 +149,8 @@ async function live({ name, isRecoverable, prepare }: Part): Promise<void> {
     const file = readConfigFile(path)
     secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)
     const start = prepare(log, file)
-    // stops the event loop for 0.1 s, so before anything is served
-    collectStartupGarbage()
+    // what the loading of the modules has left; before anything is served, since it stops the event loop
+    collectGarbage()
     const state = await start(stack)
     log.info({ version: VERSION, pid: process.pid }, 'started')
     notifier.ready()

@@ -8,10 +8,10 @@ const gc = runInNewContext('gc') as (options: object) => void
 setFlagsFromString('--no-expose-gc')
 
 /**
- * Frees what the loading of the modules has left in the heap, and returns the pages to the system. V8 itself collects it only
- * when the heap has grown, which in a service at rest is never.
+ * Frees what nothing refers to, and returns the pages to the system, which stops this thread for 0.1 s. V8 itself collects only when
+ * the heap has grown, and keeps the pages.
  */
-export function collectStartupGarbage(): void {
+export function collectGarbage(): void {
   // an ordinary collection keeps the pages
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { collectStartupGarbage } from '#lib/process/startup-garbage.ts'
+import { collectGarbage } from '#lib/process/garbage.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 
@@ -14,7 +14,7 @@ test('the pages of what nothing refers to return to the system', () => {
   const full = process.memoryUsage().heapTotal
   assert.equal(garbage.length, 400_000)
   garbage = []
-  collectStartupGarbage()
+  collectGarbage()
   const saved = full - process.memoryUsage().heapTotal
   assert.ok(saved > 10_000_000, `${saved} bytes`)
   assert.equal(globalThis.gc, undefined)

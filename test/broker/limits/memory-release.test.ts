@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { releaseMemory } from '#broker/limits/memory-release.ts'
+
+const MIB = 2 ** 20
+
+test('memory that has grown is collected, at most once in five seconds', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let rss = 100 * MIB
+  const collections: number[] = []
+  let seconds = 0
+  const collect = () => {
+    collections.push(seconds)
+    rss -= 20 * MIB
+  }
+  using _release = releaseMemory(() => rss, collect)
+  const advance = () => {
+    seconds += 0.5
+    t.mock.timers.tick(500)
+  }
+  while (seconds < 20) advance()
+  assert.deepEqual(collections, [], 'not while it is flat')
+  rss += 39 * MIB
+  advance()
+  assert.deepEqual(collections, [])
+  // from here on 10 MiB more in each half second
+  while (seconds < 40) {
+    rss += 10 * MIB
+    advance()
+  }
+  assert.deepEqual(collections, [21, 26, 31, 36])
+})
+
+test('the growth counts from the lowest level, not from the peak of a start', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let rss = 200 * MIB
+  let collections = 0
+  using _release = releaseMemory(
+    () => rss,
+    () => {
+      collections++
+    },
+  )
+  t.mock.timers.tick(5_000)
+  rss = 100 * MIB
+  t.mock.timers.tick(500)
+  rss = 150 * MIB
+  t.mock.timers.tick(500)
+  assert.equal(collections, 1)
+})
