@@ -14,6 +14,7 @@ import { PROJECT_ROOT, VERSION } from '../version.ts'
 import { collectGarbage } from './garbage.ts'
 import { flushCompileCacheSafely, hardenProcess, secureDataDir } from './hardening.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { raisePriority } from './priority.ts'
 import { openNotifier } from './sd-notify.ts'
 import type { Service, Unit } from './service.ts'
 
@@ -145,6 +146,7 @@ async function live({ name, isRecoverable, prepare }: Part): Promise<void> {
     const path = configPath('configs/robot.yaml')
     process.chdir(PROJECT_ROOT)
     hardenProcess()
+    raisePriority()
     const notifier = stack.use(openNotifier(log))
     const file = readConfigFile(path)
     secureDataDir(parseSections(file, { data_dir: DataDir }).data_dir)

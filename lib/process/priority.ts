@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { getPriority, setPriority } from 'node:os'
+
+/** As a service runs where it may: video and stop commands before whatever else runs on the robot. As a sound server does. */
+const NICENESS = -10
+
+/**
+ * Raises the priority of this process, where that is permitted (root, CAP_SYS_NICE, RLIMIT_NICE); a priority that the operator
+ * has chosen stays. Linux shares the CPU between sessions before it looks at processes, so the session's share is raised as well:
+ * sched(7), "The autogroup feature". Both are without effect elsewhere.
+ */
+export function raisePriority(): void {
+  try {
+    if (getPriority() !== 0) return
+    // kept by thread, and inherited by those that start later: setpriority(2), "C library/kernel differences"
+    for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), NICENESS)
+    // a session that others lead keeps its share
+    if (session() === process.pid) writeFileSync('/proc/self/autogroup', String(NICENESS))
+  } catch {
+    // not permitted, or not Linux
+  }
+}
+
+/** Id of the session of this process: proc_pid_stat(5), field 6. */
+function session(): number {
+  const [, fields = ''] = readFileSync('/proc/self/stat', 'utf8').split(') ')
+  return Number(fields.split(' ')[3])
+}
