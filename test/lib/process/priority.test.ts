@@ -10,7 +10,8 @@ import { closeAfter } from '#test/helpers/close-after.ts'
 
 const RAISE = `
 import { raisePriority } from ${JSON.stringify(join(PROJECT_ROOT, 'lib/process/priority.ts'))}
-process.once('message', () => {
+// a listener of once() would let the process end
+process.on('message', () => {
   raisePriority()
   process.send('raised')
 })
