@@ -1,5 +1,10 @@
 import type { Answer } from './answer.ts'
-import type { AcceptedMedia, OfferedSection, ViewerOffer } from './viewer-offer.ts'
+import {
+  type AcceptedMedia,
+  type OfferedSection,
+  offersDataChannel,
+  type ViewerOffer,
+} from './viewer-offer.ts'
 
 /*
  * A viewer that offers is answered with the means of one that answers: the peer makes its own offer, which is not sent. The
@@ -32,7 +37,7 @@ export function asAnswer(offer: ViewerOffer): Answer {
     sdp: join(lines),
     candidates,
     video: { codec, payloadType },
-    hasDataChannel: media.at(-1) !== undefined,
+    hasDataChannel: offersDataChannel(offer),
   }
 }
 

@@ -154,6 +154,11 @@ export function iceCredentials(text: string): { ufrag: string; password: string 
   return UFRAG.test(ufrag) && PASSWORD.test(password) ? { ufrag, password } : undefined
 }
 
+/** Whether the viewer may send commands. */
+export function offersDataChannel({ sections }: ViewerOffer): boolean {
+  return sections.some(({ accepted }) => accepted?.kind === 'application')
+}
+
 type Offered = { section: Section; kind: string; port: number } & Omit<OfferedSection, 'accepted'>
 
 function refuse(message: string): never {

@@ -9,7 +9,7 @@ import type { WebrtcMetrics } from '../metrics.ts'
 import { type Answer, checkAnswer, parseAnswer } from '../peer/answer.ts'
 import { Peer, type PeerOptions } from '../peer/peer.ts'
 import { answerTo, asAnswer, restartFragment } from '../peer/viewer-answer.ts'
-import { iceCredentials, type ViewerOffer } from '../peer/viewer-offer.ts'
+import { iceCredentials, offersDataChannel, type ViewerOffer } from '../peer/viewer-offer.ts'
 import type { Mode } from '../video/rate-control.ts'
 import type { VideoLayers } from '../video/video-layers.ts'
 import type { VideoQualitySettings } from '../video/video-quality.ts'
@@ -287,7 +287,8 @@ export class Session {
     this.state = 'connected'
     this.#sessionLog.connected(this.#peer.selectedPair)
     this.#deps.onChanged()
-    this.#control.app.connected()
+    // a player without a data channel takes no place of the one that drives
+    if (!this.#viewerOffer || offersDataChannel(this.#viewerOffer)) this.#control.app.connected()
     this.#video?.start()
     const { audio: feed, discarded } = this.#deps
     this.#audio = sendAudio({ peer: this.#peer, feed, discarded })

@@ -38,25 +38,23 @@ test('offers, answers, restarts and refusals of a player pass in both directions
 test('the end of a player stops no motor, and the app’s end does not end the player', async (t) => {
   const relay = await fakeRelay(t)
   const { robot, link } = await startBridge(t, relay)
-  const [drives, closes] = [
-    await collect(robot, topics.command, { name: 'motor' }),
-    await collect(robot, topics.close),
-  ]
+  const [motor, closes] = [await collect(robot, topics.motor), await collect(robot, topics.close)]
   const socket = await relay.robot()
   await link.next(online)
   socket.send({ type: 'webrtc_request', session_id: 'A', ice_servers: [] })
   socket.send({ type: 'webrtc_request', session_id: 'P', ice_servers: [], offer: OFFER })
-  socket.send({ type: 'user_connected', user_id: 'local' })
-  socket.send({ type: 'command', command: 'motor', params: { left: 50, right: 50 } })
-  await drives.next()
-  const before = drives.all.length
+  const drive = (left: number) => socket.send({ type: 'command', command: 'motor', left, right: 0.5 })
+  const speedOf = async () => (await motor.next()).payload.params.left
+  // at once: without drive commands for 500 ms the motors stop anyway
+  drive(0.1)
   socket.send({ type: 'webrtc_close', session_id: 'P' })
+  drive(0.2)
+  assert.deepEqual([await speedOf(), await speedOf()], [0.1, 0.2], 'no stop between')
   assert.equal((await closes.next()).payload.session_id, 'P')
-  assert.equal(drives.all.length, before)
   socket.send({ type: 'webrtc_request', session_id: 'P', ice_servers: [], offer: OFFER })
   socket.send({ type: 'user_disconnected', user_id: 'local' })
+  assert.equal(await speedOf(), 0, 'the app’s end stops it')
   assert.equal((await closes.next()).payload.session_id, 'A')
-  await drives.next()
   assert.deepEqual(
     closes.all.map(({ payload }) => payload.session_id),
     ['P', 'A'],

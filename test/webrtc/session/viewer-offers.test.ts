@@ -43,6 +43,22 @@ test('a data channel in the offer carries commands, as for apps; without one the
   await until(() => messages.some((text) => text.includes('video_quality')), { deadline: 20_000 })
 })
 
+test('a player without a data channel takes the drive from no app', async (t) => {
+  const { bus, camera } = await startRobot(t)
+  camera.roll()
+  const motor = await collect(bus, topics.motor)
+  const app = await openViewer(t, bus, 'app')
+  const channel = await app.channel
+  const player = await createPlayer(t, bus, 'player')
+  await player.request()
+  await until(() => player.video.length > 5, { deadline: 20_000 })
+  // as apps do while a stick is held
+  const timer = setInterval(() => channel.send('{"command":"motor","left":0.5,"right":0.5}'), 100)
+  t.after(() => clearInterval(timer))
+  const { payload } = await motor.next({ where: ({ params }) => params.left === 0.5, within: 20_000 })
+  assert.equal(payload.session_id, 'app')
+})
+
 test('a full robot refuses a player, which tries again by itself, but replaces it by an app', async (t) => {
   const { bus } = await startRobot(t, { max_connections: 1 })
   const closed = await collect(bus, topics.closed)
