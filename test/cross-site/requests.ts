@@ -50,7 +50,7 @@ export function upgrade(target: Target, path: string, { head }: Form, more: read
 }
 
 /** A page can make a browser send this to any port: the body is in its hands. */
-export function post(target: Target, { head }: Form, body: string) {
+export function post(target: Target, { head }: Form, body: string, path = '/') {
   const type = ['Content-Type: text/plain', `Content-Length: ${body.length}`]
-  return exchange(target, ['POST / HTTP/1.1', ...head, ...type, '', body], false)
+  return exchange(target, [`POST ${path} HTTP/1.1`, ...head, ...type, 'Connection: close', '', body], false)
 }
