@@ -22,9 +22,8 @@ export function sctpPacketCost(packet: Buffer): number | undefined {
   let cost = 0
   const chunks = split(packet.subarray(COMMON_HEADER))
   for (const { type, body } of chunks ?? []) {
-    const parameters = chunkCost(type, body)
-    if (parameters === undefined) return undefined
-    cost += 1 + parameters
+    // of a malformed one the sum is no number
+    cost += 1 + (chunkCost(type, body) ?? Number.NaN)
   }
   return cost > 0 ? cost : undefined
 }
@@ -46,7 +45,7 @@ function split(data: Buffer): { type: number; body: Buffer }[] | undefined {
     const length = data.readUInt16BE(at + 2)
     if (length < HEADER || at + length > data.length) return undefined
     parts.push({ type: data.readUInt8(at), body: data.subarray(at + HEADER, at + length) })
-    at += length + ((4 - (length % 4)) % 4)
+    at += Math.ceil(length / 4) * 4
   }
   return parts
 }

@@ -194,6 +194,10 @@ const DOUBTFUL: Record<string, [Draft, RegExp]> = {
     UNKNOWN,
   ],
   'an image of one channel': [{ image: [1, 1, 64, 64], outputs: [1, 7, 84] }, UNKNOWN],
+  'a size of 0 in the metadata': [
+    { image: [1, 3, 'h', 'w'], outputs: [1, 7, 'n'], metadata: { imgsz: '[0, 64]' } },
+    /no fixed size: set detector\.size/,
+  ],
   'an open height': [{ image: [1, 3, 'h', 64], outputs: [1, 7, 84] }, /no fixed size: set detector\.size/],
   'an open width': [{ image: [1, 3, 64, 'w'], outputs: [1, 7, 84] }, /no fixed size: set detector\.size/],
   'an input that is too wide': [
