@@ -27,7 +27,13 @@ export const ROBOT = 'wimz_robot_99'
 
 /** A relay on a free port, and how to join it as a robot or an app. */
 export async function relayFor(t: TestContext, section: object = {}, times: Partial<RelayTimes> = {}) {
-  const log = createLogger('relay', { write: refuseSecrets })
+  const logged: string[] = []
+  const log = createLogger('relay', {
+    write(line) {
+      refuseSecrets(line)
+      logged.push(line)
+    },
+  })
   const config = {
     local_relay: LocalRelaySection.parse({ port: 0, ...section }),
     cloud: { device_id: ROBOT, device_secret: SECRET },
@@ -40,6 +46,7 @@ export async function relayFor(t: TestContext, section: object = {}, times: Part
   return {
     relay,
     address,
+    logged,
     open,
     async robot() {
       const robot = await open('/ws/device', authHeaders({ deviceId: ROBOT, secret: SECRET }, 'id:timestamp'))

@@ -276,6 +276,30 @@ test('a body without end is cut at its limit', async (t) => {
   await until(() => head.includes('413 Payload Too Large') && socket.readableEnded, { show: () => head })
 })
 
+test('players that disconnect within the body leave no error in the log', async (t) => {
+  const { relay, post, robot, logged } = await relayWithRobot(t)
+  answers(robot)
+  const aborted = Array.from({ length: 5 }, async () => {
+    const socket = connect(relay.port, '127.0.0.1')
+    let head = ''
+    socket.on('data', (data) => {
+      head += String(data)
+    })
+    socket.write(
+      'POST /whep HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Type: application/sdp\r\nContent-Length: 500\r\n\r\nv=0',
+    )
+    await until(() => head.includes('100 Continue'), { show: () => head })
+    socket.resetAndDestroy()
+  })
+  await Promise.all(aborted)
+  // its answer needs the robot, so the relay has seen the disconnections by then
+  assert.equal((await post()).status, 201)
+  assert.deepEqual(
+    logged.filter((line) => line.includes('"error"')),
+    [],
+  )
+})
+
 test('apps and players together are 64 viewers at most', async (t) => {
   const { post, robot, open, url } = await relayWithRobot(t)
   answers(robot)

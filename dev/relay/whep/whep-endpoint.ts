@@ -198,6 +198,11 @@ async function readBody(request: IncomingMessage): Promise<string> {
   }
   try {
     await Promise.race([read(), timeout])
+  } catch (err) {
+    // no fault of the relay: an error in the log for each would let any client fill it
+    if (request.destroyed && !(err instanceof Problem))
+      throw new Problem(400, 'the connection closed before the end of the body')
+    throw err
   } finally {
     clearTimeout(timer)
   }

@@ -187,6 +187,7 @@ function bundleGroup(session: Section, mids: readonly string[]): string[] {
   const [group = ''] = session.values('group').filter((value) => value.startsWith('BUNDLE '))
   const members = group.split(/\s+/).slice(1)
   if (members.some((mid) => !mids.includes(mid))) refuse('a=group:BUNDLE names an a=mid that no m-line has')
+  if (new Set(members).size < members.length) refuse('a=group:BUNDLE names an a=mid twice')
   return members
 }
 
@@ -239,8 +240,10 @@ function formatsOf({ section, formats }: Offered, encoding: RegExp): string[] {
   return formats.filter((format) => isPayloadType(format) && encoding.test(maps.get(format) ?? ''))
 }
 
+/** 64 to 95 are taken for RTCP on the same port. RFC 5761 §4. */
 function isPayloadType(format: string): boolean {
-  return /^\d{1,3}$/.test(format) && Number(format) <= 127
+  const type = Number(format)
+  return /^\d{1,3}$/.test(format) && type <= 127 && (type < 64 || type > 95)
 }
 
 function parametersOf({ section }: Offered, format: string): Map<string, string> {
@@ -328,9 +331,14 @@ function acceptAudio(offered: Offered): AcceptedMedia | undefined {
 function acceptData({ kind, protocol, formats, section, port }: Offered): AcceptedMedia | undefined {
   const isUsable = DATA_PROTOCOL.test(protocol) && formats[0] === 'webrtc-datachannel'
   const [sctpPort = ''] = section.values('sctp-port')
-  if (kind !== 'application' || !isUsable || !/^\d{1,5}$/.test(sctpPort)) return undefined
+  if (kind !== 'application' || !isUsable || !isPort(sctpPort)) return undefined
   if (port === 0 && !section.has('bundle-only')) return undefined
   return { kind: 'application', formats: ['webrtc-datachannel'], attributes: [`sctp-port:${sctpPort}`] }
+}
+
+/** RFC 8841 §5.1; port 0 is no port of SCTP (RFC 9260 §3.1). */
+function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535
 }
 
 function transport(

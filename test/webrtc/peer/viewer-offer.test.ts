@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answerTo, asAnswer } from '#services/webrtc/peer/viewer-answer.ts'
-import { OfferError, parseViewerOffer } from '#services/webrtc/peer/viewer-offer.ts'
+import { OfferError, offersDataChannel, parseViewerOffer } from '#services/webrtc/peer/viewer-offer.ts'
 import { CHROMIUM, H264_ONLY, videoOffer } from './sample-offers.ts'
 
 const OWN = [
@@ -122,6 +122,15 @@ test('m-lines that cannot be answered are rejected with port 0, the others are k
   assert.equal(parseViewerOffer(bundleOnly, 'h264').payloadType, 109)
 })
 
+test('a data channel on a port that SCTP has not is rejected, the video is kept', () => {
+  for (const port of ['0', '00', '65536', '99999', '-1', '']) {
+    const offer = parseViewerOffer(CHROMIUM.replace('a=sctp-port:5000', `a=sctp-port:${port}`), 'h264')
+    assert.equal(offersDataChannel(offer), false, port)
+    assert.deepEqual(offer.bundle, ['0', '1'])
+  }
+  assert.ok(offersDataChannel(parseViewerOffer(CHROMIUM.replace('port:5000', 'port:65535'), 'h264')))
+})
+
 test('the viewer is DTLS client where the offer leaves the choice (RFC 9725 §4.4.4)', () => {
   assert.equal(parseViewerOffer(H264_ONLY, 'h264').dtlsRole, 'active')
   const passive = H264_ONLY.replace('setup:actpass', 'setup:passive')
@@ -140,6 +149,9 @@ test('a malformed or hostile offer is refused with what is wrong', () => {
     [CHROMIUM.replace('a=mid:1', 'a=mid:0'), /same a=mid/],
     [CHROMIUM.replace('a=mid:1', 'a=mid:1 2\tx'), /a=mid is malformed/],
     [CHROMIUM.replace('BUNDLE 0 1 2', 'BUNDLE 0 1 2 7'), /BUNDLE/],
+    [CHROMIUM.replace('BUNDLE 0 1 2', `BUNDLE 0 1 2${' 0'.repeat(20_000)}`), /twice/],
+    // RFC 5761 §4: the viewer would take the video for RTCP
+    [videoOffer('72', ['a=rtpmap:72 VP8/90000']), /H\.264/],
     [H264_ONLY.replace('a=rtcp-mux', 'a=x'), /rtcp-mux/],
     [H264_ONLY.replace('a=recvonly', 'a=sendonly'), /recvonly/],
     [H264_ONLY.replace('m=video 9', 'm=video 0'), /recvonly/],
