@@ -113,7 +113,7 @@ function enabledProcesses(config: ReturnType<typeof loadConfig>): ProcessName[] 
     'relay-bridge': config.cloud.enabled,
     vision: true,
     webrtc: config.webrtc.enabled,
-    audio: config.audio.source.type !== 'none',
+    audio: config.audio.source.type !== 'none' || config.audio.speaker.type !== 'none',
     metrics: config.metrics.port !== null,
     homeassistant: config.homeassistant.enabled,
     simulator: config.simulator.enabled,

@@ -109,6 +109,18 @@ export const VisionState = ServiceState.extend({
 })
 export type VisionState = z.infer<typeof VisionState>
 
+/** The speaker in `audio/state`. */
+const SpeakerState = z.looseObject({
+  type: z.string().describe('of `audio.speaker`'),
+  ok: z.boolean().nullable().describe('it takes sound; null: it is closed, because nothing is played'),
+  error: z.string().nullable().describe('why it takes no sound'),
+  since: time.describe('when `ok` last changed'),
+  retries: z.int(),
+  playing: z.enum(['talk', 'clip']).nullable(),
+  waiting: z.int().describe('clips that wait'),
+  volume: z.number().describe('0 to 1'),
+})
+
 /** `audio/state`. The details are missing while the service is offline or starting. */
 export const AudioState = ServiceState.extend({
   source: z.string().optional().describe('type of `audio.source`'),
@@ -121,11 +133,14 @@ export const AudioState = ServiceState.extend({
   audio_since: time.optional().describe('when `audio_ok` last changed'),
   audio_retries: z.int().optional(),
   muted: z
-    .enum(['mode', 'clip'])
+    .enum(['mode', 'clip', 'talk'])
     .nullable()
     .optional()
-    .describe('why silence is sent: the mode is not in `audio.modes`, or the robot plays a clip'),
+    .describe(
+      'why silence is sent: the mode is not in `audio.modes`, or the robot plays a clip or the voice of a viewer',
+    ),
   demand: z.array(z.string()).optional().describe('clients that need the sound'),
+  speaker: SpeakerState.optional().describe('only if `audio.speaker` is set'),
   dropped: z
     .record(z.string(), z.int())
     .optional()
@@ -186,6 +201,7 @@ export const Request = z.object({
   session_id: sessionId,
   ice_servers: z.unknown().optional(),
   offer: Sdp('offer').optional().describe('of a viewer that offers itself (WHEP)'),
+  talk: z.boolean().optional().describe('the viewer may talk: audio is offered in both directions'),
 })
 
 const Description = <T extends 'offer' | 'answer'>(type: T) =>

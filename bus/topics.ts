@@ -160,6 +160,14 @@ export const topics = {
     description:
       'One Opus packet of 20 ms, 48 kHz, mono, after its capture time: 64 bits, µs since the epoch, big-endian. Only while there is demand.',
   }),
+  talk: binary('audio/talk', {
+    qos: 0,
+    maxBytes: 2048,
+    from: 'webrtc',
+    to: 'audio',
+    description:
+      'One Opus packet of the viewer who talks, after the number of the talk (32 bits), its RTP sequence number (16) and timestamp (32), big-endian. Without a packet: the talk has ended. Only if `audio.speaker` is set.',
+  }),
   audioDemand: json('audio/demand/{who}', {
     payload: message.AudioDemand,
     qos: 1,

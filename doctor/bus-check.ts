@@ -138,7 +138,7 @@ export function expectedServices({
     cloud?.enabled !== false && 'relay-bridge',
     webrtc?.enabled !== false && 'webrtc',
     'vision',
-    audio && audio.source.type !== 'none' && 'audio',
+    audio && (audio.source.type !== 'none' || audio.speaker.type !== 'none') && 'audio',
     metrics?.port && 'metrics',
     homeassistant?.enabled && 'homeassistant',
   ].filter((name) => typeof name === 'string')

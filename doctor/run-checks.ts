@@ -9,6 +9,7 @@ import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-c
 import { checkMicrophone } from './microphone-check.ts'
 import { checkModel } from './model-check.ts'
 import { checkRelay } from './relay-check.ts'
+import { checkSpeaker } from './speaker-check.ts'
 import { checkVideo } from './video-check.ts'
 
 /** Runs all checks in parallel and yields their results, group by group. A group that takes longer than `timeoutMs` fails. */
@@ -35,6 +36,7 @@ export async function* runChecks(
   const groups = [
     bounded('camera', timeoutMs, () => checkCamera(context)),
     bounded('microphone', timeoutMs, () => checkMicrophone(context)),
+    bounded('speaker', timeoutMs, () => checkSpeaker(context)),
     bounded('video', timeoutMs, () => checkVideo(context)),
     bounded('model', timeoutMs, () => checkModel(context)),
     bounded('relay', timeoutMs, () => checkRelay(context)),

@@ -24,7 +24,7 @@ export class App implements AppConnection {
   #pause: NodeJS.Timeout | undefined
   readonly #handlers = new Map<string, (frame: Frame, sessionId: string) => void>([
     ['ping', () => this.#ping()],
-    ['webrtc_request', (_frame, sessionId) => this.#requestVideo(sessionId)],
+    ['webrtc_request', (frame, sessionId) => this.#requestVideo(sessionId, frame.talk === true)],
     ['webrtc_answer', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_ice', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_close', (frame, sessionId) => this.#close(frame, sessionId)],
@@ -121,7 +121,7 @@ export class App implements AppConnection {
     this.#socket.close(1000)
   }
 
-  #requestVideo(sessionId: string): void {
+  #requestVideo(sessionId: string, talk: boolean): void {
     const robot = this.#robot
     if (!robot) {
       this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
@@ -130,7 +130,12 @@ export class App implements AppConnection {
     const { iceServers } = this.#hub.options
     this.#hub.routes.set(sessionId, this)
     this.send({ type: 'webrtc_credentials', session_id: sessionId, ice_servers: iceServers })
-    robot.send({ type: 'webrtc_request', session_id: sessionId, ice_servers: iceServers })
+    robot.send({
+      type: 'webrtc_request',
+      session_id: sessionId,
+      ice_servers: iceServers,
+      ...(talk ? { talk } : {}),
+    })
   }
 
   #command(frame: Frame): void {

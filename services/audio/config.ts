@@ -27,7 +27,18 @@ export const AudioSourceSection = z.discriminatedUnion('type', [
 ])
 export type AudioSourceSection = z.infer<typeof AudioSourceSection>
 
-/** `audio`: the microphone and what viewers get of it. */
+/** `audio.speaker`: where the voice of a viewer is played. */
+export const AudioSpeakerSection = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none') }),
+  z.strictObject({ type: z.literal('alsa'), device: device.default('default') }),
+  z.strictObject({ type: z.literal('pulse'), device: device.optional() }),
+  z.strictObject({ type: z.literal('pipewire'), device: device.optional() }),
+  z.strictObject({ type: z.literal('exec'), command: z.array(z.string().min(1)).min(1) }),
+  z.strictObject({ type: z.literal('file'), path: z.string().min(1) }),
+])
+export type AudioSpeakerSection = z.infer<typeof AudioSpeakerSection>
+
+/** `audio`: the microphone, what viewers get of it, and the speaker. */
 export const AudioSection = z
   .strictObject({
     source: AudioSourceSection.prefault({ type: 'none' }),
@@ -35,6 +46,9 @@ export const AudioSection = z
     noise_gate_dbfs: number.pipe(z.number().min(-90).max(0)).nullable().default(null),
     bitrate_kbps: number.pipe(z.number().min(6).max(128)).default(32),
     dtx: z.boolean().default(false),
+    speaker: AudioSpeakerSection.prefault({ type: 'none' }),
+    volume: number.pipe(z.number().min(0).max(1)).default(1),
+    full_duplex: z.boolean().default(false),
     modes: z.array(z.string().min(1)).default(['idle', 'manual']),
   })
   .prefault({})

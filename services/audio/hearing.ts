@@ -6,48 +6,76 @@ import { Demands, followDemands } from '#lib/media/demands.ts'
 import { createMode, type Mode } from '#lib/media/robot-mode.ts'
 import type { Wanted } from './capture/microphone.ts'
 import { ClipMute } from './clip-mute.ts'
+import type { SoundSource } from './speaker/speaker.ts'
+import { SpeakerMute } from './speaker-mute.ts'
 
 interface HearingEvents {
   /** {@link Hearing.wanted} or {@link Hearing.muted} may have changed. */
   change: []
 }
 
-/** Decides by demand, mode and clips what is captured, and whether it is muted. */
+/** Decides by demand, mode and what the robot plays what is captured, and whether it is muted. */
 export class Hearing extends EventEmitter<HearingEvents> implements Disposable {
   readonly #modes: readonly string[]
   readonly #demands = new Demands<NonNullable<AudioDemand>>()
   readonly #mode: Mode
   readonly #clips: ClipMute
+  readonly #speaker: SpeakerMute
+  readonly #ownSpeaker: boolean
+  #recordings = 0
   readonly #stack = new DisposableStack()
 
-  /** `modes`: those that hear; a robot without a mode hears. */
-  constructor(bus: Bus, modes: readonly string[]) {
+  /** `modes`: those that hear; a robot without a mode hears. `ownSpeaker`: clips are played by ours, not by another service. */
+  constructor(bus: Bus, modes: readonly string[], ownSpeaker: boolean) {
     super()
     const onChanged = () => this.emit('change')
     this.#modes = modes
+    this.#ownSpeaker = ownSpeaker
     this.#mode = this.#stack.use(createMode(bus, onChanged))
     this.#clips = this.#stack.use(new ClipMute(onChanged))
+    this.#speaker = this.#stack.use(new SpeakerMute(onChanged))
   }
 
   /** Follows demand, mode and clips on the bus. */
   async start(bus: Bus): Promise<void> {
     const subscriptions = [
       followDemands(bus, topics.audioDemand, this.#demands, () => this.emit('change')),
-      this.#clips.subscribe(bus),
+      ...(this.#ownSpeaker ? [] : [this.#clips.subscribe(bus)]),
     ]
     await Promise.all([this.#mode.start(), ...subscriptions])
     for (const subscription of subscriptions) this.#stack.use(await subscription)
   }
 
   get wanted(): Wanted {
-    if (this.demand.length === 0) return 'nothing'
-    return this.#hears ? 'source' : 'silence'
+    if (this.demand.length === 0 && this.#recordings === 0) return 'nothing'
+    return this.hears ? 'source' : 'silence'
+  }
+
+  /** Opens the microphone for a recording, until the result is disposed. */
+  need(): Disposable {
+    const change = (by: number) => {
+      this.#recordings += by
+      this.emit('change')
+    }
+    change(1)
+    return { [Symbol.dispose]: () => change(-1) }
   }
 
   /** Why silence is sent. */
-  get muted(): 'mode' | 'clip' | null {
-    if (!this.#hears) return 'mode'
-    return this.#clips.muted ? 'clip' : null
+  get muted(): 'mode' | 'clip' | 'talk' | null {
+    if (!this.hears) return 'mode'
+    return this.#clips.muted ? 'clip' : this.#speaker.muted
+  }
+
+  /** What our own speaker plays from now on. */
+  speakerPlays(playing: SoundSource['kind'] | null): void {
+    this.#speaker.set(playing)
+  }
+
+  /** Whether the mode of the robot hears. */
+  get hears(): boolean {
+    const { current } = this.#mode
+    return current === undefined || this.#modes.includes(current)
   }
 
   /** Clients that need the sound. */
@@ -57,10 +85,5 @@ export class Hearing extends EventEmitter<HearingEvents> implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stack.dispose()
-  }
-
-  get #hears(): boolean {
-    const { current } = this.#mode
-    return current === undefined || this.#modes.includes(current)
   }
 }

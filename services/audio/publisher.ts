@@ -5,7 +5,7 @@ import { toEpoch } from '#lib/media/wall-clock.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { CODEC_DELAY_MS, type OpusEncoder } from './encode/opus-encoder.ts'
 import type { Hearing } from './hearing.ts'
-import type { AudioMetrics } from './metrics.ts'
+import type { CaptureMetrics } from './metrics.ts'
 import { BlockCutter } from './sound/block-cutter.ts'
 import { LevelMeter } from './sound/level-meter.ts'
 import type { Loudness } from './sound/loudness.ts'
@@ -15,8 +15,10 @@ interface PublisherOptions {
   encoder: OpusEncoder
   loudness: Loudness
   drops: EventCounter
-  metrics: AudioMetrics
+  metrics: CaptureMetrics
   hearing: Pick<Hearing, 'muted'>
+  /** Each block as it is sent, valid during the call. */
+  onBlock?(block: Int16Array): void
 }
 
 /** Samples to `audio/opus` and `audio/level`: blocks of 20 ms, amplified, measured, muted, encoded. */
@@ -46,6 +48,7 @@ export class Publisher {
     const start = performance.now()
     loudness.apply(block, { muted: hearing.muted !== null })
     this.#meter.add(block)
+    this.#options.onBlock?.(block)
     const data = encoder.encode(block)
     if (!data) return
     const capturedAt = BigInt(Math.round((toEpoch(at) - CODEC_DELAY_MS) * 1_000))

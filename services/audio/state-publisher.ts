@@ -2,15 +2,20 @@ import type { Bus } from '#bus/bus.ts'
 import type { AudioState } from '#bus/messages.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { Microphone } from './capture/microphone.ts'
+import type { ClipQueue } from './clips/clip-queue.ts'
 import type { Hearing } from './hearing.ts'
+import type { Speaker } from './speaker/speaker.ts'
 
 /** Interval of `audio/state` without changes. */
 const INTERVAL_MS = 5_000
 
 interface Sources {
   bus: Bus
-  microphone: Pick<Microphone, 'summary'>
-  hearing: Pick<Hearing, 'muted' | 'demand'>
+  /** Undefined without one. */
+  microphone?: Pick<Microphone, 'summary'>
+  hearing?: Pick<Hearing, 'muted' | 'demand'>
+  speaker?: Pick<Speaker, 'summary'>
+  clips?: Pick<ClipQueue, 'waiting'>
   drops: Pick<EventCounter, 'totals'>
 }
 
@@ -41,11 +46,11 @@ export class StatePublisher implements Disposable {
   }
 
   #publish(): void {
-    const { bus, microphone, hearing, drops } = this.#sources
+    const { bus, microphone, hearing, speaker, clips, drops } = this.#sources
     bus.setState({
-      ...microphone.summary,
-      muted: hearing.muted,
-      demand: hearing.demand,
+      ...microphone?.summary,
+      ...(hearing ? { muted: hearing.muted, demand: hearing.demand } : {}),
+      ...(speaker ? { speaker: { ...speaker.summary, waiting: clips?.waiting ?? 0 } } : {}),
       dropped: drops.totals,
     } satisfies Omit<AudioState, 'state' | 'version' | 'since'>)
   }

@@ -10,6 +10,8 @@ import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { schedulingDelay } from '#lib/process/scheduling-delay.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { NO_AUDIO, openAudioFeed } from './audio/audio-feed.ts'
+import { MicrophoneState } from './audio/microphone-state.ts'
+import { TalkLease } from './audio/talk-lease.ts'
 import { openControls } from './control/control-channel.ts'
 import { watchNetwork } from './ice/network-watch.ts'
 import { createMetrics } from './metrics.ts'
@@ -28,10 +30,11 @@ const CloudSection = z
   .object({ command_limits: CommandLimits, relay_url: z.string().default('') })
   .prefault({})
 
-/** What this service reads of `audio`: whether there is a microphone. */
-const AudioSection = z
-  .object({ source: z.object({ type: z.string() }).prefault({ type: 'none' }) })
-  .prefault({})
+/** A part of `audio` that the robot may lack. */
+const device = z.object({ type: z.string() }).prefault({ type: 'none' })
+
+/** What this service reads of `audio`: whether there are a microphone and a speaker. */
+const AudioSection = z.object({ source: device, speaker: device }).prefault({})
 
 export const webrtc = defineService({
   name: 'webrtc',
@@ -96,6 +99,12 @@ async function createParts(
   )
   const hasAudio = config.webrtc.audio.enabled && config.audio.source.type !== 'none'
   const audio = hasAudio ? stack.use(await openAudioFeed({ bus, log, discarded })) : NO_AUDIO
+  const microphone = stack.use(new MicrophoneState(hasAudio))
+  await microphone
+    .follow(bus)
+    .catch((err: unknown) => log.warn({ err }, 'cannot subscribe to the state of the microphone'))
+  const { audio: sound } = config
+  const talk = sound.speaker.type === 'none' ? undefined : stack.use(new TalkLease({ bus, discarded }))
   const limits = config.cloud.command_limits
   const controls = stack.use(await openControls({ bus, log, discarded, limits }))
   const quality = createVideoQualitySettings(video)
@@ -106,7 +115,20 @@ async function createParts(
     ownServers: [...stun_servers, ...turn_servers],
     peer: peerOptions(config.webrtc),
     refuseLocalServers: !isLocalRelay(process.env.RELAY_URL?.trim() || config.cloud.relay_url),
-    deps: { bus, log, discarded, metrics, layers, audio, controls, timings, quality, onChanged },
+    deps: {
+      bus,
+      log,
+      discarded,
+      metrics,
+      layers,
+      audio,
+      microphone,
+      talk,
+      controls,
+      timings,
+      quality,
+      onChanged,
+    },
   })
   return { metrics, quality, state, sessions }
 }

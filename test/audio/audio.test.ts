@@ -124,5 +124,5 @@ test('a program that stops writing is ended and started again', async (t) => {
 
 test('a robot without a microphone captures nothing, and says so in the log', async (t) => {
   const audio = await startTestAudio(t, {})
-  assert.match(JSON.stringify(audio.logged), /audio\.source is none: nothing to do/)
+  assert.match(JSON.stringify(audio.logged), /audio\.source and audio\.speaker are none: nothing to do/)
 })

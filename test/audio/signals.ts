@@ -14,12 +14,27 @@ export function chirps(seconds: number): Int16Array {
   return Int16Array.from({ length: seconds * 48_000 }, (_, i) => chirp(i / 48_000))
 }
 
-/** Largest normalized correlation of one second from the middle of `heard` with {@link chirp}, over all delays. */
-export function correlation(heard: Int16Array): number {
-  assert.ok(heard.length >= 96_000, `${heard.length} samples`)
+/** A WAV file of these samples. */
+export function toWav(samples: Int16Array): Buffer {
+  const header = Buffer.from('RIFF____WAVEfmt ____________________data____', 'latin1')
+  header.writeUInt32LE(36 + samples.byteLength, 4)
+  header.writeUInt32LE(16, 16)
+  header.writeUInt32LE(0x0001_0001, 20) // PCM, mono
+  header.writeUInt32LE(48_000, 24)
+  header.writeUInt32LE(96_000, 28)
+  header.writeUInt32LE(0x0010_0002, 32) // 2 bytes a frame, 16 bits
+  header.writeUInt32LE(samples.byteLength, 40)
+  return Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)])
+}
+
+/**
+ * Largest normalized correlation of one second from the middle of `heard` with one that repeats each second, {@link chirp}
+ * unless given, over all delays.
+ */
+export function correlation(heard: Int16Array, played = chirps(2)): number {
+  assert.ok(heard.length >= 48_000, `${heard.length} samples`)
   const middle = Math.floor((heard.length - 48_000) / 2)
   const part = heard.subarray(middle, middle + 48_000)
-  const played = chirps(2)
   const energy = (samples: Int16Array) => Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0))
   const norm = energy(part) * energy(played.subarray(0, 48_000))
   const at = (delay: number, step: number) => {

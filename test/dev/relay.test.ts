@@ -85,7 +85,13 @@ test('signaling is routed only for the session of the app that requested it', as
   const [device, viewer, other] = [await robot(), await app('S'), await app('T')]
   viewer.send({ type: 'webrtc_request', device_id: ROBOT })
   assert.deepEqual((await viewer.next(({ type }) => type === 'webrtc_credentials')).ice_servers, [])
-  assert.equal((await device.next(({ type }) => type === 'webrtc_request')).session_id, 'S')
+  assert.deepEqual(await device.next(({ type }) => type === 'webrtc_request'), {
+    type: 'webrtc_request',
+    session_id: 'S',
+    ice_servers: [],
+  })
+  viewer.send({ type: 'webrtc_request', talk: true })
+  assert.equal((await device.next(({ type }) => type === 'webrtc_request')).talk, true)
   for (const session_id of ['T', 'X', null, undefined])
     device.send({ type: 'webrtc_offer', session_id, sdp: {} })
   const sdp = { type: 'offer', sdp: 'v=0' }

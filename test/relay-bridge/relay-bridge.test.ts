@@ -39,6 +39,8 @@ test('signaling passes in both directions (C07)', async (t) => {
   const ice_servers = [{ urls: 'stun:stun.example:3478' }]
   socket.send({ type: 'webrtc_request', session_id: 'S', ice_servers })
   assert.deepEqual((await inbound.request.next()).payload, { session_id: 'S', ice_servers })
+  socket.send({ type: 'webrtc_request', session_id: 'S', ice_servers, talk: true })
+  assert.deepEqual((await inbound.request.next()).payload, { session_id: 'S', ice_servers, talk: true })
   await robot.publish(topics.offer, { session_id: 'S', sdp: { type: 'offer', sdp: SDP } })
   const offer = await socket.next(({ type }) => type === 'webrtc_offer')
   assert.deepEqual(offer, {

@@ -10,7 +10,7 @@ import { openCamera } from './camera.ts'
 /** The service on an in-memory bus, with a camera, and with `bus` as the rest of the robot. */
 export async function startRobot(
   t: TestContext,
-  { cloud: limits, microphone = 'none', ...config }: Record<string, unknown> = {},
+  { cloud: limits, microphone = 'none', speaker = 'none', ...config }: Record<string, unknown> = {},
   timings: Partial<Timings> = {},
   given: Parameters<typeof startWebrtc>[2] = {},
 ) {
@@ -24,7 +24,11 @@ export async function startRobot(
   const service = await startWebrtc(
     {
       bus: await memory.connect('webrtc'),
-      config: { webrtc, cloud, audio: { source: { type: String(microphone) } } },
+      config: {
+        webrtc,
+        cloud,
+        audio: { source: { type: String(microphone) }, speaker: { type: String(speaker) } },
+      },
       log: memory.log,
       metrics,
     },

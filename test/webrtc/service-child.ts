@@ -30,7 +30,7 @@ async function serve(path: string, config: object): Promise<void> {
     config: {
       webrtc,
       cloud: { ...CommandSection.parse({}), relay_url: 'ws://127.0.0.1' },
-      audio: { source: { type: 'none' } },
+      audio: { source: { type: 'none' }, speaker: { type: 'none' } },
     },
     log,
   })

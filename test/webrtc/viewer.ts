@@ -20,6 +20,8 @@ interface ViewerOptions {
   video?: (keyof typeof VIDEO)[]
   /** The only codec that it takes. */
   codec?: 'h264' | 'vp8'
+  /** May talk: accepts to send audio. */
+  talk?: boolean
   /** Changes the answer on its way. */
   forge?: (sdp: string) => string
 }
@@ -136,7 +138,11 @@ export async function openViewer(
     if (state === 'connected') connected.resolve()
   })
   if (!options.silent) hangUp = await signal(bus, viewer, options.forge)
-  await bus.publish(topics.request, { session_id: id, ice_servers: options.iceServers ?? [] })
+  await bus.publish(topics.request, {
+    session_id: id,
+    ice_servers: options.iceServers ?? [],
+    ...(options.talk ? { talk: true } : {}),
+  })
   return viewer
 }
 

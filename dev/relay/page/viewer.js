@@ -9,6 +9,8 @@ import { Player } from './player.js'
 import { RelayLink } from './relay-link.js'
 import { copyReport } from './report.js'
 import { Seen } from './seen.js'
+import { Sound } from './sound.js'
+import { Talk } from './talk.js'
 import {
   element,
   setLamp,
@@ -46,7 +48,8 @@ const link = new RelayLink({
 })
 
 const player = new Player(video, {
-  request: () => link.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined }),
+  request: () =>
+    link.send({ type: 'webrtc_request', device_id: query.get('device') ?? undefined, talk: true }),
   send: (frame) => link.send(frame),
   onPhase: showPhase,
   onPicture: (metadata) => notePicture(latencyReader?.read(video) ?? null, metadata),
@@ -54,10 +57,14 @@ const player = new Player(video, {
   onMessage(message) {
     if (message.type === 'command_ack') commands.acknowledged(message, 'data channel')
     else if (message.type === 'video_quality') showQuality(message)
+    else if (message.type === 'sound') sound.received(message)
+    else if (message.type === 'talk') talk.received(message)
     else received(message)
   },
   onChannel(open) {
     drive.enable(open)
+    sound.enable(open)
+    talk.enable(open)
     enableCommands()
   },
 })
@@ -69,6 +76,8 @@ const commands = new Commands({
   channel,
 })
 const emergencyStop = () => commands.stop('emergency_stop', 'Emergency stop')
+const sound = new Sound({ video, channel, pc: () => player.viewing?.pc ?? null })
+const talk = new Talk({ channel, transceiver: () => player.viewing?.voiceTransceiver ?? null })
 const wakeLock = new WakeLock()
 const drive = new Drive({ channel, stop: emergencyStop, onArmed: (armed) => wakeLock.set(armed) })
 const freshness = new Freshness((fresh) => drive.setFresh(fresh))
@@ -238,10 +247,6 @@ function again() {
 }
 element('reconnect').onclick = again
 element('take').onclick = again
-element('sound').onclick = () => {
-  video.muted = !video.muted
-  element('sound').setAttribute('aria-pressed', String(!video.muted))
-}
 const pip = /** @type {HTMLButtonElement} */ (element('pip'))
 pip.disabled = document.pictureInPictureEnabled !== true // hiding it would move the others
 pip.onclick = () => {

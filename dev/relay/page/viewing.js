@@ -20,6 +20,8 @@ export class Viewing {
   channel = null
   /** @type {MediaStream | null} */
   stream = null
+  /** Where the robot takes the sound of a microphone; null when it has no speaker. @type {RTCRtpTransceiver | null} */
+  voiceTransceiver = null
   /** Round trip on the data channel, ms. */
   controlRtt = /** @type {number | null} */ (null)
   /** When the offer arrived, 0 before. */
@@ -68,11 +70,21 @@ export class Viewing {
     try {
       await this.pc.setRemoteDescription(sdp)
       for (const candidate of this.#early.splice(0)) await this.candidate(candidate)
+      this.#acceptVoice()
       await this.pc.setLocalDescription()
       this.#send({ type: 'webrtc_answer', sdp: this.pc.localDescription })
     } catch (err) {
       this.#fail(`unusable offer: ${err instanceof Error ? err.message : err}`)
     }
+  }
+
+  /** An offer to receive audio is accepted now, so that a microphone can be added later without another offer. */
+  #acceptVoice() {
+    const audio = this.pc.getTransceivers().find(({ receiver }) => receiver.track.kind === 'audio')
+    const isOffered = /^a=sendrecv\s*$/m.test(audioOf(this.pc.remoteDescription?.sdp ?? ''))
+    if (!audio || !isOffered) return
+    audio.direction = 'sendrecv'
+    this.voiceTransceiver = audio
   }
 
   /** @param {RTCIceCandidateInit | null} candidate */
@@ -132,4 +144,9 @@ export class Viewing {
 /** User name and session id of the offer (RFC 8866 §5.2), which stay the same for one connection. @param {any} sdp */
 function originOf(sdp) {
   return /^o=(\S+ \S+)/m.exec(sdp?.sdp ?? '')?.[1] ?? 'none'
+}
+
+/** The m-line of the audio and its attributes. @param {string} sdp */
+function audioOf(sdp) {
+  return sdp.split(/^(?=m=)/m).find((section) => section.startsWith('m=audio')) ?? ''
 }

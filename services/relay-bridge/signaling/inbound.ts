@@ -149,7 +149,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
 
   async #request(frame: Frame): Promise<void> {
     const session_id = sessionIdOf(frame)
-    const { ice_servers, offer } = frame
+    const { ice_servers, offer, talk } = frame
     const sessions = offer === undefined ? this.#sessions : this.#players
     this.#sessions.delete(session_id)
     this.#players.delete(session_id)
@@ -159,6 +159,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     await this.#deps.requests.request({
       session_id,
       ice_servers,
+      ...(talk === true ? { talk } : {}),
       ...(offer === undefined ? {} : { offer: { type: 'offer' as const, sdp: sdpOf(frame, offer) } }),
     })
   }

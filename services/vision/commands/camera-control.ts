@@ -1,9 +1,9 @@
 import { extname } from 'node:path'
 import { z } from 'zod'
 import { ContractError } from '#bus/contract-error.ts'
+import { type CommandHandler, paramsOf } from '#commands/command-handlers.ts'
 import type { Camera } from '../camera/camera.ts'
 import { Flip, Fps, Rotate, Side, SourceSection } from '../config.ts'
-import { type CommandHandler, paramsOf } from './commands.ts'
 import { isFileWithin } from './file-access.ts'
 
 const Params = z.object({

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { ContractError } from '#bus/contract-error.ts'
 import type { Command } from '#bus/messages.ts'
+import { type CommandHandler, paramsOf } from '#commands/command-handlers.ts'
 import { DetectorSection } from '../config.ts'
 import type { Detector } from '../detect/detector.ts'
 import { KNOWN_NAMES } from '../detect/names.ts'
-import { type CommandHandler, paramsOf } from './commands.ts'
 import { isFileWithin } from './file-access.ts'
 
 interface SetDetectorOptions {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { type CommandHandler, paramsOf } from '#commands/command-handlers.ts'
 import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
-import { type CommandHandler, paramsOf } from './commands.ts'
 
 const Params = z.object({ enabled: z.boolean() })
 

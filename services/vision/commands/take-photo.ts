@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
+import { type CommandHandler, paramsOf } from '#commands/command-handlers.ts'
 import type { Logger } from '#lib/logger.ts'
 import { toEpoch } from '#lib/media/wall-clock.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
@@ -11,7 +12,6 @@ import type { LatestFrame } from '../frame/latest-frame.ts'
 import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
 import { encodePhoto, encodePhotoWithin } from '../photos/photo-encoder.ts'
 import { PhotoStore } from '../photos/photo-store.ts'
-import { type CommandHandler, paramsOf } from './commands.ts'
 
 interface TakePhotoOptions {
   bus: Bus

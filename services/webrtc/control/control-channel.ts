@@ -16,7 +16,13 @@ const MAX_BYTES = 16 * 1024
 /** The entrance of commands over the viewers' data channels. */
 export interface Controls extends Disposable {
   /** Adds the data channels of one session. */
-  join(sessionId: string): SessionControl
+  join(sessionId: string, handlers?: SoundHandlers): SessionControl
+}
+
+/** Messages that are no commands; each is one without its handler. */
+interface SoundHandlers {
+  talk?: ((message: Readonly<Record<string, unknown>>) => void) | undefined
+  sound?: ((message: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 /** The data channels of one session. */
@@ -36,15 +42,17 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
   const path = new CommandPath({ bus, log, limits, source: 'datachannel', clock: localClock })
   await path.listen()
   return {
-    join(sessionId) {
+    join(sessionId, handlers = {}) {
       const app = path.join({ sessionId, rate: RATE })
       return {
         app,
         channel: {
           onText(text, channel) {
             const message = text === undefined ? undefined : parseMessage(text)
-            if (message) app.handle(message, (answer) => void channel.send(JSON.stringify(answer)))
-            else discarded.count('control: not understood')
+            if (!message) discarded.count('control: not understood')
+            else if (!isHandled(message, handlers)) {
+              app.handle(message, (answer) => void channel.send(JSON.stringify(answer)))
+            }
           },
           onClosed: () => app.halt(),
         },
@@ -52,6 +60,13 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
     },
     [Symbol.dispose]: () => path[Symbol.dispose](),
   }
+}
+
+/** Passes a message to its handler, if it has one. */
+function isHandled(message: Readonly<Record<string, unknown>>, { talk, sound }: SoundHandlers): boolean {
+  const handler = message.type === 'talk' ? talk : message.type === 'sound' ? sound : undefined
+  handler?.(message)
+  return handler !== undefined
 }
 
 /** The JSON object of a text message; undefined for anything else, or when it is too long or has no type. */

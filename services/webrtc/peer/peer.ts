@@ -10,6 +10,8 @@ import {
   type RTCDtlsTransport,
   RTCPeerConnection,
   type RtcpPacket,
+  RtcpRrPacket,
+  RtcpSrPacket,
 } from 'werift'
 import type { VideoCodec } from '#bus/messages.ts'
 import { CongestionController } from '../congestion/congestion-controller.ts'
@@ -26,6 +28,7 @@ import { createGathering, type Gathering } from '../ice/gathering.ts'
 import { type IceRestart, prepareRestart, readOrigin } from '../ice/ice-restart.ts'
 import { type SelectedPair, toSelectedPair } from '../ice/selected-pair.ts'
 import { receptionReport, rembBitrate, requestsKeyframe } from '../rtp/rtcp-feedback.ts'
+import { RtpReceiver, type VoicePacket } from '../rtp/rtp-receiver.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import { markUnordered } from '../werift-patches/dcep.ts'
 import { endHandshake, guardDtls } from '../werift-patches/dtls-guard.ts'
@@ -47,6 +50,8 @@ export interface PeerOptions {
   bitrate: number
   /** The codec that is offered first. */
   codec: VideoCodec
+  /** Offers to receive audio as well. */
+  talk?: boolean
 }
 
 export interface LocalCandidate {
@@ -65,6 +70,8 @@ export interface PeerEvents {
   limitExceeded(limit: string): void
   /** PLI or FIR. */
   keyframeRequested(): void
+  /** A packet of the viewer's microphone; only with {@link PeerOptions.talk}. */
+  voice(packet: VoicePacket): void
   /** Events of `control` and of any channel that the viewer opened. */
   channel: ChannelEvents
 }
@@ -89,6 +96,7 @@ export class Peer {
   #gathered: Promise<unknown> = Promise.resolve()
   #remoteFragments: string[] = []
   #restart: IceRestart | undefined
+  readonly #voice: RtpReceiver | undefined
   /** Local addresses when candidates were last gathered. */
   #addresses: string[] = []
   #closed = false
@@ -108,11 +116,14 @@ export class Peer {
     })
     this.congestion = new CongestionController(options.bitrate)
     const stream = new MediaStream()
-    const send = (kind: 'video' | 'audio') =>
-      this.#pc.addTransceiver(new MediaStreamTrack({ kind }), { direction: 'sendonly', streams: [stream] })
-        .sender
     const track = (kind: 'video' | 'audio') => {
-      const sender = send(kind)
+      const direction = kind === 'audio' && options.talk ? 'sendrecv' : 'sendonly'
+      const { sender, receiver } = this.#pc.addTransceiver(new MediaStreamTrack({ kind }), {
+        direction,
+        streams: [stream],
+      })
+      // packets of viewers go to `#voice` alone
+      receiver.stop()
       return new RtpSender({
         sender,
         cname: stream.id,
@@ -125,6 +136,12 @@ export class Peer {
     }
     this.video = track('video')
     this.audio = track('audio')
+    if (options.talk) {
+      this.#voice = new RtpReceiver(
+        () => this.audio.payloadType,
+        (packet) => events.voice(packet),
+      )
+    }
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardSctp(this.#pc, (limit) => this.#limitExceeded(limit))
@@ -239,6 +256,12 @@ export class Peer {
     return pair && toSelectedPair(pair)
   }
 
+  /** Sends a report about the viewer's microphone, if it has sent anything since the last one. RFC 3550 §6.4.2. */
+  async reportReception(): Promise<void> {
+    const report = this.#voice?.report()
+    if (report) await this.#dtls.sendRtcp([new RtcpRrPacket({ ssrc: this.audio.ssrc, reports: [report] })])
+  }
+
   /** Bytes in our send buffers. */
   get backlog(): number {
     return this.#gathering.backlog()
@@ -295,6 +318,9 @@ export class Peer {
     this.#dtls.onRtcp.subscribe((packet) => {
       if (!this.#closed) this.#handleRtcp(packet)
     })
+    this.#dtls.onRtp.subscribe((packet) => {
+      if (!this.#closed) this.#voice?.receive(packet)
+    })
     pc.onDataChannel.subscribe((channel) => {
       wrapChannel(channel, this.#events.channel)
     })
@@ -310,6 +336,7 @@ export class Peer {
       congestion.transportFeedback(packet.arrivals)
       return
     }
+    if (packet instanceof RtcpSrPacket) this.#voice?.handleSenderReport(packet)
     if (requestsKeyframe(packet, video.ssrc)) this.#events.keyframeRequested()
     for (const track of [video, audio]) track.handleRtcp(packet)
     const report = receptionReport(packet, video.ssrc)
@@ -341,6 +368,7 @@ export async function warmUp(): Promise<void> {
       failed: ignore,
       limitExceeded: ignore,
       keyframeRequested: ignore,
+      voice: ignore,
       channel: { onText: ignore, onClosed: ignore },
     },
   )

@@ -2,8 +2,14 @@ import { RTCRtpHeaderExtensionParameters, type RTCRtpSender, RTP_EXTENSION_URI }
 
 /** WebRTC's header extension "playout-delay", which libwebrtc (browsers, apps) supports. */
 const PLAYOUT_DELAY_URI = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
-/** Smallest and largest delay, 12 bits each in units of 10 ms: show each frame at once, without a smoothing buffer. */
-const NO_PLAYOUT_DELAY = Buffer.from([0, 0, 0])
+/** Smallest and largest delay, 12 bits each in units of 10 ms. */
+const PLAYOUT_DELAY_UNIT_MS = 10
+
+/** Shows each frame as soon as possible; a viewer that also plays sound may wait for it, for `max` ms at most. */
+export function playoutDelay(max: number): Buffer {
+  const units = Math.round(max / PLAYOUT_DELAY_UNIT_MS)
+  return Buffer.from([0, (units >> 8) & 0x0f, units & 0xff])
+}
 
 /** Offered for video. */
 export function usePlayoutDelay(): RTCRtpHeaderExtensionParameters {
@@ -20,6 +26,8 @@ export interface HeaderExtensions {
   bytes: Buffer
   /** Offset of the transport-wide sequence number in {@link bytes}; undefined: not negotiated. */
   transportSequenceAt: number | undefined
+  /** Offset of {@link playoutDelay} in {@link bytes}; undefined: not negotiated. */
+  playoutDelayAt: number | undefined
 }
 
 /** Reads what was negotiated, which is private in werift's sender (0.25.2). */
@@ -27,7 +35,7 @@ export function negotiatedExtensions(sender: RTCRtpSender): HeaderExtensions {
   const negotiated: RTCRtpHeaderExtensionParameters[] = Reflect.get(sender, 'headerExtensions')
   const mid: string | undefined = Reflect.get(sender, 'mid')
   const payloads = new Map<string, Buffer>([
-    [PLAYOUT_DELAY_URI, NO_PLAYOUT_DELAY],
+    [PLAYOUT_DELAY_URI, playoutDelay(0)],
     [RTP_EXTENSION_URI.transportWideCC, Buffer.alloc(2)],
   ])
   if (mid) payloads.set(RTP_EXTENSION_URI.sdesMid, Buffer.from(mid))
@@ -38,8 +46,12 @@ export function negotiatedExtensions(sender: RTCRtpSender): HeaderExtensions {
     })
     .sort((a, b) => a.id - b.id)
   const { block, offsets } = extensionBlock(extensions)
-  const index = extensions.findIndex(({ uri }) => uri === RTP_EXTENSION_URI.transportWideCC)
-  return { bytes: block, transportSequenceAt: offsets[index] }
+  const offsetOf = (wanted: string) => offsets[extensions.findIndex(({ uri }) => uri === wanted)]
+  return {
+    bytes: block,
+    transportSequenceAt: offsetOf(RTP_EXTENSION_URI.transportWideCC),
+    playoutDelayAt: offsetOf(PLAYOUT_DELAY_URI),
+  }
 }
 
 /** The block and the offset of each payload in it. */

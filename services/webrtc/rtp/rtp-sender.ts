@@ -73,6 +73,7 @@ export class RtpSender {
   /** Bytes of retransmissions, bounded so that they do not fill a lossy path. */
   readonly #rtxBudget: TokenBucket
   #streams: { media: RtpStream; rtx: RtpStream | undefined } | undefined
+  #maxPlayoutDelay = 0
   #newest: { timestamp: number; capturedAt: number } | undefined
   #senderReport: { ntpMiddle: number; at: number } | undefined
 
@@ -93,11 +94,23 @@ export class RtpSender {
     return this.#sender.codec?.name
   }
 
+  /** The negotiated payload type of its format, in both directions. */
+  get payloadType(): number | undefined {
+    return this.#sender.codec?.payloadType
+  }
+
   /** Throws when werift has not negotiated this format, the one in which the frames are packetized. */
   expectFormat({ codec, payloadType }: { codec: string; payloadType: number }): void {
     const { name, payloadType: actual } = this.#sender.codec ?? {}
     if (name?.toLowerCase() === codec && actual === payloadType) return
     throw new Error(`werift negotiated ${name} ${actual} where the answer selects ${codec} ${payloadType}`)
+  }
+
+  /** The longest time (ms) for which the viewer may hold frames back, for the sound; 0 by default. */
+  set maxPlayoutDelay(ms: number) {
+    this.#maxPlayoutDelay = ms
+    this.#streams?.media.setMaxPlayoutDelay(ms)
+    this.#streams?.rtx?.setMaxPlayoutDelay(ms)
   }
 
   /** Ignored before DTLS is connected and after the close. */
@@ -222,6 +235,7 @@ export class RtpSender {
           ? undefined
           : new RtpStream({ ...shared, ssrc: this.#sender.rtxSsrc, payloadType: rtxPayloadType }),
     }
+    this.maxPlayoutDelay = this.#maxPlayoutDelay
     return this.#streams
   }
 }

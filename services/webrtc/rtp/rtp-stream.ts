@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { HEADROOM, type PlainPacket, type SrtpEncryption } from '../srtp/srtp-encryption.ts'
-import type { HeaderExtensions } from './header-extensions.ts'
+import { type HeaderExtensions, playoutDelay } from './header-extensions.ts'
 
 /** RTP version 2 with a header extension. RFC 3550 §5.1. */
 const FIRST_BYTE = 0x80
@@ -37,6 +37,8 @@ export class RtpStream {
   readonly #payloadType: number
   /** Offset of the transport-wide sequence number in the header. */
   readonly #transportSequenceAt: number | undefined
+  /** Of the playout delay. */
+  readonly #playoutDelayAt: number | undefined
   #sequence: number
   #rollover = 0
 
@@ -45,12 +47,18 @@ export class RtpStream {
     this.#sequence = sequence ?? randomInt(0x8000)
     this.#encryption = encryption
     this.#payloadType = payloadType
-    const { bytes, transportSequenceAt } = extensions
+    const { bytes, transportSequenceAt, playoutDelayAt } = extensions
     this.#header = Buffer.concat([Buffer.alloc(FIXED_HEADER), bytes])
     this.#header[0] = FIRST_BYTE | (bytes.length > 0 ? EXTENSION_BIT : 0)
     this.#header.writeUInt32BE(ssrc, 8)
     this.#transportSequenceAt =
       transportSequenceAt === undefined ? undefined : FIXED_HEADER + transportSequenceAt
+    this.#playoutDelayAt = playoutDelayAt === undefined ? undefined : FIXED_HEADER + playoutDelayAt
+  }
+
+  /** The longest time (ms) for which the viewer may hold frames back, in the packets from now on. */
+  setMaxPlayoutDelay(ms: number): void {
+    if (this.#playoutDelayAt !== undefined) this.#header.set(playoutDelay(ms), this.#playoutDelayAt)
   }
 
   /** The sequence number of the next packet. */

@@ -3,7 +3,10 @@ import type { SessionSummary, VideoCodec } from '#bus/messages.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import type { AudioFeed } from '../audio/audio-feed.ts'
+import type { MicrophoneState } from '../audio/microphone-state.ts'
+import type { Talker, TalkLease } from '../audio/talk-lease.ts'
 import { sendAudio } from '../audio/viewer-audio.ts'
+import { ViewerSound } from '../audio/viewer-sound.ts'
 import type { Controls, SessionControl } from '../control/control-channel.ts'
 import type { WebrtcMetrics } from '../metrics.ts'
 import { type Answer, checkAnswer, parseAnswer } from '../peer/answer.ts'
@@ -32,6 +35,9 @@ export interface SessionDeps {
   metrics: WebrtcMetrics
   layers: VideoLayers
   audio: AudioFeed
+  microphone: MicrophoneState
+  /** Undefined without a speaker. */
+  talk: TalkLease | undefined
   controls: Controls
   timings: Timings
   quality: VideoQualitySettings
@@ -53,6 +59,9 @@ export class Session {
   readonly #signaling: SignalingPublisher
   readonly #peer: Peer
   readonly #control: SessionControl
+  readonly #sound: ViewerSound
+  /** Undefined when this viewer may not talk. */
+  readonly #talker: Talker | undefined
   readonly #localCandidates: LocalCandidates
   readonly #remoteCandidates: RemoteCandidates
   readonly #restarts: IceRestarts
@@ -60,7 +69,6 @@ export class Session {
   readonly #meter = createPeerMeter()
   readonly #since = Date.now()
   #video: ViewerVideo | undefined
-  #audio: Disposable | undefined
   #offer: string | undefined
   /** Of a viewer that offers itself. */
   #viewerOffer: ViewerOffer | undefined
@@ -77,7 +85,20 @@ export class Session {
     this.#sessionLog = new SessionLog(this.#log, deps.metrics)
     this.#signaling = createSignalingPublisher(deps.bus, this.#log, id)
     this.#localCandidates = new LocalCandidates(this.#signaling)
-    this.#control = deps.controls.join(id)
+    const tell = (state: object) => void this.#peer.control.send(JSON.stringify(state))
+    this.#talker = peer.talk ? deps.talk?.join(tell, this.#log) : undefined
+    this.#sound = new ViewerSound({
+      microphone: deps.microphone,
+      send: () => sendAudio({ peer: this.#peer, feed: deps.audio, discarded: deps.discarded }),
+      limitVideoDelay: (ms) => {
+        this.#peer.video.maxPlayoutDelay = ms
+      },
+      tell,
+    })
+    const sound = (message: Readonly<Record<string, unknown>>) => {
+      if (!this.#sound.handle(message)) deps.discarded.count('sound: not understood')
+    }
+    this.#control = deps.controls.join(id, { talk: this.#talker?.handle, sound })
     this.#peer = new Peer(peer, {
       candidate: (candidate) => this.#localCandidates.add(candidate),
       connected: () => this.#connected(),
@@ -90,6 +111,7 @@ export class Session {
         deps.metrics.keyframeRequested()
         this.#video?.requestKeyframe()
       },
+      voice: (packet) => this.#talker?.voice(packet),
       channel: this.#control.channel,
     })
     this.#remoteCandidates = new RemoteCandidates(this.#peer)
@@ -254,7 +276,8 @@ export class Session {
     this.#deadlines[Symbol.dispose]()
     this.#control.app.leave()
     this.#video?.[Symbol.dispose]()
-    this.#audio?.[Symbol.dispose]()
+    this.#sound[Symbol.dispose]()
+    this.#talker?.[Symbol.dispose]()
     this.#closing = this.#peer.close()
     this.#sessionLog.closed({ reason, by, from, pair, packets, bytes, err })
     this.#signaling.closed(reason, by)
@@ -290,8 +313,7 @@ export class Session {
     // a player without a data channel takes no place of the one that drives
     if (!this.#viewerOffer || offersDataChannel(this.#viewerOffer)) this.#control.app.connected()
     this.#video?.start()
-    const { audio: feed, discarded } = this.#deps
-    this.#audio = sendAudio({ peer: this.#peer, feed, discarded })
+    this.#sound.start()
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
@@ -302,6 +324,7 @@ export class Session {
     for (const track of [this.#peer.video, this.#peer.audio]) {
       track.sendReport().catch((err: unknown) => this.#log.warn({ err }, 'sender report not sent'))
     }
+    this.#peer.reportReception().catch((err: unknown) => this.#log.warn({ err }, 'receiver report not sent'))
   }
 
   #watch(): void {
@@ -313,6 +336,8 @@ export class Session {
   #sendQuality(): void {
     if (this.state !== 'connected' || !this.#video) return
     this.#peer.control.send(JSON.stringify({ type: 'video_quality', ...this.#video.videoQuality() }))
+    this.#talker?.announce()
+    this.#sound.announce()
   }
 
   #setSilent(silent: boolean): void {

@@ -20,6 +20,13 @@ export interface SessionsOptions {
 /** Servers in one log line. */
 const MAX_LOGGED = 8
 
+/** What a viewer may ask for. */
+interface SessionRequest {
+  /** SDP of a viewer that offers itself. */
+  offer?: string | undefined
+  talk?: boolean | undefined
+}
+
 /** All sessions, at most `maxConnections`: a new viewer is always accepted, and replaces another when they are full. */
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions
@@ -45,9 +52,13 @@ export class Sessions implements AsyncDisposable {
 
   /**
    * Starts a session, with the offer of a viewer that offers itself. A known id is a restart: the previous session ends
-   * silently (docs/relay-protocol.md).
+   * silently (docs/relay-protocol.md). `talk`: the viewer may talk, if there is a speaker.
    */
-  async request(id: string, iceServers: unknown, offer?: string): Promise<void> {
+  async request(
+    id: string,
+    iceServers: unknown,
+    { offer, talk = false }: SessionRequest = {},
+  ): Promise<void> {
     if (this.#stopping) return
     const { deps, peer, ownServers } = this.#options
     this.#sessions.get(id)?.close(REASON.superseded)
@@ -63,7 +74,11 @@ export class Sessions implements AsyncDisposable {
     deps.log.info({ session_id: id, servers: named.slice(0, MAX_LOGGED) }, 'video requested')
     const session = new Session(
       id,
-      { ...peer, ice: { ...peer.ice, iceServers: servers, onLocalServer } },
+      {
+        ...peer,
+        ice: { ...peer.ice, iceServers: servers, onLocalServer },
+        talk: talk && offer === undefined && deps.talk !== undefined,
+      },
       { ...deps, onClosed: (closed) => this.#remove(closed) },
     )
     this.#sessions.set(id, session)

@@ -18,8 +18,9 @@ const TABLE = `
 wimz/relay-bridge/state          p   -   s   s   -   s   s   s   s   s   s
 wimz/webrtc/state                s   p   s   s   -   s   s   s   s   s   s
 wimz/vision/state                s   s   ps  s   s   s   s   s   s   s   s
-wimz/audio/state                 -   -   s   ps  -   s   s   s   s   s   s
+wimz/audio/state                 -   s   s   ps  -   s   s   s   s   s   s
 wimz/audio/opus                  -   s   -   p   -   -   -   -   -   s   s
+wimz/audio/talk                  -   p   -   s   -   -   -   -   -   s   s
 wimz/audio/level                 -   -   -   p   s   -   -   -   s   s   s
 wimz/audio/demand/webrtc         -   p   -   s   -   -   -   -   -   ps  s
 wimz/audio/demand/doctor         -   -   -   s   -   -   -   -   p   ps  s
@@ -68,9 +69,12 @@ wimz/vision/frame                -   -   p   -   -   s   -   -   s   s   s
 wimz/vision/frame/request        -   -   s   -   p   -   -   -   p   ps  s
 wimz/command/treat               ps  ps  s   -   ps  -   -   -   -   ps  s
 wimz/command/emergency_stop      ps  ps  s   -   ps  -   -   -   -   ps  s
-wimz/command/set_volume          ps  ps  s   -   s   -   -   -   -   ps  s
+wimz/command/set_volume          ps  ps  s   s   s   -   -   -   -   ps  s
 wimz/command/motor               ps  ps  s   -   s   -   -   -   -   ps  s
-wimz/command-result              s   ps  p   -   s   -   -   -   -   ps  ps
+wimz/command-result              s   ps  p   p   s   -   -   -   -   ps  ps
+wimz/event/audio_played          s   -   p   p   s   -   -   -   -   ps  ps
+wimz/telemetry/audio             s   -   -   p   s   -   -   -   -   ps  ps
+wimz/cloud/audio_message         p   -   -   s   -   -   -   -   -   s   s
 wimz/event/bark                  s   -   p   -   s   -   -   -   -   ps  ps
 wimz/event/of/two/levels         -   -   -   -   -   -   -   -   -   ps  ps
 wimz/telemetry/battery           s   -   -   -   s   s   -   -   -   ps  ps

@@ -6,6 +6,7 @@ import { CommandLimits } from '#commands/actuators.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { NO_AUDIO } from '#services/webrtc/audio/audio-feed.ts'
+import { MicrophoneState } from '#services/webrtc/audio/microphone-state.ts'
 import { openControls } from '#services/webrtc/control/control-channel.ts'
 import { createMetrics } from '#services/webrtc/metrics.ts'
 import { Sessions } from '#services/webrtc/session/sessions.ts'
@@ -37,6 +38,8 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
       metrics,
       layers,
       audio: NO_AUDIO,
+      microphone: new MicrophoneState(false),
+      talk: undefined,
       controls,
       timings: TIMINGS,
       quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),

@@ -7,6 +7,7 @@ import {
   FFmpegError,
   FormatContext,
   Frame,
+  type IOContext,
   Packet,
   SoftwareResampleContext,
   type Stream,
@@ -15,6 +16,7 @@ import { AV_SAMPLE_FMT_S16, AVMEDIA_TYPE_AUDIO, type AVSampleFormat } from 'node
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check, MONO } from '../../sound/ffmpeg.ts'
 import { SAMPLE_RATE } from '../../sound/format.ts'
+import { readFrom } from './memory-file.ts'
 
 /** Codecs of cameras and recordings: fewer decoders of hostile data. */
 const DECODERS =
@@ -26,7 +28,13 @@ interface SoundInputOptions {
   signal: AbortSignal
   /** FFmpeg's options for protocol and demuxer. */
   options: Record<string, string>
+  /** The file itself, in place of an address. */
+  bytes?: Buffer
 }
+
+/** Sound with more is not decoded: the resampler needs memory for each channel, and for each sample at 48 kHz. */
+const MAX_CHANNELS = 16
+const RATES = { min: 4_000, max: 384_000 }
 
 /** The sound of a file or stream that FFmpeg can open, as 48 kHz mono. */
 export class SoundInput implements AsyncDisposable {
@@ -35,15 +43,17 @@ export class SoundInput implements AsyncDisposable {
   readonly #frame = new Frame()
   readonly #signal: AbortSignal
   readonly #interrupt = () => this.#context.interrupt()
+  #file: IOContext | undefined
   #stream: Stream | undefined
   #decoder: CodecContext | undefined
   #resampler: { context: SoftwareResampleContext; format: string } | undefined
   #ended = false
 
   /** Rejects with {@link UnavailableError} when it cannot be opened, or the signal is aborted. */
-  static async open(url: string, { signal, options }: SoundInputOptions): Promise<SoundInput> {
+  static async open(url: string, { signal, options, bytes }: SoundInputOptions): Promise<SoundInput> {
     const input = new SoundInput(signal)
     try {
+      if (bytes) input.#readFrom(bytes)
       using dictionary = Dictionary.fromObject({ codec_whitelist: DECODERS.join(','), ...options })
       unavailable(await input.#context.openInput(url, null, dictionary), 'cannot open')
       return input
@@ -85,6 +95,13 @@ export class SoundInput implements AsyncDisposable {
     this.#frame.free()
     this.#packet.free()
     await this.#context.closeInput()
+    // FFmpeg leaves one of ours to us
+    this.#file?.freeContext()
+  }
+
+  #readFrom(bytes: Buffer): void {
+    this.#file = readFrom(bytes)
+    this.#context.pb = this.#file
   }
 
   /** Feeds the decoder. A damaged packet is skipped. */
@@ -121,6 +138,9 @@ export class SoundInput implements AsyncDisposable {
   /** The decoded frame as 48 kHz mono; its rate and channels may change within a stream. */
   #convert(): Int16Array {
     const { channelLayout, sampleRate, format } = this.#frame
+    const isUsable =
+      sampleRate >= RATES.min && sampleRate <= RATES.max && channelLayout.nbChannels <= MAX_CHANNELS
+    if (!isUsable) throw new UnavailableError(`${channelLayout.nbChannels} channels of ${sampleRate} Hz`)
     const key = `${channelLayout.nbChannels}/${channelLayout.mask}/${sampleRate}/${format}`
     if (this.#resampler?.format !== key) {
       this.#resampler?.context.free()

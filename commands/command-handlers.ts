@@ -1,4 +1,4 @@
-/** Commands that this service executes, one file each. */
+/** Commands that a service executes: vision and audio have such. */
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import { ContractError } from '#bus/contract-error.ts'
@@ -16,7 +16,7 @@ export interface CommandHandler {
    * Executes the command; what it returns is added to the result. The app receives the message of a {@link ContractError}
    * or {@link UnavailableError}; other errors are only logged.
    */
-  run(params: Command['params']): Promise<Record<string, unknown>> | Record<string, unknown>
+  run(params: Command['params'], command: Command): Promise<Record<string, unknown>> | Record<string, unknown>
 }
 
 interface CommandDeps {
@@ -35,7 +35,8 @@ export async function subscribeCommands(
   using stack = new DisposableStack()
   let running = 0
   for (const { name, accepts, run } of handlers) {
-    const handle = async (command: Command) => {
+    const handle = async (command: Command, { retained }: { retained: boolean }) => {
+      if (retained) return
       if (accepts && !accepts(command.params)) return
       running++
       const outcome =
@@ -47,7 +48,7 @@ export async function subscribeCommands(
     }
     const attempt = async (command: Command) => {
       try {
-        return { ...(await run(command.params)), success: true }
+        return { ...(await run(command.params, command)), success: true }
       } catch (err) {
         if (err instanceof ContractError || err instanceof UnavailableError) {
           return { success: false, error: err.message }

@@ -1,0 +1,143 @@
+import { SAMPLE_RATE, SAMPLES_PER_MS } from '../sound/format.ts'
+import { DelayEstimator } from './delay-estimator.ts'
+
+/** A larger step of the timestamp begins a new stream. */
+const MAX_STEP = 10 * SAMPLE_RATE
+const MAX_PACKETS = 100
+/** A delay so far above the target is reduced by leaving out a packet, one in {@link SKIP_INTERVAL_MS}. */
+const SKIP_ABOVE_MS = 30
+const SKIP_INTERVAL_MS = 200
+/** A delay so far above the target is left at once. */
+const JUMP_ABOVE_MS = 200
+/** What is missing for longer is silence, not concealed. */
+const MAX_CONCEALED_MS = 100
+/** A pause of the sender that is longer is skipped, shorter ones keep their length. */
+const MAX_PAUSE_MS = 120
+
+interface Buffered {
+  /** Samples since the beginning of the stream. */
+  at: number
+  samples: number
+  data: Buffer
+}
+
+/** Sound (ms) that was concealed, left out to reduce the delay, and received too late. */
+export interface RepairCounts {
+  concealed: number
+  skipped: number
+  late: number
+}
+
+/** What is played next. */
+export type Playout =
+  | { type: 'packet'; data: Buffer }
+  /** Decoded, and left out: the next packet follows at once. */
+  | { type: 'skip'; data: Buffer }
+  /** So many samples are missing. */
+  | { type: 'conceal'; samples: number }
+
+/**
+ * Orders packets by their timestamps and holds each until its time: as long as the variation of the arrivals requires, 40 to
+ * 120 ms. Where the buffer runs empty the playout waits, where it has become too long a packet is left out.
+ */
+export class JitterBuffer {
+  readonly #counts: RepairCounts
+  readonly #delays = new DelayEstimator()
+  #packets: Buffered[] = []
+  /** The last timestamp, 32 bits, and its position in the stream. */
+  #last: { timestamp: number; at: number } | undefined
+  /** Position of the sample that is played next; undefined while the buffer fills. */
+  #next: number | undefined
+  #fillingSince = 0
+  /** Samples concealed since the buffer ran empty. */
+  #waited = 0
+  #skippedAt = Number.NEGATIVE_INFINITY
+
+  /** `counts` are increased. */
+  constructor(counts: RepairCounts) {
+    this.#counts = counts
+  }
+
+  /** ms that packets wait. */
+  get target(): number {
+    return this.#delays.target
+  }
+
+  /** `timestamp`: 32 bits; `samples`: of the packet; `now`: ms, monotonic. */
+  add({ timestamp, samples, data }: { timestamp: number; samples: number; data: Buffer }, now: number): void {
+    const step = this.#last ? (timestamp - this.#last.timestamp) | 0 : 0
+    if (Math.abs(step) > MAX_STEP) this.#restart()
+    const at = this.#last && Math.abs(step) <= MAX_STEP ? this.#last.at + step : 0
+    if (!this.#last || step > 0 || Math.abs(step) > MAX_STEP) this.#last = { timestamp, at }
+    this.#delays.arrived(at / SAMPLES_PER_MS, now)
+    if (this.#next !== undefined && at < this.#next) {
+      this.#counts.late += samples / SAMPLES_PER_MS
+      return
+    }
+    const index = this.#packets.findLastIndex((packet) => packet.at <= at)
+    if (this.#packets[index]?.at === at) return // a duplicate
+    if (this.#packets.length === 0 && this.#next === undefined) this.#fillingSince = now
+    this.#packets.splice(index + 1, 0, { at, samples, data })
+    if (this.#packets.length > MAX_PACKETS) this.#packets.shift()
+  }
+
+  /** Undefined while there is nothing to play. */
+  take(now: number): Playout | undefined {
+    const [first] = this.#packets
+    if (this.#next === undefined) {
+      if (!first || now - this.#fillingSince < this.target) return undefined
+      this.#next = first.at
+      this.#waited = 0
+    }
+    if (!first) return this.#starve()
+    this.#waited = 0
+    if (first.at - this.#next > MAX_PAUSE_MS * SAMPLES_PER_MS) this.#next = first.at
+    if (first.at > this.#next) return this.#conceal(Math.min(first.samples, first.at - this.#next))
+    return this.#play(first, now)
+  }
+
+  #play(first: Buffered, now: number): Playout {
+    const delay = () => now - this.#delays.base - (this.#packets[0]?.at ?? first.at) / SAMPLES_PER_MS
+    if (delay() > this.target + JUMP_ABOVE_MS) {
+      while (this.#packets.length > 1 && delay() > this.target) this.#skip()
+    }
+    const packet = this.#packets.shift() ?? first
+    this.#next = packet.at + packet.samples
+    const above = now - this.#delays.base - packet.at / SAMPLES_PER_MS - this.target
+    const mayShorten = this.#packets.length > 0 && now - this.#skippedAt > SKIP_INTERVAL_MS
+    if (above <= SKIP_ABOVE_MS || !mayShorten) return { type: 'packet', data: packet.data }
+    this.#skippedAt = now
+    this.#counts.skipped += packet.samples / SAMPLES_PER_MS
+    return { type: 'skip', data: packet.data }
+  }
+
+  #skip(): void {
+    const packet = this.#packets.shift()
+    if (packet) this.#counts.skipped += packet.samples / SAMPLES_PER_MS
+  }
+
+  /** The next packet may still come: the playout waits for it. */
+  #starve(): Playout | undefined {
+    const samples = 20 * SAMPLES_PER_MS
+    this.#waited += samples
+    if (this.#waited > MAX_CONCEALED_MS * SAMPLES_PER_MS) {
+      this.#next = undefined
+      return undefined
+    }
+    this.#counts.concealed += samples / SAMPLES_PER_MS
+    return { type: 'conceal', samples }
+  }
+
+  /** Later packets are there, so this one is lost. */
+  #conceal(samples: number): Playout {
+    this.#next = (this.#next ?? 0) + samples
+    this.#counts.concealed += samples / SAMPLES_PER_MS
+    return { type: 'conceal', samples }
+  }
+
+  #restart(): void {
+    this.#packets = []
+    this.#last = undefined
+    this.#next = undefined
+  }
+}
