@@ -5,17 +5,20 @@ import { getPriority, setPriority } from 'node:os'
 const NICENESS = -10
 
 /**
- * Raises the priority of this process, where that is permitted (root, CAP_SYS_NICE, RLIMIT_NICE); a priority that the operator
- * has chosen stays. Linux shares the CPU between sessions before it looks at processes, so the session's share is raised as well:
- * sched(7), "The autogroup feature". Both are without effect elsewhere.
+ * Raises the priority of this process, where that is permitted (root, CAP_SYS_NICE, RLIMIT_NICE); one that the operator has chosen
+ * stays. Linux shares the CPU between sessions before it looks at processes, so the session gets the same: sched(7), "The autogroup
+ * feature". No effect elsewhere.
  */
 export function raisePriority(): void {
   try {
-    if (getPriority() !== 0) return
-    // kept by thread, and inherited by those that start later: setpriority(2), "C library/kernel differences"
-    for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), NICENESS)
+    const chosen = getPriority()
+    const niceness = chosen === 0 ? NICENESS : chosen
+    if (chosen === 0) {
+      // kept by thread, and inherited by those that start later: setpriority(2), "C library/kernel differences"
+      for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), niceness)
+    }
     // a session that others lead keeps its share
-    if (session() === process.pid) writeFileSync('/proc/self/autogroup', String(NICENESS))
+    if (session() === process.pid) writeFileSync('/proc/self/autogroup', String(niceness))
   } catch {
     // not permitted, or not Linux
   }

@@ -63,10 +63,10 @@ test('a service runs before other processes, with all its threads', { skip }, as
   )
 })
 
-test('a priority that the operator has chosen stays', { skip }, async (t) => {
+test('a priority that the operator has chosen stays, and is that of the session', { skip }, async (t) => {
   const { first, others, session } = await raised(t, 5)
   assert.deepEqual(
     { first, others, session },
-    { first: 5, others: [0], session: session === undefined ? undefined : 0 },
+    { first: 5, others: [0], session: session === undefined ? undefined : 5 },
   )
 })
