@@ -18,6 +18,7 @@ import { PROJECT_ROOT } from '#lib/version.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without, withoutAiortc } from '#test/helpers/tools.ts'
+import { launchFirefox } from '../browser/firefox.ts'
 
 const TOKEN = 'whep-test-token'
 const FRAMES = 60
@@ -86,25 +87,30 @@ test('WHEP players of other software decode the robot’s video', { timeout: 400
   })
 
   await t.test('a page of another site in Chromium', { skip: without('chromium') }, async (t) => {
-    const page = createServer((_request, response) => {
-      response.setHeader('Content-Type', 'text/html')
-      response.end('<video autoplay muted playsinline></video>')
-    })
-    page.listen(0, '127.0.0.1')
-    await once(page, 'listening')
-    closeAfter(t, () => page.close())
     const browser = await launchBrowser()
     closeAfter(t, () => browser.close())
     const tab = await browser.newPage()
-    await tab.goto(`http://localhost:${(page.address() as AddressInfo).port}/`)
+    await tab.goto(await servePage(t))
     const seen = await tab.evaluate(watch, { url: `http://${whep}`, token: TOKEN, frames: FRAMES })
-    assert.deepEqual(seen.statuses, [201, 204, 200])
-    assert.ok(seen.first >= FRAMES && seen.second >= FRAMES && seen.isRenewed, JSON.stringify(seen))
-    assert.ok(['connected', 'completed'].includes(seen.state), seen.state)
-    assert.ok(stack.lines.some(({ msg }) => msg === 'ICE restart of the viewer answered'))
+    assertWatched(seen)
     await endOf(stack, 'viewer-left')
     t.diagnostic(JSON.stringify(seen))
   })
+
+  await t.test(
+    'the same page in Firefox, which has VP8 only',
+    { skip: without('firefox-esr') },
+    async (t) => {
+      const browser = await launchFirefox()
+      closeAfter(t, () => browser[Symbol.asyncDispose]())
+      await browser.open(await servePage(t))
+      const given = JSON.stringify({ url: `http://${whep}`, token: TOKEN, frames: FRAMES })
+      const seen = (await browser.evaluate(`(${watch})(${given})`)) as Seen
+      assertWatched(seen)
+      await endOf(stack, 'viewer-left')
+      t.diagnostic(JSON.stringify(seen))
+    },
+  )
 
   await t.test('go2rtc, and from it ffmpeg by RTSP', { skip: withoutProgram('go2rtc') }, async (t) => {
     const [rtsp = 0] = await freePorts(1)
@@ -142,6 +148,29 @@ test('WHEP players of other software decode the robot’s video', { timeout: 400
     }
   })
 })
+
+type Seen = Awaited<ReturnType<typeof watch>>
+
+function assertWatched({ statuses, first, second, state, isRenewed }: Seen): void {
+  assert.deepEqual(statuses, [201, 204, 200])
+  assert.ok(first >= FRAMES && second >= FRAMES && isRenewed, `${first} frames, then ${second}`)
+  assert.ok(['connected', 'completed'].includes(state), state)
+}
+
+/** A page of another site; returns its address. */
+async function servePage(t: TestContext): Promise<string> {
+  const page = createServer((_request, response) => {
+    response.setHeader('Content-Type', 'text/html')
+    response.end('<video autoplay muted playsinline></video>')
+  })
+  page.listen(0, '127.0.0.1')
+  await once(page, 'listening')
+  closeAfter(t, () => {
+    page.closeAllConnections()
+    page.close()
+  })
+  return `http://localhost:${(page.address() as AddressInfo).port}/`
+}
 
 /** The viewer's own end reaches the robot: no session is left. */
 async function endOf(stack: Stack, reason: string): Promise<void> {
