@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
+import { parseCommand } from '#commands/command-message.ts'
+import { isStop } from '#commands/drive/drive.ts'
 import { type Frame, isObject, parseJson, text, without } from './frame.ts'
 import type { AppConnection, Hub } from './hub.ts'
 import { sendFrame } from './ws-send.ts'
@@ -143,7 +145,7 @@ export class App implements AppConnection {
     const { timestamp } = frame
     const isStale = typeof timestamp === 'number' && Date.now() - timestamp > this.#hub.options.times.stale
     if (!robot) this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
-    else if (isStale) this.#reject('STALE_COMMAND', `${String(frame.command)} is too old`)
+    else if (isStale && !stops(frame)) this.#reject('STALE_COMMAND', `${String(frame.command)} is too old`)
     else robot.send(without(frame, 'device_id', 'target_device'))
   }
 
@@ -199,6 +201,12 @@ export class App implements AppConnection {
     if (hasApp || this.#hub.stateOf(this.deviceId).lastDisconnectedApp !== this) return
     this.#robot?.send({ type: 'user_disconnected', user_id: 'local' })
   }
+}
+
+/** What stops the robot is never too old: the clocks of app and relay may differ. */
+function stops(frame: Frame): boolean {
+  const { name = '', params } = parseCommand(frame)
+  return isStop(name, params)
 }
 
 function isOfSession({ session_id }: Frame, sessionId: string): boolean {

@@ -159,6 +159,24 @@ test('commands are forwarded without their address, and rejected when stale or w
   })
 })
 
+test('what stops the robot is forwarded whatever the clock of the app', async (t) => {
+  const { robot, app } = await relayFor(t)
+  const device = await robot()
+  const viewer = await app('S')
+  const timestamp = Date.now() - 3_600_000
+  viewer.send({ type: 'command', command: 'motor', data: { left: 0.5, right: 0 }, timestamp })
+  await viewer.next((frame) => frame.code === 'STALE_COMMAND')
+  for (const frame of [
+    { command: 'stop' },
+    { type: 'command', command: 'emergency_stop', data: {} },
+    { command: 'motor', left: 0, right: 0 },
+    { type: 'command', command: 'drive', data: { left: 0.05, right: 0 } },
+  ]) {
+    viewer.send({ ...frame, timestamp })
+    assert.deepEqual(await device.next(({ command }) => command !== undefined), { ...frame, timestamp })
+  }
+})
+
 test('an app without hello is closed, and its session ends when its pings stop', async (t) => {
   const { robot, app, open } = await relayFor(t, {}, { hello: 100, appPing: 200 })
   const device = await robot()
