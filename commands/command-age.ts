@@ -9,7 +9,8 @@ const SAFETY = new Set(['treat', 'dispense_treat', 'carousel_rotate', 'servo'])
 
 /**
  * Why a command is too old, or from the future, to be carried out; undefined when it is neither, or when its age is
- * unknown. Commands that stop the robot are never checked.
+ * unknown. Commands that stop the robot are never checked. The text before the colon is the kind, by which acknowledgments
+ * are limited and refusals counted: it has no numbers.
  */
 export function whyStale(
   name: string,
@@ -21,7 +22,8 @@ export function whyStale(
   const limit = maxAge(name, age.byRelay)
   const { error = 0 } = age
   if (age.ms > limit + error) return `too old: sent ${seconds(age.ms)} ago, ${seconds(limit)} is the limit`
-  if (age.ms < -MAX_AHEAD_MS - error) return `from the future by ${seconds(-age.ms)}: check the phone’s clock`
+  if (age.ms < -MAX_AHEAD_MS - error)
+    return `from the future: by ${seconds(-age.ms)}, check the phone’s clock`
   return undefined
 }
 

@@ -22,6 +22,11 @@ test('old commands and those from the future are refused, by what they move (A09
   assert.equal(whyStale('led', 1, { age: () => undefined }), undefined, 'the time is unknown')
 })
 
+test('refusals of one kind are acknowledged and counted as one, whatever their ages', () => {
+  const kinds = [6_000, 7_300, 86_400_000].map((ms) => whyStale('drive', 1, at(-ms))?.split(':')[0])
+  assert.deepEqual(kinds, Array(3).fill('from the future'))
+})
+
 test('the oldest and the most future command that is carried out, by what it moves', () => {
   const accepts = (name: string, ms: number, more: { byRelay?: boolean; error?: number } = {}) =>
     whyStale(name, 1, { age: () => ({ ms, byRelay: false, ...more }) }) === undefined
