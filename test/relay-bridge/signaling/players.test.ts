@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
+import { until } from '#dev/harness/until.ts'
+import { InboundFrames } from '#services/relay-bridge/signaling/inbound.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
+import { memoryBus } from '#test/helpers/memory-bus.ts'
 import { online, startBridge } from '../bridge.ts'
 
 const OFFER = { type: 'offer', sdp: 'v=0\r\n' } as const
@@ -36,29 +39,38 @@ test('offers, answers, restarts and refusals of a player pass in both directions
 })
 
 test('the end of a player stops no motor, and the app’s end does not end the player', async (t) => {
-  const relay = await fakeRelay(t)
-  const { robot, link } = await startBridge(t, relay)
-  const [motor, closes] = [await collect(robot, topics.motor), await collect(robot, topics.close)]
-  const socket = await relay.robot()
-  await link.next(online)
-  socket.send({ type: 'webrtc_request', session_id: 'A', ice_servers: [] })
-  socket.send({ type: 'webrtc_request', session_id: 'P', ice_servers: [], offer: OFFER })
-  const drive = (left: number) => socket.send({ type: 'command', command: 'motor', left, right: 0.5 })
-  const speedOf = async () => (await motor.next()).payload.params.left
-  // at once: without drive commands for 500 ms the motors stop anyway
-  drive(0.1)
-  socket.send({ type: 'webrtc_close', session_id: 'P' })
-  drive(0.2)
-  assert.deepEqual([await speedOf(), await speedOf()], [0.1, 0.2], 'no stop between')
-  assert.equal((await closes.next()).payload.session_id, 'P')
-  socket.send({ type: 'webrtc_request', session_id: 'P', ice_servers: [], offer: OFFER })
-  socket.send({ type: 'user_disconnected', user_id: 'local' })
-  assert.equal(await speedOf(), 0, 'the app’s end stops it')
-  assert.equal((await closes.next()).payload.session_id, 'A')
-  assert.deepEqual(
-    closes.all.map(({ payload }) => payload.session_id),
-    ['P', 'A'],
+  const memory = await memoryBus(t)
+  const closes = await collect(await memory.connect('robot'), topics.close)
+  let halts = 0
+  const requested: string[] = []
+  const inbound = memory.use(
+    new InboundFrames({
+      bus: await memory.connect('relay-bridge'),
+      log: memory.log,
+      deviceId: DEVICE.device_id,
+      relay: new URL('ws://relay.example'),
+      commands: { halt: () => halts++ } as never,
+      requests: {
+        request: async ({ session_id }: { session_id: string }) => void requested.push(session_id),
+        forget() {},
+      } as never,
+      cloud: { types: [], ingest: async () => {} } as never,
+    }),
   )
+  const ingest = (frame: object) => inbound.ingest(JSON.stringify(frame))
+  ingest({ type: 'webrtc_request', session_id: 'A', ice_servers: [] })
+  for (const session_id of ['P', 'Q'])
+    ingest({ type: 'webrtc_request', session_id, ice_servers: [], offer: OFFER })
+  await until(() => requested.length === 3)
+  ingest({ type: 'webrtc_close', session_id: 'P' })
+  assert.equal((await closes.next()).payload.session_id, 'P')
+  assert.equal(halts, 0)
+  ingest({ type: 'user_disconnected', user_id: 'local' })
+  assert.equal((await closes.next()).payload.session_id, 'A')
+  assert.equal(halts, 1, 'the app’s end stops the motors')
+  ingest({ type: 'webrtc_close', session_id: 'Q' })
+  assert.equal((await closes.next()).payload.session_id, 'Q', 'it had not ended with the app')
+  assert.equal(halts, 1)
 })
 
 test('a video service that has restarted ends the players’ sessions at the relay, but not new requests', async (t) => {
