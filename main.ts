@@ -206,11 +206,11 @@ async function main(): Promise<number> {
   const names =
     parts.length > 0 ? ['compact' as const, ...enabled.filter((name) => !parts.includes(name))] : enabled
   const start = (name: ProcessName) => startChild(name, path, config.data_dir, parts)
-  const started = startAll(names, children, start, () => isStopping).then(() => {
+  const started = startAll(names, children, start, () => isStopping).then(async () => {
     if (isStopping) return
     collectGarbage()
     if (!config.local_relay.enabled) log.info('all services started')
-    else log.info(`all services started: open ${pageAddress(config.local_relay)} to watch`)
+    else await showPage(config)
   })
   started.catch((err: unknown) => {
     log.fatal({ err }, 'cannot start')
@@ -222,18 +222,15 @@ async function main(): Promise<number> {
   return code === 0 && !clean ? 1 : code
 }
 
-/** URL of the local page as seen from this machine. */
-function pageAddress({
-  host,
-  port,
-  token,
-}: {
-  host: string
-  port: number
-  token?: string | undefined
-}): string {
-  const query = token === undefined ? '' : '?token=…'
-  return `http://${host === '0.0.0.0' || host === '::' ? 'localhost' : host}:${port}/${query}`
+/** Names the addresses of the local page in the log; on a terminal a phone can read one of them. */
+async function showPage({ local_relay, cloud }: ReturnType<typeof loadConfig>): Promise<void> {
+  const { pageAddresses } = await import('#lib/local-page/page-addresses.ts')
+  const { here, network } = pageAddresses(local_relay, cloud.device_id)
+  const [forPhones] = network
+  log.info({ ...(forPhones && { network }) }, `all services started: open ${here} to watch`)
+  if (!forPhones || !process.stdout.isTTY) return
+  const { qrCode } = await import('#lib/local-page/qr-code.ts')
+  process.stdout.write(`${qrCode(forPhones)}\n${forPhones}\n`)
 }
 
 try {

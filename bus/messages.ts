@@ -202,6 +202,7 @@ export const Request = z.object({
   ice_servers: z.unknown().optional(),
   offer: Sdp('offer').optional().describe('of a viewer that offers itself (WHEP)'),
   talk: z.boolean().optional().describe('the viewer may talk: audio is offered in both directions'),
+  role: z.literal('watch').optional().describe('this viewer may watch, and send no command but stop'),
 })
 
 const Description = <T extends 'offer' | 'answer'>(type: T) =>

@@ -9,7 +9,7 @@ import { whyStale } from './command-age.ts'
 import type { CommandClock } from './command-clock.ts'
 import { type CommandMessage, hasFiniteNumbers, parseCommand } from './command-message.ts'
 import { isDrive, isStopName, isZero, speeds } from './drive/drive.ts'
-import type { Driver, StreamPlace } from './drive/drive-arbiter.ts'
+import type { Driver, Driving, StreamPlace } from './drive/drive-arbiter.ts'
 import type { Outcome } from './drive-acks.ts'
 import { PendingCommands } from './pending-commands.ts'
 import { wireTime } from './wire-time.ts'
@@ -19,7 +19,10 @@ const NAME = /^[^/+#\p{C}]{1,64}$/u
 const NOT_FINITE = 'a number is not finite, or the parameters are nested too deeply'
 /** Smaller numbers count from elsewhere than the epoch. */
 const EARLIEST_SEND = 1e12
+/** Of a viewer on a data channel; not for the bus. */
+const TAKE_OVER = 'take_over'
 const RESTARTING = 'robot is restarting'
+const WATCH_ONLY = 'this login is for watching: of all commands it may send stop only'
 
 /** What the connections of one entrance share. */
 export interface Entrance {
@@ -36,6 +39,8 @@ export interface Sender {
   sessionId?: string
   /** Messages a second of this connection, after as many at once. What stops the robot is never counted. */
   rate: number
+  /** It may stop the robot, and send no other command. */
+  watchOnly?: boolean
 }
 
 /** Sends an answer to the app that sent the message. */
@@ -74,8 +79,20 @@ export class AppConnection {
     // a liveness check of the channel, unless the message says that it is a command
     else if (name === 'ping' && message.type !== 'command') reply({ ...message, type: 'pong' })
     else if (name === undefined) this.#reject(command, 'no command named')
-    else if (isDrive(name)) this.#drive(command)
+    else this.#carryOut(command)
+  }
+
+  #carryOut(command: Named): void {
+    const { watchOnly, sessionId } = this.#sender
+    if (watchOnly) this.#reject(command, WATCH_ONLY)
+    else if (command.name === TAKE_OVER && sessionId !== undefined) this.#takeOver(command)
+    else if (isDrive(command.name)) this.#drive(command)
     else this.#judge(command)
+  }
+
+  /** Which connection drives. */
+  get driving(): Driving {
+    return this.#driver.driving
   }
 
   /** A result arrived, for this connection or another one. */
@@ -83,9 +100,9 @@ export class AppConnection {
     this.#pending.answered(id, outcome)
   }
 
-  /** The connection stands: this app drives now. */
+  /** The connection stands: this app drives now, unless it only watches. */
   connected(): void {
-    this.#driver.connected()
+    if (!this.#sender.watchOnly) this.#driver.connected()
   }
 
   /** Stops the motors if this app drives: it is silent, or its connection broke. */
@@ -103,6 +120,11 @@ export class AppConnection {
     this.#driver.leave()
     this.#pending.end(error)
     this.#entrance.left()
+  }
+
+  #takeOver(command: Named): void {
+    const outcome = this.#driver.takeOver() ? { success: true } : refusal('not connected')
+    this.#pending.acknowledge(TAKE_OVER, command, outcome)
   }
 
   #judge(command: Named): void {

@@ -10,6 +10,8 @@ import { DriveArbiter } from './drive/drive-arbiter.ts'
 interface PathDeps extends Pick<Entrance, 'bus' | 'source' | 'clock'> {
   limits: CommandLimits
   log: Logger
+  /** Another connection of this entrance drives, or none. */
+  onDriver?: () => void
   /** Monotonic milliseconds. */
   now?: () => number
 }
@@ -25,11 +27,11 @@ export class CommandPath implements Disposable {
   readonly #stack = new DisposableStack()
   readonly #connections = new Set<AppConnection>()
 
-  constructor({ limits, log, now, ...deps }: PathDeps) {
+  constructor({ limits, log, now, onDriver, ...deps }: PathDeps) {
     const refused = this.#stack.use(createEventCounter(log, 'commands of apps refused'))
     const accepted = this.#stack.use(createEventCounter(log, 'commands of apps', { level: 'info' }))
     this.#entrance = { ...deps, refused, accepted, limits: new ActuatorLimits(limits) }
-    this.#arbiter = this.#stack.use(new DriveArbiter({ ...deps, refused, now }))
+    this.#arbiter = this.#stack.use(new DriveArbiter({ ...deps, refused, onDriver, now }))
   }
 
   /** Resolves when results, the commands of the other entrance and its stops are received. */

@@ -5,6 +5,8 @@ export interface CheckResult {
   message: string
   /** What the operator can do. */
   advice?: string
+  /** URL to open on a phone. */
+  link?: string | undefined
 }
 
 export const ok = (check: string, message: string): CheckResult => ({ check, status: 'ok', message })

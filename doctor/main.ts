@@ -52,16 +52,18 @@ async function main(): Promise<number> {
     throw new Error('--timeout must be a number of seconds, at most 3600')
   process.chdir(PROJECT_ROOT)
   // usage errors need not wait for the modules of camera, model and MQTT
-  const [{ createRedactor }, { runChecks }, { settleOverdue }] = await Promise.all([
+  const [{ createRedactor }, { runChecks }, { settleOverdue }, { qrCode }] = await Promise.all([
     import('./redactor.ts'),
     import('./run-checks.ts'),
     import('./check-result.ts'),
+    import('#lib/local-page/qr-code.ts'),
   ])
   const redact = createRedactor(path, iceServers)
   const results: CheckResult[] = []
   for await (const result of runChecks(path, iceServers, timeout * 1_000)) {
     results.push(result)
     if (!values.json) process.stdout.write(`${redact(inOneLine(result))}\n`)
+    if (!values.json && result.link && process.stdout.isTTY) process.stdout.write(`${qrCode(result.link)}\n`)
   }
   const failed = results.some(({ status }) => status === 'failure')
   if (values.json)

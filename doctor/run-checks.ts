@@ -8,6 +8,7 @@ import { checkIce } from './ice-check.ts'
 import { checkClock, checkDisk, checkHeat, checkMemoryLimits } from './machine-check.ts'
 import { checkMicrophone } from './microphone-check.ts'
 import { checkModel } from './model-check.ts'
+import { checkPage } from './page-check.ts'
 import { checkRelay } from './relay-check.ts'
 import { checkSpeaker } from './speaker-check.ts'
 import { checkVideo } from './video-check.ts'
@@ -40,6 +41,7 @@ export async function* runChecks(
     bounded('video', timeoutMs, () => checkVideo(context)),
     bounded('model', timeoutMs, () => checkModel(context)),
     bounded('relay', timeoutMs, () => checkRelay(context)),
+    bounded('local page', timeoutMs, () => checkPage(context)),
     bounded('STUN and TURN', timeoutMs, () => checkIce(context)),
     bounded('Home Assistant', timeoutMs, () => checkHomeAssistant(context)),
     bounded('clock', timeoutMs, () => checkClock(context)),

@@ -18,8 +18,3 @@ export function setPeer(connection: Duplex, peer: Peer): void {
 export function peerOf(connection: Duplex): Peer {
   return peers.get(connection) ?? { address: 'unknown', local: false }
 }
-
-/** Maps `::ffff:10.0.0.1` to `10.0.0.1`. */
-export function plainAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
-}

@@ -1,7 +1,7 @@
+import { networkOf } from '#lib/http/login-throttle.ts'
 import { isLoopback } from '#lib/loopback.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { TokenBucket } from '#lib/token-bucket.ts'
-import { networkOf } from '../auth/login-throttle.ts'
 
 /** Limits on the number and rate of connections. */
 export interface ConnectionLimits {

@@ -15,23 +15,33 @@ interface ArbiterDeps {
   source: Command['source']
   /** Counts dropped drive commands by reason. */
   refused: EventCounter
+  /** Another connection drives, or none. */
+  onDriver?: (() => void) | undefined
   /** Monotonic milliseconds. */
   now?: (() => number) | undefined
 }
 
 /**
- * Decides which app connection of one entrance drives: the one that connected last. The others may stop the robot, and no
- * more. docs/motor-safety.md has the rules.
+ * Decides which app connection of one entrance drives: the one that connected, or took over, last. The others may stop the
+ * robot, and no more. docs/motor-safety.md has the rules.
  */
 export class DriveArbiter implements Disposable {
   readonly #guard: MotorGuard
   readonly #refused: EventCounter
   readonly #now: () => number
   readonly #stall: EventLoopStall
-  /** Connected, oldest first. */
+  readonly #onDriver: () => void
+  /** Connected; the last one drives. */
   readonly #drivers: Driver[] = []
 
-  constructor({ bus, source, refused, now = performance.now.bind(performance) }: ArbiterDeps) {
+  constructor({
+    bus,
+    source,
+    refused,
+    onDriver = () => {},
+    now = performance.now.bind(performance),
+  }: ArbiterDeps) {
+    this.#onDriver = onDriver
     this.#guard = new MotorGuard({
       ...{ bus, source, now },
       onDeadMan: () => refused.count('motors stopped: no drive command for 500 ms'),
@@ -53,16 +63,31 @@ export class DriveArbiter implements Disposable {
       sessionId,
       now: this.#now,
       owns: () => this.#drivers.at(-1) === driver,
+      isFree: () => this.#drivers.length === 0,
       mayBeStale: () => !this.#stall.isOver,
       arrive: () => {
         this.#drivers.at(-1)?.halt()
         this.#drivers.push(driver)
         this.#stall.watch(true)
+        this.#onDriver()
+      },
+      takeOver: () => {
+        const place = this.#drivers.indexOf(driver)
+        if (place < 0) return false
+        if (driver !== this.#drivers.at(-1)) {
+          this.#drivers.at(-1)?.halt()
+          this.#drivers.push(...this.#drivers.splice(place, 1))
+          this.#onDriver()
+        }
+        return true
       },
       leave: () => {
         const place = this.#drivers.indexOf(driver)
-        if (place >= 0) this.#drivers.splice(place, 1)
+        if (place < 0) return
+        const drove = driver === this.#drivers.at(-1)
+        this.#drivers.splice(place, 1)
         this.#stall.watch(this.#drivers.length > 0)
+        if (drove) this.#onDriver()
       },
     })
     return driver
@@ -83,14 +108,21 @@ export interface StreamPlace {
   age: Age | null
 }
 
+/** Which connection of an entrance drives, as one of them is told. */
+export type Driving = 'this' | 'other' | 'none'
+
 interface Place {
   sessionId: string | undefined
   now(): number
   /** Whether this connection is the one that drives. */
   owns(): boolean
+  /** Whether no connection drives. */
+  isFree(): boolean
   /** Whether what is read now may be old, since the process stood still. */
   mayBeStale(): boolean
   arrive(): void
+  /** Returns false for a connection that cannot drive. */
+  takeOver(): boolean
   leave(): void
 }
 
@@ -112,6 +144,17 @@ export class Driver {
   /** Connected: this one drives now. */
   connected(): void {
     this.#place.arrive()
+  }
+
+  /** Drives from now on, in place of the one that did. Returns false where this connection cannot. */
+  takeOver(): boolean {
+    return this.#place.takeOver()
+  }
+
+  /** Which connection drives, as this one is told. */
+  get driving(): Driving {
+    if (this.#place.owns()) return 'this'
+    return this.#place.isFree() ? 'none' : 'other'
   }
 
   /**

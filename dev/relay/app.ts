@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
 import { parseCommand } from '#commands/command-message.ts'
-import { isStop } from '#commands/drive/drive.ts'
+import { isStop, isStopName } from '#commands/drive/drive.ts'
+import type { Role } from './access/role.ts'
 import { type Frame, isObject, parseJson, text, without } from './frame.ts'
 import type { AppConnection, Hub } from './hub.ts'
 import { sendFrame } from './ws-send.ts'
@@ -13,10 +14,12 @@ const MAX_SESSION_ID_LENGTH = 128
 const PAUSE_BYTES = 512 * 1024
 const REJECT_BYTES = 2 * 1024 * 1024
 const PAUSE_MS = 20
+const WATCH_ONLY = 'this login is for watching: of all commands it may send stop only'
 
 /** Connection of an app. */
 export class App implements AppConnection {
   readonly deviceId: string
+  readonly role: Role
   readonly #hub: Hub
   readonly #socket: WebSocket
   #sessionId: string | undefined
@@ -33,8 +36,9 @@ export class App implements AppConnection {
     ['client_closing', () => this.#leave()],
   ])
 
-  constructor(deviceId: string, socket: WebSocket, hub: Hub) {
+  constructor({ deviceId, role }: Pick<AppConnection, 'deviceId' | 'role'>, socket: WebSocket, hub: Hub) {
     this.deviceId = deviceId
+    this.role = role
     this.#hub = hub
     this.#socket = socket
     this.#deadline = setTimeout(() => socket.close(4000, 'no hello'), hub.options.times.hello)
@@ -68,27 +72,40 @@ export class App implements AppConnection {
 
   #hello(frame: Frame): void {
     if (this.#sessionId !== undefined) return
-    const { singleApp } = this.#hub.options
-    const sessionId = text(frame, 'session_id') || randomUUID()
-    if (sessionId.length > MAX_SESSION_ID_LENGTH) {
+    const wanted = text(frame, 'session_id') || randomUUID()
+    if (wanted.length > MAX_SESSION_ID_LENGTH) {
       this.#reject('INVALID_MESSAGE', `a session_id has ${MAX_SESSION_ID_LENGTH} characters at most`)
       return
     }
-    for (const other of this.#hub.apps) {
-      const isSame = other.sessionId === sessionId || singleApp
-      if (other !== this && other.deviceId === this.deviceId && isSame) other.supersede()
-    }
+    const sessionId = this.#takePlace(wanted)
     // a reused id must not receive frames of its earlier session before it requests video
     if (this.#hub.routes.get(sessionId)?.deviceId === this.deviceId) this.#hub.routes.delete(sessionId)
     this.#sessionId = sessionId
     this.#expectPing()
-    this.send({ type: 'session_ack', session_id: sessionId, device_id: this.deviceId })
+    const watching = this.role === 'watch' ? { role: this.role } : {}
+    this.send({ type: 'session_ack', session_id: sessionId, device_id: this.deviceId, ...watching })
     this.send({ type: 'auth_result', success: true })
     this.send(this.#hub.robotStatus(this.deviceId))
     const { networkState, battery } = this.#hub.stateOf(this.deviceId)
     if (networkState) this.send({ ...networkState, retained: true })
     if (battery) this.send({ type: 'battery_snapshot', level: battery.level })
     this.#robot?.send({ type: 'user_connected', user_id: text(frame, 'user_id') ?? 'local' })
+  }
+
+  /** Closes older connections with this session id; returns the id, or another one where a driver has it. */
+  #takePlace(wanted: string): string {
+    const { singleApp } = this.#hub.options
+    const others = [...this.#hub.apps].filter((app) => app !== this && app.deviceId === this.deviceId)
+    // a viewer that only watches takes no place of one that drives
+    const isTaken = others.some((other) => other.sessionId === wanted && this.#isBelow(other))
+    const sessionId = isTaken ? randomUUID() : wanted
+    for (const other of others)
+      if ((other.sessionId === sessionId || singleApp) && !this.#isBelow(other)) other.supersede()
+    return sessionId
+  }
+
+  #isBelow(other: AppConnection): boolean {
+    return this.role === 'watch' && other.role === 'drive'
   }
 
   get #robot() {
@@ -132,11 +149,14 @@ export class App implements AppConnection {
     const { iceServers } = this.#hub.options
     this.#hub.routes.set(sessionId, this)
     this.send({ type: 'webrtc_credentials', session_id: sessionId, ice_servers: iceServers })
+    // the robot enforces it on the data channel
+    const watching = this.role === 'watch'
     robot.send({
       type: 'webrtc_request',
       session_id: sessionId,
       ice_servers: iceServers,
-      ...(talk ? { talk } : {}),
+      ...(talk && !watching ? { talk } : {}),
+      ...(watching ? { role: this.role } : {}),
     })
   }
 
@@ -144,9 +164,11 @@ export class App implements AppConnection {
     const robot = this.#robot
     const { timestamp } = frame
     const isStale = typeof timestamp === 'number' && Date.now() - timestamp > this.#hub.options.times.stale
-    if (!robot) this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
+    const allowed = this.role === 'watch' ? onlyStop(frame) : frame
+    if (!allowed) this.#reject('WATCH_ONLY', WATCH_ONLY)
+    else if (!robot) this.#reject('DEVICE_OFFLINE', 'the robot is not connected')
     else if (isStale && !stops(frame)) this.#reject('STALE_COMMAND', `${String(frame.command)} is too old`)
-    else robot.send(without(frame, 'device_id', 'target_device'))
+    else robot.send(without(allowed, 'device_id', 'target_device'))
   }
 
   /** A flood of one app must not end the connection of the robot, whose buffer is limited. */
@@ -207,6 +229,12 @@ export class App implements AppConnection {
 function stops(frame: Frame): boolean {
   const { name = '', params } = parseCommand(frame)
   return isStop(name, params)
+}
+
+/** A command that stops the robot, without anything that could make it another; undefined for other commands. */
+function onlyStop({ command, id, timestamp }: Frame): Frame | undefined {
+  if (typeof command !== 'string' || !isStopName(command)) return undefined
+  return { type: 'command', command, data: {}, timestamp, id }
 }
 
 function isOfSession({ session_id }: Frame, sessionId: string): boolean {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { number } from '#lib/coerced-number.ts'
-import { CloudIdentity } from '#lib/config-schema.ts'
+import { CloudIdentity, DataDir } from '#lib/config-schema.ts'
 import { isLoopback } from '#lib/loopback.ts'
 
 const Dog = z.looseObject({ dog_id: z.string(), name: z.string() })
@@ -11,8 +11,15 @@ export const LocalRelaySection = z
     enabled: z.boolean().default(false),
     host: z.string().default('127.0.0.1'),
     port: number.pipe(z.int().min(0).max(65_535)).default(8080),
-    /** Token of the page's address, `?token=`; required unless `host` is a loopback address. */
+    /** Token to log in with; required unless `host` is a loopback address. */
     token: z.string().min(1).optional(),
+    /** Token of viewers that may watch, and stop the robot, but send no other command. */
+    watch_token: z.string().min(1).optional(),
+    /** HTTPS on `port`; HTTP then from this machine only. */
+    https: z.boolean().default(false),
+    /** PEM files; without them the relay makes its own certificate. */
+    cert: z.string().min(1).optional(),
+    key: z.string().min(1).optional(),
     /** Public names of this relay; pages under local names and addresses are accepted without. */
     hosts: z.array(z.string().min(1)).default([]),
     /** Announces the page in the local network, unless `host` is a loopback address. */
@@ -29,7 +36,22 @@ export const LocalRelaySection = z
     path: ['token'],
     error: 'required when local_relay.host is reachable from other machines: it grants video and commands',
   })
+  .refine(({ token, watch_token }) => watch_token === undefined || token !== undefined, {
+    path: ['watch_token'],
+    error: 'needs local_relay.token as well: without it every client may send commands',
+  })
+  .refine(({ token, watch_token }) => watch_token === undefined || token !== watch_token, {
+    path: ['watch_token'],
+    error: 'must not be the same as local_relay.token',
+  })
+  .refine(
+    ({ https, cert, key }) => (cert === undefined) === (key === undefined) && (https || cert === undefined),
+    {
+      path: ['cert'],
+      error: 'local_relay.cert and local_relay.key belong together, with local_relay.https: true',
+    },
+  )
   .prefault({})
 export type LocalRelaySection = z.infer<typeof LocalRelaySection>
 
-export const config = { local_relay: LocalRelaySection, cloud: CloudIdentity }
+export const config = { local_relay: LocalRelaySection, cloud: CloudIdentity, data_dir: DataDir }

@@ -1,9 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { BlockList } from 'node:net'
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode } from 'dns-packet'
+import { outwardInterfaces } from '#lib/local-page/interfaces.ts'
 import type { Logger } from '#lib/logger.ts'
 import { TokenBucket } from '#lib/token-bucket.ts'
 import { type Announced, answersTo, recordsOf } from './dns-sd.ts'
@@ -153,17 +153,4 @@ function isOnLink({ cidr, address }: NetworkInterfaceInfo, from: string): boolea
   const subnet = new BlockList()
   subnet.addSubnet(address, Number(cidr?.split('/')[1] ?? 32))
   return subnet.check(from)
-}
-
-function outwardInterfaces(): NetworkInterfaceInfo[] {
-  const all = Object.values(networkInterfaces()).flatMap((one) => one ?? [])
-  return all.filter(({ family, internal }) => family === 'IPv4' && !internal)
-}
-
-/** In a bridge network of Docker the addresses mean nothing outside of this machine. */
-export function isInBridgeNetwork(): boolean {
-  const outward = outwardInterfaces()
-  return (
-    existsSync('/.dockerenv') && outward.length > 0 && outward.every(({ mac }) => mac.startsWith('02:42:'))
-  )
 }

@@ -7,26 +7,17 @@ export interface Announced {
   /** Name that a browser of services shows. */
   instance: string
   port: number
+  https?: boolean
 }
 
 /** Seconds: of records with an address in them, and of the others. RFC 6762 §10. */
 const ADDRESS_TTL = 120
 const OTHER_TTL = 4_500
-const TYPES = ['_http._tcp.local', '_wimz._tcp.local']
 const ENUMERATION = '_services._dns-sd._udp.local'
-
-/** The host name and label of a robot: letters, digits and hyphens of its id, with one `wimz-` before them. */
-export function hostLabel(deviceId: string): string {
-  const id = deviceId
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replace(/^-?(wimz-)?/, '')
-  return `wimz-${id}`.slice(0, 63).replace(/-+$/, '')
-}
 
 /** All records, with these IPv4 addresses; `alive: false` withdraws them (RFC 6762 §10.1). */
 export function recordsOf(
-  { host, instance, port }: Announced,
+  { host, instance, port, https }: Announced,
   addresses: readonly string[],
   alive = true,
 ): Answer[] {
@@ -34,14 +25,20 @@ export function recordsOf(
   const ttl = alive ? ADDRESS_TTL : 0
   const otherTtl = alive ? OTHER_TTL : 0
   return [
-    ...TYPES.flatMap((type): Answer[] => {
+    ...[`_${https ? 'https' : 'http'}._tcp.local`, '_wimz._tcp.local'].flatMap((type): Answer[] => {
       // the instance is one label; a dot in it would be a second
       const name = `${instance.replaceAll('.', '-')}.${type}`
       return [
         { type: 'PTR', name: ENUMERATION, ttl: otherTtl, data: type },
         { type: 'PTR', name: type, ttl: otherTtl, data: name },
         { type: 'SRV', name, ttl, flush: true, data: { port, target, priority: 0, weight: 0 } },
-        { type: 'TXT', name, ttl: otherTtl, flush: true, data: ['path=/'] },
+        {
+          type: 'TXT',
+          name,
+          ttl: otherTtl,
+          flush: true,
+          data: ['path=/', ...(https ? ['scheme=https'] : [])],
+        },
       ]
     }),
     ...addresses.map((data): Answer => ({ type: 'A', name: target, ttl, flush: true, data })),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '#lib/logger.ts'
+import type { Role } from './access/role.ts'
 import type { Frame } from './frame.ts'
 import type { RelayTimes } from './times.ts'
 
@@ -19,6 +20,7 @@ export interface HubOptions {
 /** The connection of an app, as the hub needs it. */
 export interface AppConnection {
   readonly deviceId: string
+  readonly role: Role
   /** Undefined before `session_hello`. */
   readonly sessionId: string | undefined
   send(frame: Frame): void

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { basename, extname } from 'node:path'
 import { type OriginRule, OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
-import { hasToken } from './app-auth.ts'
+import type { Access } from './access/access.ts'
+import { LOGIN_SCRIPT, logIn, loginPage, redirect } from './access/login.ts'
+import type { Answer } from './answer.ts'
 import type { Hub } from './hub.ts'
 
 const FOLDER = new URL('page/', import.meta.url)
@@ -17,64 +19,133 @@ const TYPES: Readonly<Record<string, string>> = {
 const HEADERS = { ...OWN_SITE_HEADERS, 'Cache-Control': 'no-store' }
 
 /** What is served beside the files of the page. */
-const PATHS = ['/', '/health', '/debug/latency', '/debug/pairing'] as const
+const PATHS = ['/', '/login', '/health', '/debug/latency', '/debug/pairing'] as const
 
-type Handler = (query: URLSearchParams) => { status?: number; type: string; body: string | Buffer }
+const WRONG_TOKEN = 'The token in the address is not that of this robot, or too many others were tried.'
+const NO_LOGIN =
+  'the relay rejects this request: log in on its page, or send the token as Authorization: Bearer'
 
-/** Paths without the token: what the page loads, and the health check; both the same for every client. */
-const PUBLIC = /^\/(health|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
+type Handler = (query: URLSearchParams) => Answer
 
-/** Every path that {@link servePage} serves. */
+/** Paths without a login: what the page loads, and the health check; both the same for every client. */
+const PUBLIC = /^\/(health|login|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
+const PAGE: ReadonlySet<string> = new Set(['/', '/index.html'])
+
+/** Every path that {@link servePage} answers a GET of. */
 export function servedPaths(): string[] {
   return [...PATHS, ...pageFiles().map(pathOf)]
 }
 
-/** Serves HTTP: the page, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
+interface PageAccess extends OriginRule {
+  access: Access
+  isRobot(request: IncomingMessage): boolean
+}
+
+/** Serves HTTP: the page and its login, `/health`, and the relay's two debug addresses (docs/relay-protocol.md). */
 export function servePage(
   hub: Hub,
-  access: { token: string | undefined; isRobot(request: IncomingMessage): boolean } & OriginRule,
+  access: PageAccess,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  // read once: only the files of this folder can be requested, by their plain name
-  const files = new Map(pageFiles().map((url) => [pathOf(url), file(url)]))
-  const fixed: Record<(typeof PATHS)[number], Handler> = {
-    '/': hub.options.deviceIds.length > 0 ? (files.get('/index.html') ?? notFound) : pageWithoutRobot,
-    '/health': () => json({ status: 'ok' }),
-    '/debug/latency': (query) => json(latency(query.get('client_ts'))),
-    '/debug/pairing': () =>
-      json({ robot_connections: [...hub.robots.keys()], app_connections: hub.apps.size }),
-  }
-  const handlers = new Map<string, Handler>([...files, ...Object.entries(fixed)])
-  const handlerOf = (request: IncomingMessage, path: string, query: URLSearchParams): Handler => {
-    const rejected = rejectedOrigin(request, access)
-    if (rejected) return () => forbidden(`${rejected}: set local_relay.hosts if this name is the relay's`)
-    if (request.method !== 'GET' && request.method !== 'HEAD') return notFound
-    const handler = handlers.get(path) ?? notFound
-    if (handler === notFound || PUBLIC.test(path) || hasToken(request, query, access.token)) return handler
-    // a robot checks here whether it is registered, and the relay's clock
-    if (path.startsWith('/debug/') && access.isRobot(request)) return handler
-    return () =>
-      forbidden('the relay rejects this page: its address must end in ?token=… with the right token')
-  }
+  const server = new PageServer(hub, access)
   return (request, response) => {
-    const url = URL.parse(request.url ?? '/', 'http://relay')
-    const query = url?.searchParams ?? new URLSearchParams()
-    const { status = 200, type, body } = handlerOf(request, url?.pathname ?? '', query)(query)
-    response.writeHead(status, {
-      ...HEADERS,
-      'Content-Type': type,
-      'Content-Length': Buffer.byteLength(body),
-    })
-    response.end(body)
+    // a client that disconnects while it sends a form needs no answer
+    Promise.resolve(server.answer(request)).then(
+      (given) => sendAnswer(response, given),
+      () => response.destroy(),
+    )
   }
+}
+
+class PageServer {
+  readonly #options: PageAccess
+  readonly #handlers: ReadonlyMap<string, Handler>
+
+  constructor(hub: Hub, options: PageAccess) {
+    this.#options = options
+    // read once: only the files of this folder can be requested, by their plain name
+    const files = new Map(pageFiles().map((url) => [pathOf(url), file(url)]))
+    const fixed: Record<(typeof PATHS)[number], Handler> = {
+      '/': viewerPage(hub, options.access),
+      '/login': () => loginPage('', { status: 200 }),
+      '/health': () => json({ status: 'ok' }),
+      '/debug/latency': (query) => json(latency(query.get('client_ts'))),
+      '/debug/pairing': () =>
+        json({ robot_connections: [...hub.robots.keys()], app_connections: hub.apps.size }),
+    }
+    this.#handlers = new Map<string, Handler>([
+      ...files,
+      ...Object.entries(fixed),
+      ['/index.html', fixed['/']],
+    ])
+  }
+
+  answer(request: IncomingMessage): Answer | Promise<Answer> {
+    const rejected = rejectedOrigin(request, this.#options)
+    if (rejected) return forbidden(`${rejected}: set local_relay.hosts if this name is the relay's`)
+    const url = URL.parse(request.url ?? '/', 'http://relay')
+    const path = url?.pathname ?? ''
+    if (request.method === 'POST') return this.#post(request, path)
+    const isGet = request.method === 'GET' || request.method === 'HEAD'
+    return isGet ? this.#get(request, path, url?.searchParams ?? new URLSearchParams()) : notFound()
+  }
+
+  #post(request: IncomingMessage, path: string): Answer | Promise<Answer> {
+    const { access } = this.#options
+    if (path === '/login') return logIn(request, access)
+    return path === '/logout' ? redirect('/', { 'Set-Cookie': access.logout(request) }) : notFound()
+  }
+
+  #get(request: IncomingMessage, path: string, query: URLSearchParams): Answer {
+    const { access, isRobot } = this.#options
+    const handler = this.#handlers.get(path) ?? notFound
+    if (handler === notFound || PUBLIC.test(path)) return handler(query)
+    // a robot checks at the debug addresses whether it is registered, and the relay's clock
+    const isAllowed = access.roleOf(request, query) || (path.startsWith('/debug/') && isRobot(request))
+    if (!PAGE.has(path)) return isAllowed ? handler(query) : forbidden(NO_LOGIN)
+    if (isAllowed) return page(request, query, access, handler)
+    return loginPage(query.has('token') ? WRONG_TOKEN : '')
+  }
+}
+
+/**
+ * The page for a client that may see it. A browser whose address has the token gets the cookie and the address without it, which
+ * can be shared; a login by cookie begins its time again.
+ */
+function page(request: IncomingMessage, query: URLSearchParams, access: Access, handler: Handler): Answer {
+  const token = query.get('token')
+  if (token !== null && !access.isOpen && request.headers.accept?.includes('text/html')) {
+    const login = access.login(request, token)
+    const rest = new URLSearchParams(query)
+    rest.delete('token')
+    if (login.role) return redirect(rest.size > 0 ? `/?${rest}` : '/', { 'Set-Cookie': login.cookie })
+  }
+  const cookie = access.renew(request)
+  return cookie === undefined ? handler(query) : { ...handler(query), headers: { 'Set-Cookie': cookie } }
+}
+
+/** Sends an answer, with the headers that every answer has. */
+export function sendAnswer(
+  response: ServerResponse,
+  { status = 200, type, body, headers = {} }: Answer,
+): void {
+  response.writeHead(status, {
+    ...HEADERS,
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  })
+  response.end(body)
 }
 
 /** The page, and what makes it an app: each by its plain name. */
 function pageFiles(): URL[] {
-  return [FOLDER, new URL('app/', FOLDER)].flatMap((folder) =>
+  const folders = [FOLDER, new URL('app/', FOLDER)]
+  const files = folders.flatMap((folder) =>
     readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map(({ name }) => new URL(name, folder)),
   )
+  return [...files, LOGIN_SCRIPT]
 }
 
 const pathOf = (url: URL) => `/${basename(url.pathname)}`
@@ -85,21 +156,24 @@ function file(url: URL): Handler {
   return () => ({ type, body })
 }
 
-/** The page that says what to do: no robot can log in at this relay. */
-function pageWithoutRobot(): ReturnType<Handler> {
+/** The page; its body says what it cannot know: that no robot can log in at this relay, and whether there is a login to end. */
+function viewerPage(hub: Hub, access: Access): Handler {
+  const identity = hub.options.deviceIds.length > 0 ? '' : ' data-identity="missing"'
+  const login = access.isOpen ? '' : ' data-login="required"'
   const page = readFileSync(new URL('index.html', FOLDER), 'utf8')
-  return { type: TYPES['.html'] ?? '', body: page.replace('<body>', '<body data-identity="missing">') }
+  const body = page.replace('<body>', `<body${identity}${login}>`)
+  return () => ({ type: TYPES['.html'] ?? '', body })
 }
 
-function notFound(): ReturnType<Handler> {
+function notFound(): Answer {
   return { status: 404, type: 'text/plain', body: 'not found\n' }
 }
 
-function forbidden(reason: string): ReturnType<Handler> {
+function forbidden(reason: string): Answer {
   return { status: 403, type: 'text/plain', body: `${reason}\n` }
 }
 
-function json(value: unknown): ReturnType<Handler> {
+function json(value: unknown): Answer {
   return { type: 'application/json', body: JSON.stringify(value) }
 }
 

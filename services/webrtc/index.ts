@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Registry } from 'prom-client'
 import { z } from 'zod'
 import { bareHost } from '#bus/bare-host.ts'
+import type { VisionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
@@ -78,7 +79,10 @@ export async function startWebrtc(
   stack.use(sessions)
 
   state.start(summaries, () => sessions.refusedServers) // clears the retained list of an earlier run
-  stack.use(await bus.subscribe(topics.visionState, ({ layers }) => quality.setReportedSizes(layers)))
+  const onVisionState = (seen: VisionState) => {
+    if (quality.setVision(seen)) for (const session of sessions.list) session.sendQuality()
+  }
+  stack.use(await bus.subscribe(topics.visionState, onVisionState))
   const onChanged = state.changed
   stack.use(await subscribeQualityCommand({ bus, log, quality, sessions: () => sessions.list, onChanged }))
   stack.use(await subscribeSignaling(bus, sessions, log))

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { isTls, LISTENER_TYPES } from '#broker/config.ts'
 import { freePorts } from '#dev/harness/ports.ts'
-import { SOCKET_PATHS } from '#dev/relay/index.ts'
 import { servedPaths } from '#dev/relay/page-server.ts'
+import { SOCKET_PATHS } from '#dev/relay/upgrade.ts'
 import { MetricsSection } from '#lib/config-schema.ts'
 import { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
@@ -26,6 +26,8 @@ import { get, post, type Reply, upgrade } from './requests.ts'
 const OPENERS: Readonly<Record<string, string>> = {
   'broker/listeners/listeners.ts': 'test/cross-site/cross-site.test.ts',
   'dev/relay/index.ts': 'test/cross-site/cross-site.test.ts',
+  'dev/relay/server.ts': 'test/cross-site/cross-site.test.ts',
+  'dev/relay/tls/one-port.ts': 'test/dev/https.test.ts',
   'services/metrics/index.ts': 'test/cross-site/cross-site.test.ts',
   'services/vision/camera/sources/http/http-gateway.ts': 'test/cross-site/cross-site.test.ts',
   'lib/media/rtsp-gateway.ts': 'test/lib/media/rtsp-gateway.test.ts',
@@ -44,7 +46,7 @@ const TURN = { urls: 'turn:turn.example', username: 'turn-user', credential: 'tu
 const SECRETS = [TOKEN, TURN.username, TURN.credential, SECRET, ROBOT, 'process_', 'robot_connections']
 const SIGNATURE = createHmac('sha256', SECRET).update(ROBOT).digest('hex')
 /** Without the token: what the page loads, and the health check. */
-const PUBLIC = /^\/(health|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
+const PUBLIC = /^\/(health|login|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
 
 type Access = 'nothing' | 'wrong' | 'right'
 

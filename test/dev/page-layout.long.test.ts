@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { launchBrowser } from '#dev/harness/browser.ts'
+import { axeViolations } from './accessibility.ts'
 import { inState, says, skip, watching } from './watching.ts'
 
 /** Widths and heights; 640 × 400 is a window of 1280 × 800 at 200 %. */
@@ -103,22 +103,6 @@ const besideDeck = (page: Page) =>
     return { screen: screen?.height ?? 0, free: (deck?.top ?? 0) - (screen?.bottom ?? 0) }
   })
 
-/** What axe-core finds. */
-const violations = async (page: Page) => {
-  await page.evaluate(axe.source)
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: {
-        run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>
-      }
-    }
-    const { violations } = await axe.run()
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-    )
-  })
-}
-
 /** Checks every size and color scheme; axe at the widths of `axeAt`. */
 async function examine(page: Page, state: string, axeAt: readonly number[]): Promise<void> {
   for (const [width, height] of SIZES) {
@@ -128,7 +112,7 @@ async function examine(page: Page, state: string, axeAt: readonly number[]): Pro
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       if (FOLDER) await page.screenshot({ path: `${FOLDER}/${state}-${width}-${colorScheme}.png` })
       assert.deepEqual(await faults(page), [], `${where}, ${colorScheme}`)
-      if (axeAt.includes(width)) assert.deepEqual(await violations(page), [], `${where}, ${colorScheme}`)
+      if (axeAt.includes(width)) assert.deepEqual(await axeViolations(page), [], `${where}, ${colorScheme}`)
     }
     await page.evaluate(() => scrollTo(0, 0))
     const { screen, free } = await besideDeck(page)
@@ -142,8 +126,8 @@ async function examine(page: Page, state: string, axeAt: readonly number[]): Pro
 test('the layout of the viewer page', { skip, timeout: 280_000 }, async (t) => {
   const browser = await launchBrowser()
   t.after(() => browser.close())
-  const { view, device } = await watching(t, browser)
-  const page = await view()
+  const { view, device, robotPage } = await watching(t, browser, { token: 'let-me-in' })
+  const page = await view('?token=let-me-in')
   await inState(page, 'playing')
   await page.waitForFunction(() => globalThis.wimz.channel?.readyState === 'open')
 
@@ -175,11 +159,29 @@ test('the layout of the viewer page', { skip, timeout: 280_000 }, async (t) => {
     await page.waitForFunction(() => document.fullscreenElement !== null)
     assert.deepEqual(await faults(page), [])
     if (FOLDER) await page.screenshot({ path: `${FOLDER}/fullscreen.png` })
-    assert.deepEqual(await violations(page), [])
+    assert.deepEqual(await axeViolations(page), [])
     await page.keyboard.press('Space')
     await device.next(({ command }) => command === 'emergency_stop')
     await page.evaluate(() => document.exitFullscreen())
     await page.getByRole('button', { name: 'Drive' }).click()
+  })
+
+  await t.test('another viewer drives, the robot is overloaded, and has no camera', async () => {
+    const facts = {
+      overload: 4,
+      camera_ok: false,
+      tier: 'high',
+      mode: 'manual',
+      bars: 1,
+      limited_by: 'overload',
+      driver: 'other',
+    }
+    await robotPage.evaluate((message) => globalThis.robot.tell(message), { type: 'video_quality', ...facts })
+    for (const text of [/^overloaded$/, /no camera/, /^Take over$/, /smaller: robot overloaded/])
+      await says(page, text)
+    await examine(page, 'reduced', [1440, 844, 360])
+    await robotPage.evaluate(() => globalThis.robot.tell({ type: 'video_quality', driver: 'this' }))
+    await says(page, /^Drive$/)
   })
 
   await t.test('the keyboard reaches everything, Stop first', async () => {

@@ -8,6 +8,7 @@ import { startRelay } from '#dev/relay/index.ts'
 import type { RelayTimes } from '#dev/relay/times.ts'
 import { createLogger } from '#lib/logger.ts'
 import { authHeaders } from '#services/relay-bridge/connection/credentials.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 
 export type Frame = Record<string, unknown>
 
@@ -26,7 +27,12 @@ export const SECRET = 'unit-test-secret'
 export const ROBOT = 'wimz_robot_99'
 
 /** A relay on a free port, and how to join it as a robot or an app. */
-export async function relayFor(t: TestContext, section: object = {}, times: Partial<RelayTimes> = {}) {
+export async function relayFor(
+  t: TestContext,
+  section: object = {},
+  times: Partial<RelayTimes> = {},
+  data_dir = temporaryFolder(t),
+) {
   const logged: string[] = []
   const log = createLogger('relay', {
     write(line) {
@@ -37,6 +43,7 @@ export async function relayFor(t: TestContext, section: object = {}, times: Part
   const config = {
     local_relay: LocalRelaySection.parse({ port: 0, ...section }),
     cloud: { device_id: ROBOT, device_secret: SECRET },
+    data_dir,
   }
   const relay = await startRelay({ config, log, times })
   t.after(() => relay[Symbol.asyncDispose]())
@@ -53,8 +60,8 @@ export async function relayFor(t: TestContext, section: object = {}, times: Part
       await robot.next(({ type }) => type === 'profiles')
       return robot
     },
-    async app(session_id: string) {
-      const app = await open('/ws/app')
+    async app(session_id: string, token?: string) {
+      const app = await open('/ws/app', token ? { Authorization: `Bearer ${token}` } : {})
       app.send({ type: 'session_hello', session_id })
       await app.next(({ type }) => type === 'robot_status')
       return app

@@ -30,7 +30,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'DRIFT is 1',
   },
   {
-    file: 'broker/auth/login-throttle.ts',
+    file: 'lib/http/login-throttle.ts',
     text: 'const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(10, failures.count - FREE_ATTEMPTS))',
     find: '10',
     replace: '(10 * 10)',

@@ -32,7 +32,7 @@ export const TARGETS: readonly { file: string; tests?: readonly string[] }[] = [
     file: 'services/relay-bridge/connection/retry-schedule.ts',
     tests: ['test/relay-bridge/connection/retry-schedule.test.ts'],
   },
-  { file: 'broker/auth/login-throttle.ts', tests: ['test/broker/auth/login-throttle.test.ts'] },
+  { file: 'lib/http/login-throttle.ts', tests: ['test/lib/http/login-throttle.test.ts'] },
   {
     file: 'broker/limits/connection-limiter.ts',
     tests: ['test/broker/limits/connection-limiter.test.ts'],

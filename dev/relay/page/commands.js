@@ -1,6 +1,6 @@
 import { clearAnswer, nextOrder, SHOWN_MS, setAnswer } from './answers.js'
 import { newId } from './relay-link.js'
-import { element, showEvent } from './view.js'
+import { element, LIMITS, showEvent } from './view.js'
 
 const MAX_KEPT = 20
 /** The data channel may lose a message: a stop is sent again after these times. */
@@ -9,6 +9,7 @@ const STOP_REPEATS_MS = [50, 150]
 const OTHER_PATH_MS = 1_000
 /** Cause of answers that end when the robot is back. */
 const OFFLINE = 'robot offline'
+const PHOTO = 'Photo'
 
 /** @typedef {'relay' | 'data channel'} Path */
 /**
@@ -36,7 +37,7 @@ export class Commands {
     this.isOnline = isOnline
     this.channel = channel
     element('treat').onclick = () => this.#command('dispense_treat', { count: 1 }, 'Treat')
-    element('photo').onclick = () => this.#command('take_photo', { with_hud: false }, 'Photo')
+    element('photo').onclick = () => this.#command('take_photo', { with_hud: false }, PHOTO)
     element('stop').onclick = () => this.stop('stop', 'Stop')
     const quality = /** @type {HTMLSelectElement} */ (element('quality'))
     quality.onchange = () => {
@@ -68,9 +69,10 @@ export class Commands {
    * path has succeeded, whatever the other path reports.
    * @param {any} ack @param {Path} path
    */
-  acknowledged({ id, command, success, accepted, error }, path) {
+  acknowledged({ id, command, success, accepted, error, ...facts }, path) {
     const sent = this.#sent.get(id)
-    const text = success ? (accepted === true ? 'accepted' : 'done') : String(error ?? 'failed')
+    const done = accepted === true ? 'accepted' : `done${describeVideo(facts)}`
+    const text = success ? done : String(error ?? 'failed')
     if (!sent) this.#ofAnotherApp(String(command).replaceAll('_', ' '), text, id === undefined, success)
     else if (sent.done) return
     else if (success) this.#succeeded(sent, text, path, accepted === true)
@@ -94,7 +96,8 @@ export class Commands {
     clearTimeout(sent.timer)
     sent.done = !continues
     setAnswer(`${sent.name}: ${text}`, 'good', { order: sent.order })
-    showEvent(sent.name, `${text}, over the ${path}`)
+    // the photo itself follows as an event
+    if (sent.name !== PHOTO) showEvent(sent.name, `${text}, over the ${path}`)
   }
 
   /** @param {Sent} sent @param {string} text @param {Path} path */
@@ -145,4 +148,11 @@ export class Commands {
       setAnswer(`${name}: no answer after ${SHOWN_MS / 1_000} s`, 'bad', { order: sent.order })
     sent.timer = setTimeout(late, SHOWN_MS)
   }
+}
+
+/** The video that a quality delivers, and why it is smaller than chosen. @param {any} facts of the acknowledgment */
+function describeVideo({ resolution, limited_by }) {
+  if (typeof resolution !== 'string') return ''
+  const size = resolution.slice(0, 11).replace('x', ' × ')
+  return `: ${[size, LIMITS[limited_by]].filter(Boolean).join(', ')}`
 }

@@ -1,5 +1,6 @@
 import { clearAnswer, setAnswer } from './answers.js'
-import { element } from './view.js'
+import { newId } from './relay-link.js'
+import { element, write } from './view.js'
 
 /** Between two drive commands; the robot stops 500 ms after the last one (docs/motor-safety.md). */
 const INTERVAL_MS = 66
@@ -12,6 +13,11 @@ const TURN = 0.4
 const NUDGE_MS = 300
 
 const LOCKED = 'Driving is locked: the picture stands still or is old.'
+/** Title of the button. */
+const KEYS = 'Arrow keys or W A S D; space stops; Esc ends'
+/** What the robot reported before it knew of a take-over is ignored for this long. */
+const TAKE_OVER_MS = 1_000
+const TAKEN = 'Another viewer drives now.'
 const HINT = 'Hold an arrow key, W A S D or the pad. Space stops.'
 
 /** Direction of a key or a button: right, forward. @type {Map<string, [number, number]>} */
@@ -37,6 +43,9 @@ export class Drive {
   #stick = null
   #pointer = -1
   #armed = false
+  /** Whether another viewer drives; arming takes over. */
+  #isOthers = false
+  #tookOverAt = Number.NEGATIVE_INFINITY
   #fresh = false
   #overridden = false
   #zeros = 0
@@ -59,6 +68,7 @@ export class Drive {
     this.toggle = /** @type {HTMLButtonElement} */ (element('drive'))
     this.pad = element('pad')
     this.toggle.onclick = () => {
+      if (!this.#armed && this.#isOthers) this.#takeOver()
       this.#arm(!this.#armed)
       if (this.#armed) setAnswer(HINT, 'waiting', { cause: HINT })
       else clearAnswer(HINT)
@@ -78,6 +88,27 @@ export class Drive {
   enable(can) {
     this.toggle.disabled = !can
     if (!can) this.#arm(false)
+  }
+
+  /** Which viewer drives, as the robot reports it. @param {unknown} driver `this`, `other` or `none` */
+  setDriver(driver) {
+    const isOthers = driver === 'other' && performance.now() - this.#tookOverAt > TAKE_OVER_MS
+    if (isOthers === this.#isOthers) return
+    this.#isOthers = isOthers
+    write(this.toggle, isOthers ? 'Take over' : 'Drive')
+    this.toggle.title = isOthers ? TAKEN : KEYS
+    if (!isOthers || !this.#armed) return
+    this.#arm(false)
+    setAnswer(TAKEN, 'bad')
+  }
+
+  /** The channel may lose one; the button then still says so, and another press repeats it. */
+  #takeOver() {
+    const channel = this.channel()
+    if (channel?.readyState === 'open') channel.send(JSON.stringify({ type: 'take_over', id: newId() }))
+    this.#tookOverAt = performance.now()
+    this.#isOthers = false
+    write(this.toggle, 'Drive')
   }
 
   /** Whether the picture shows the present; driving is locked without. @param {boolean} fresh */

@@ -22,15 +22,14 @@ export class RelayLink {
   #timer = 0
 
   /**
-   * @param {{ device: string | null, token: string | null, onState: (state: LinkState) => void, onFrame: (frame: any) => void }} options
+   * @param {{ device: string | null, onState: (state: LinkState) => void, onFrame: (frame: any) => void }} options
    */
-  constructor({ device, token, onState, onFrame }) {
+  constructor({ device, onState, onFrame }) {
     this.onState = onState
     this.onFrame = onFrame
     this.address = new URL('/ws/app', location.href)
     this.address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
     if (device) this.address.searchParams.set('device_id', device)
-    if (token) this.address.searchParams.set('token', token)
     setInterval(() => this.#ping(), PING_INTERVAL_MS)
     addEventListener('pagehide', () => this.send({ type: 'client_closing' }))
     addEventListener('online', () => this.state !== 'connected' && this.connect())
@@ -90,9 +89,14 @@ export class RelayLink {
     this.#wait = Math.min(MAX_WAIT_MS, this.#wait * 2)
   }
 
-  /** A browser does not report why a WebSocket failed to open: a relay that answers HTTP has rejected it. */
+  /**
+   * A browser does not report why a WebSocket failed to open: a relay that answers HTTP has rejected it. Where the login has
+   * ended, the login form takes the place of the page.
+   */
   async #findReason() {
     const answer = await fetch('/health').catch(() => null)
+    const page = answer?.ok ? await fetch('/', { method: 'HEAD' }).catch(() => null) : null
+    if (page?.status === 403) location.reload()
     if (this.state !== 'connected') this.#enter(answer?.ok ? 'refused' : 'away')
   }
 

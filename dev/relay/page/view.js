@@ -34,10 +34,13 @@ export function showFigures({ width, height, fps, bitrate, rttMs, loss, freezes,
   show('path', path || '–')
 }
 
+/** Why frames are smaller than the chosen quality. @type {Record<string, string>} */
+export const LIMITS = { overload: 'smaller: robot overloaded', camera: 'smaller: camera' }
+
 /** Shows `video_quality` of the data channel (docs/relay-protocol.md#data-channel). @param {any} message */
-export function showQuality({ tier, mode, bars }) {
-  const known = [tier, mode].filter((word) => typeof word === 'string')
-  write(element('tier'), known.join(', ').slice(0, 40))
+export function showQuality({ tier, mode, bars, limited_by }) {
+  const known = [tier, mode, LIMITS[limited_by]].filter((word) => typeof word === 'string')
+  write(element('tier'), known.join(', ').slice(0, 60))
   const signal = element('bars')
   signal.hidden = typeof bars !== 'number'
   signal.dataset.bars = String(bars)
@@ -103,4 +106,40 @@ export function part(name, text) {
 /** Sets the text unless it is the same: screen readers would read it again. @param {Element | null} node @param {string} text */
 export function write(node, text) {
   if (node && node.textContent !== text) node.textContent = text
+}
+
+/** What the robot sheds, by overload level (docs/operating.md). */
+const SHED = [
+  'over, nothing is reduced',
+  'detections at half their rate',
+  'detections at a fifth of their rate',
+  'fewer detections, smaller frames',
+  'fewer detections, smallest frames',
+]
+
+/** What the robot reports of its camera and of its load, over either path. */
+export class RobotHealth {
+  cameraOk = true
+  /** 0 to 4; 0 where the robot does not report it. */
+  overload = 0
+
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange
+  }
+
+  /** @param {any} facts `video_quality` of the data channel, or the data of a `status` event */
+  update({ camera_ok, overload }) {
+    const cameraChanged = typeof camera_ok === 'boolean' && camera_ok !== this.cameraOk
+    const overloadChanged = typeof overload === 'number' && overload !== this.overload
+    if (cameraChanged) {
+      this.cameraOk = camera_ok
+      showEvent('camera', camera_ok ? 'delivers frames again' : 'delivers no frames')
+    }
+    if (overloadChanged) {
+      this.overload = overload
+      showEvent('overload', SHED[overload] ?? `level ${overload}`)
+    }
+    if (cameraChanged || overloadChanged) this.onChange()
+  }
 }

@@ -13,6 +13,7 @@ import { Sound } from './sound.js'
 import { Talk } from './talk.js'
 import {
   element,
+  RobotHealth,
   setLamp,
   setNotice,
   showEvent,
@@ -39,10 +40,11 @@ const latencyReader = query.has('latency') ? createLatencyReader() : null
 const meter = new Meter()
 const seen = new Seen()
 const photo = new Photo()
+/** This login is for watching: of all commands it may send stop only. */
+let watchOnly = false
 
 const link = new RelayLink({
   device: query.get('device'),
-  token: query.get('token'),
   onState: showLink,
   onFrame: (frame) => (handlers.get(frame.type) ?? received)(frame),
 })
@@ -56,15 +58,18 @@ const player = new Player(video, {
   onLost: (why) => showEvent('video lost', why),
   onMessage(message) {
     if (message.type === 'command_ack') commands.acknowledged(message, 'data channel')
-    else if (message.type === 'video_quality') showQuality(message)
-    else if (message.type === 'sound') sound.received(message)
+    else if (message.type === 'video_quality') {
+      showQuality(message)
+      health.update(message)
+      drive.setDriver(message.driver)
+    } else if (message.type === 'sound') sound.received(message)
     else if (message.type === 'talk') talk.received(message)
     else received(message)
   },
   onChannel(open) {
-    drive.enable(open)
+    drive.enable(open && !watchOnly)
     sound.enable(open)
-    talk.enable(open)
+    talk.enable(open && !watchOnly)
     enableCommands()
   },
 })
@@ -81,6 +86,10 @@ const talk = new Talk({ channel, transceiver: () => player.viewing?.voiceTransce
 const wakeLock = new WakeLock()
 const drive = new Drive({ channel, stop: emergencyStop, onArmed: (armed) => wakeLock.set(armed) })
 const freshness = new Freshness((fresh) => drive.setFresh(fresh))
+const health = new RobotHealth(() => {
+  showRobotLamp(player.robotOnline)
+  showPhase(player.phase)
+})
 new GamepadSticks({ move: (stick) => drive.move(stick), stop: emergencyStop })
 
 /** Statistics and handles for tests, benchmarks and debugging. */
@@ -118,7 +127,7 @@ Object.assign(globalThis, { wimz })
 
 /** @type {Map<unknown, (frame: any) => void>} */
 const handlers = new Map([
-  ['session_ack', ({ device_id }) => write(element('device'), String(device_id ?? 'live'))],
+  ['session_ack', showSession],
   ['robot_status', ({ online }) => showRobot(online === true)],
   ['command_ack', (ack) => commands.acknowledged(ack, 'relay')],
   ['error', showError],
@@ -143,6 +152,21 @@ function ageOf({ captureTime, receiveTime }) {
   return Math.abs(age) < MAX_KNOWN_AGE_MS ? age : null
 }
 
+/** @param {any} session `role: 'watch'` where this login is for watching only */
+function showSession({ device_id, role }) {
+  watchOnly = role === 'watch'
+  const name = String(device_id ?? 'live')
+  write(element('device'), watchOnly ? `${name}, watching only` : name)
+  enableCommands()
+}
+
+/** @param {boolean} online */
+function showRobotLamp(online) {
+  if (!online) setLamp('robot', 'bad', 'offline')
+  else if (health.overload > 0) setLamp('robot', 'waiting', 'overloaded')
+  else setLamp('robot', 'good', 'online')
+}
+
 /** @param {import('./relay-link.js').LinkState} state */
 function showLink(state) {
   setLamp('relay', state === 'connected' ? 'good' : 'bad', state)
@@ -156,14 +180,14 @@ function showLink(state) {
 
 /** @param {boolean} online */
 function showRobot(online) {
-  setLamp('robot', online ? 'good' : 'bad', online ? 'online' : 'offline')
+  showRobotLamp(online)
   player.robot(online)
   enableCommands()
   showPhase(player.phase)
 }
 
 function enableCommands() {
-  commands.enable(player.robotOnline || channel()?.readyState === 'open')
+  commands.enable(!watchOnly && (player.robotOnline || channel()?.readyState === 'open'))
 }
 
 /** @type {Partial<Record<import('./player.js').Phase, 'good' | 'bad'>>} */
@@ -172,7 +196,8 @@ const LAMPS = { playing: 'good', unsupported: 'bad' }
 /** @param {import('./player.js').Phase} phase */
 function showPhase(phase) {
   document.body.dataset.phase = phase
-  setLamp('video', LAMPS[phase] ?? 'waiting', phase === 'playing' ? 'live' : phase)
+  if (phase === 'playing' && !health.cameraOk) setLamp('video', 'bad', 'no camera')
+  else setLamp('video', LAMPS[phase] ?? 'waiting', phase === 'playing' ? 'live' : phase)
   setNotice(noticeFor(phase), phase === 'taken')
 }
 
@@ -184,8 +209,7 @@ function noticeFor(phase) {
   if (document.body.dataset.identity === 'missing')
     return 'This robot has no identity. Set DEVICE_ID and DEVICE_SECRET (docs/operating.md, Install), and restart it.'
   if (link.state === 'replaced') return 'Another app has taken over.'
-  if (link.state === 'refused')
-    return 'The relay rejects this page. Check the token and the device in its address.'
+  if (link.state === 'refused') return 'The relay rejects this page. Check the device in its address.'
   if (phase === 'paused') return 'Paused while this page was hidden.'
   if (phase === 'taken') return 'A newer viewer has taken this place.'
   if (link.state === 'connecting') return 'Connecting to the relay…'
@@ -211,13 +235,14 @@ function received(frame) {
   if (wimz.events.length > MAX_EVENTS) wimz.events.shift()
   if (name === 'detection') seen.add(frame)
   if (name === 'photo') photo.show(frame)
+  if (name === 'status') health.update(frame.data ?? {})
   if (!NOT_LOGGED.has(name)) showEvent(name.replaceAll('_', ' '), describe(frame.data ?? {}))
 }
 
 /** The short fields as text. @param {any} data */
 function describe(data) {
   if (data.label && typeof data.confidence === 'number')
-    return `${data.label} ${Math.round(data.confidence * 100)} %`
+    return `${data.dog_name ?? data.label} ${Math.round(data.confidence * 100)} %`
   return Object.entries(data)
     .filter(([, value]) => typeof value === 'number' || (typeof value === 'string' && value.length < 200))
     .map(([key, value]) => `${key} ${value}`)
@@ -258,6 +283,13 @@ video.onleavepictureinpicture = () => {
   pip.setAttribute('aria-pressed', 'false')
   pauseWhenHidden()
 }
+const logout = element('logout')
+logout.hidden = document.body.dataset.login !== 'required'
+logout.onclick = () =>
+  fetch('/logout', { method: 'POST' }).then(
+    () => location.replace('/'),
+    () => {}, // the relay is away: its lamp says so
+  )
 element('report').onclick = () => {
   const { fps, bitrate, loss, rttMs, state, frames, sessions, firstFrameMs, events } = wimz
   const figures = { state, relay: link.state, fps, bitrate, loss, rttMs, frames, sessions, firstFrameMs }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { TokenBucket } from '#lib/token-bucket.ts'
+import type { Role } from '../access/role.ts'
 import { type Frame, isObject, text } from '../frame.ts'
 import type { AppConnection, Hub } from '../hub.ts'
 import { type IceFragment, parseIceFragment } from './ice-fragment.ts'
@@ -26,6 +27,7 @@ interface Pending {
 /** The session of one WHEP player: it offers, and the robot answers. For the hub it is one more app. */
 export class Player implements AppConnection {
   readonly deviceId: string
+  readonly role: Role
   /** Not to be guessed: part of the session's URL. RFC 9725 §5. */
   readonly sessionId = `whep-${randomUUID()}`
   readonly #hub: Hub
@@ -37,8 +39,9 @@ export class Player implements AppConnection {
   #pending: Pending | undefined
   #isEnded = false
 
-  constructor(deviceId: string, hub: Hub) {
+  constructor({ deviceId, role }: Pick<AppConnection, 'deviceId' | 'role'>, hub: Hub) {
     this.deviceId = deviceId
+    this.role = role
     this.#hub = hub
     hub.players.set(this.sessionId, this)
   }
@@ -55,7 +58,8 @@ export class Player implements AppConnection {
     const { iceServers } = this.#hub.options
     try {
       const offer = { type: 'offer', sdp }
-      return await this.#request({ type: 'webrtc_request', ice_servers: iceServers, offer })
+      const watching = this.role === 'watch' ? { role: this.role } : {}
+      return await this.#request({ type: 'webrtc_request', ice_servers: iceServers, offer, ...watching })
     } catch (err) {
       this.end('offer not answered')
       throw err

@@ -5,7 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type OriginRule, OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
 import { TokenBucket } from '#lib/token-bucket.ts'
-import { hasToken } from '../app-auth.ts'
+import type { Access } from '../access/access.ts'
+import type { Role } from '../access/role.ts'
 import type { Hub } from '../hub.ts'
 import { iceServerLinks } from './ice-server-links.ts'
 import { Player } from './player.ts'
@@ -46,15 +47,15 @@ interface Reply {
   body?: string
 }
 
-type Access = { token: string | undefined } & OriginRule
+type WhepAccess = { access: Access } & OriginRule
 
 /** Serves {@link WHEP_PATH} and the sessions below it. */
 export class WhepEndpoint {
   readonly #hub: Hub
-  readonly #access: Access
+  readonly #access: WhepAccess
   readonly #offers = new TokenBucket(OFFER_BURST, OFFER_RATE)
 
-  constructor(hub: Hub, access: Access) {
+  constructor(hub: Hub, access: WhepAccess) {
     this.#hub = hub
     this.#access = access
   }
@@ -89,10 +90,11 @@ export class WhepEndpoint {
     const id = pathname === WHEP_PATH ? undefined : pathname.slice(WHEP_PATH.length + 1)
     const methods = id === undefined ? METHODS.endpoint : METHODS.session
     const { method = '' } = request
-    this.#checkOrigin(request, response)
+    const isForeign = this.#checkOrigin(request, response)
     if (method === 'OPTIONS')
       return { status: 200, headers: { ...PREFLIGHT_HEADERS, Allow: methods, 'Accept-Post': SDP } }
-    if (!hasToken(request, query, this.#access.token))
+    const role = this.#access.access.roleOf(request, query, { cookie: !isForeign })
+    if (!role)
       throw new Problem(
         401,
         'the token of the relay is missing or wrong: send Authorization: Bearer <local_relay.token>',
@@ -104,7 +106,7 @@ export class WhepEndpoint {
       throw new Problem(405, `use one of ${methods}`, { Allow: methods })
     // RFC 9725 §4.1: no representation
     if (id === undefined)
-      return method === 'POST' ? await this.#post(request, response, query) : { status: 204 }
+      return method === 'POST' ? await this.#post(request, response, { query, role }) : { status: 204 }
     const player = this.#hub.players.get(id)
     if (!(player instanceof Player)) throw new Problem(404, 'no such session: it has ended; send a new offer')
     if (method === 'PATCH') return await this.#patch(request, player)
@@ -112,20 +114,28 @@ export class WhepEndpoint {
     return { status: method === 'DELETE' ? 200 : 204 }
   }
 
-  /** A page of another site needs the token; without one in the config, the same pages as for apps are accepted. */
-  #checkOrigin(request: IncomingMessage, response: ServerResponse): void {
+  /**
+   * Returns whether a page of another site sent the request, which needs the token; without one in the config, the same pages as
+   * for apps are accepted.
+   */
+  #checkOrigin(request: IncomingMessage, response: ServerResponse): boolean {
     const rejected = rejectedOrigin(request, this.#access)
-    if (rejected && this.#access.token === undefined)
+    if (rejected && this.#access.access.isOpen)
       throw new Problem(
         403,
         `${rejected}: set local_relay.token, and send it, to watch from pages of other sites`,
       )
-    if (request.headers.origin === undefined) return
-    for (const [name, value] of Object.entries(CORS_HEADERS)) response.setHeader(name, value)
+    if (request.headers.origin !== undefined)
+      for (const [name, value] of Object.entries(CORS_HEADERS)) response.setHeader(name, value)
+    return rejected !== undefined
   }
 
   /** RFC 9725 §4.2. */
-  async #post(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<Reply> {
+  async #post(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { query, role }: { query: URLSearchParams; role: Role },
+  ): Promise<Reply> {
     checkType(request, SDP, { 'Accept-Post': SDP })
     const sdp = await readBody(request)
     const hub = this.#hub
@@ -138,7 +148,7 @@ export class WhepEndpoint {
       throw new Problem(503, 'the relay has as many viewers as it serves: end another one first', {
         'Retry-After': '10',
       })
-    const player = new Player(deviceId, hub)
+    const player = new Player({ deviceId, role }, hub)
     // a session whose URL did not arrive could not be ended
     response.once('close', () => {
       if (!response.writableFinished) player.end('the player disconnected')

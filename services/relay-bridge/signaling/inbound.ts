@@ -161,6 +161,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       ice_servers,
       ...(talk === true ? { talk } : {}),
       ...(offer === undefined ? {} : { offer: { type: 'offer' as const, sdp: sdpOf(frame, offer) } }),
+      ...(frame.role === 'watch' ? { role: 'watch' as const } : {}),
     })
   }
 

@@ -16,18 +16,22 @@ const MAX_BYTES = 16 * 1024
 /** The entrance of commands over the viewers' data channels. */
 export interface Controls extends Disposable {
   /** Adds the data channels of one session. */
-  join(sessionId: string, handlers?: SoundHandlers): SessionControl
+  join(sessionId: string, options?: JoinOptions): SessionControl
 }
 
-/** Messages that are no commands; each is one without its handler. */
-interface SoundHandlers {
+/** The handlers are of messages that are no commands; each is one without its handler. */
+interface JoinOptions {
+  /** It may send no command but stop. */
+  watchOnly?: boolean
+  /** Another session drives, or none. */
+  onDriver?: () => void
   talk?: ((message: Readonly<Record<string, unknown>>) => void) | undefined
   sound?: ((message: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 /** The data channels of one session. */
 export interface SessionControl {
-  readonly app: Pick<AppConnection, 'connected' | 'halt' | 'leave'>
+  readonly app: Pick<AppConnection, 'connected' | 'halt' | 'leave' | 'driving'>
   readonly channel: ChannelEvents
 }
 
@@ -39,13 +43,28 @@ interface ControlsDeps {
 }
 
 export async function openControls({ bus, log, discarded, limits }: ControlsDeps): Promise<Controls> {
-  const path = new CommandPath({ bus, log, limits, source: 'datachannel', clock: localClock })
+  const members = new Map<AppConnection, () => void>()
+  const onDriver = () => {
+    for (const told of members.values()) told()
+  }
+  const path = new CommandPath({ bus, log, limits, source: 'datachannel', clock: localClock, onDriver })
   await path.listen()
   return {
-    join(sessionId, handlers = {}) {
-      const app = path.join({ sessionId, rate: RATE })
+    join(sessionId, { watchOnly = false, onDriver: told = () => {}, ...handlers } = {}) {
+      const app = path.join({ sessionId, rate: RATE, watchOnly })
+      members.set(app, told)
       return {
-        app,
+        app: {
+          connected: () => app.connected(),
+          halt: () => app.halt(),
+          get driving() {
+            return app.driving
+          },
+          leave() {
+            members.delete(app)
+            app.leave()
+          },
+        },
         channel: {
           onText(text, channel) {
             const message = text === undefined ? undefined : parseMessage(text)
@@ -63,7 +82,10 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
 }
 
 /** Passes a message to its handler, if it has one. */
-function isHandled(message: Readonly<Record<string, unknown>>, { talk, sound }: SoundHandlers): boolean {
+function isHandled(
+  message: Readonly<Record<string, unknown>>,
+  { talk, sound }: Pick<JoinOptions, 'talk' | 'sound'>,
+): boolean {
   const handler = message.type === 'talk' ? talk : message.type === 'sound' ? sound : undefined
   handler?.(message)
   return handler !== undefined

@@ -3,6 +3,7 @@ export const REASON = {
   viewerLeft: 'viewer-left',
   superseded: 'superseded',
   evicted: 'evicted',
+  noPlace: 'no-place',
   offerFailed: 'offer-failed',
   badAnswer: 'bad-answer',
   answerTimeout: 'answer-timeout',
@@ -16,6 +17,7 @@ export const REASON = {
 
 /** Error texts for the relay, for the reasons that are errors to it. */
 export const ERRORS: Partial<Record<string, string>> = {
+  [REASON.noPlace]: 'all places are taken by viewers that may drive (webrtc.max_connections)',
   [REASON.offerFailed]: 'the offer could not be created',
   [REASON.badAnswer]: 'unusable SDP answer',
   [REASON.answerTimeout]: 'answer timeout',

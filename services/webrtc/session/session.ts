@@ -52,6 +52,8 @@ export interface SessionDeps {
  */
 export class Session {
   readonly id: string
+  /** It may send no command but stop. */
+  readonly watchOnly: boolean
   state: SessionSummary['state'] = 'new'
   readonly #deps: SessionDeps
   readonly #log: Logger
@@ -78,8 +80,9 @@ export class Session {
   #closing: Promise<void> | undefined
 
   /** Throws when the peer connection cannot be created. */
-  constructor(id: string, peer: PeerOptions, deps: SessionDeps) {
+  constructor({ id, watchOnly }: Pick<Session, 'id' | 'watchOnly'>, peer: PeerOptions, deps: SessionDeps) {
     this.id = id
+    this.watchOnly = watchOnly
     this.#deps = deps
     this.#log = deps.log.child({ session_id: id })
     this.#sessionLog = new SessionLog(this.#log, deps.metrics)
@@ -98,7 +101,8 @@ export class Session {
     const sound = (message: Readonly<Record<string, unknown>>) => {
       if (!this.#sound.handle(message)) deps.discarded.count('sound: not understood')
     }
-    this.#control = deps.controls.join(id, { talk: this.#talker?.handle, sound })
+    const onDriver = () => this.sendQuality()
+    this.#control = deps.controls.join(id, { watchOnly, onDriver, talk: this.#talker?.handle, sound })
     this.#peer = new Peer(peer, {
       candidate: (candidate) => this.#localCandidates.add(candidate),
       connected: () => this.#connected(),
@@ -221,7 +225,7 @@ export class Session {
       onFirstFrame: () => this.#sessionLog.info('first frame sent'),
       onSent: metrics.frameSent,
       onChanged: () => {
-        this.#sendQuality()
+        this.sendQuality()
         this.#deps.onChanged()
       },
     })
@@ -314,7 +318,7 @@ export class Session {
     if (!this.#viewerOffer || offersDataChannel(this.#viewerOffer)) this.#control.app.connected()
     this.#video?.start()
     this.#sound.start()
-    this.#deadlines.every('quality', this.#deps.timings.quality, () => this.#sendQuality())
+    this.#deadlines.every('quality', this.#deps.timings.quality, () => this.sendQuality())
     this.#liveness = createLiveness(this.#deps.timings)
     this.#deadlines.every('watch', this.#deps.timings.watch, () => this.#watch())
     this.#deadlines.every('sender report', this.#deps.timings.senderReport, () => this.#sendReport())
@@ -333,9 +337,12 @@ export class Session {
     else if (change) this.#setSilent(change === 'silent')
   }
 
-  #sendQuality(): void {
+  /** Sends `video_quality` while the viewer is connected. */
+  sendQuality(): void {
     if (this.state !== 'connected' || !this.#video) return
-    this.#peer.control.send(JSON.stringify({ type: 'video_quality', ...this.#video.videoQuality() }))
+    const { driving: driver } = this.#control.app
+    const quality = this.#video.videoQuality()
+    this.#peer.control.send(JSON.stringify({ type: 'video_quality', ...quality, driver }))
     this.#talker?.announce()
     this.#sound.announce()
   }

@@ -22,6 +22,8 @@ const MAX_LOGGED = 8
 
 /** What a viewer may ask for. */
 interface SessionRequest {
+  /** It may send no command but stop. */
+  watchOnly?: boolean
   /** SDP of a viewer that offers itself. */
   offer?: string | undefined
   talk?: boolean | undefined
@@ -57,14 +59,17 @@ export class Sessions implements AsyncDisposable {
   async request(
     id: string,
     iceServers: unknown,
-    { offer, talk = false }: SessionRequest = {},
+    { offer, talk = false, watchOnly = false }: SessionRequest = {},
   ): Promise<void> {
     if (this.#stopping) return
     const { deps, peer, ownServers } = this.#options
     this.#sessions.get(id)?.close(REASON.superseded)
     const viewerOffer = offer === undefined ? undefined : this.#examine(id, offer)
     if (offer !== undefined && !viewerOffer) return
-    this.#evict()
+    if (!this.#makePlace(watchOnly)) {
+      createSignalingPublisher(deps.bus, deps.log, id).closed(REASON.noPlace, 'robot')
+      return
+    }
     const servers = chooseIceServers(iceServers, ownServers)
     this.refusedServers = []
     // the servers of the config may be on this machine
@@ -73,11 +78,11 @@ export class Sessions implements AsyncDisposable {
     const named = [...servers.stun, ...servers.turn].map(({ host, port }) => `${host}:${port}`)
     deps.log.info({ session_id: id, servers: named.slice(0, MAX_LOGGED) }, 'video requested')
     const session = new Session(
-      id,
+      { id, watchOnly },
       {
         ...peer,
         ice: { ...peer.ice, iceServers: servers, onLocalServer },
-        talk: talk && offer === undefined && deps.talk !== undefined,
+        talk: talk && !watchOnly && offer === undefined && deps.talk !== undefined,
       },
       { ...deps, onClosed: (closed) => this.#remove(closed) },
     )
@@ -145,12 +150,19 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  /** Closes the oldest session that is not connected, else the oldest. */
-  #evict(): void {
+  /**
+   * Closes the oldest session that is not connected, else the oldest; one that only watches before one that drives, which it
+   * never replaces. Returns whether there is a place.
+   */
+  #makePlace(watchOnly: boolean): boolean {
     while (this.#sessions.size >= this.#options.maxConnections) {
-      const evicted = this.list.find(({ state }) => state !== 'connected') ?? this.list[0]
-      evicted?.close(REASON.evicted)
+      const watching = this.list.filter((one) => one.watchOnly)
+      const replaceable = watchOnly || watching.length > 0 ? watching : this.list
+      const evicted = replaceable.find(({ state }) => state !== 'connected') ?? replaceable[0]
+      if (!evicted) return false
+      evicted.close(REASON.evicted)
     }
+    return true
   }
 
   #remove(session: Session): void {

@@ -27,8 +27,8 @@ export async function subscribeSignaling(
     bus.subscribe(topics.whepRestart, ({ session_id, sdp }) => sessions.restart(session_id, sdp.sdp)),
   ).catch((err: unknown) => log.warn({ err }, 'no ICE restarts of WHEP players')) // rights of an older version
   await use(
-    bus.subscribe(topics.request, ({ session_id, ice_servers, offer, talk }) =>
-      sessions.request(session_id, ice_servers, { offer: offer?.sdp, talk }),
+    bus.subscribe(topics.request, ({ session_id, ice_servers, offer, talk, role }) =>
+      sessions.request(session_id, ice_servers, { offer: offer?.sdp, talk, watchOnly: role === 'watch' }),
     ),
   )
   return stack.move()

@@ -12,8 +12,12 @@ export interface VideoQualitySettings {
   mode: Mode
   /** Frame size as `1280x720`: the one that vision reports, else the configured one. */
   resolution(layer: Layer): string
-  /** Takes over the `layers` of `vision/state`. */
-  setReportedSizes(layers: VisionState['layers']): void
+  /** Why frames are smaller than configured; null while they are not, or their size is not known. */
+  limitedBy(layer: Layer): 'overload' | 'camera' | null
+  /** What viewers are told of `vision/state`: whether the camera delivers frames, and the overload level. */
+  readonly vision: Pick<VideoQuality, 'camera_ok' | 'overload'>
+  /** Takes over `vision/state`. Returns whether what viewers are told has changed. */
+  setVision(state: Pick<VisionState, 'layers' | 'camera_ok' | 'load' | 'state'>): boolean
 }
 
 /** `video`: size of the captured frames, and highest bitrate. */
@@ -25,19 +29,36 @@ export function createVideoQualitySettings(video: {
   const ladder = layerLadder(video.bitrate_kbps * 1000)
   // smaller than configured for a smaller camera, or when the machine is overloaded
   let reported: VisionState['layers'] = {}
+  let steps = 0
+  let vision: VideoQualitySettings['vision'] = {}
+  const configured = (layer: Layer) => {
+    const max = ladder[layer]
+    const scale = Math.min(1, max.width / video.width, max.height / video.height)
+    const even = (length: number) => 2 * Math.round((length * scale) / 2)
+    return { width: even(video.width), height: even(video.height) }
+  }
   return {
     ladder,
     mode: 'auto',
-    setReportedSizes(layers) {
+    get vision() {
+      return vision
+    },
+    setVision({ state, layers, camera_ok, load }) {
       reported = layers
+      steps = load?.steps ?? 0
+      const before = vision
+      vision = state === 'online' ? { camera_ok, overload: load?.level } : {}
+      return before.camera_ok !== vision.camera_ok || before.overload !== vision.overload
     },
     resolution(layer) {
-      const { width, height } = reported?.[layer] ?? {}
-      if (width && height) return `${width}x${height}`
-      const max = ladder[layer]
-      const scale = Math.min(1, max.width / video.width, max.height / video.height)
-      const even = (length: number) => 2 * Math.round((length * scale) / 2)
-      return `${even(video.width)}x${even(video.height)}`
+      const { width, height } = { ...configured(layer), ...reported?.[layer] }
+      return `${width}x${height}`
+    },
+    limitedBy(layer) {
+      const { width = 0, height = 0 } = reported?.[layer] ?? {}
+      const wanted = configured(layer)
+      if (width === 0 || width * height >= wanted.width * wanted.height) return null
+      return steps > 0 ? 'overload' : 'camera'
     },
   }
 }
@@ -53,6 +74,12 @@ export interface VideoQuality {
   /** 0..4 */
   bars: number
   mode: 'auto' | 'manual'
+  /** Why the frames are smaller than configured; absent while they are not. */
+  limited_by?: 'overload' | 'camera'
+  /** Whether the camera delivers frames; absent while vision is offline. */
+  camera_ok?: boolean | undefined
+  /** Level 0 to 4 of `vision/state`; absent while vision is offline. */
+  overload?: number | undefined
 }
 
 /** 4, minus one for each threshold exceeded; 0 before the first report. `loss` 0..1, `rtt` in ms. */
@@ -97,13 +124,22 @@ export function subscribeQualityCommand({
         session?.setMode(mode)
         onChanged()
       }
-      const result = mode ? { success: true, mode } : { success: false, error: refusal(params) }
+      const result = mode
+        ? { success: true, mode, ...delivered(quality, mode) }
+        : { success: false, error: refusal(params) }
       bus
         .publish(topics.commandResult, { id, name: COMMAND, ...result })
         .catch((err: unknown) => log.warn({ err }, 'command result not published'))
     },
     { name: COMMAND },
   )
+}
+
+/** What a pinned layer delivers, in the result of the command. */
+function delivered(quality: VideoQualitySettings, mode: Mode) {
+  if (mode === 'auto') return {}
+  const limitedBy = quality.limitedBy(mode)
+  return { resolution: quality.resolution(mode), ...(limitedBy && { limited_by: limitedBy }) }
 }
 
 /** Apps send `mode`, older ones `quality` or `tier`. */

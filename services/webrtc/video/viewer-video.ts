@@ -94,7 +94,10 @@ export class ViewerVideo implements Disposable {
   videoQuality(): VideoQuality {
     const { peer, quality } = this.#options
     const { received } = peer.video
+    const limitedBy = quality.limitedBy(this.layer)
     return {
+      ...quality.vision,
+      ...(limitedBy && { limited_by: limitedBy }),
       tier: this.layer,
       resolution: quality.resolution(this.layer),
       bitrate_kbps: Math.round(this.#rate.bitrate(this.layer) / 1000),

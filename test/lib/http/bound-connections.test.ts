@@ -8,8 +8,9 @@ import { boundConnections } from '#lib/http/bound-connections.ts'
 test('a client connects although others hold all connections; a WebSocket is not displaced', () => {
   const server = new EventEmitter() as Server
   const exempt = boundConnections(server, 2)
+  let port = 0
   const connect = () => {
-    const socket = new PassThrough()
+    const socket = Object.assign(new PassThrough(), { remotePort: ++port })
     server.emit('connection', socket)
     return socket
   }

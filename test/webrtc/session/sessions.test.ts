@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import test from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { Registry } from 'prom-client'
 import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
@@ -15,14 +15,16 @@ import { openVideoLayers } from '#services/webrtc/video/video-layers.ts'
 import { createVideoQualitySettings } from '#services/webrtc/video/video-quality.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
-test('a close while the offer is created wins: nothing is sent (P6, C11)', async (t) => {
-  const { connect, log } = await memoryBus(t)
+/** Sessions with two places, without vision and without a relay. */
+async function openSessions(t: TestContext) {
+  const memory = await memoryBus(t)
+  const { connect, log } = memory
   const [bus, observer] = [await connect('webrtc'), await connect('observer', { announce: false })]
-  using discarded = createEventCounter(log, 'discarded')
+  const discarded = memory.use(createEventCounter(log, 'discarded'))
   const metrics = createMetrics(new Registry(), { discarded })
-  await using layers = await openVideoLayers({ bus, log, discarded, metrics })
-  using controls = await openControls({ bus, log, discarded, limits: CommandLimits.parse({}) })
-  await using sessions = new Sessions({
+  const layers = memory.use(await openVideoLayers({ bus, log, discarded, metrics }))
+  const controls = memory.use(await openControls({ bus, log, discarded, limits: CommandLimits.parse({}) }))
+  const sessions = new Sessions({
     maxConnections: 2,
     ownServers: [],
     refuseLocalServers: false,
@@ -32,20 +34,20 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
       codec: 'h264',
     },
     deps: {
-      bus,
-      log,
-      discarded,
-      metrics,
-      layers,
+      ...{ bus, log, discarded, metrics, layers, controls },
       audio: NO_AUDIO,
       microphone: new MicrophoneState(false),
       talk: undefined,
-      controls,
       timings: TIMINGS,
       quality: createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 }),
       onChanged: () => undefined,
     },
   })
+  return { sessions: memory.use(sessions), observer }
+}
+
+test('a close while the offer is created wins: nothing is sent (P6, C11)', async (t) => {
+  const { sessions, observer } = await openSessions(t)
   const [offers, closed] = await Promise.all([
     collect(observer, topics.offer),
     collect(observer, topics.closed),
@@ -57,4 +59,24 @@ test('a close while the offer is created wins: nothing is sent (P6, C11)', async
   await sessions.request('two', [])
   await offers.next({ where: ({ session_id }) => session_id === 'two' })
   assert.equal(offers.all.length, 1)
+})
+
+test('a viewer that only watches takes the place of no viewer that drives, and gives up its own for one', async (t) => {
+  const { sessions, observer } = await openSessions(t)
+  const errors = await collect(observer, topics.error)
+  const watch = (id: string) => sessions.request(id, [], { watchOnly: true })
+  const ids = () => sessions.list.map(({ id }) => id)
+  await sessions.request('drives', [])
+  await watch('watches')
+  assert.deepEqual(ids(), ['drives', 'watches'])
+  await watch('watches later')
+  assert.deepEqual(ids(), ['drives', 'watches later'])
+  await sessions.request('drives, too', [])
+  assert.deepEqual(ids(), ['drives', 'drives, too'])
+  await watch('too late')
+  assert.deepEqual(ids(), ['drives', 'drives, too'])
+  const { payload } = await errors.next({ where: ({ session_id }) => session_id === 'too late' })
+  assert.deepEqual([payload.code, /places are taken/.test(payload.error)], ['no-place', true])
+  await sessions.request('drives as well', [])
+  assert.deepEqual(ids(), ['drives, too', 'drives as well'])
 })

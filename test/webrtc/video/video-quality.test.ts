@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { VisionState } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { createVideoQualitySettings, signalBars } from '#services/webrtc/video/video-quality.ts'
@@ -116,15 +117,23 @@ test('resolutions keep the aspect ratio and never exceed the source', () => {
   assert.deepEqual([square.resolution('low'), square.resolution('high')], ['360x360', '640x640'])
 })
 
-test('a layer that vision reduces is reported with its real size', () => {
+test('a layer that vision reduces is reported with its real size, and why it is smaller', () => {
   const quality = createVideoQualitySettings({ width: 1280, height: 720, bitrate_kbps: 1500 })
   const layer = { wanted: 1, bitrate: 1, fps: 15 }
-  quality.setReportedSizes({
-    high: { ...layer, width: 960, height: 540 },
-    'high/vp8': layer,
-    low: layer,
-  })
+  const load = { level: 3, detection: 0.2, steps: 1 } as NonNullable<VisionState['load']>
+  const high = { ...layer, width: 960, height: 540 }
+  const state = { state: 'online', layers: { high, 'high/vp8': layer, low: layer } } as const
+  assert.equal(quality.limitedBy('high'), null)
+  assert.ok(quality.setVision({ ...state, camera_ok: true, load }))
+  assert.ok(!quality.setVision({ ...state, camera_ok: true, load }), 'nothing new for viewers')
   assert.deepEqual([quality.resolution('high'), quality.resolution('low')], ['960x540', '640x360'])
-  quality.setReportedSizes(undefined)
-  assert.equal(quality.resolution('high'), '1280x720')
+  assert.deepEqual([quality.limitedBy('high'), quality.limitedBy('low')], ['overload', null])
+  assert.deepEqual(quality.vision, { camera_ok: true, overload: 3 })
+  assert.ok(quality.setVision({ ...state, camera_ok: false }))
+  assert.equal(quality.limitedBy('high'), 'camera')
+  assert.ok(quality.setVision({ state: 'offline' }))
+  assert.deepEqual(
+    [quality.resolution('high'), quality.limitedBy('high'), quality.vision],
+    ['1280x720', null, {}],
+  )
 })

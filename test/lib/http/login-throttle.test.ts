@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LoginThrottle, networkOf, throttleKeys } from '#broker/auth/login-throttle.ts'
+import { LoginThrottle, networkOf, throttleKeys } from '#lib/http/login-throttle.ts'
 
 test('throttled addresses are bounded in memory, and the delay doubles with each wrong password', () => {
   let now = 0
