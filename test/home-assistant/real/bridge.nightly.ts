@@ -65,20 +65,23 @@ for (const installation of installations()) {
   test(`Home Assistant ${installation.version} at a Mosquitto with the documented bridge`, {
     timeout: 600_000,
   }, async (t) => {
-    await using stack = await startStack({
-      homeassistant: {
-        ...{
-          enabled: true,
-          name: 'Rex',
-          absent_after: 3,
-          picture_every: 1,
-          reachable_topic: 'wimz/reachable',
+    await using stack = await startStack(
+      {
+        homeassistant: {
+          ...{
+            enabled: true,
+            name: 'Rex',
+            absent_after: 3,
+            picture_every: 1,
+            reachable_topic: 'wimz/reachable',
+          },
+          controls: ['overlay', 'treat'],
         },
-        controls: ['overlay', 'treat'],
+        simulator: { enabled: true },
+        vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, detector: { max_fps: 2 } },
       },
-      simulator: { enabled: true },
-      vision: { source: { type: 'url', url: 'demo/clip.mp4', loop: true }, detector: { max_fps: 2 } },
-    })
+      { within },
+    )
     await addSite(stack)
     const port = await startHouse(t, stack)
     await using hass = await Hass.start(installation)

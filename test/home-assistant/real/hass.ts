@@ -181,7 +181,8 @@ export class Hass implements AsyncDisposable {
     let step = flow
     if (names(step).includes('advanced_options'))
       step = await this.post<Flow>(path, { ...basic, advanced_options: true })
-    const more = fill(step, { ...basic, protocol, advanced_options: true })
+    const withoutTls = { set_ca_cert: 'off', set_client_cert: false }
+    const more = fill(step, { ...basic, protocol, advanced_options: true, ...withoutTls })
     const result = await this.post<Flow>(path, more)
     if (result.type !== 'create_entry') throw new Error(`the flow ends with ${JSON.stringify(result)}`)
     await this.until('MQTT is loaded', async () => {

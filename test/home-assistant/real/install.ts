@@ -23,6 +23,8 @@ const HASS = ['-m', 'homeassistant']
 /** Integrations whose requirements are installed: without internet Home Assistant cannot do it itself. */
 const INTEGRATIONS = [
   'mqtt',
+  'hassio', // imported by the config flow of mqtt
+
   'frontend',
   'config',
   'automation',
