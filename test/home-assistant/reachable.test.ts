@@ -19,10 +19,10 @@ test('a reachable_topic that nothing publishes is logged once, one that a bridge
 
   const bridge = await memory.connect('bridge', { announce: false })
   await bridge.publish(reachableTopic(TOPIC), Buffer.from('1'))
-  const watch = watchReachable(own, TOPIC, memory.log, 500)
+  const watch = watchReachable(own, TOPIC, memory.log, 3_000)
   const seen = Promise.withResolvers<void>()
   await own.subscribe(reachableTopic(TOPIC), () => seen.resolve())
   await seen.promise
-  await staysTrue(() => lines().length === 1, 700)
+  await staysTrue(() => lines().length === 1, 3_200)
   watch[Symbol.dispose]()
 })
