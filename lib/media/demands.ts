@@ -16,9 +16,12 @@ export class Demands<D extends { until?: number | undefined }> {
     else this.#demands.delete(who)
   }
 
-  setOnline(service: string, online: boolean): void {
+  /** Returns whether that is new. */
+  setOnline(service: string, online: boolean): boolean {
+    if (online === this.#online.has(service)) return false
     if (online) this.#online.add(service)
     else this.#online.delete(service)
+    return true
   }
 
   /** The demands that count at this time (ms since the epoch), by client. */
@@ -58,8 +61,8 @@ export async function followDemands<D extends { until?: number | undefined }>(
       update()
     }),
     bus.subscribe(topics.serviceState, ({ state }, { params }) => {
-      demands.setOnline(params.service, state === 'online')
-      update()
+      // a service that publishes its own state on a change would answer itself for ever
+      if (demands.setOnline(params.service, state === 'online')) update()
     }),
   ]
   for (const subscription of await Promise.all(subscribing)) stack.use(subscription)

@@ -53,6 +53,23 @@ test('the microphone is closed without demand', async (t) => {
   await until(() => running(mark) === 0)
 })
 
+test('a state that repeats is no change: the service does not answer its own', async (t) => {
+  const audio = await startTestAudio(t, { source: { type: 'synthetic' } })
+  const online = { state: 'online', version: '0.0.0', since: 1 } as const
+  await audio.app.publish(topics.serviceState, online, { service: 'other' })
+  await audio.demand()
+  await audio.states.next({ where: ({ audio_ok }) => audio_ok === true })
+  // each state that another service repeats takes a round through the broker, as an answer to itself would
+  const rounds = await collect(audio.app, topics.serviceState)
+  const before = audio.states.all.length
+  for (let i = 0; i < 50; i++) {
+    await audio.app.publish(topics.serviceState, { ...online, since: i }, { service: 'other' })
+    await rounds.next({ where: ({ since }) => since === i })
+  }
+  const published = audio.states.all.length - before
+  assert.ok(published <= 5, `${published} states`)
+})
+
 test('in a mode that does not hear, silence is sent and the device is closed', async (t) => {
   const mark = randomUUID()
   const audio = await startTestAudio(t, { source: { type: 'exec', command: player('--mark', mark) } })

@@ -102,6 +102,7 @@ test('a page hears the robot, and the microphone is closed when it leaves', {
   const loudness = (last.energy - first.energy) / (last.seconds - first.seconds)
   assert.ok(loudness > 0.002 && loudness < 0.1, `mean square ${loudness}`)
   assert.equal(last.lost, 0, 'packets lost on loopback')
+  assert.ok(heard.length >= 10, `${heard.length} clicks`)
 
   await page.close()
   await states.next({
