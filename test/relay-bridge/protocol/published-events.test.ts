@@ -10,6 +10,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { endProcess } from '#dev/harness/end-process.ts'
 import { openDispenser } from '#services/simulator/index.ts'
+import { startTestAudio } from '#test/audio/start-audio.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
@@ -23,6 +24,7 @@ import { checkCasts, TEXT_DATA } from './app-casts.ts'
 const PUBLISHERS = [
   'examples/treat-dispenser.ts',
   'examples/treat_dispenser.py',
+  'services/audio/clips/clip-commands.ts',
   'services/simulator/index.ts',
   'services/vision/commands/take-photo.ts',
   'services/vision/index.ts',
@@ -85,6 +87,26 @@ test('the app reads that the camera is lost, and that it is back', { timeout: 60
   assert.equal((await next('camera_status_changed')).camera_ok, false)
   rmSync(file)
   assert.equal((await next('camera_status_changed')).camera_ok, true)
+})
+
+test('the app reads the recording, and what became of a clip, that audio publishes', {
+  timeout: 60_000,
+}, async (t) => {
+  const path = join(temporaryFolder(t), 'heard.wav')
+  const audio = await startTestAudio(t, {
+    source: { type: 'synthetic' },
+    speaker: { type: 'file', path },
+  })
+  const next = await startRelay(t, audio)
+  const say = (type: string, message: object) =>
+    audio.app.publish(topics.cloud, { type, ...message }, { type })
+  await say('audio_request', { duration: 1 })
+  const { format } = await next('audio_message')
+  assert.equal(format, 'aac')
+  await say('audio_request', { duration: 'long' })
+  assert.match(String((await next('audio_error')).error), /duration/)
+  await say('audio_message', { data: 'not sound', format: 'wav' })
+  assert.equal((await next('audio_played')).success, false)
 })
 
 /** A port of this broker. */

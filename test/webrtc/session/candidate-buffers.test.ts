@@ -130,7 +130,7 @@ test('a deadline of the same name replaces the one before; all are cleared toget
 test('the times of a session are those of the relay protocol', () => {
   assert.deepEqual(TIMINGS, {
     ...{ resend: [2_500, 5_000], answer: 10_000, hold: 200, connect: 20_000, silence: 3_000, grace: 6_000 },
-    ...{ network: 2_000, memory: 2_000, watch: 500 },
+    ...{ network: 2_000, memory: 2_000, watch: 500, gather: 1_000 },
     ...{ senderReport: 1_000, report: 2_500, quality: 2_500 },
   })
 })

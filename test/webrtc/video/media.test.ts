@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { H264RtpPayload } from 'werift'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
@@ -117,7 +118,12 @@ test('nothing is sent after the session is closed', async (t) => {
     reason: 'service-stopping',
     by: 'robot',
   })
-  const { length } = viewer.video
+  // what had been sent before waits in the viewer's socket
+  let length = -1
+  while (length !== viewer.video.length) {
+    ;({ length } = viewer.video)
+    await sleep(20)
+  }
   for (let i = 0; i < 3; i++) await camera.shoot({ keyframe: true })
   await staysTrue(() => viewer.video.length === length, 100)
 })
