@@ -52,7 +52,9 @@ export function eventFrame(name: string, payload: Record<string, unknown>, ident
 }
 
 function textData(name: string, { data }: Record<string, unknown>): string {
-  if (typeof data !== 'string') throw new ContractError(`${name} without its data as base64 text`)
+  // the app decodes it, and rejects anything else
+  const isBase64 = typeof data === 'string' && data.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(data)
+  if (!isBase64) throw new ContractError(`${name} without its data as base64 text`)
   return data
 }
 

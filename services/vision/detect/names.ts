@@ -75,11 +75,18 @@ function tokensOf(text: string): Token[] {
   return tokens
 }
 
+/** Escapes of Python and JSON that are white space; any other character stands for itself. */
+const WHITE_SPACE = new Set(['n', 'r', 't', 'f', 'v'])
+
+/** One line, as in a file of names. */
 function unescaped(text: string): string {
   const code = (digits: string) => String.fromCharCode(Number.parseInt(digits, 16))
   return text
-    .replaceAll(/\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})/g, (_, long, short) => code(long ?? short))
-    .replaceAll(/\\(.)/g, '$1')
+    .replaceAll(/\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))/g, (_, long, short, character) =>
+      character === undefined ? code(long ?? short) : WHITE_SPACE.has(character) ? ' ' : character,
+    )
+    .replaceAll(/\s+/g, ' ')
+    .trim()
 }
 
 function namesIn(tokens: readonly Token[]): readonly string[] | undefined {

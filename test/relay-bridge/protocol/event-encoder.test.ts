@@ -53,7 +53,9 @@ test('the data of a photo is its text, and all other fields are flat', () => {
     assert.equal(frame.data, picture)
     assert.equal(frame.filename, 'dog.jpg')
   }
-  assert.throws(() => framed('photo', { filename: 'dog.jpg' }), ContractError)
+  for (const data of [undefined, 5, 'not base64', 'YQ=', 'YQ==\n', 'Y\u0000==', 'YQ==YQ==']) {
+    assert.throws(() => framed('photo', { filename: 'dog.jpg', data }), ContractError, String(data))
+  }
   assert.throws(() => framed('audio_message', { data: 5 }), ContractError)
 })
 

@@ -57,6 +57,12 @@ test('class names in Python and JSON syntax are read', () => {
   assert.deepEqual(parseNames("('cat', 'dog')"), ['cat', 'dog'])
   assert.deepEqual(parseNames('{"cat": 0, "dog": 1}'), ['cat', 'dog'])
   assert.deepEqual(parseNames('["0", "1"]'), ['0', '1'], 'numbers as names')
+  assert.deepEqual(parseNames(String.raw`{0: "dog\n", 1: "a\tcat", 2: "c\\n", 3: "\x64og"}`), [
+    'dog',
+    'a cat',
+    'c\\n',
+    'dog',
+  ])
   for (const nothing of [undefined, '', ' ', '{}', '[]']) assert.equal(parseNames(nothing), undefined)
 })
 
