@@ -113,6 +113,8 @@ async function playClip(
     place.play(await decodeClip(data, format))
   } catch (err) {
     place.cancel()
+    // the next one may have been waiting for this one
+    if (clips.active) speaker.wake()
     throw err
   }
   speaker.wake()

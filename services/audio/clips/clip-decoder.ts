@@ -1,12 +1,14 @@
 import { ContractError } from '#bus/contract-error.ts'
 import { SoundInput } from '../capture/sources/sound-input.ts'
 import { SAMPLE_RATE } from '../sound/format.ts'
-import { checkTables } from './mp4-tables.ts'
+import { checkTables, isMp4 } from './mp4-tables.ts'
 
 /** Formats that apps name. An app that names `aac` may send it in an MP4 file, so the content decides. */
 const FORMATS: ReadonlySet<unknown> = new Set(['aac', 'wav', 'mp3', 'opus', 'm4a'])
 /** FFmpeg's demuxers for them. */
-const DEMUXERS = 'aac,wav,mp3,ogg,mov,mp4,m4a,matroska,webm'
+const DEMUXERS = 'aac,wav,mp3,ogg,matroska,webm'
+/** FFmpeg also finds these where the file type is missing, and then the tables are not checked. */
+const MP4_DEMUXERS = 'mov,mp4,m4a'
 /** 10 s of WAV at 48 kHz in 16 bits, and its header. */
 const MAX_BYTES = 1024 * 1024
 /** Clips are 10 s long; what an app records may be a little longer. */
@@ -37,7 +39,7 @@ async function decode(bytes: Buffer): Promise<Int16Array> {
   await using input = await SoundInput.open('', {
     signal,
     options: {
-      format_whitelist: DEMUXERS,
+      format_whitelist: isMp4(bytes) ? MP4_DEMUXERS : DEMUXERS,
       protocol_whitelist: '',
       probesize: String(MAX_BYTES),
       max_size: String(PACKET_BYTES),

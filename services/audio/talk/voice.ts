@@ -69,7 +69,9 @@ export class Voice implements SoundSource, Disposable {
     if (!talk) return undefined
     while (this.#pending.length < BLOCK_SAMPLES && this.#fill(talk, now)) {}
     if (this.#pending.length === 0) {
-      if (talk.ended || now - talk.receivedAt > SILENT_MS) this.#end()
+      if (talk.ended) this.#end()
+      // what comes after a gap is played
+      else if (now - talk.receivedAt > SILENT_MS) this.#close()
       return undefined
     }
     const block = new Int16Array(BLOCK_SAMPLES)
@@ -98,11 +100,14 @@ export class Voice implements SoundSource, Disposable {
     }
   }
 
+  /** For good: what still comes of it is not played. */
   #end(): void {
-    const talk = this.#talk
-    if (!talk) return
-    talk.decoder[Symbol.dispose]()
-    this.#endedId = talk.id
+    if (this.#talk) this.#endedId = this.#talk.id
+    this.#close()
+  }
+
+  #close(): void {
+    this.#talk?.decoder[Symbol.dispose]()
     this.#talk = undefined
     this.#pending = new Int16Array()
     this.#left = undefined

@@ -64,6 +64,8 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
   readonly #sessions = new Set<string>()
   /** Sessions of viewers that offer; they do not end with the app. */
   readonly #players = new Set<string>()
+  /** Sessions, of both kinds, that may only watch. */
+  readonly #watching = new Set<string>()
   /** Handled on arrival, before frames that wait. */
   readonly #urgent: ReadonlyMap<string, (frame: Frame) => void>
   /** Handled in order. */
@@ -111,7 +113,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       if (kind !== 'pong') this.emit('routed')
       // drive commands over the relay carry no session id, so every end stops the motors, at once and at any rate
       // (docs/motor-safety.md)
-      if (ENDS.has(kind) && !this.#isOfPlayer(frame)) this.#deps.commands.halt()
+      if (ENDS.has(kind) && !this.#cannotDrive(frame)) this.#deps.commands.halt()
       if (!this.#limits.take(kind)) {
         this.#dropped.count(`too many: ${this.#limits.nameOf(kind)}`)
         return
@@ -153,9 +155,9 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     const sessions = offer === undefined ? this.#sessions : this.#players
     this.#sessions.delete(session_id)
     this.#players.delete(session_id)
-    sessions.add(session_id)
-    const [oldest] = sessions
-    if (sessions.size > MAX_SESSIONS && oldest !== undefined) sessions.delete(oldest)
+    this.#watching.delete(session_id)
+    remember(sessions, session_id)
+    if (frame.role === 'watch') remember(this.#watching, session_id)
     await this.#deps.requests.request({
       session_id,
       ice_servers,
@@ -185,14 +187,16 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
     await this.#publish(topics.remoteCandidate, { session_id: sessionIdOf(frame), candidate })
   }
 
-  /** A player (WHEP) sends no commands over the relay: its end does not stop the app that drives. */
-  #isOfPlayer({ type, session_id }: Frame): boolean {
-    return type === 'webrtc_close' && typeof session_id === 'string' && this.#players.has(session_id)
+  /** A player (WHEP) and a viewer that only watches send no drive commands: their end does not stop the app that drives. */
+  #cannotDrive({ type, session_id }: Frame): boolean {
+    if (type !== 'webrtc_close' || typeof session_id !== 'string') return false
+    return this.#players.has(session_id) || this.#watching.has(session_id)
   }
 
   async #close(session_id: string, reason: string): Promise<void> {
     this.#sessions.delete(session_id)
     this.#players.delete(session_id)
+    this.#watching.delete(session_id)
     this.#deps.requests.forget(session_id)
     await this.#publish(topics.close, { session_id, reason })
   }
@@ -221,6 +225,13 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
       err instanceof ContractError ? message.slice(0, 120) : `${name}: ${message}`.slice(0, 120),
     )
   }
+}
+
+/** Adds an id; the oldest is forgotten where there are too many. */
+function remember(ids: Set<string>, id: string): void {
+  ids.add(id)
+  const [oldest] = ids
+  if (ids.size > MAX_SESSIONS && oldest !== undefined) ids.delete(oldest)
 }
 
 /** The relay names the song of `download_song` by a path of its own. */

@@ -53,6 +53,7 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
     join(sessionId, { watchOnly = false, onDriver: told = () => {}, ...handlers } = {}) {
       const app = path.join({ sessionId, rate: RATE, watchOnly })
       members.set(app, told)
+      let hasLeft = false
       return {
         app: {
           connected: () => app.connected(),
@@ -61,12 +62,15 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
             return app.driving
           },
           leave() {
+            hasLeft = true
             members.delete(app)
             app.leave()
           },
         },
         channel: {
           onText(text, channel) {
+            // the channel is closed a little later than the session
+            if (hasLeft) return
             const message = text === undefined ? undefined : parseMessage(text)
             if (!message) discarded.count('control: not understood')
             else if (!isHandled(message, handlers)) {

@@ -299,6 +299,15 @@ export class Session {
     this.#deps.onChanged()
   }
 
+  /** Not a viewer that only watches, nor a player without a data channel. */
+  get mayDrive(): boolean {
+    return !this.watchOnly && this.#hasControl
+  }
+
+  get #hasControl(): boolean {
+    return !this.#viewerOffer || offersDataChannel(this.#viewerOffer)
+  }
+
   get #isClosed(): boolean {
     return this.state === 'closed'
   }
@@ -315,7 +324,7 @@ export class Session {
     this.#sessionLog.connected(this.#peer.selectedPair)
     this.#deps.onChanged()
     // a player without a data channel takes no place of the one that drives
-    if (!this.#viewerOffer || offersDataChannel(this.#viewerOffer)) this.#control.app.connected()
+    if (this.#hasControl) this.#control.app.connected()
     this.#video?.start()
     this.#sound.start()
     this.#deadlines.every('quality', this.#deps.timings.quality, () => this.sendQuality())

@@ -151,12 +151,12 @@ export class Sessions implements AsyncDisposable {
   }
 
   /**
-   * Closes the oldest session that is not connected, else the oldest; one that only watches before one that drives, which it
-   * never replaces. Returns whether there is a place.
+   * Closes the oldest session that is not connected, else the oldest; one that cannot drive before one that may, which a viewer
+   * that only watches never replaces. Returns whether there is a place.
    */
   #makePlace(watchOnly: boolean): boolean {
     while (this.#sessions.size >= this.#options.maxConnections) {
-      const watching = this.list.filter((one) => one.watchOnly)
+      const watching = this.list.filter((one) => !one.mayDrive)
       const replaceable = watchOnly || watching.length > 0 ? watching : this.list
       const evicted = replaceable.find(({ state }) => state !== 'connected') ?? replaceable[0]
       if (!evicted) return false

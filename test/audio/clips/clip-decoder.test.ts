@@ -92,6 +92,20 @@ test('decompression bombs are refused: a table that claims a thousand million sa
   ]) {
     await assert.rejects(decodeClip(base64(bomb), 'm4a'), /claims more samples/)
   }
+  // the same table where FFmpeg would find it without a file type, and where it is compressed
+  const hidden = table('stsz', 1, 0x3fffffff).subarray(box('ftyp', Buffer.from('M4A isom')).length)
+  for (const first of ['free', 'wide', 'mdat', 'none']) {
+    await assert.rejects(
+      decodeClip(base64(Buffer.concat([box(first, Buffer.alloc(8)), hidden])), 'm4a'),
+      first,
+    )
+  }
+  await assert.rejects(decodeClip(base64(hidden), 'm4a'))
+  const compressed = Buffer.concat([
+    box('ftyp', Buffer.from('M4A isom')),
+    box('moov', box('cmov', Buffer.alloc(64))),
+  ])
+  await assert.rejects(decodeClip(base64(compressed), 'm4a'), /compressed/)
   // a rate of 8 samples a second makes an hour of 30 kB
   const slow = toWav(new Int16Array(28_800))
   slow.writeUInt32LE(8, 24)

@@ -88,6 +88,11 @@ test('a talk ends when its packets end, and late ones do not begin it again', as
   assert.equal(voice.active, true)
   for (let now = 340; now < 1_800; now += 20) voice.next(now)
   assert.equal(voice.active, false, 'without packets for a second')
+  voice.add({ talk: 8, sequence: 2, timestamp: 90_000, data }, 1_900)
+  assert.equal(voice.active, true, 'the viewer still talks: only the network had stalled')
+  voice.stop()
+  voice.add({ talk: 8, sequence: 3, timestamp: 90_960, data }, 1_920)
+  assert.equal(voice.active, false)
 })
 
 test('durations by the first byte (RFC 6716 §3.1)', () => {

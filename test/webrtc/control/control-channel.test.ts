@@ -5,11 +5,11 @@ import { topics } from '#bus/topics.ts'
 import { CommandLimits } from '#commands/actuators.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
-import { openControls } from '#services/webrtc/control/control-channel.ts'
+import { type Controls, openControls } from '#services/webrtc/control/control-channel.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 /** The data channel of one session, without a peer. */
-async function openSession(t: TestContext, rights?: { watchOnly: boolean }) {
+async function openSession(t: TestContext, options?: Parameters<Controls['join']>[1]) {
   const memory = await memoryBus(t)
   const bus = await memory.connect('webrtc')
   const discarded = memory.use(createEventCounter(memory.log, 'discarded'))
@@ -18,10 +18,11 @@ async function openSession(t: TestContext, rights?: { watchOnly: boolean }) {
   const commands = await collect(await memory.connect('robot'), topics.command)
   const answers: Record<string, unknown>[] = []
   const channel = { label: 'control', send: (text: string) => answers.push(JSON.parse(text)) > 0 }
-  const session = controls.join('one', rights)
+  const session = controls.join('one', options)
   session.app.connected()
   return {
     controls,
+    session,
     channel,
     commands,
     answers,
@@ -29,6 +30,21 @@ async function openSession(t: TestContext, rights?: { watchOnly: boolean }) {
     say: (text: string | undefined) => session.channel.onText(text, channel),
   }
 }
+
+test('nothing is taken from a channel whose session has ended', async (t) => {
+  const talked: unknown[] = []
+  const { session, say, commands, answers } = await openSession(t, {
+    talk: (message: unknown) => talked.push(message),
+  })
+  say('{"type":"talk","active":true,"press":1}')
+  session.app.leave()
+  say('{"type":"talk","active":true,"press":2}')
+  say('{"command":"treat","id":"late"}')
+  say('{"type":"ping"}')
+  assert.equal(talked.length, 1)
+  assert.deepEqual(answers, [])
+  assert.deepEqual(commands.all, [])
+})
 
 test('what is no message is dropped', async (t) => {
   const { say, answers, commands, discarded } = await openSession(t)

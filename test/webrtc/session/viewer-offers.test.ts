@@ -72,6 +72,16 @@ test('a full robot refuses a player, which tries again by itself, but replaces i
   assert.deepEqual((await closed.next()).payload, { session_id: 'first', reason: 'evicted', by: 'robot' })
 })
 
+test('an app takes the place of a player before that of another app', async (t) => {
+  const { bus } = await startRobot(t, { max_connections: 2 })
+  const closed = await collect(bus, topics.closed)
+  await openViewer(t, bus, 'app')
+  const player = await createPlayer(t, bus, 'player')
+  await player.request()
+  await openViewer(t, bus, 'later')
+  assert.equal((await closed.next()).payload.session_id, 'player')
+})
+
 test('offers that cannot be answered are refused with a code, and leave no session', async (t) => {
   const { bus } = await startRobot(t)
   const [errors, sessions] = [await collect(bus, topics.error), await collect(bus, topics.sessions)]
