@@ -8,15 +8,18 @@ type Kind = 'dog' | 'zone' | 'bark' | 'command'
 /** Publishes an event on `homeassistant/event/<kind>`. */
 export type Report = (kind: Kind, event_type: string, attributes?: Record<string, unknown>) => void
 
-/** Home Assistant records each event: after this many at once, one a second. */
+/** Home Assistant records each event: after this many of a kind at once, one a second. */
 const BURST = 20
 /** Facts of a bark that are passed on; longer texts are cut. */
 const BARK_FACTS = ['emotion', 'confidence', 'loudness_db', 'dog_name'] as const
 const MAX_TEXT = 100
 
 export function createReport(bus: Bus): Report {
-  const pace = new TokenBucket(BURST, 1)
+  const paces = new Map<Kind, TokenBucket>()
   return (kind, event_type, attributes = {}) => {
+    // a dog that barks on must not cost the event that it has left
+    const pace = paces.get(kind) ?? new TokenBucket(BURST, 1)
+    paces.set(kind, pace)
     if (!pace.take()) return
     bus.publish(topics.happening, { event_type, ...attributes }, { name: kind }).catch(() => {}) // logged by the bus
   }

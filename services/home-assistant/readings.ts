@@ -80,7 +80,8 @@ export class ReadingsReport implements Disposable {
     const { treats_remaining, temperature, signal } = reading ?? {}
     this.#remember(source, {
       ...(isNumber(treats_remaining) && { treats: Math.trunc(treats_remaining) }),
-      ...(isNumber(temperature) && { temperature: Math.round(temperature) }),
+      // that of the battery is another quantity
+      ...(source !== 'battery' && isNumber(temperature) && { temperature: Math.round(temperature) }),
       ...(source === 'network_state' && isNumber(signal) && { wifi: Math.round(signal) }),
     })
   }

@@ -105,4 +105,6 @@ test('a flood of barks is thinned', async (t) => {
   await vision.publish(topics.event, {}, { name: 'end' })
   await observer.next({ within })
   assert.ok(events.all.length < 100, `${events.all.length}`)
+  await vision.publish(topics.track, track('new', null, ['sofa']))
+  await events.next({ within, where: ({ zone }) => zone === 'sofa' })
 })

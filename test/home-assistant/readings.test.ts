@@ -23,6 +23,7 @@ test('telemetry goes before the machine, the newest source counts, and a withdra
   assert.deepEqual((await readings.next({ within })).payload, { ...silent, ...MACHINE })
 
   await robot.publish(topics.telemetry, { treats_remaining: 12, temperature: 61.4 }, { source: 'body' })
+  await robot.publish(topics.telemetry, { level: 80, temperature: 31 }, { source: 'battery' })
   await robot.publish(topics.telemetry, { mode: 'wifi', signal: -48.5 }, { source: 'network_state' })
   const told = { ...MACHINE, ...silent, treats_left: 12, temperature: 61, wifi_signal: -48 }
   await readings.next({ within, where: ({ wifi_signal }) => wifi_signal === -48 })

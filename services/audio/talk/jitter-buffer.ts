@@ -42,7 +42,7 @@ export type Playout =
  */
 export class JitterBuffer {
   readonly #counts: RepairCounts
-  readonly #delays = new DelayEstimator()
+  #delays = new DelayEstimator()
   #packets: Buffered[] = []
   /** The last timestamp, 32 bits, and its position in the stream. */
   #last: { timestamp: number; at: number } | undefined
@@ -136,6 +136,8 @@ export class JitterBuffer {
   }
 
   #restart(): void {
+    // positions begin at 0 again
+    this.#delays = new DelayEstimator()
     this.#packets = []
     this.#last = undefined
     this.#next = undefined
