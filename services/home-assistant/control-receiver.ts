@@ -76,7 +76,23 @@ export class ControlReceiver implements Disposable {
     const request = requestOf(control, payload)
     if (!request) this.#finish(control, 'invalid value')
     else if (request.name === 'restart') this.#restart(control)
+    else if (control === 'stop') this.#stop(control, request)
     else this.#send(control, request)
+  }
+
+  /** A motor service stops, and need not answer (docs/motor-safety.md). */
+  #stop(control: Control, { name, params }: Request): void {
+    const command = {
+      id: randomUUID(),
+      name,
+      params,
+      source: 'homeassistant' as const,
+      received_at: Date.now(),
+    }
+    this.#options.bus.publish(topics.command, command, { name }).then(
+      () => this.#finish(control),
+      (err: Error) => this.#finish(control, err.message),
+    )
   }
 
   #send(control: Control, { name, params }: Request): void {
