@@ -98,6 +98,25 @@ test('attempts are bounded for each address; the same wrong token counts once, a
   assert.equal(login(DRIVE).role, 'drive')
 })
 
+test('the watch token between guesses gives no further guesses of the drive token', () => {
+  let now = 0
+  const access = new Access({ drive: DRIVE, watch: WATCH }, () => now)
+  let allowed = 0
+  for (let i = 0; i < 60; i++) {
+    const attempt = access.login(requestOf(), `guess ${i}`)
+    if (attempt.role === undefined && attempt.problem === 'wrong token') allowed++
+    access.login(requestOf(), WATCH)
+    access.roleOf(requestOf(), new URLSearchParams({ token: WATCH }))
+    now += 1_000
+  }
+  assert.ok(allowed <= 12, `${allowed} guesses in a minute`)
+  now += 61_000
+  assert.equal(access.login(requestOf(), WATCH).role, 'watch')
+  assert.equal(access.login(requestOf(), DRIVE).role, 'drive')
+  for (let i = 0; i < 4; i++) access.login(requestOf(), `mistyped ${i}`)
+  assert.equal(access.login(requestOf(), DRIVE).role, 'drive', 'the drive token begins again')
+})
+
 test('the form logs in, the token in the address is replaced by the cookie, and log out ends it', async (t) => {
   const { address } = await relayFor(t, SECTION)
   const form = await fetch(`http://${address}/`)
