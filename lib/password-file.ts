@@ -13,24 +13,28 @@ function passwordPath(dataDir: string, user: string): string {
  * the owner of the process. Throws when the folder is not writable or the file not readable.
  */
 export function ensurePassword(dataDir: string, user: string): string {
-  const path = passwordPath(dataDir, user)
+  return ensureSecretFile(passwordPath(dataDir, user))
+}
+
+/** The generated secret in a file: one line, base64url. The same rules as for {@link ensurePassword}. */
+export function ensureSecretFile(path: string, bytes = 24): string {
   const existing = readPassword(path)
   if (existing !== undefined) return existing
   try {
-    create(path)
+    create(path, bytes)
   } catch (err) {
     throw new Error(`cannot create ${path}: ${adviceOn(err)}`, { cause: err })
   }
-  const password = readPassword(path)
-  if (password === undefined) throw new Error(`${path}: is empty; remove it, and a new password is generated`)
-  return password
+  const secret = readPassword(path)
+  if (secret === undefined) throw new Error(`${path}: is empty; remove it, and a new one is generated`)
+  return secret
 }
 
-function create(path: string): void {
+function create(path: string, bytes: number): void {
   createFolder(dirname(path))
   const draft = `${path}.${randomBytes(6).toString('hex')}`
   try {
-    writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flush: true })
+    writeFileSync(draft, `${randomBytes(bytes).toString('base64url')}\n`, { mode: 0o600, flush: true })
     // atomic, and fails where another process was faster: link does not replace a file
     linkSync(draft, path)
   } catch (err) {

@@ -63,7 +63,7 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   })
   await using stack = new AsyncDisposableStack()
   const rejections = stack.use(createEventCounter(log, 'connections rejected', { every: 10_000 }))
-  const access = new Access({ drive: section.token, watch: section.watch_token })
+  const access = Access.open({ drive: section.token, watch: section.watch_token }, data_dir, log)
   const origins = { hosts: section.hosts }
   const isRobot = (request: IncomingMessage) =>
     authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { Access } from '#dev/relay/access/access.ts'
 import type { Request } from '#dev/relay/access/role.ts'
+import { cookieSecretPath } from '#dev/relay/access/session-cookie.ts'
 import { LocalRelaySection } from '#dev/relay/config.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 import { refusal, relayFor } from './peers.ts'
 
 const DRIVE = 'token-of-the-driver'
@@ -28,7 +31,8 @@ const logIn = (address: string, token: string) =>
 
 test('a cookie holds the role, until its token changes, its time ends or it is changed', (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 0, 1) })
-  const access = new Access({ drive: DRIVE, watch: WATCH })
+  const secret = 'secret of this robot'
+  const access = new Access({ drive: DRIVE, watch: WATCH }, { secret })
   const roleWith = (cookie: string, by = access) => by.roleOf(requestOf('10.0.0.1', { cookie }), NO_QUERY)
   for (const [token, role] of [
     [DRIVE, 'drive'],
@@ -41,8 +45,13 @@ test('a cookie holds the role, until its token changes, its time ends or it is c
     assert.ok(!setCookie.includes(token))
     const cookie = cookieOf(setCookie)
     assert.equal(roleWith(`other=1; ${cookie}; more=2`), role)
-    assert.equal(roleWith(cookie, new Access({ drive: DRIVE, watch: WATCH })), role, 'after a restart')
-    assert.equal(roleWith(cookie, new Access({ drive: 'x', watch: 'y' })), undefined)
+    assert.equal(
+      roleWith(cookie, new Access({ drive: DRIVE, watch: WATCH }, { secret })),
+      role,
+      'after a restart',
+    )
+    assert.equal(roleWith(cookie, new Access({ drive: 'x', watch: 'y' }, { secret })), undefined)
+    assert.equal(roleWith(cookie, new Access({ drive: DRIVE, watch: WATCH })), undefined, 'of another robot')
     for (const wrong of [
       cookie.replace(/watch|drive/, role === 'watch' ? 'drive' : 'watch'),
       cookie.replace(/\.\d/, '.9'),
@@ -59,6 +68,32 @@ test('a cookie holds the role, until its token changes, its time ends or it is c
   }
 })
 
+test('the secret for cookies is made at the first start, for this user alone, and outlives a restart', async (t) => {
+  const dataDir = temporaryFolder(t)
+  const first = await relayFor(t, SECTION, {}, dataDir)
+  const path = cookieSecretPath(dataDir)
+  const secret = readFileSync(path, 'utf8')
+  assert.equal(Buffer.from(secret.trim(), 'base64url').length, 32)
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  const setCookie = (await logIn(first.address, DRIVE)).headers.get('set-cookie') ?? ''
+  await first.relay[Symbol.asyncDispose]()
+  const again = await relayFor(t, { ...SECTION, port: first.relay.port }, {}, dataDir)
+  assert.equal(readFileSync(path, 'utf8'), secret)
+  const headers = { cookie: cookieOf(setCookie) }
+  assert.equal((await fetch(`http://${again.address}/`, { headers })).status, 200)
+  const open = temporaryFolder(t)
+  await relayFor(t, {}, {}, open)
+  assert.ok(!existsSync(cookieSecretPath(open)), 'without a token there is no cookie')
+})
+
+test('where no secret can be kept, the relay starts and says that logins end with it', async (t) => {
+  const file = `${temporaryFolder(t)}/file`
+  writeFileSync(file, '')
+  const { address, logged } = await relayFor(t, SECTION, {}, file)
+  assert.equal((await logIn(address, DRIVE)).status, 303)
+  assert.match(logged.join(''), /logins end with this process/)
+})
+
 test('over HTTPS the cookie is Secure, and one of a page without HTTPS does not count', () => {
   const access = new Access({ drive: DRIVE, watch: undefined })
   const over = (encrypted: boolean, cookie?: string) => requestOf('10.0.0.1', { cookie }, encrypted)
@@ -73,7 +108,7 @@ test('over HTTPS the cookie is Secure, and one of a page without HTTPS does not 
 
 test('attempts are bounded for each address; the same wrong token counts once, and a cookie still works', () => {
   let now = 0
-  const access = new Access({ drive: DRIVE, watch: undefined }, () => now)
+  const access = new Access({ drive: DRIVE, watch: undefined }, { now: () => now })
   const login = (token: string, from?: string) => access.login(requestOf(from), token)
   const before = login(DRIVE)
   for (let i = 0; i < 50; i++) assert.equal(login('old token').role, undefined)
@@ -100,7 +135,7 @@ test('attempts are bounded for each address; the same wrong token counts once, a
 
 test('the watch token between guesses gives no further guesses of the drive token', () => {
   let now = 0
-  const access = new Access({ drive: DRIVE, watch: WATCH }, () => now)
+  const access = new Access({ drive: DRIVE, watch: WATCH }, { now: () => now })
   let allowed = 0
   for (let i = 0; i < 60; i++) {
     const attempt = access.login(requestOf(), `guess ${i}`)

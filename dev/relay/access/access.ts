@@ -1,9 +1,10 @@
 /** The room of access to the relay: tokens, the login cookie, and the bound of login attempts. Only access.ts is for others. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { LoginThrottle, networkOf } from '#lib/http/login-throttle.ts'
+import type { Logger } from '#lib/logger.ts'
 import { plainAddress } from '#lib/loopback.ts'
 import type { Request, Role, Tokens } from './role.ts'
-import { SessionCookie } from './session-cookie.ts'
+import { cookieSecret, SessionCookie, temporaryCookieSecret } from './session-cookie.ts'
 
 /** Result of a login with a token: a role and its cookie, or why it is rejected. */
 export type Login =
@@ -21,11 +22,18 @@ export class Access {
   /** Digest of the last wrong token by address: a client that repeats it guesses nothing. */
   readonly #lastWrong = new Map<string, string>()
 
-  /** `now` in milliseconds, monotonic. */
-  constructor(tokens: Tokens, now = () => performance.now()) {
+  /** `secret`: for the cookies; by default one of this process. `now` in milliseconds, monotonic. */
+  constructor(tokens: Tokens, { secret = temporaryCookieSecret(), now = () => performance.now() } = {}) {
     this.#tokens = tokens
-    this.#cookie = new SessionCookie(tokens)
+    this.#cookie = new SessionCookie(tokens, secret)
     this.#throttle = new LoginThrottle(now)
+  }
+
+  /** With the secret for cookies in `dataDir`, which a relay without tokens does not need. */
+  static open(tokens: Tokens, dataDir: string, log: Logger): Access {
+    return tokens.drive === undefined
+      ? new Access(tokens)
+      : new Access(tokens, { secret: cookieSecret(dataDir, log) })
   }
 
   /** Whether no token is needed. */

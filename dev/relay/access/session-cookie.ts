@@ -1,23 +1,45 @@
-import { createHmac, scryptSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
+import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
+import type { Logger } from '#lib/logger.ts'
+import { ensureSecretFile } from '#lib/password-file.ts'
 import type { Request, Role, Tokens } from './role.ts'
 
 const LIFETIME_S = 30 * 86_400
 /** A browser sends at most one cookie of this name for each path. */
 const MAX_COOKIES = 4
-const SALT = 'wimz local relay'
+const SECRET_BYTES = 32
+
+/** Random bytes of this installation. */
+export function cookieSecretPath(dataDir: string): string {
+  return join(dataDir, 'relay', 'cookie.secret')
+}
+
+/** The secret for the cookies of this installation; without a writable folder one that ends with the process. */
+export function cookieSecret(dataDir: string, log: Logger): string {
+  try {
+    return ensureSecretFile(cookieSecretPath(dataDir), SECRET_BYTES)
+  } catch (err) {
+    log.warn({ err }, 'no secret for cookies on the disk: logins end with this process')
+    return temporaryCookieSecret()
+  }
+}
+
+export function temporaryCookieSecret(): string {
+  return randomBytes(SECRET_BYTES).toString('base64url')
+}
 
 /**
- * The login of a browser: role and end in a cookie, signed with a key made of the role's token, so that it outlives a restart
- * of the relay, and ends when the token changes. The token is not in it; scrypt makes guessing it from a cookie slow.
+ * The login of a browser: role and end in a cookie, signed with a key made of the role's token and a secret of the installation,
+ * so that it outlives a restart of the relay, ends when the token changes, and is of no use to guess the token.
  */
 export class SessionCookie {
   readonly #keys: ReadonlyMap<string, Buffer>
 
-  constructor(tokens: Tokens) {
+  constructor(tokens: Tokens, secret: string) {
     this.#keys = new Map(
       Object.entries(tokens).flatMap(([role, token]) =>
-        token === undefined ? [] : [[role, scryptSync(token, `${SALT} ${role}`, 32)] as const],
+        token === undefined ? [] : [[role, scryptSync(token, `${secret} ${role}`, 32)] as const],
       ),
     )
   }
