@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
 import { parseCommand } from '#commands/command-message.ts'
 import { isStop, isStopName } from '#commands/drive/drive.ts'
+import { TokenBucket } from '#lib/token-bucket.ts'
 import type { Role } from './access/role.ts'
 import { type Frame, isObject, parseJson, text, without } from './frame.ts'
 import type { AppConnection, Hub } from './hub.ts'
@@ -10,10 +11,20 @@ import { sendFrame } from './ws-send.ts'
 /** Longest message of an app, in characters (docs/relay-protocol.md, limits). */
 const MAX_MESSAGE_LENGTH = 1_048_576
 const MAX_SESSION_ID_LENGTH = 128
-/** Bytes that wait for the robot, above which no more is read from the app, and above which its frames are rejected. */
+/** Longest signaling frame, in bytes; those of browsers have 10 KB at most. */
+const MAX_SIGNALING_BYTES = 64 * 1024
+/**
+ * Bytes that wait for the robot, above which no more is read from an app that sends much, and above which frames of all apps are
+ * rejected, except what stops the robot.
+ */
 const PAUSE_BYTES = 512 * 1024
 const REJECT_BYTES = 2 * 1024 * 1024
+/** What an app may send, at once and a second, before it counts as one that sends much. */
+const MUCH_BYTES = 64 * 1024
+/** A longer stop is forwarded without anything else of its frame while others are rejected. */
+const MAX_STOP_LENGTH = 1_024
 const PAUSE_MS = 20
+const BARE_STOP: Frame = { type: 'command', command: 'stop', data: {} }
 const WATCH_ONLY = 'this login is for watching: of all commands it may send stop only'
 
 /** Connection of an app. */
@@ -27,6 +38,7 @@ export class App implements AppConnection {
   #deadline: NodeJS.Timeout
   #isEnded = false
   #pause: NodeJS.Timeout | undefined
+  readonly #volume = new TokenBucket(MUCH_BYTES, MUCH_BYTES)
   readonly #handlers = new Map<string, (frame: Frame, sessionId: string) => void>([
     ['ping', () => this.#ping()],
     ['webrtc_request', (frame, sessionId) => this.#requestVideo(sessionId, frame.talk === true)],
@@ -56,14 +68,18 @@ export class App implements AppConnection {
   }
 
   #received(data: RawData, isBinary: boolean): void {
-    this.#pauseWhileCongested()
     const line = data.toString()
+    const bytes = Buffer.byteLength(line)
+    this.#volume.charge(bytes)
+    this.#pauseWhileCongested()
     const isTooLong = line.length > MAX_MESSAGE_LENGTH
     const frame = isBinary || isTooLong ? undefined : parseJson(line)?.value
     if (isTooLong) this.#reject('MESSAGE_TOO_LARGE', 'a message may have 1 MiB at most')
     else if (!isObject(frame)) this.#reject('INVALID_MESSAGE', 'expected a JSON object')
+    else if (bytes > MAX_SIGNALING_BYTES && text(frame, 'type')?.startsWith('webrtc_'))
+      this.#reject('MESSAGE_TOO_LARGE', 'signaling may have 64 KiB at most')
     else if (frame.type === 'session_hello') this.#hello(frame)
-    else if (this.#sessionId !== undefined) this.#handle(frame, this.#sessionId)
+    else if (this.#sessionId !== undefined) this.#handle(frame, this.#sessionId, bytes)
   }
 
   #reject(code: string, message: string): void {
@@ -112,10 +128,13 @@ export class App implements AppConnection {
     return this.#hub.robots.get(this.deviceId)
   }
 
-  #handle(frame: Frame, sessionId: string): void {
+  #handle(frame: Frame, sessionId: string, bytes: number): void {
     const handle = this.#handlers.get(text(frame, 'type') ?? '')
     const isFull = (this.#robot?.bufferedBytes ?? 0) > REJECT_BYTES
-    if (isFull && frame.type !== 'ping') this.#reject('RATE_LIMITED', 'the robot does not read fast enough')
+    const isStopping = !handle && typeof frame.command === 'string' && stops(frame)
+    if (isFull && isStopping) this.#command(bytes > MAX_STOP_LENGTH ? BARE_STOP : frame)
+    else if (isFull && frame.type !== 'ping')
+      this.#reject('RATE_LIMITED', 'the robot does not read fast enough')
     else if (handle) handle(frame, sessionId)
     else if (typeof frame.command === 'string') this.#command(frame)
   }
@@ -171,10 +190,14 @@ export class App implements AppConnection {
     else robot.send(without(allowed, 'device_id', 'target_device'))
   }
 
-  /** A flood of one app must not end the connection of the robot, whose buffer is limited. */
+  /**
+   * A flood of one app must not end the connection of the robot, whose buffer is limited. Other apps are read on: one of them may
+   * send a stop.
+   */
   #pauseWhileCongested(): void {
     const isCongested = () => (this.#robot?.bufferedBytes ?? 0) > PAUSE_BYTES
-    if (this.#pause || !isCongested()) return
+    const sendsMuch = this.#volume.wait(0) > 0
+    if (this.#pause || !sendsMuch || !isCongested()) return
     this.#socket.pause()
     this.#pause = setInterval(() => {
       if (isCongested()) return
