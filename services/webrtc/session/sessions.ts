@@ -63,7 +63,16 @@ export class Sessions implements AsyncDisposable {
   ): Promise<void> {
     if (this.#stopping) return
     const { deps, peer, ownServers } = this.#options
-    this.#sessions.get(id)?.close(REASON.superseded)
+    const previous = this.#sessions.get(id)
+    if (watchOnly && previous && !previous.watchOnly) {
+      // no answer: it would reach the viewer that drives
+      deps.log.info(
+        { session_id: id },
+        'video requested by a viewer that only watches, with the id of one that drives',
+      )
+      return
+    }
+    previous?.close(REASON.superseded)
     const viewerOffer = offer === undefined ? undefined : this.#examine(id, offer)
     if (offer !== undefined && !viewerOffer) return
     if (!this.#makePlace(watchOnly)) {
