@@ -108,12 +108,14 @@ export class App implements AppConnection {
     this.#robot?.send({ type: 'user_connected', user_id: text(frame, 'user_id') ?? 'local' })
   }
 
-  /** Closes older connections with this session id; returns the id, or another one where a driver has it. */
+  /** Closes older connections with this session id; returns the id, or another one where a driver or a player has it. */
   #takePlace(wanted: string): string {
     const { singleApp } = this.#hub.options
     const others = [...this.#hub.apps].filter((app) => app !== this && app.deviceId === this.deviceId)
     // a viewer that only watches takes no place of one that drives
-    const isTaken = others.some((other) => other.sessionId === wanted && this.#isBelow(other))
+    const isTaken =
+      others.some((other) => other.sessionId === wanted && this.#isBelow(other)) ||
+      (this.role === 'watch' && this.#hub.isHeldFromWatchers(wanted, this.deviceId))
     const sessionId = isTaken ? randomUUID() : wanted
     for (const other of others)
       if ((other.sessionId === sessionId || singleApp) && !this.#isBelow(other)) other.supersede()
@@ -146,7 +148,7 @@ export class App implements AppConnection {
 
   /** A missing id is added; a frame with the id of another session is dropped (docs/relay-protocol.md, sessions). */
   #signal(frame: Frame, sessionId: string): void {
-    if (isOfSession(frame, sessionId) && this.#hub.routes.has(sessionId))
+    if (isOfSession(frame, sessionId) && this.#hub.routes.get(sessionId) === this)
       this.#robot?.send({ ...frame, session_id: sessionId })
   }
 
@@ -235,7 +237,7 @@ export class App implements AppConnection {
     this.#hub.apps.delete(this)
     if (this.#sessionId === undefined) return
     this.#hub.stateOf(this.deviceId).lastDisconnectedApp = this
-    this.#hub.appDeparted(() => this.#graceEnded())
+    this.#hub.appDeparted(this, () => this.#graceEnded())
   }
 
   #graceEnded(): void {

@@ -61,8 +61,8 @@ export class Hub {
   /** Session id → the app that requested video, while its robot is connected. */
   readonly routes = new Map<string, AppConnection>()
   readonly #states = new Map<string, DeviceState>()
-  /** What ends the grace period of an app that has disconnected, the oldest first. */
-  readonly #departed = new Set<() => void>()
+  /** Apps that have disconnected, the oldest first, with what ends their grace period. */
+  readonly #departed = new Map<AppConnection, () => void>()
 
   constructor(options: HubOptions) {
     this.options = options
@@ -84,16 +84,29 @@ export class Hub {
     for (const app of this.apps) if (app.sessionId !== undefined && app.deviceId === deviceId) app.send(frame)
   }
 
-  /** Calls `end` once, after the grace period, or earlier when many others have disconnected since. */
-  appDeparted(end: () => void): void {
+  /**
+   * Calls `end` once, after the grace period, or earlier when many others have disconnected since: those that only watch before
+   * those that drive.
+   */
+  appDeparted(app: AppConnection, end: () => void): void {
     const finish = () => {
       clearTimeout(timer)
-      if (this.#departed.delete(finish)) end()
+      if (this.#departed.delete(app)) end()
     }
     const timer = setTimeout(finish, this.options.times.appGrace).unref()
-    this.#departed.add(finish)
-    const [oldest] = this.#departed
-    if (this.#departed.size > MAX_DEPARTED) oldest?.()
+    this.#departed.set(app, finish)
+    if (this.#departed.size <= MAX_DEPARTED) return
+    const [oldest] = this.#departed.keys()
+    const first = this.#departed.keys().find(({ role }) => role === 'watch') ?? oldest
+    if (first) this.#departed.get(first)?.()
+  }
+
+  /** Whether a viewer that only watches may not have a session id: it is another one's, or a driver may resume it. */
+  isHeldFromWatchers(sessionId: string, deviceId: string): boolean {
+    const route = this.routes.get(sessionId)
+    const isRouted = route !== undefined && (route.role === 'drive' || route.deviceId !== deviceId)
+    const departed = this.#departed.keys().some((app) => app.role === 'drive' && app.sessionId === sessionId)
+    return isRouted || departed || this.players.has(sessionId)
   }
 
   robotStatus(deviceId: string): Frame {

@@ -104,3 +104,54 @@ test('signaling of more than 64 KiB, in bytes, is refused', (t) => {
   assert.equal(received.length, before)
   assert.deepEqual(viewer.errors(), ['MESSAGE_TOO_LARGE', 'MESSAGE_TOO_LARGE'])
 })
+
+test('a viewer that only watches gets no session id of a driver that may return, nor of a player', (t) => {
+  const { hub, received, app } = hubFor(t)
+  const driver = app('S')
+  driver.send({ type: 'webrtc_request' })
+  driver.socket.close()
+  assert.notEqual(app('S', 'watch').id, 'S')
+  assert.equal(hub.routes.get('S')?.role, 'drive')
+  const silent = app('no video')
+  silent.socket.close()
+  assert.notEqual(app('no video', 'watch').id, 'no video')
+  const player = { deviceId: ROBOT, role: 'watch' as const, sessionId: 'whep-1', send() {}, supersede() {} }
+  hub.players.set('whep-1', player)
+  hub.routes.set('whep-1', player)
+  const thief = app('whep-1', 'watch')
+  assert.notEqual(thief.id, 'whep-1')
+  assert.equal(hub.routes.get('whep-1'), player)
+  const watcher = app('W', 'watch')
+  watcher.socket.close()
+  assert.equal(app('W', 'watch').id, 'W', 'its own it resumes')
+  assert.equal(app('S').id, 'S', 'so does the driver')
+  assert.ok(!received.some(({ type }) => type === 'webrtc_close'))
+})
+
+test('signaling passes only from the app that requested the video', (t) => {
+  const { hub, received, app } = hubFor(t)
+  const viewer = app('S')
+  const other = { deviceId: ROBOT, role: 'drive' as const, sessionId: 'S', send() {}, supersede() {} }
+  hub.routes.set('S', other)
+  viewer.send({ type: 'webrtc_ice', candidate: 'x' })
+  assert.ok(!received.some(({ type }) => type === 'webrtc_ice'))
+  viewer.send({ type: 'webrtc_request' })
+  viewer.send({ type: 'webrtc_ice', candidate: 'x' })
+  assert.equal(received.at(-1)?.type, 'webrtc_ice')
+})
+
+test('of too many apps that departed, one that watches loses its session before one that drives', (t) => {
+  const { hub, app } = hubFor(t)
+  const leave = (id: string, role: Role) => {
+    const viewer = app(id, role)
+    viewer.send({ type: 'webrtc_request' })
+    viewer.socket.close()
+  }
+  leave('driver', 'drive')
+  for (let n = 0; n < 100; n++) leave(`W${n}`, 'watch')
+  assert.ok(hub.routes.has('driver'))
+  assert.equal(hub.routes.size, 64)
+  assert.ok(hub.routes.has('W99'))
+  for (let n = 0; n < 64; n++) leave(`D${n}`, 'drive')
+  assert.ok(!hub.routes.has('driver'), 'of drivers alone the oldest')
+})
