@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { bareHost } from '#bus/bare-host.ts'
 
 /** Which browser pages may send requests to a server. Without options: only pages of this very server. */
@@ -27,6 +28,9 @@ type Rejection = 'foreign origin' | 'foreign host'
 
 /** As browsers write it; a page of an extension or a packaged app may be at `capacitor://localhost`. */
 const WEB_ORIGIN = /^https?:\/\/[^/\\@?#%,\s]+$/
+const WEB = /^https?:$/
+/** Over TLS: a machine on the path may have written a page that came over HTTP. */
+const HTTPS = /^https:$/
 /** A name or address and a port, nothing else. RFC 9110 §7.2. */
 const HOST = /^[^/\\@?#%,\s]+$/
 
@@ -38,7 +42,7 @@ const HOST = /^[^/\\@?#%,\s]+$/
  * for which `Host` decides. Other clients send no `Origin`, and may use any name for a WebSocket.
  */
 export function rejectedOrigin(
-  { headers }: Pick<IncomingMessage, 'headers'>,
+  { headers, socket }: Pick<IncomingMessage, 'headers'> & Partial<Pick<IncomingMessage, 'socket'>>,
   rule: OriginRule = {},
 ): Rejection | undefined {
   const { origin, host, upgrade } = headers
@@ -49,7 +53,8 @@ export function rejectedOrigin(
     return isOwnName(name, rule) ? undefined : 'foreign host'
   }
   if (rule.origins?.includes(origin)) return undefined
-  return rejectedPage(origin, host, rule)
+  const scheme = (socket as TLSSocket | undefined)?.encrypted ? HTTPS : WEB
+  return rejectedPage(origin, { host, scheme }, rule)
 }
 
 /**
@@ -61,11 +66,17 @@ function isPartOfForeignPage(headers: IncomingMessage['headers']): boolean {
   return headers['sec-fetch-site'] === 'cross-site' && !isLink
 }
 
-function rejectedPage(origin: string, host: string | undefined, rule: OriginRule): Rejection | undefined {
+function rejectedPage(
+  origin: string,
+  { host, scheme }: { host: string | undefined; scheme: RegExp },
+  rule: OriginRule,
+): Rejection | undefined {
   const page = WEB_ORIGIN.test(origin) ? URL.parse(origin) : null
   const server = URL.parse(`${page?.protocol}//${host}`)
   if (page === null || server === null) return 'foreign origin'
-  const isSame = rule.anyPort ? page.hostname === server.hostname : page.host === server.host
+  const isSame = rule.anyPort
+    ? page.hostname === server.hostname
+    : page.host === server.host && scheme.test(page.protocol)
   if (!isSame) return 'foreign origin'
   return isOwnName(page.hostname, rule) ? undefined : 'foreign host'
 }

@@ -115,3 +115,15 @@ test('odd forms of Host and Origin do not pass, on a server that accepts any por
     assert.ok(check({ host: name, origin: `http://${name}`, upgrade }, { anyPort: true }), name)
   }
 })
+
+test('over TLS a page that came over HTTP is a foreign one, unless its origin is configured', () => {
+  const host = 'robot.local:8080'
+  const over = (encrypted: boolean, origin: string, rule?: OriginRule) =>
+    rejectedOrigin({ headers: { host, origin, upgrade }, socket: { encrypted } as never }, rule)
+  assert.equal(over(true, `http://${host}`), 'foreign origin')
+  assert.equal(over(true, `http://${host}`, { hosts: ['robot.local'] }), 'foreign origin')
+  assert.equal(over(true, `https://${host}`), undefined)
+  assert.equal(over(true, `http://${host}`, { origins: [`http://${host}`] }), undefined)
+  assert.equal(over(false, `http://${host}`), undefined)
+  assert.equal(over(false, `https://${host}`), undefined, 'a proxy has the certificate')
+})
