@@ -14,7 +14,12 @@ const MAX_HTTP_CONNECTIONS = 256
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Time for clients to close their connections when the relay stops. */
 const CLOSE_TIMEOUT_MS = 300
-const LIMITS = { headersTimeout: HANDSHAKE_TIMEOUT_MS, requestTimeout: HANDSHAKE_TIMEOUT_MS, noDelay: true }
+const LIMITS = {
+  headersTimeout: HANDSHAKE_TIMEOUT_MS,
+  requestTimeout: HANDSHAKE_TIMEOUT_MS,
+  connectionsCheckingInterval: 5_000,
+  noDelay: true,
+}
 
 interface ServerOptions {
   section: LocalRelaySection

@@ -8,11 +8,16 @@ const TLS_HANDSHAKE = 0x16
 /** Longest time until the first byte. */
 const FIRST_BYTE_TIMEOUT_MS = 10_000
 
-/** A server that passes each connection on to one of these two, by its first byte. */
+/**
+ * A server that passes each connection on to one of these two, by its first byte. Their limits of time hold as if they listened
+ * themselves.
+ */
 export function createOnePortServer(http: HttpServer, https: HttpsServer): Server {
-  return createServer({ noDelay: true }, (socket) => {
+  // half open like a server of HTTP: what is not sent yet reaches a client that has sent its last
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_TIMEOUT_MS)
     const ignore = () => {} // the client disconnected; 'close' follows
+    const destroy = () => socket.destroy()
     socket.on('error', ignore)
     socket.once('close', () => clearTimeout(timer))
     const pass = () => {
@@ -25,10 +30,19 @@ export function createOnePortServer(http: HttpServer, https: HttpsServer): Serve
       clearTimeout(timer)
       socket.unshift(first)
       socket.off('error', ignore)
-      const server = first[0] === TLS_HANDSHAKE ? https : http
-      server.emit('connection', socket satisfies Socket)
+      socket.off('end', destroy)
+      const isTls = first[0] === TLS_HANDSHAKE
+      if (isTls) socket.allowHalfOpen = false
+      const next = isTls ? https : http
+      next.emit('connection', socket satisfies Socket)
     }
     socket.once('readable', pass)
-    socket.once('end', () => socket.destroy())
+    socket.once('end', destroy)
   })
+  for (const inner of [http, https]) {
+    // begins and ends the checks of headersTimeout and requestTimeout
+    server.once('listening', () => inner.emit('listening'))
+    server.once('close', () => inner.close())
+  }
+  return server
 }
