@@ -85,6 +85,14 @@ test('it stays the same until it ends soon, a name is missing, the clock is befo
   assert.equal(statSync(ownCertificatePath(dataDir)).mode & 0o777, 0o600)
 })
 
+test('with more names than fit, it has the first ones and stays the same', async (t) => {
+  const dataDir = temporaryFolder(t)
+  const names = Array.from({ length: 40 }, (_, i) => `10.0.0.${i}`)
+  const { pem } = await ensureOwnCertificate(dataDir, names)
+  assert.equal(new X509Certificate(pem).checkIP('10.0.0.31'), '10.0.0.31')
+  assert.deepEqual(await ensureOwnCertificate(dataDir, names), { pem, isNew: false })
+})
+
 test('HTTP and HTTPS on one port: page, login and WebSocket, the same certificate after a restart', async (t) => {
   const dataDir = temporaryFolder(t)
   const section = { https: true, token: TOKEN }

@@ -11,7 +11,7 @@ const LIFETIME_DAYS = 820
 const RENEW_DAYS = 30
 /** The clock of another machine may be slow. */
 const BACKDATE_MS = DAY_MS
-/** Names of an earlier certificate that the next one keeps, so that a robot that returns to a network needs no other. */
+/** Names of a certificate; those of an earlier one are kept, so that a robot that returns to a network needs no other. */
 const MAX_NAMES = 32
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
@@ -26,10 +26,11 @@ export function ownCertificatePath(dataDir: string): string {
  */
 export async function ensureOwnCertificate(
   dataDir: string,
-  names: readonly string[],
+  wanted: readonly string[],
   now = Date.now(),
 ): Promise<{ pem: string; isNew: boolean }> {
   const path = ownCertificatePath(dataDir)
+  const names = wanted.slice(0, MAX_NAMES)
   const existing = read(path)
   if (existing && isCurrent(existing.certificate, names, now)) return { pem: existing.pem, isNew: false }
   const kept = existing ? namesOf(existing.certificate).filter((name) => !names.includes(name)) : []
