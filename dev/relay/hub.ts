@@ -6,6 +6,8 @@ import type { RelayTimes } from './times.ts'
 
 /** Apps and WHEP players. */
 const MAX_VIEWERS = 64
+/** Those of them that only watch: the rest of the places is for viewers that drive. */
+const MAX_WATCHERS = 48
 
 export interface HubOptions {
   log: Logger
@@ -68,9 +70,11 @@ export class Hub {
     this.options = options
   }
 
-  /** Whether there are as many viewers as the relay serves. */
-  get isFull(): boolean {
-    return this.apps.size + this.players.size >= MAX_VIEWERS
+  /** Whether there are as many viewers as the relay serves, or as it serves of those that only watch. */
+  isFullFor(role: Role): boolean {
+    const viewers = [...this.apps, ...this.players.values()]
+    const watchers = viewers.filter((one) => one.role === 'watch').length
+    return viewers.length >= MAX_VIEWERS || (role === 'watch' && watchers >= MAX_WATCHERS)
   }
 
   /** The robot of a `device_id`; the first known robot without one. */

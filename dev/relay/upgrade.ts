@@ -29,7 +29,7 @@ export function createUpgradeHandler(deps: UpgradeDeps) {
   const { hub, sockets, secrets, access, origins, httpsOnly } = deps
   const acceptApp = (request: IncomingMessage, query: URLSearchParams): Accept | undefined => {
     const role = access.roleOf(request, query)
-    if (!role || hub.isFull) return undefined
+    if (!role || hub.isFullFor(role)) return undefined
     const deviceId = hub.deviceFor(query.get('device_id') ?? undefined)
     return deviceId === undefined ? undefined : (socket) => void new App({ deviceId, role }, socket, hub)
   }

@@ -249,6 +249,14 @@ test('a viewer that only watches takes no place of one that drives', async (t) =
   assert.equal(await driver.closed, 4003)
 })
 
+test('connections with the watch token leave places for those with the drive token', async (t) => {
+  const { address, open } = await relayFor(t, SECTION)
+  const as = (token: string) => open('/ws/app', { Authorization: `Bearer ${token}` })
+  await Promise.all(Array.from({ length: 48 }, () => as(WATCH)))
+  assert.equal(await refusal(`ws://${address}/ws/app?token=${WATCH}`), 403)
+  await as(DRIVE)
+})
+
 test('a WHEP player with the watch token watches only; of a page of another site no cookie counts', async (t) => {
   const { robot, address } = await relayFor(t, SECTION)
   const device = await robot()

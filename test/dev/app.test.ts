@@ -155,3 +155,16 @@ test('of too many apps that departed, one that watches loses its session before 
   for (let n = 0; n < 64; n++) leave(`D${n}`, 'drive')
   assert.ok(!hub.routes.has('driver'), 'of drivers alone the oldest')
 })
+
+test('of 64 places, viewers that only watch get 48 at most', (t) => {
+  const { hub, app } = hubFor(t)
+  for (let n = 0; n < 40; n++) app(`W${n}`, 'watch')
+  for (let n = 0; n < 8; n++) {
+    assert.equal(hub.isFullFor('watch'), false)
+    const sessionId = `whep-${n}`
+    hub.players.set(sessionId, { deviceId: ROBOT, role: 'watch', sessionId, send() {}, supersede() {} })
+  }
+  assert.deepEqual([hub.isFullFor('watch'), hub.isFullFor('drive')], [true, false])
+  for (let n = 0; n < 16; n++) app(`D${n}`)
+  assert.equal(hub.isFullFor('drive'), true)
+})

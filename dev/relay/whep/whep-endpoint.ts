@@ -144,7 +144,7 @@ export class WhepEndpoint {
     if (deviceId === undefined) throw new Problem(404, 'no robot of this device_id can log in at the relay')
     if (!hub.robots.has(deviceId))
       throw new Problem(503, 'the robot is not connected to the relay', { 'Retry-After': '5' })
-    if (hub.isFull)
+    if (hub.isFullFor(role))
       throw new Problem(503, 'the relay has as many viewers as it serves: end another one first', {
         'Retry-After': '10',
       })
