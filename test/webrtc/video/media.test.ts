@@ -134,13 +134,21 @@ test('a viewer that connects just after a keyframe gets that one', async (t) => 
   await demand.next()
   const viewer = await openViewer(t, bus, 'one')
   await demand.next({ where: (wanted) => wanted?.layers.low !== undefined })
-  await camera.shoot({ keyframe: true })
-  await camera.shoot()
-  await camera.shoot()
-  await viewer.until(({ video }) => new Set(video.map(({ header }) => header.timestamp)).size === 3)
+  // a keyframe is kept for half a second; on a busy machine the connection takes longer
+  let isConnected = false
+  void viewer.connected.then(() => {
+    isConnected = true
+  })
+  while (!isConnected) {
+    await camera.shoot({ keyframe: true })
+    await camera.shoot()
+    await camera.shoot()
+    await Promise.race([viewer.connected, sleep(200)])
+  }
+  await viewer.until(({ video }) => new Set(video.map(({ header }) => header.timestamp)).size >= 3)
   const stamps = [...new Set(viewer.video.map(({ header }) => header.timestamp))]
   assert.deepEqual(
-    stamps.map((stamp) => stamp - (stamps[0] ?? 0)),
+    stamps.slice(0, 3).map((stamp) => stamp - (stamps[0] ?? 0)),
     [0, 90, 180],
   )
   assert.equal(camera.asked.length, 0)
