@@ -1,6 +1,6 @@
-import { Codec, CodecContext, Frame, Packet, Rational } from 'node-av'
+import { Codec, CodecContext, Packet, Rational } from 'node-av'
 import { AV_CODEC_ID_AAC, AV_SAMPLE_FMT_FLTP } from 'node-av/constants'
-import { check, MONO } from '../sound/ffmpeg.ts'
+import { check, MONO, sendSamples } from '../sound/ffmpeg.ts'
 import { FULL_SCALE, SAMPLE_RATE } from '../sound/format.ts'
 
 const BITRATE = 64_000n
@@ -59,21 +59,10 @@ export class AacEncoder implements Disposable {
 
   #encode(): void {
     const { buffer, byteOffset, byteLength } = this.#samples
-    const frame = Frame.fromAudioBuffer(Buffer.from(buffer, byteOffset, byteLength), {
-      nbSamples: FRAME_SAMPLES,
-      format: AV_SAMPLE_FMT_FLTP,
-      sampleRate: SAMPLE_RATE,
-      channelLayout: MONO,
-      timeBase: { num: 1, den: SAMPLE_RATE },
-    })
-    frame.pts = BigInt(this.#pts)
+    const bytes = Buffer.from(buffer, byteOffset, byteLength)
+    sendSamples(this.#context, { bytes, count: FRAME_SAMPLES, format: AV_SAMPLE_FMT_FLTP, pts: this.#pts })
     this.#pts += FRAME_SAMPLES
     this.#filled = 0
-    try {
-      check(this.#context.sendFrameSync(frame), 'encode')
-    } finally {
-      frame.free()
-    }
     this.#receive()
   }
 

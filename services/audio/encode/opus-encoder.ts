@@ -1,6 +1,6 @@
-import { AVERROR_EAGAIN, Codec, CodecContext, Dictionary, Frame, Packet, Rational } from 'node-av'
+import { AVERROR_EAGAIN, Codec, CodecContext, Dictionary, Packet, Rational } from 'node-av'
 import { AV_SAMPLE_FMT_S16, FF_ENCODER_LIBOPUS } from 'node-av/constants'
-import { check, MONO } from '../sound/ffmpeg.ts'
+import { check, MONO, sendSamples } from '../sound/ffmpeg.ts'
 import { BLOCK_MS, BLOCK_SAMPLES, SAMPLE_RATE } from '../sound/format.ts'
 
 interface OpusOptions {
@@ -62,20 +62,8 @@ export class OpusEncoder implements Disposable {
    */
   encode(block: Int16Array): Buffer | undefined {
     const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength)
-    const frame = Frame.fromAudioBuffer(bytes, {
-      nbSamples: BLOCK_SAMPLES,
-      format: AV_SAMPLE_FMT_S16,
-      sampleRate: SAMPLE_RATE,
-      channelLayout: MONO,
-      timeBase: { num: 1, den: SAMPLE_RATE },
-    })
-    frame.pts = BigInt(this.#pts)
+    sendSamples(this.#context, { bytes, count: BLOCK_SAMPLES, format: AV_SAMPLE_FMT_S16, pts: this.#pts })
     this.#pts += BLOCK_SAMPLES
-    try {
-      check(this.#context.sendFrameSync(frame), 'encode')
-    } finally {
-      frame.free()
-    }
     const code = this.#context.receivePacketSync(this.#packet)
     if (code === AVERROR_EAGAIN) return undefined
     check(code, 'encode')
