@@ -133,13 +133,18 @@ async function within(
 ): Promise<Figures> {
   child.stdout?.resume()
   child.stderr?.resume()
-  const ended = new Promise<Error>((resolve) => child.on('error', resolve))
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const ended = Promise.race([
+    new Promise<Error>((resolve) => child.once('error', resolve)),
+    exited.then(() => new Error(`${name} has ended: is port ${port} free?`)),
+  ])
   try {
     const failed = await Promise.race([answers(port), ended])
     if (failed) throw failed
     return await measure(name, port, version)
   } finally {
-    child.kill()
+    // the next broker uses the same port
+    if (child.kill()) await exited
   }
 }
 

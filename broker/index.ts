@@ -96,7 +96,7 @@ export async function startBroker(deps: BrokerDeps): Promise<RunningBroker> {
   const sessions = new ProvisionedSessions(mqtt, disabled)
   await sessions.apply(login.users)
   const listeners = await openListeners(stack, mqtt, { section: config.broker, sockets, log })
-  stack.use(releaseMemory())
+  stack.use(releaseMemory({ received: () => mqtt.traffic.bytes.read }))
   const offlineSessions = () => authorizer?.offlineSessions ?? 0
   stack.use(await startStatePublisher(mqtt, { prefix, offlineSessions, interval: reportInterval }))
   const reload = () => {
