@@ -5,8 +5,8 @@ FROM node:24-trixie-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts
-# onnxruntime-node brings the libraries of every platform, and only ours stays (node-av and canvas come as packages of
-# one platform each); what describes the packages to compilers and debuggers is a tenth of the rest
+# onnxruntime-node brings the libraries of every platform, and only ours stays (node-av comes as a package of one
+# platform); what describes the packages to compilers and debuggers is a tenth of the rest
 RUN cd node_modules/onnxruntime-node/bin/napi-v6 \
   && rm -rf darwin win32 \
   && find linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +

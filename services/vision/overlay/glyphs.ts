@@ -1,5 +1,6 @@
-import { fileURLToPath } from 'node:url'
-import { createCanvas, GlobalFonts } from '@napi-rs/canvas'
+import { readFileSync } from 'node:fs'
+import { coverageOf } from './coverage.ts'
+import { readOutlines } from './outlines.ts'
 import type { Mask } from './paint.ts'
 
 /** Letters that Unicode does not decompose into a plain letter and marks. */
@@ -34,8 +35,7 @@ export function toAscii(text: string): string {
 }
 
 /** Bundled, because a minimal Debian has no fonts. */
-const FONT_FILE = fileURLToPath(new URL('./fonts/DejaVuSansMono-Bold.ttf', import.meta.url))
-const FAMILY = 'wimz-mono'
+const FONT_FILE = new URL('./fonts/DejaVuSansMono-Bold.ttf', import.meta.url)
 const FIRST = 32
 const LAST = 126
 
@@ -59,27 +59,16 @@ export function glyphsOf(size: number): Glyphs {
 }
 
 function drawGlyphs(size: number): Glyphs {
-  if (!GlobalFonts.has(FAMILY) && !GlobalFonts.registerFromPath(FONT_FILE, FAMILY)) {
-    throw new Error(`cannot read ${FONT_FILE}`)
-  }
-  const font = `${size}px ${FAMILY}`
-  const measure = createCanvas(1, 1).getContext('2d')
-  measure.font = font
-  const width = Math.ceil(measure.measureText('M').width)
+  const { unitsPerEm, ascender, descender, advance, contoursOf } = readOutlines(readFileSync(FONT_FILE))
+  const scale = size / unitsPerEm
+  const width = Math.ceil(advance * scale)
   const height = Math.ceil((size * 1.25) / 2) * 2
-  const masks: Mask[] = []
-  for (let code = FIRST; code <= LAST; code++) {
-    const context = createCanvas(width, height).getContext('2d')
-    context.font = font
-    context.textBaseline = 'middle'
-    context.fillText(String.fromCharCode(code), 0, height / 2)
-    const { data } = context.getImageData(0, 0, width, height)
-    masks.push({
-      width,
-      height,
-      alpha: Uint8Array.from({ length: width * height }, (_, i) => data[i * 4 + 3] ?? 0),
-    })
-  }
+  // a whole number, which keeps the lower edges of letters sharp
+  const baseline = Math.round(height / 2 + ((ascender + descender) / 2) * scale)
+  const place = ({ x, y }: { x: number; y: number }) => ({ x: x * scale, y: baseline - y * scale })
+  const masks = Array.from({ length: LAST - FIRST + 1 }, (_, i) =>
+    coverageOf(contoursOf(String.fromCharCode(FIRST + i)), { width, height }, place),
+  )
   const fallback = masks['?'.charCodeAt(0) - FIRST] ?? { width: 0, height: 0, alpha: new Uint8Array() }
   return { width, height, mask: (character) => masks[character.charCodeAt(0) - FIRST] ?? fallback }
 }
