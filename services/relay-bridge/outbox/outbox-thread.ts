@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { flushCompileCacheSafely } from '#lib/process/hardening.ts'
 import type { FileState, Request, Response, StoreData } from './outbox.ts'
 import { RecoveringStore } from './recovering-store.ts'
 
@@ -18,6 +19,7 @@ parentPort?.on('message', ({ id, action }: Request) => {
   if (action.type === 'close') parentPort?.close()
 })
 respond({ id: 0, value: undefined, counts: store.counts, file: fileState() })
+flushCompileCacheSafely()
 
 function fileState(): FileState {
   return { damaged: store.damaged, unwritable: store.unwritable }

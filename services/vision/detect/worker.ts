@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
+import { flushCompileCacheSafely } from '#lib/process/hardening.ts'
 import { type Inference, loadModel, type ModelFacts, type ModelSettings } from './model.ts'
 import type { Yuv420 } from './preprocess.ts'
 
@@ -51,6 +52,7 @@ port.on('message', (request: WorkerRequest) => {
   )
 })
 port.postMessage({ type: 'ready', facts: model.facts } satisfies WorkerAnswer)
+flushCompileCacheSafely()
 
 /**
  * Lowers the priority of the calling thread. Linux keeps priorities by thread, though the function says process; threads

@@ -128,6 +128,29 @@ test('on a full disk the end of a worker thread leaks no descriptor', { skip: no
   assert.equal(output.trim(), '0 true')
 })
 
+test('with a compile cache only the first worker thread loads the TypeScript compiler', (t) => {
+  const script = `
+    import { once } from 'node:events'
+    import { Worker } from 'node:worker_threads'
+    const { workerEnv } = await import('#lib/process/hardening.ts')
+    const code = 'import(' + JSON.stringify(import.meta.resolve('#lib/process/hardening.ts')) + \`)
+      .then(({ flushCompileCacheSafely }) => {
+        flushCompileCacheSafely()
+        const loaded = process.moduleLoadList.some((one) => one.includes('amaro'))
+        require('node:worker_threads').parentPort.postMessage(loaded)
+      })\`
+    for (let i = 0; i < 2; i++) {
+      const thread = new Worker(code, { eval: true, execArgv: [], env: workerEnv() })
+      console.log((await once(thread, 'message'))[0])
+    }`
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: PROJECT_ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_COMPILE_CACHE: temporaryFolder(t) },
+  })
+  assert.deepEqual(output.trim().split('\n'), ['true', 'false'])
+})
+
 test('a missing cache folder is no error', () => {
   assert.equal(flushCompileCacheSafely('/nowhere'), false)
   const script = `
