@@ -1,4 +1,6 @@
-import { part, runTogether, unitPart } from '#lib/process/run.ts'
+import '#lib/process/lean-modules.ts'
+
+const { part, runTogether, unitPart } = await import('#lib/process/run.ts')
 
 /** The small services in one process, those that `WIMZ_PARTS` names: started by `npm start -- --compact`. In start order. */
 const PARTS = {

@@ -1,7 +1,7 @@
+import '#lib/process/lean-modules.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { configPath, parseSections, readConfigFile } from '#lib/config.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
 import { openConsole } from '#lib/process/console.ts'
@@ -9,7 +9,6 @@ import { collectGarbage } from '#lib/process/garbage.ts'
 import { hardenProcess } from '#lib/process/hardening.ts'
 import { SupervisedProcess } from '#lib/process/supervised-process.ts'
 import { PROJECT_ROOT, VERSION } from '#lib/version.ts'
-import { ALL_SECTIONS } from './config-schema.ts'
 
 /** The processes of the stack in start order; `deadline`: time to stop before SIGKILL (ms). */
 const PROCESSES = {
@@ -100,13 +99,19 @@ const console = openConsole()
 const log = createLogger('supervisor', console)
 const exitCode = Promise.withResolvers<number>()
 
-function loadConfig(path: string) {
+/** The sections of the config file, and its path. */
+async function loadConfig() {
+  const { configPath, parseSections, readConfigFile } = await import('#lib/config.ts')
+  const { ALL_SECTIONS } = await import('./config-schema.ts')
+  const path = configPath('configs/demo.yaml')
   hardenProcess()
   process.chdir(PROJECT_ROOT)
-  return parseSections(readConfigFile(path), ALL_SECTIONS, ['cloud.device_id', 'cloud.device_secret'])
+  const secrets = ['cloud.device_id', 'cloud.device_secret']
+  return { path, config: parseSections(readConfigFile(path), ALL_SECTIONS, secrets) }
 }
+type Config = Awaited<ReturnType<typeof loadConfig>>['config']
 
-function enabledProcesses(config: ReturnType<typeof loadConfig>): ProcessName[] {
+function enabledProcesses(config: Config): ProcessName[] {
   const enabled: Record<ProcessName, boolean> = {
     broker: config.broker.enabled,
     'local-relay': config.local_relay.enabled,
@@ -180,8 +185,7 @@ async function startAll(
 }
 
 async function main(): Promise<number> {
-  const path = configPath('configs/demo.yaml')
-  const config = loadConfig(path)
+  const { path, config } = await loadConfig()
   const children = new Map<ProcessName, SupervisedProcess>()
   let signals = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -223,7 +227,7 @@ async function main(): Promise<number> {
 }
 
 /** Names the addresses of the local page in the log; on a terminal a phone can read one of them. */
-async function showPage({ local_relay, cloud }: ReturnType<typeof loadConfig>): Promise<void> {
+async function showPage({ local_relay, cloud }: Config): Promise<void> {
   const { pageAddresses } = await import('#lib/local-page/page-addresses.ts')
   const { here, network } = pageAddresses(local_relay, cloud.device_id)
   const [forPhones] = network

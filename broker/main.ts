@@ -1,4 +1,5 @@
-import { runUnit } from '#lib/process/run.ts'
-import { broker } from './index.ts'
+import '#lib/process/lean-modules.ts'
 
+const { runUnit } = await import('#lib/process/run.ts')
+const { broker } = await import('./index.ts')
 await runUnit(broker)

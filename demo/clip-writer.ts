@@ -1,16 +1,4 @@
 import {
-  Codec,
-  CodecContext,
-  Dictionary,
-  FFmpegError,
-  FormatContext,
-  Frame,
-  Log,
-  Packet,
-  Rational,
-  SoftwareScaleContext,
-} from 'node-av'
-import {
   AV_CODEC_FLAG_GLOBAL_HEADER,
   AV_LOG_FATAL,
   AV_PIX_FMT_RGBA,
@@ -23,6 +11,18 @@ import {
   AVCOL_TRC_BT709,
   FF_ENCODER_LIBX264,
 } from 'node-av/constants'
+import {
+  Codec,
+  CodecContext,
+  Dictionary,
+  FFmpegError,
+  FormatContext,
+  Frame,
+  Log,
+  Packet,
+  Rational,
+  SoftwareScaleContext,
+} from 'node-av/lib'
 import { FPS, HEIGHT, WIDTH } from './story.ts'
 
 Log.setLevel(AV_LOG_FATAL)

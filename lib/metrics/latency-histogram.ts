@@ -1,5 +1,5 @@
-import { Histogram, type Registry } from 'prom-client'
 import { type Percentiles, PercentileWindow } from './percentile-window.ts'
+import { Histogram, type Registry } from './prometheus.ts'
 
 /** Seconds. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]

@@ -1,15 +1,15 @@
-import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 import type { Bus } from '#bus/bus.ts'
 import type { Metrics } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '../logger.ts'
 import { VERSION } from '../version.ts'
+import { Counter, collectProcessMetrics, Gauge, type Registry } from './prometheus.ts'
 
 const PUBLISH_INTERVAL_MS = 5_000
 
 /** Metrics of the process, the same for every service. */
 function addProcessMetrics(registry: Registry, bus: Pick<Bus, 'onConnect'>): Disposable {
-  collectDefaultMetrics({ register: registry })
+  collectProcessMetrics(registry)
   const reconnects = new Counter({
     name: 'wimz_mqtt_reconnects_total',
     help: 'Connections to the broker after the first one',

@@ -1,8 +1,8 @@
-import type { Registry } from 'prom-client'
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import type { Sections } from '../config.ts'
 import type { Logger } from '../logger.ts'
+import type { Registry } from '../metrics/prometheus.ts'
 
 /** Dependencies of a service. */
 export interface Deps<C> {

@@ -1,6 +1,6 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { Counter, Gauge, Histogram, Registry } from '#lib/metrics/prometheus.ts'
 import type { Voice } from './talk/voice.ts'
 
 const BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]

@@ -1,4 +1,5 @@
-import { run } from '#lib/process/run.ts'
-import { homeAssistant } from './index.ts'
+import '#lib/process/lean-modules.ts'
 
+const { run } = await import('#lib/process/run.ts')
+const { homeAssistant } = await import('./index.ts')
 await run(homeAssistant)

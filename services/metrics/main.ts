@@ -1,4 +1,5 @@
-import { run } from '#lib/process/run.ts'
-import { metrics } from './index.ts'
+import '#lib/process/lean-modules.ts'
 
+const { run } = await import('#lib/process/run.ts')
+const { metrics } = await import('./index.ts')
 await run(metrics)

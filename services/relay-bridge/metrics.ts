@@ -1,5 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
 import type { RelayConnectionState } from '#bus/messages.ts'
+import { Counter, Gauge, type Registry } from '#lib/metrics/prometheus.ts'
 
 /** Returns a function that records each state of the relay connection. */
 export function createMetrics(registry: Registry): (state: RelayConnectionState) => void {

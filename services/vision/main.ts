@@ -1,4 +1,5 @@
-import { run } from '#lib/process/run.ts'
-import { vision } from './index.ts'
+import '#lib/process/lean-modules.ts'
 
+const { run } = await import('#lib/process/run.ts')
+const { vision } = await import('./index.ts')
 await run(vision)

@@ -1,8 +1,8 @@
-import { Counter, Histogram, Registry } from 'prom-client'
 import type { Layer, VideoCodec } from '#bus/messages.ts'
 import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
+import { Counter, Histogram, Registry } from '#lib/metrics/prometheus.ts'
 
 const BUCKETS_SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512]
 

@@ -1,8 +1,8 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { SessionSummary } from '#bus/messages.ts'
 import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
 import { createLatencyHistograms } from '#lib/metrics/latency-histogram.ts'
+import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/prometheus.ts'
 
 /** Session duration in seconds. */
 const BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400]

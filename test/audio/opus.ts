@@ -1,5 +1,5 @@
-import { Codec, CodecContext, Frame, Packet } from 'node-av'
 import { AV_CHANNEL_ORDER_NATIVE, AV_CODEC_ID_OPUS } from 'node-av/constants'
+import { Codec, CodecContext, Frame, Packet } from 'node-av/lib'
 
 /** Samples of a packet. */
 const BLOCK = 960

@@ -1,5 +1,5 @@
-import { Packet } from 'node-av'
 import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, type AVCodecID } from 'node-av/constants'
+import { Packet } from 'node-av/lib'
 import { Decoder } from '#services/vision/camera/sources/decoder.ts'
 import { type Rgb, toYuv } from '#services/vision/image/color.ts'
 import type { Size } from '#services/vision/image/fit.ts'

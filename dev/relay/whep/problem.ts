@@ -1,4 +1,5 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import { STATUS_CODES } from '#lib/http/node-http.ts'
 
 /** A request that is refused: the text says what is wrong and what to do. RFC 9457. */
 export class Problem extends Error {

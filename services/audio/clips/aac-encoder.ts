@@ -1,5 +1,5 @@
-import { Codec, CodecContext, Packet, Rational } from 'node-av'
 import { AV_CODEC_ID_AAC, AV_SAMPLE_FMT_FLTP } from 'node-av/constants'
+import { Codec, CodecContext, Packet, Rational } from 'node-av/lib'
 import { check, MONO, sendSamples } from '../sound/ffmpeg.ts'
 import { FULL_SCALE, SAMPLE_RATE } from '../sound/format.ts'
 

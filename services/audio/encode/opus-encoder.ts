@@ -1,5 +1,5 @@
-import { AVERROR_EAGAIN, Codec, CodecContext, Dictionary, Packet, Rational } from 'node-av'
-import { AV_SAMPLE_FMT_S16, FF_ENCODER_LIBOPUS } from 'node-av/constants'
+import { AV_SAMPLE_FMT_S16, AVERROR_EAGAIN, FF_ENCODER_LIBOPUS } from 'node-av/constants'
+import { Codec, CodecContext, Dictionary, Packet, Rational } from 'node-av/lib'
 import { check, MONO, sendSamples } from '../sound/ffmpeg.ts'
 import { BLOCK_MS, BLOCK_SAMPLES, SAMPLE_RATE } from '../sound/format.ts'
 

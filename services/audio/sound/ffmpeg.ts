@@ -1,5 +1,5 @@
-import { type ChannelLayout, type CodecContext, FFmpegError, Frame, Log } from 'node-av'
 import { AV_CHANNEL_ORDER_NATIVE, AV_LOG_FATAL, type AVSampleFormat } from 'node-av/constants'
+import { type ChannelLayout, type CodecContext, FFmpegError, Frame, Log } from 'node-av/lib'
 import { SAMPLE_RATE } from './format.ts'
 
 // errors are returned as codes; FFmpeg's log on stderr adds nothing to them

@@ -1,5 +1,5 @@
-import { Codec, CodecContext, Frame, Packet } from 'node-av'
 import { FF_DECODER_LIBOPUS } from 'node-av/constants'
+import { Codec, CodecContext, Frame, Packet } from 'node-av/lib'
 import { check, MONO } from '../sound/ffmpeg.ts'
 import { SAMPLE_RATE } from '../sound/format.ts'
 

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import { createBackoff } from '#lib/backoff.ts'
 import type { Logger } from '#lib/logger.ts'
 import { endsWithinGrace } from '#lib/media/abort-grace.ts'

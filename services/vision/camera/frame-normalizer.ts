@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import type { CameraSettings } from '../config.ts'
 import { createThrottle } from '../frame/throttle.ts'
 import { FrameConverter } from '../image/pixels.ts'

@@ -1,5 +1,6 @@
-import { FilterAPI, Frame, Rational } from 'node-av'
+import type { FilterAPI } from 'node-av/api'
 import { AV_FRAME_DATA_DISPLAYMATRIX } from 'node-av/constants'
+import { Frame, Rational } from 'node-av/lib'
 import type { VisionSection } from '../config.ts'
 
 type Turn = Pick<VisionSection, 'rotate' | 'flip'>
@@ -19,6 +20,7 @@ export class Orientation implements Disposable {
   readonly #mounted: readonly string[]
   #open: { filter: FilterAPI; kind: string } | undefined
   #count = 0
+  #disposed = false
 
   constructor({ rotate, flip }: Turn) {
     this.#mounted = [...(TURNS[rotate] ?? []), ...FLIPS[flip]]
@@ -33,8 +35,9 @@ export class Orientation implements Disposable {
   async apply(source: Frame, filters: string): Promise<Frame> {
     if (filters === '') return source
     const { colorSpace, colorRange } = source
-    const filter = this.#filterFor(source, filters)
+    let filter: FilterAPI
     try {
+      filter = await this.#filterFor(source, filters)
       source.timeBase = new Rational(1, 1000)
       source.pts = BigInt(this.#count++)
       await filter.process(source)
@@ -49,14 +52,18 @@ export class Orientation implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     this.#open?.filter.close()
     this.#open = undefined
   }
 
   /** A filter graph is for one size and pixel format. */
-  #filterFor({ width, height, format }: Frame, filters: string): FilterAPI {
+  async #filterFor({ width, height, format }: Frame, filters: string): Promise<FilterAPI> {
     const kind = `${width}x${height} ${format} ${filters}`
     if (this.#open?.kind !== kind) {
+      // 7 MiB that a camera which is mounted upright does not need
+      const { FilterAPI } = await import('node-av/api')
+      if (this.#disposed) throw new Error('the capture has ended')
       this.#open?.filter.close()
       this.#open = { filter: FilterAPI.create(filters), kind }
     }

@@ -1,5 +1,5 @@
-import { CodecContext, type Frame, type Packet, Rational } from 'node-av'
 import { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_NONE, AV_PIX_FMT_YUV420P } from 'node-av/constants'
+import { CodecContext, type Frame, type Packet, Rational } from 'node-av/lib'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'

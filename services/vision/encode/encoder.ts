@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import {
   AVCOL_PRI_BT709,
   AVCOL_PRI_SMPTE170M,
@@ -10,6 +9,7 @@ import {
   AVCOL_TRC_SMPTE170M,
   FF_ENCODER_LIBX264,
 } from 'node-av/constants'
+import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av/lib'
 import { nalUnits } from '#bus/access-unit.ts'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'

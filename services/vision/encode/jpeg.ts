@@ -1,10 +1,10 @@
-import { Codec, CodecContext, type Frame, Packet, Rational } from 'node-av'
 import {
   AV_CODEC_FLAG_QSCALE,
   AV_PIX_FMT_YUVJ420P,
   AVCOL_RANGE_JPEG,
   FF_ENCODER_MJPEG,
 } from 'node-av/constants'
+import { Codec, CodecContext, type Frame, Packet, Rational } from 'node-av/lib'
 import type { Size } from '../image/fit.ts'
 import { allocate, check, Scaler } from '../image/pixels.ts'
 

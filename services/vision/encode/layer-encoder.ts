@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import { type AccessUnit, encodeAccessUnit, nalUnits } from '#bus/access-unit.ts'
 import type { Bus } from '#bus/bus.ts'
 import { encodeIvf, isKeyframe } from '#bus/ivf.ts'

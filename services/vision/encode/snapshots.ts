@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av'
 import { FF_ENCODER_LIBVPX_VP8 } from 'node-av/constants'
+import { Codec, type CodecContext, Dictionary, type Frame, Packet } from 'node-av/lib'
 import type { Matrix } from '../image/color.ts'
 import type { Size } from '../image/fit.ts'
 import { check } from '../image/pixels.ts'

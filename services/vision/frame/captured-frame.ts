@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 
 interface Images {
   /** Encoder input: 4:2:0, limited range, at most the configured video size. */

@@ -1,4 +1,3 @@
-import { FFmpegError, Frame, Log, SoftwareScaleContext } from 'node-av'
 import {
   AV_LOG_FATAL,
   AV_PIX_FMT_YUV420P,
@@ -9,6 +8,7 @@ import {
   AVCOL_SPC_SMPTE170M,
   type AVPixelFormat,
 } from 'node-av/constants'
+import { FFmpegError, Frame, Log, SoftwareScaleContext } from 'node-av/lib'
 import type { Matrix } from './color.ts'
 import { fit, type Size } from './fit.ts'
 

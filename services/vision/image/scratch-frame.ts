@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import type { Size } from './fit.ts'
 import { allocate, matrixOf, type Planes, planesOf, Scaler } from './pixels.ts'
 

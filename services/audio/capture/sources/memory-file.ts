@@ -1,5 +1,5 @@
-import { IOContext } from 'node-av'
 import { AVSEEK_CUR, AVSEEK_END, AVSEEK_SIZE } from 'node-av/constants'
+import { IOContext } from 'node-av/lib'
 
 /** A file in memory, for FFmpeg. */
 export function readFrom(bytes: Buffer): IOContext {

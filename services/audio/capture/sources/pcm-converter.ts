@@ -1,5 +1,5 @@
-import { SoftwareResampleContext } from 'node-av'
 import { AV_SAMPLE_FMT_S16 } from 'node-av/constants'
+import { SoftwareResampleContext } from 'node-av/lib'
 import { check, MONO, STEREO } from '../../sound/ffmpeg.ts'
 import { SAMPLE_RATE } from '../../sound/format.ts'
 

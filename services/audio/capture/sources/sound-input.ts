@@ -1,6 +1,11 @@
 import {
+  AV_SAMPLE_FMT_S16,
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AVMEDIA_TYPE_AUDIO,
+  type AVSampleFormat,
+} from 'node-av/constants'
+import {
   Codec,
   CodecContext,
   Dictionary,
@@ -11,8 +16,7 @@ import {
   Packet,
   SoftwareResampleContext,
   type Stream,
-} from 'node-av'
-import { AV_SAMPLE_FMT_S16, AVMEDIA_TYPE_AUDIO, type AVSampleFormat } from 'node-av/constants'
+} from 'node-av/lib'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check, MONO } from '../../sound/ffmpeg.ts'
 import { SAMPLE_RATE } from '../../sound/format.ts'

@@ -1,14 +1,12 @@
 import {
+  type AVCodecID,
   AVERROR_EAGAIN,
+  AVERROR_EINVAL,
+  AVERROR_ENOMEM,
   AVERROR_EOF,
-  Codec,
-  CodecContext,
-  type CodecParameters,
-  Dictionary,
-  Frame,
-  type Packet,
-} from 'node-av'
-import { type AVCodecID, AVERROR_EINVAL, AVERROR_ENOMEM, FF_THREAD_SLICE } from 'node-av/constants'
+  FF_THREAD_SLICE,
+} from 'node-av/constants'
+import { Codec, CodecContext, type CodecParameters, Dictionary, Frame, type Packet } from 'node-av/lib'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { check } from '../../image/pixels.ts'
 import { DEFAULT_MAX_PIXELS } from './source.ts'

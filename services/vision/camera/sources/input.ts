@@ -1,5 +1,5 @@
+import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVERROR_EOF, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
 import {
-  AVERROR_EOF,
   Dictionary,
   FFmpegError,
   FormatContext,
@@ -7,8 +7,7 @@ import {
   InputFormat,
   Packet,
   type Stream,
-} from 'node-av'
-import { AV_CODEC_ID_HEVC, AV_NOPTS_VALUE, AVMEDIA_TYPE_VIDEO } from 'node-av/constants'
+} from 'node-av/lib'
 import type { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { DECODERS, Decoder } from './decoder.ts'

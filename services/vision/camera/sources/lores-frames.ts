@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import type { Size } from '../../image/fit.ts'
 import { RawReader } from './raw-frames.ts'
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Log } from 'node-av'
 import { AV_LOG_WARNING } from 'node-av/constants'
+import { Log } from 'node-av/lib'
 
 /** What FFmpeg's RTP receiver logs; there is no other sign of a gap in the sequence numbers. libavformat/rtpdec.c. */
 const GAP = /^RTP: missed \d+ packets/

@@ -1,5 +1,5 @@
-import { CodecParser, type Frame, Packet } from 'node-av'
 import { AV_CODEC_ID_H264, AV_CODEC_ID_MJPEG, AV_NOPTS_VALUE } from 'node-av/constants'
+import { CodecParser, type Frame, Packet } from 'node-av/lib'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { Decoder, tooLarge } from './decoder.ts'
 import { JpegSplitter } from './jpeg-splitter.ts'

@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import type { ByteSink } from '#lib/media/program.ts'
 import type { Size } from '../../image/fit.ts'
 import { allocate, planesOf } from '../../image/pixels.ts'

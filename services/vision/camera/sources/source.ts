@@ -1,4 +1,4 @@
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import { UnframedBytes } from '#lib/media/unframed-bytes.ts'
 import type { Size } from '../../image/fit.ts'
 

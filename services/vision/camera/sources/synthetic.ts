@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import { createPacer } from '#lib/media/pacer.ts'
 import { toEpoch } from '#lib/media/wall-clock.ts'
 import { type Rgb, toYuv } from '../../image/color.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import type { Frame } from 'node-av'
+import type { Frame } from 'node-av/lib'
 import { captureFrom } from '#services/vision/camera/sources/open.ts'
 import { VisionSection } from '#services/vision/config.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'

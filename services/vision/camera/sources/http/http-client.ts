@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { lookup } from 'node:dns'
 import { once } from 'node:events'
-import { type IncomingMessage, request as requestHttp } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIPv6 } from 'node:net'
+import { request as requestHttp } from '#lib/http/node-http.ts'
 import { authorities, reasonOf, type TlsSettings } from '#lib/media/tls-settings.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
