@@ -8,6 +8,7 @@ const PARTS = {
   'local-relay': async () => unitPart((await import('./dev/relay/index.ts')).localRelay),
   'relay-bridge': async () => part((await import('./services/relay-bridge/index.ts')).relayBridge),
   audio: async () => part((await import('./services/audio/index.ts')).audio),
+  recorder: async () => part((await import('./services/recorder/index.ts')).recorder),
   metrics: async () => part((await import('./services/metrics/index.ts')).metrics),
   homeassistant: async () => part((await import('./services/home-assistant/index.ts')).homeAssistant),
   simulator: async () => unitPart((await import('./services/simulator/index.ts')).simulator),

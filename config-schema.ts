@@ -3,6 +3,7 @@ import { LocalRelaySection } from '#dev/relay/config.ts'
 import { BusSection, DataDir, MetricsSection, WebrtcSection } from '#lib/config-schema.ts'
 import { AudioSection } from '#services/audio/config.ts'
 import { HomeAssistantSection } from '#services/home-assistant/config.ts'
+import { RecorderSection } from '#services/recorder/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { SimulatorSection } from '#services/simulator/config.ts'
 import { VisionSection } from '#services/vision/config.ts'
@@ -13,6 +14,7 @@ export const ALL_SECTIONS = {
   webrtc: WebrtcSection,
   vision: VisionSection,
   audio: AudioSection,
+  recorder: RecorderSection,
   bus: BusSection,
   broker: BrokerSection,
   local_relay: LocalRelaySection,

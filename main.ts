@@ -50,6 +50,15 @@ const PROCESSES = {
     deadline: 1_800,
     env: { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_ARENA_MAX: '2' },
   },
+  recorder: {
+    script: 'services/recorder/main.ts',
+    deadline: 1_800,
+    env: {
+      NODE_OPTIONS: '--max-semi-space-size=2',
+      MALLOC_ARENA_MAX: '2',
+      MALLOC_MMAP_THRESHOLD_: '131072',
+    },
+  },
   metrics: {
     script: 'services/metrics/main.ts',
     deadline: 700,
@@ -80,6 +89,7 @@ const COMPACT: readonly ProcessName[] = [
   'local-relay',
   'relay-bridge',
   'audio',
+  'recorder',
   'metrics',
   'homeassistant',
   'simulator',
@@ -90,7 +100,7 @@ const BRIDGE_START_TIMEOUT_MS = 1_000
 
 /** Sessions close while the bridge can still send it; every service disconnects while the broker still runs. */
 const STOP_ORDER: ProcessName[][] = [
-  ['webrtc', 'vision', 'audio', 'metrics', 'homeassistant', 'simulator'],
+  ['webrtc', 'vision', 'audio', 'recorder', 'metrics', 'homeassistant', 'simulator'],
   ['relay-bridge'],
   ['local-relay', 'broker', 'compact'],
 ]
@@ -119,6 +129,7 @@ function enabledProcesses(config: Config): ProcessName[] {
     vision: true,
     webrtc: config.webrtc.enabled,
     audio: config.audio.source.type !== 'none' || config.audio.speaker.type !== 'none',
+    recorder: config.recorder.enabled,
     metrics: config.metrics.port !== null,
     homeassistant: config.homeassistant.enabled,
     simulator: config.simulator.enabled,
@@ -180,7 +191,7 @@ async function startAll(
   await startStage(['broker', 'local-relay', 'compact'])
   const bridge = startStage(['relay-bridge'])
   await Promise.race([bridge, sleep(BRIDGE_START_TIMEOUT_MS)])
-  await startStage(['vision', 'webrtc', 'audio', 'metrics', 'homeassistant', 'simulator'])
+  await startStage(['vision', 'webrtc', 'audio', 'recorder', 'metrics', 'homeassistant', 'simulator'])
   await bridge
 }
 

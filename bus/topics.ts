@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import * as clip from './clip-messages.ts'
 import * as message from './messages.ts'
 import { binary, json } from './topic.ts'
 
@@ -151,6 +152,23 @@ export const topics = {
     from: 'audio',
     to: 'anyone',
     description: '`{service}/state` of audio.',
+  }),
+  recorderState: json('recorder/state', {
+    payload: clip.RecorderState,
+    qos: 1,
+    retain: true,
+    cut: true,
+    from: 'recorder',
+    to: 'anyone',
+    description: '`{service}/state` of recorder.',
+  }),
+  clips: json('recorder/clips', {
+    payload: clip.ClipChange,
+    qos: 1,
+    from: 'recorder',
+    to: 'anyone',
+    description:
+      'A clip begins (`new`), gets a further reason (`update`), is complete (`end`), or was deleted (`removed`).',
   }),
   opus: binary('audio/opus', {
     qos: 0,

@@ -3,7 +3,7 @@
 
 stop_services() {
   if [ $KIND = systemd ]; then
-    systemctl stop wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-audio wimz-metrics wimz-homeassistant
+    systemctl stop wimz.target wimz-broker wimz-relay-bridge wimz-webrtc wimz-vision wimz-audio wimz-recorder wimz-metrics wimz-homeassistant
   else
     compose stop
   fi

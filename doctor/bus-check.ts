@@ -130,6 +130,7 @@ export function expectedServices({
   cloud,
   webrtc,
   audio,
+  recorder,
   metrics,
   homeassistant,
 }: Partial<RobotConfig>): string[] {
@@ -139,6 +140,7 @@ export function expectedServices({
     webrtc?.enabled !== false && 'webrtc',
     'vision',
     audio && (audio.source.type !== 'none' || audio.speaker.type !== 'none') && 'audio',
+    recorder?.enabled && 'recorder',
     metrics?.port && 'metrics',
     homeassistant?.enabled && 'homeassistant',
   ].filter((name) => typeof name === 'string')

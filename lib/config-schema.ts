@@ -7,6 +7,7 @@ export const SECTION_NAMES = [
   'webrtc',
   'vision',
   'audio',
+  'recorder',
   'bus',
   'broker',
   'local_relay',

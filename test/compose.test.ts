@@ -16,7 +16,7 @@ test('compose.yaml is accepted, and names only scripts that exist', {
   const args = ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config']
   const { stdout } = await execute('docker-compose', args)
   const scripts = [...stdout.matchAll(/- (\S+\.ts)$/gm)].map(([, script]) => script ?? '')
-  assert.equal(scripts.length, 9) // eight services, and the one that prepares the settings
+  assert.equal(scripts.length, 10) // nine services, and the one that prepares the settings
   for (const script of scripts) assert.ok(existsSync(join(PROJECT_ROOT, script)), script)
 })
 
@@ -129,7 +129,7 @@ test('the overlay has the time zone of .env', { skip: without('docker-compose') 
 
 test('services stop before relay-bridge, and relay-bridge before the broker', () => {
   const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
-  for (const name of ['vision', 'webrtc', 'audio', 'metrics', 'homeassistant']) {
+  for (const name of ['vision', 'webrtc', 'audio', 'recorder', 'metrics', 'homeassistant']) {
     assert.deepEqual(Object.keys(services[name].depends_on), ['broker', 'relay-bridge'], name)
     const unit = readFileSync(join(PROJECT_ROOT, `deploy/systemd/wimz-${name}.service`), 'utf8')
     assert.match(unit, /^After=.*\bwimz-relay-bridge\.service/m, name)

@@ -34,7 +34,7 @@ for (const name of services) {
   })
 }
 
-test('each of the seven services has a unit, and its script exists', () => {
+test('each of the eight services has a unit, and its script exists', () => {
   const scripts = services.map((name) => {
     const [, script = ''] = /^ExecStart=\S+ (\S+)$/m.exec(readFileSync(join(FOLDER, name), 'utf8')) ?? []
     return script
@@ -44,6 +44,7 @@ test('each of the seven services has a unit, and its script exists', () => {
     'services/audio/main.ts',
     'services/home-assistant/main.ts',
     'services/metrics/main.ts',
+    'services/recorder/main.ts',
     'services/relay-bridge/main.ts',
     'services/vision/main.ts',
     'services/webrtc/main.ts',

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
 import { WebSocketServer } from 'ws'
 import type { z } from 'zod'
 import type { CloudIdentity } from '#lib/config-schema.ts'
@@ -13,6 +14,7 @@ import { config, type LocalRelaySection } from './config.ts'
 import { authenticate } from './device-auth.ts'
 import { Discovery } from './discovery.ts'
 import { Hub } from './hub.ts'
+import { MediaEndpoint } from './media/media-endpoint.ts'
 import { sendAnswer, servePage } from './page-server.ts'
 import { openServer } from './server.ts'
 import { RELAY_TIMES, type RelayTimes } from './times.ts'
@@ -42,6 +44,7 @@ export interface RunningRelay extends AsyncDisposable {
 
 /** Limit of a frame in uvicorn; a longer one closes the connection with 1009. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024
+const SOCKETS = { noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false }
 /** WebSocket close code of IANA, as uvicorn sends it. */
 const SERVICE_RESTART = 1012
 
@@ -69,11 +72,9 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
     authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined
   const page = servePage(hub, { access, isRobot, ...origins })
   const whep = new WhepEndpoint(hub, { access, ...origins })
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_FRAME_BYTES,
-    perMessageDeflate: false,
-  })
+  const folder = join(data_dir, 'relay/media')
+  const media = stack.use(new MediaEndpoint({ hub, access, isRobot, folder, ...origins }))
+  const sockets = new WebSocketServer(SOCKETS)
   const httpsOnly = section.https
   const upgrade = createUpgradeHandler({ hub, sockets, secrets, access, origins, httpsOnly })
   const server = stack.use(
@@ -81,7 +82,7 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
       ...{ section, dataDir: data_dir, localName: `${hostLabel(cloud.device_id)}.local`, log },
       onRequest(request, response) {
         if (httpsOnly && !isPrivate(request)) sendAnswer(response, toHttps(request))
-        else if (!whep.serve(request, response)) page(request, response)
+        else if (!whep.serve(request, response) && !media.serve(request, response)) page(request, response)
       },
       onUpgrade(request, socket, head, exempt) {
         socket.on('error', () => {}) // the client disconnected before the answer

@@ -1,10 +1,10 @@
 /** What doctor/ may use of this service: its relay addresses, and one trial connection with the robot's credentials. */
 import { join } from 'node:path'
+import { relayAddress, relayHttp } from '#lib/http/relay-address.ts'
 import { createLogger } from '#lib/logger.ts'
 import { authHeaders, type Credentials } from './connection/credentials.ts'
 import { reactionTo } from './connection/disconnect.ts'
 import { LastConnection } from './connection/last-connection-state.ts'
-import { relayAddress, relayHttp } from './connection/relay-address.ts'
 import { RelaySocket } from './connection/relay-socket.ts'
 import { isListed } from './connection/stale-registration-check.ts'
 

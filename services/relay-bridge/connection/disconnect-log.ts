@@ -1,5 +1,5 @@
+import { shownAddress } from '#lib/http/relay-address.ts'
 import type { Logger } from '#lib/logger.ts'
-import { shownAddress } from './relay-address.ts'
 import type { Retry } from './retry-schedule.ts'
 
 interface LoggedDisconnect {

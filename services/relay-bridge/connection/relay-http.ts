@@ -1,4 +1,4 @@
-import { relayHttp } from './relay-address.ts'
+import { relayHttp } from '#lib/http/relay-address.ts'
 
 /** More than a list of robots or a time needs; a relay could answer without end, or with a compressed bomb. */
 const MAX_ANSWER_BYTES = 1024 * 1024

@@ -1,0 +1,4 @@
+import { run } from '#lib/process/run.ts'
+import { recorder } from './index.ts'
+
+await run(recorder)

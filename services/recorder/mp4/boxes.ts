@@ -1,0 +1,42 @@
+/** MP4 without an encoder: fragments of H.264 and Opus, each one write at the end of a file. The process loads no FFmpeg, and a file that was cut off is repaired by its boxes. */
+
+/** A box. ISO/IEC 14496-12 §4.2. */
+export function box(type: string, ...content: readonly Uint8Array[]): Buffer {
+  const header = Buffer.alloc(8)
+  header.writeUInt32BE(content.reduce((sum, { length }) => sum + length, header.length))
+  header.write(type, 4, 'latin1')
+  return Buffer.concat([header, ...content])
+}
+
+/** A box with version and flags. */
+export function fullBox(
+  type: string,
+  { version = 0, flags = 0 }: { version?: number; flags?: number },
+  ...content: readonly Uint8Array[]
+): Buffer {
+  return box(type, u32(version * 0x1000000 + flags), ...content)
+}
+
+export function u8(...values: readonly number[]): Buffer {
+  return Buffer.from(values)
+}
+
+export function u16(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 2)
+  for (const [index, value] of values.entries()) bytes.writeUInt16BE(value & 0xffff, index * 2)
+  return bytes
+}
+
+export function u32(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4)
+  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4)
+  return bytes
+}
+
+export function u64(value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
+}
+
+export const zeros = (length: number): Buffer => Buffer.alloc(length)

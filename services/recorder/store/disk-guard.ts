@@ -1,0 +1,96 @@
+import { EventEmitter } from 'node:events'
+import { statfs } from 'node:fs/promises'
+import type { Logger } from '#lib/logger.ts'
+import type { ClipStore } from '../clip.ts'
+import { expired, type RetentionRules } from './retention.ts'
+
+const MiB = 1024 * 1024
+const CHECK_INTERVAL_MS = 10_000
+/** More than the limit is made free, so that recording does not stop and start all the time. */
+const MARGIN = 1.25
+
+interface DiskGuardEvents {
+  /** Less is free than the limit, or the disk takes no writes. */
+  full: [reason: string]
+  /** There is space again. */
+  free: []
+}
+
+interface DiskGuardOptions {
+  store: ClipStore
+  rules: RetentionRules
+  log: Logger
+}
+
+/** Keeps clips within their retention, and watches the space on the disk. */
+export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDisposable {
+  readonly #options: DiskGuardOptions
+  readonly #timer: NodeJS.Timeout
+  #freeBytes: number | null = null
+  #full: string | undefined
+  #checking: Promise<void> = Promise.resolve()
+
+  constructor(options: DiskGuardOptions) {
+    super()
+    this.#options = options
+    this.#timer = setInterval(() => void this.check(), CHECK_INTERVAL_MS)
+  }
+
+  /** On the disk; null: unknown. */
+  get freeBytes(): number | null {
+    return this.#freeBytes
+  }
+
+  /** Deletes what is over the limits, and reports the space. */
+  check(): Promise<void> {
+    this.#checking = this.#checking.then(() => this.#check())
+    return this.#checking
+  }
+
+  /** A write failed. Recording is tried again once a check finds space. */
+  writeFailed(err: unknown): void {
+    this.#setFull(reasonOf(err))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#checking
+  }
+
+  async #check(): Promise<void> {
+    const { rules, store, log } = this.#options
+    const limit = rules.retention.min_free_mb * MiB
+    try {
+      const free = await this.#read()
+      if (free < limit) this.#setFull('disk full')
+      const needed = free < limit * MARGIN ? limit * MARGIN - free : 0
+      for (const { id } of expired(store.list(), rules, { now: Date.now(), needed })) await store.remove(id)
+      if ((await this.#read()) < limit) return
+      if (this.#full === undefined) return
+      this.#full = undefined
+      this.emit('free')
+    } catch (err) {
+      log.warn({ err }, 'cannot check the disk of the clips')
+    }
+  }
+
+  async #read(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#options.store.folder)
+    this.#freeBytes = bavail * bsize
+    return this.#freeBytes
+  }
+
+  #setFull(reason: string): void {
+    if (this.#full === reason) return
+    this.#full = reason
+    this.emit('full', reason)
+  }
+}
+
+/** For a person. */
+function reasonOf(err: unknown): string {
+  const { code, message } = err as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'disk full'
+  if (code === 'EROFS') return 'disk read-only'
+  return `cannot write: ${code ?? message}`
+}
