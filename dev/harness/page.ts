@@ -33,7 +33,11 @@ declare global {
 }
 
 /** Opens the viewer page and waits for the first decoded picture. */
-export async function openViewer(browser: Browser, url: string, within = 15_000): Promise<Page> {
+export async function openViewer(
+  browser: Pick<Browser, 'newPage'>,
+  url: string,
+  within = 15_000,
+): Promise<Page> {
   const page = await browser.newPage()
   await page.goto(url)
   await waitForFrames(page, 1, within)

@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { raiseSession } from '#lib/process/priority.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
 /** Time from SIGTERM to SIGKILL. */
@@ -43,6 +44,7 @@ export async function runProgram(
   const output = await openOutput(sink)
   const stdio: StdioOptions = ['ignore', output.far, 'pipe', ...(readThird ? ['pipe' as const] : [])]
   const child = spawn(file, args, { stdio, detached: true }) as ChildProcessByStdio<null, null, Readable>
+  raiseSession(child.pid)
   output.far.destroy() // the program has its own
   const third = child.stdio[3]
   if (readThird) third?.on('data', readThird).on('error', () => {}) // ends with the program

@@ -24,6 +24,17 @@ export function raisePriority(): void {
   }
 }
 
+/** Gives a program that was started `detached`, and so leads a session, the share of a process of our priority. */
+export function raiseSession(pid: number | undefined): void {
+  const niceness = getPriority()
+  if (pid === undefined || niceness >= 0) return
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(niceness))
+  } catch {
+    // not permitted, not Linux, or it has ended
+  }
+}
+
 /** Id of the session of this process: proc_pid_stat(5), field 6. */
 function session(): number {
   const [, fields = ''] = readFileSync('/proc/self/stat', 'utf8').split(') ')

@@ -12,6 +12,8 @@ const PACKAGES = {
   turnserver: 'coturn',
   ffmpeg: 'ffmpeg',
   arecord: 'alsa-utils',
+  pulseaudio: 'pulseaudio',
+  pactl: 'pulseaudio-utils',
   openssl: 'openssl',
   'docker-compose': 'docker-compose',
   dockerd: 'docker.io',

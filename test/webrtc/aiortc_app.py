@@ -1,4 +1,4 @@
-"""An app that only answers, on aiortc: JSON lines of signaling on stdin, what it sees on stdout."""
+"""An app that only answers, on aiortc: JSON lines of signaling on stdin, what it sees on stdout, the sound (s16le, mono) in a file."""
 
 import asyncio
 import json
@@ -22,6 +22,12 @@ async def decode(track):
             if track.kind == "video":
                 luma = frame.to_ndarray(format="gray")
                 say(frame=count, width=frame.width, height=frame.height, spread=float(luma.std()))
+            elif len(sys.argv) > 1:
+                # interleaved
+                samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+                with open(sys.argv[1], "ab") as file:
+                    file.write(samples.astype("<i2").tobytes())
+                say(sound=count, rate=frame.sample_rate)
     except MediaStreamError:
         say(ended=track.kind)
 

@@ -10,6 +10,8 @@ const END_INTERVAL_MS = 60
 const KEEP_MICROPHONE_MS = 20_000
 const KEY = 'KeyT'
 const METER_INTERVAL_MS = 100
+/** A voice: one channel, without the robot's own sound and the noise of the room, as loud as others. Browsers differ in what they assume. */
+const VOICE = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true }
 
 /**
  * Speaks to the robot while the button or the key T is held. Asks for the microphone inside the gesture, as iOS requires. Space
@@ -153,7 +155,7 @@ export class Talk {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new Error('This browser gives a microphone to secure pages only: open this page over HTTPS.')
     }
-    this.#microphone = await navigator.mediaDevices.getUserMedia({ audio: true })
+    this.#microphone = await navigator.mediaDevices.getUserMedia({ audio: VOICE })
     for (const track of this.#microphone.getAudioTracks()) track.enabled = false
   }
 

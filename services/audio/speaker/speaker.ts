@@ -14,8 +14,8 @@ export interface SoundSource {
   readonly kind: 'talk' | 'clip'
   /** Whether it has, or soon will have, something to play. */
   readonly active: boolean
-  /** The next block, valid until the next call; undefined for silence. */
-  next(now: number): Int16Array | undefined
+  /** The block that is due at this time (`performance.now()`), valid until the next call; undefined for silence. */
+  next(due: number): Int16Array | undefined
 }
 
 interface SpeakerEvents {
@@ -116,25 +116,33 @@ export class Speaker extends EventEmitter<SpeakerEvents> implements AsyncDisposa
   }
 
   #tick(): void {
+    if (this.#disposed) return
     const now = performance.now()
-    const behind = now - this.#origin - this.#index * BLOCK_MS
+    const behind = now - this.#due
     if (behind > MAX_BEHIND_MS) this.#origin += behind
-    while (this.#origin + this.#index * BLOCK_MS <= now) {
+    for (let due = this.#due; due <= now; due = this.#due) {
       this.#index++
-      this.#play(now)
+      this.#play(due, now)
     }
     if (now - this.#soundAt > CLOSE_AFTER_MS) {
       this.#timer = undefined
       this.#close()
       return
     }
-    const due = this.#origin + this.#index * BLOCK_MS - performance.now()
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, due))
+    this.#timer = setTimeout(() => {
+      // a late timer runs before the packets of that time are read, which would then count as missing
+      setImmediate(() => this.#tick())
+    }, this.#due - now)
   }
 
-  #play(now: number): void {
+  /** When the next block is due. */
+  get #due(): number {
+    return this.#origin + this.#index * BLOCK_MS
+  }
+
+  #play(due: number, now: number): void {
     const source = this.#options.sources.find(({ active }) => active)
-    const block = source?.next(now)
+    const block = source?.next(due)
     if (source?.active) this.#soundAt = now
     const playing = source?.active ? source.kind : null
     if (playing !== this.#playing) {

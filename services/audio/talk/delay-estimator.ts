@@ -1,9 +1,9 @@
-/** Packets of the last 5 s, of 20 ms each. */
-const WINDOW = 250
+/** Packets of the last 10 s, of 20 ms each. */
+const WINDOW = 500
 /** Calculated again after so many packets. */
 const EVERY = 10
-/** Share of the packets that arrive in time. */
-const IN_TIME = 0.97
+/** Packets of the window that may come later: a delay of 100 ms in 10 s is not worth waiting longer for all others. */
+const MAX_LATE = 5
 /** Beside the variation of the arrivals. */
 const MARGIN_MS = 20
 /** Before the first estimate. */
@@ -35,7 +35,7 @@ export class DelayEstimator {
     const sorted = this.#transits.toSorted((a, b) => a - b)
     // of the window only, so that it follows the drift between the clocks
     this.base = sorted[0] ?? 0
-    const late = (sorted[Math.floor((sorted.length - 1) * IN_TIME)] ?? 0) - this.base
+    const late = (sorted.at(-1 - MAX_LATE) ?? this.base) - this.base
     this.target = Math.min(MAX_TARGET_MS, Math.max(MIN_TARGET_MS, late + MARGIN_MS))
   }
 }

@@ -4,6 +4,8 @@ import { DelayEstimator } from './delay-estimator.ts'
 /** A larger step of the timestamp begins a new stream. */
 const MAX_STEP = 10 * SAMPLE_RATE
 const MAX_PACKETS = 100
+/** So many late packets without one in time are a sender whose timestamps have stepped back: a new stream. */
+const MAX_LATE_IN_A_ROW = 25
 /** A delay so far above the target is reduced by leaving out a packet, one in {@link SKIP_INTERVAL_MS}. */
 const SKIP_ABOVE_MS = 30
 const SKIP_INTERVAL_MS = 200
@@ -52,6 +54,7 @@ export class JitterBuffer {
   /** Samples concealed since the buffer ran empty. */
   #waited = 0
   #skippedAt = Number.NEGATIVE_INFINITY
+  #lateInARow = 0
 
   /** `counts` are increased. */
   constructor(counts: RepairCounts) {
@@ -64,16 +67,18 @@ export class JitterBuffer {
   }
 
   /** `timestamp`: 32 bits; `samples`: of the packet; `now`: ms, monotonic. */
-  add({ timestamp, samples, data }: { timestamp: number; samples: number; data: Buffer }, now: number): void {
+  add(packet: { timestamp: number; samples: number; data: Buffer }, now: number): void {
+    const { timestamp, samples, data } = packet
     const step = this.#last ? (timestamp - this.#last.timestamp) | 0 : 0
     if (Math.abs(step) > MAX_STEP) this.#restart()
     const at = this.#last && Math.abs(step) <= MAX_STEP ? this.#last.at + step : 0
     if (!this.#last || step > 0 || Math.abs(step) > MAX_STEP) this.#last = { timestamp, at }
     this.#delays.arrived(at / SAMPLES_PER_MS, now)
     if (this.#next !== undefined && at < this.#next) {
-      this.#counts.late += samples / SAMPLES_PER_MS
+      this.#late(packet, now)
       return
     }
+    this.#lateInARow = 0
     const index = this.#packets.findLastIndex((packet) => packet.at <= at)
     if (this.#packets[index]?.at === at) return // a duplicate
     if (this.#packets.length === 0 && this.#next === undefined) this.#fillingSince = now
@@ -81,11 +86,11 @@ export class JitterBuffer {
     if (this.#packets.length > MAX_PACKETS) this.#packets.shift()
   }
 
-  /** Undefined while there is nothing to play. */
-  take(now: number): Playout | undefined {
+  /** `due`: when it is played (ms, monotonic), which a delay of the process does not change. Undefined while there is nothing. */
+  take(due: number): Playout | undefined {
     const [first] = this.#packets
     if (this.#next === undefined) {
-      if (!first || now - this.#fillingSince < this.target) return undefined
+      if (!first || due - this.#fillingSince < this.target) return undefined
       this.#next = first.at
       this.#waited = 0
     }
@@ -93,20 +98,20 @@ export class JitterBuffer {
     this.#waited = 0
     if (first.at - this.#next > MAX_PAUSE_MS * SAMPLES_PER_MS) this.#next = first.at
     if (first.at > this.#next) return this.#conceal(Math.min(first.samples, first.at - this.#next))
-    return this.#play(first, now)
+    return this.#play(first, due)
   }
 
-  #play(first: Buffered, now: number): Playout {
-    const delay = () => now - this.#delays.base - (this.#packets[0]?.at ?? first.at) / SAMPLES_PER_MS
+  #play(first: Buffered, due: number): Playout {
+    const delay = () => due - this.#delays.base - (this.#packets[0]?.at ?? first.at) / SAMPLES_PER_MS
     if (delay() > this.target + JUMP_ABOVE_MS) {
       while (this.#packets.length > 1 && delay() > this.target) this.#skip()
     }
     const packet = this.#packets.shift() ?? first
     this.#next = packet.at + packet.samples
-    const above = now - this.#delays.base - packet.at / SAMPLES_PER_MS - this.target
-    const mayShorten = this.#packets.length > 0 && now - this.#skippedAt > SKIP_INTERVAL_MS
+    const above = due - this.#delays.base - packet.at / SAMPLES_PER_MS - this.target
+    const mayShorten = this.#packets.length > 0 && due - this.#skippedAt > SKIP_INTERVAL_MS
     if (above <= SKIP_ABOVE_MS || !mayShorten) return { type: 'packet', data: packet.data }
-    this.#skippedAt = now
+    this.#skippedAt = due
     this.#counts.skipped += packet.samples / SAMPLES_PER_MS
     return { type: 'skip', data: packet.data }
   }
@@ -114,6 +119,14 @@ export class JitterBuffer {
   #skip(): void {
     const packet = this.#packets.shift()
     if (packet) this.#counts.skipped += packet.samples / SAMPLES_PER_MS
+  }
+
+  /** What was to be played by now: left out, or the beginning of a new stream. */
+  #late(packet: Parameters<JitterBuffer['add']>[0], now: number): void {
+    if (++this.#lateInARow > MAX_LATE_IN_A_ROW) {
+      this.#restart()
+      this.add(packet, now)
+    } else this.#counts.late += packet.samples / SAMPLES_PER_MS
   }
 
   /** The next packet may still come: the playout waits for it. */
@@ -141,5 +154,6 @@ export class JitterBuffer {
     this.#packets = []
     this.#last = undefined
     this.#next = undefined
+    this.#lateInARow = 0
   }
 }

@@ -63,15 +63,15 @@ export class Voice implements SoundSource, Disposable {
     return true
   }
 
-  /** The next block; undefined when there is nothing to play now. Valid until the next call. */
-  next(now = performance.now()): Int16Array | undefined {
+  /** The block that is due at this time; undefined when there is nothing to play. Valid until the next call. */
+  next(due: number): Int16Array | undefined {
     const talk = this.#talk
     if (!talk) return undefined
-    while (this.#pending.length < BLOCK_SAMPLES && this.#fill(talk, now)) {}
+    while (this.#pending.length < BLOCK_SAMPLES && this.#fill(talk, due)) {}
     if (this.#pending.length === 0) {
       if (talk.ended) this.#end()
       // what comes after a gap is played
-      else if (now - talk.receivedAt > SILENT_MS) this.#close()
+      else if (due - talk.receivedAt > SILENT_MS) this.#close()
       return undefined
     }
     const block = new Int16Array(BLOCK_SAMPLES)
@@ -114,11 +114,11 @@ export class Voice implements SoundSource, Disposable {
   }
 
   /** Decodes what is due; false when there is nothing. */
-  #fill({ buffer, decoder, ended }: Talk, now: number): boolean {
-    const playout = buffer.take(now)
+  #fill({ buffer, decoder, ended }: Talk, due: number): boolean {
+    const playout = buffer.take(due)
     if (!playout || (ended && playout.type === 'conceal')) return false
     const samples =
-      playout.type === 'conceal' ? decoder.conceal(playout.samples) : decoder.decode(playout.data)
+      playout.type === 'conceal' ? decoder.conceal(playout.samples) : decode(decoder, playout.data)
     if (playout.type === 'skip') {
       this.#left ??= samples
       return true
@@ -134,6 +134,12 @@ export class Voice implements SoundSource, Disposable {
     joined.set(samples, this.#pending.length)
     this.#pending = joined
   }
+}
+
+/** A packet that cannot be decoded is concealed, and so takes its time. */
+function decode(decoder: OpusDecoder, data: Buffer): Int16Array {
+  const samples = decoder.decode(data)
+  return samples.length > 0 ? samples : decoder.conceal(opusSamples(data) ?? BLOCK_SAMPLES)
 }
 
 /** `to`, which begins as `from` does. */

@@ -13,6 +13,8 @@ const LEASE_MS = 1_500
 /** Packets of 10 ms are the shortest that browsers send. */
 const PACKETS_A_SECOND = 110
 const PACKET_BURST = 50
+/** Talks that one viewer begins: each ends another, is logged, and opens a decoder. One that is refused begins with the next repetition. */
+const [TALK_BURST, TALKS_A_SECOND] = [5, 2]
 /** Ethernet's largest packet holds no more; the bus takes 2 KiB. */
 const MAX_PAYLOAD = 1_400
 
@@ -47,6 +49,7 @@ interface Member {
   /** The last press that has ended, so that a repeated request of it does not begin a new talk. */
   ended: number
   rate: TokenBucket
+  talks: TokenBucket
 }
 
 interface TalkLeaseDeps {
@@ -66,7 +69,13 @@ export class TalkLease implements Disposable {
 
   /** Adds a viewer; `tell` sends it a message. */
   join(tell: (state: TalkState) => void, log: Logger): Talker {
-    const member: Member = { tell, log, ended: 0, rate: new TokenBucket(PACKET_BURST, PACKETS_A_SECOND) }
+    const member: Member = {
+      tell,
+      log,
+      ended: 0,
+      rate: new TokenBucket(PACKET_BURST, PACKETS_A_SECOND),
+      talks: new TokenBucket(TALK_BURST, TALKS_A_SECOND),
+    }
     this.#members.add(member)
     return {
       handle: (message) => this.#handle(member, message),
@@ -109,6 +118,10 @@ export class TalkLease implements Disposable {
   }
 
   #begin(talker: Member, press: number): void {
+    if (!talker.talks.take()) {
+      this.#deps.discarded.count('talk: too many')
+      return
+    }
     if (this.#holder) this.#finish('another viewer talks')
     this.#holder = { talker, press, talk: randomInt(2 ** 32), timer: this.#expiry() }
     talker.log.info('viewer talks')

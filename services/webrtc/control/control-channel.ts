@@ -7,10 +7,13 @@ import { CommandPath } from '#commands/command-path.ts'
 import { isObject } from '#lib/json-object.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { TokenBucket } from '#lib/token-bucket.ts'
 import type { ChannelEvents } from '../peer/channel.ts'
 
 /** Messages a second of one viewer: a stick sends 50 at most. */
 const RATE = 200
+/** Messages `talk` and `sound` of one viewer, each of which is answered: a page that presses and releases sends 15 a second. */
+const [SOUND_BURST, SOUND_RATE] = [50, 25]
 const MAX_BYTES = 16 * 1024
 
 /** The entrance of commands over the viewers' data channels. */
@@ -53,6 +56,13 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
     join(sessionId, { watchOnly = false, onDriver: told = () => {}, ...handlers } = {}) {
       const app = path.join({ sessionId, rate: RATE, watchOnly })
       members.set(app, told)
+      const soundRate = new TokenBucket(SOUND_BURST, SOUND_RATE)
+      const take = (message: Record<string, unknown>, channel: Parameters<ChannelEvents['onText']>[1]) => {
+        const handle = handlerOf(message, handlers)
+        if (!handle) app.handle(message, (answer) => void channel.send(JSON.stringify(answer)))
+        else if (soundRate.take()) handle(message)
+        else discarded.count('control: too many')
+      }
       let hasLeft = false
       return {
         app: {
@@ -73,9 +83,7 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
             if (hasLeft) return
             const message = text === undefined ? undefined : parseMessage(text)
             if (!message) discarded.count('control: not understood')
-            else if (!isHandled(message, handlers)) {
-              app.handle(message, (answer) => void channel.send(JSON.stringify(answer)))
-            }
+            else take(message, channel)
           },
           onClosed: () => app.halt(),
         },
@@ -85,14 +93,11 @@ export async function openControls({ bus, log, discarded, limits }: ControlsDeps
   }
 }
 
-/** Passes a message to its handler, if it has one. */
-function isHandled(
-  message: Readonly<Record<string, unknown>>,
+function handlerOf(
+  { type }: Readonly<Record<string, unknown>>,
   { talk, sound }: Pick<JoinOptions, 'talk' | 'sound'>,
-): boolean {
-  const handler = message.type === 'talk' ? talk : message.type === 'sound' ? sound : undefined
-  handler?.(message)
-  return handler !== undefined
+): JoinOptions['talk'] {
+  return type === 'talk' ? talk : type === 'sound' ? sound : undefined
 }
 
 /** The JSON object of a text message; undefined for anything else, or when it is too long or has no type. */

@@ -17,11 +17,14 @@ const RATES = {
   dtls: { burst: 1_000, perSecond: 500 },
   /** Feedback: transport-wide reports 20 a second, and NACKs on a lossy path. */
   rtcp: { burst: 600, perSecond: 300 },
-  /** A viewer sends no media. */
+  /** A viewer that does not talk sends no media. */
   rtp: { burst: 50, perSecond: 10 },
 } as const satisfies Record<string, Rate>
 
 type Kind = keyof typeof RATES
+
+/** The voice of a viewer that may talk: packets of 20 ms, or of 10. */
+const VOICE_RATE = { burst: 300, perSecond: 200 } as const satisfies Rate
 
 /** A TURN server's ChannelData wraps one of the other kinds. RFC 8656 §12.4. */
 const CHANNEL_DATA_HEADER = 4
@@ -29,13 +32,21 @@ const CHANNEL_DATA_HEADER = 4
 /** Limits the datagrams that one session processes, before any parsing. */
 export class DatagramLimit {
   readonly #onExceeded: () => void
+  readonly #rates: Readonly<Record<Kind, Rate>>
   readonly #now: () => number
   readonly #buckets = new Map<Kind, Bucket>()
   #exceeded = false
 
-  /** `onExceeded` is called once. */
-  constructor(onExceeded: () => void, now = performance.now.bind(performance)) {
+  /** `onExceeded` is called once; `talk`: the viewer may send its voice. */
+  constructor(
+    onExceeded: () => void,
+    {
+      talk = false,
+      now = performance.now.bind(performance),
+    }: { talk?: boolean | undefined; now?: () => number } = {},
+  ) {
     this.#onExceeded = onExceeded
+    this.#rates = talk ? { ...RATES, rtp: VOICE_RATE } : RATES
     this.#now = now
   }
 
@@ -43,9 +54,9 @@ export class DatagramLimit {
     const kind = datagram.length > MAX_BYTES ? undefined : kindOf(datagram)
     if (kind === undefined) return false
     const now = this.#now()
-    const bucket = this.#buckets.get(kind) ?? { left: RATES[kind].burst, at: now, dropped: 0 }
+    const bucket = this.#buckets.get(kind) ?? { left: this.#rates[kind].burst, at: now, dropped: 0 }
     this.#buckets.set(kind, bucket)
-    if (take(bucket, RATES[kind], now)) return true
+    if (take(bucket, this.#rates[kind], now)) return true
     if (!this.#exceeded && bucket.dropped >= MAX_DROPPED) {
       this.#exceeded = true
       this.#onExceeded()

@@ -136,18 +136,15 @@ export class Peer {
     }
     this.video = track('video')
     this.audio = track('audio')
-    if (options.talk) {
-      this.#voice = new RtpReceiver(
-        () => this.audio.payloadType,
-        (packet) => events.voice(packet),
-      )
-    }
+    const payloadType = () => this.audio.payloadType
+    if (options.talk) this.#voice = new RtpReceiver(payloadType, (packet) => events.voice(packet))
     const control = this.#pc.createDataChannel('control', { ordered: false, maxRetransmits: 0, protocol: '' })
     markUnordered(this.#pc, control)
     guardSctp(this.#pc, (limit) => this.#limitExceeded(limit))
     this.control = wrapChannel(control, events.channel)
     this.packetsReceived = createActivityCounter(this.#ice)
-    this.#gathering = createGathering(new DatagramLimit(() => this.#limitExceeded('datagrams a second')))
+    const onFlood = () => this.#limitExceeded('datagrams a second')
+    this.#gathering = createGathering(new DatagramLimit(onFlood, { talk: options.talk }))
     limitRemoteCandidates(this.#ice)
     guardStun(this.#ice)
     gatherFromServers(this.#ice, options.ice, this.#gathering)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { until } from '#dev/harness/until.ts'
@@ -16,10 +18,13 @@ function play(t: TestContext, openSink: ConstructorParameters<typeof Speaker>[0]
   const log = createLogger('test', { write() {} })
   const drops = createEventCounter(log, 'dropped')
   let position = 0
+  const due: number[] = []
   const source = {
     kind: 'talk' as const,
     active: true,
-    next() {
+    due,
+    next(at: number) {
+      due.push(at)
       const block = Int16Array.from({ length: 960 }, (_, i) => chirp((position + i) / 48_000))
       position += 960
       return block
@@ -71,11 +76,11 @@ test('a missing program is reported and retried, and plays when it is there', as
   const { speaker, drops } = play(t, openProgram([script]))
   await until(() => speaker.summary.error === `cannot run ${script}: not found`)
   assert.equal(speaker.summary.ok, false)
+  await until(() => (drops.totals['speaker not available'] ?? 0) > 0)
   writeFileSync(script, '#!/bin/sh\nexec cat > /dev/null\n')
   chmodSync(script, 0o755)
   await until(() => isOk(speaker))
   assert.equal(speaker.summary.error, null)
-  assert.ok((drops.totals['speaker not available'] ?? 0) > 0)
 })
 
 test('a busy device is reported with its own words', async (t) => {
@@ -109,4 +114,50 @@ test('a program that reads nothing is opened again, and blocks nothing', async (
 test('a folder that is missing is reported', async (t) => {
   const { speaker } = play(t, openWav(join(temporaryFolder(t), 'none', 'x.wav')))
   await until(() => /cannot write: ENOENT/.test(speaker.summary.error ?? ''))
+})
+
+test('a process that is delayed plays each block for the time at which it was due', async (t) => {
+  const { source } = play(t, openProgram(['sh', '-c', 'exec cat > /dev/null']))
+  await until(() => source.due.length > 5)
+  const count = source.due.length
+  for (const end = performance.now() + 70; performance.now() < end; );
+  await until(() => source.due.length > count + 6)
+  const intervals = source.due.slice(1).map((at, i) => at - (source.due[i] ?? 0))
+  // longer where the machine itself was late
+  assert.ok(
+    intervals.slice(0, count + 2).filter((ms) => Math.abs(ms - 20) < 0.01).length >= count,
+    intervals.join(),
+  )
+})
+
+test('what arrives during a delay of the process is played, not taken for missing', async (t) => {
+  const { source } = play(t, openProgram(['sh', '-c', 'exec cat > /dev/null']))
+  await until(() => source.due.length > 5)
+  const server = createServer().listen(join(temporaryFolder(t), 'socket'))
+  await once(server, 'listening')
+  const far = connect(String(server.address()))
+  const [near] = (await once(server, 'connection')) as [Socket]
+  t.after(() => {
+    far.destroy()
+    near.destroy()
+    server.close()
+  })
+  const order: string[] = []
+  near.on('data', () => order.push('packet'))
+  const next = source.next.bind(source)
+  const recorded = (at: number) => {
+    order.push('block')
+    return next(at)
+  }
+  // between two blocks, where the event loop goes on with the timers
+  source.next = (at) => {
+    source.next = recorded
+    setImmediate(() => {
+      far.write('x')
+      for (const end = performance.now() + 45; performance.now() < end; );
+    })
+    return next(at)
+  }
+  await until(() => order.includes('packet') && order.includes('block'))
+  assert.equal(order[0], 'packet')
 })

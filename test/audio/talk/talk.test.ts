@@ -2,29 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Bus } from '#bus/bus.ts'
-import { encodeTalkPacket } from '#bus/talk-packet.ts'
 import { topics } from '#bus/topics.ts'
-import { OpusEncoder } from '#services/audio/encode/opus-encoder.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
-import { chirps } from '../signals.ts'
+import { speak } from '../speak.ts'
 import { player, startTestAudio } from '../start-audio.ts'
-
-/** Talks for this long, in real time. */
-async function speak(bus: Bus, talk: number, seconds: number) {
-  using encoder = await OpusEncoder.open({ bitrate: 32_000, dtx: false })
-  const samples = chirps(seconds)
-  const start = performance.now()
-  for (let n = 0; n < seconds * 50; n++) {
-    const data = encoder.encode(samples.slice(n * 960, (n + 1) * 960))
-    if (!data) continue
-    const packet = encodeTalkPacket({ talk, sequence: n & 0xffff, timestamp: n * 960, data })
-    await bus.publish(topics.talk, packet)
-    await sleep(Math.max(0, start + (n + 1) * 20 - performance.now()))
-  }
-  await bus.publish(topics.talk, encodeTalkPacket({ talk, sequence: 0, timestamp: 0, data: Buffer.alloc(0) }))
-}
 
 test('the voice of a viewer is played, and the microphone is silent until 200 ms after it', async (t) => {
   const path = join(temporaryFolder(t), 'heard.wav')

@@ -74,6 +74,37 @@ test('what is not Opus is refused, and a broken packet does not end the voice', 
   assert.ok(blocks > 40, `${blocks} blocks`)
 })
 
+test('a packet that cannot be decoded is concealed, and takes its time', async () => {
+  // two frames of 10 ms, of which the first claims more bytes than there are (RFC 6716 §3.2.5)
+  const broken = Buffer.from([0x03, 0x82, 250, 9, 9])
+  const packets = (await encode(4)).map((data, n) => (n % 10 === 3 ? broken : data))
+  const { counts, heard } = hear(packets, () => 0)
+  // after the last packet
+  assert.ok(counts.concealed <= 100, JSON.stringify(counts))
+  assert.ok(heard.length >= 3.9 * 48_000, `${heard.length} samples`)
+})
+
+test('packets of two channels, of other durations, and of another mode are played', () => {
+  const kinds = [
+    [0x7c, 960], // two channels
+    [0x80, 120], // 2.5 ms
+    [0x18, 2_880], // 60 ms
+    [0x08, 960], // SILK, narrow band
+    [0xfc, 960], // CELT, full band, two channels
+  ] as const
+  using voice = new Voice()
+  let timestamp = 0
+  let blocks = 0
+  for (let n = 0; n < 300; n++) {
+    const [toc, samples] = kinds[n % kinds.length] ?? kinds[0]
+    const data = Buffer.from([toc, ...Array.from({ length: 60 }, (_, i) => (n * 31 + i * 7) & 0xff)])
+    assert.ok(voice.add({ talk: 1, sequence: n, timestamp, data }, timestamp / 48))
+    timestamp += samples
+    while (blocks * BLOCK < timestamp) if (voice.next((blocks++ * BLOCK) / 48)?.length === 0) assert.fail()
+  }
+  assert.ok(voice.counts.concealed < 200, JSON.stringify(voice.counts))
+})
+
 test('a talk ends when its packets end, and late ones do not begin it again', async () => {
   using voice = new Voice()
   const [data = Buffer.alloc(0)] = await encode(1)

@@ -1,71 +1,17 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { topics } from '#bus/topics.ts'
-import { launchBrowser } from '#dev/harness/browser.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { openViewer } from '#dev/harness/page.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
-import { chirp, correlation, toWav } from '#test/audio/signals.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
-import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without } from '#test/helpers/tools.ts'
+import { openSpeakers, TalkMeter } from './talking.ts'
 
-const TALK_MS = 15_000
-/** Of each second, in samples: a chirp, then silence. */
-const SOUND = 38_400
-
-const speech = Int16Array.from({ length: 480_000 }, (_, i) => (i % 48_000 < SOUND ? chirp(i / 48_000) : 0))
-
-/** Before the page loads: its microphone without processing, and `spoken`: when each chirp begins. */
-function observeMicrophone() {
-  const spoken: number[] = []
-  Object.assign(globalThis, { spoken })
-  const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
-  navigator.mediaDevices.getUserMedia = async () => {
-    const off = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
-    const stream = await getUserMedia({ audio: off })
-    const context = new AudioContext()
-    const processor = context.createScriptProcessor(256, 1, 1)
-    let quiet = 0
-    processor.onaudioprocess = ({ inputBuffer }) => {
-      const now = Date.now()
-      const samples = inputBuffer.getChannelData(0)
-      const first = samples.findIndex((sample) => Math.abs(sample) >= 0.02)
-      if (first < 0) quiet += samples.length
-      else {
-        if (quiet > 4_800) spoken.push(now - ((samples.length - first) / context.sampleRate) * 1_000)
-        quiet = 0
-      }
-    }
-    context.createMediaStreamSource(stream).connect(processor)
-    processor.connect(context.destination)
-    return stream
-  }
-}
-
-/** When each chirp begins in what a speaker recorded, ms since the epoch. */
-function onsets(samples: Int16Array, times: string): number[] {
-  const chunks = times
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' ').map(Number) as [at: number, bytes: number])
-  const found: number[] = []
-  let quiet = 0
-  for (const [i, sample] of samples.entries()) {
-    if (Math.abs(sample) < 655) quiet++
-    else {
-      const [at, bytes] = chunks.findLast(([, from]) => from <= i * 2) ?? [0, 0]
-      if (quiet > 4_800) found.push(at + (i - bytes / 2) / 48)
-      quiet = 0
-    }
-  }
-  return found
-}
+const TALK_MS = 20_000
 
 const note = (page: Page) => page.locator('#talk-note').textContent()
 
@@ -73,10 +19,7 @@ test('what is spoken into the browser is played by the robot, one viewer at a ti
   skip: without('chromium'),
   timeout: 240_000,
 }, async (t) => {
-  const folder = temporaryFolder(t)
-  const [microphone, out, times] = ['microphone.wav', 'heard.raw', 'times'].map((name) => join(folder, name))
-  writeFileSync(microphone ?? '', toWav(speech))
-  const recorder = ['test/audio/record.ts', '--out', out ?? '', '--times', times ?? '']
+  const meter = new TalkMeter(t)
   const stack = await startStack(
     {
       vision: {
@@ -88,19 +31,16 @@ test('what is spoken into the browser is played by the robot, one viewer at a ti
       webrtc: { stun_servers: [], video: { width: 320, height: 180, fps: 10 } },
       audio: {
         source: { type: 'synthetic' },
-        speaker: { type: 'exec', command: [process.execPath, ...recorder] },
+        speaker: meter.speaker,
       },
     },
     { within: 90_000 },
   )
   closeAfter(t, () => stack[Symbol.asyncDispose]())
   const states = await collect(await stack.join(), topics.audioState)
-  const browser = await launchBrowser({ ...(microphone ? { microphone } : {}) })
-  closeAfter(t, () => browser.close())
-  const context = await browser.newContext()
-  await context.addInitScript(observeMicrophone)
+  const context = await openSpeakers(t, { microphone: meter.microphone })
   const open = async () => {
-    const page = await openViewer({ newPage: () => context.newPage() } as never, stack.page, 60_000)
+    const page = await openViewer({ newPage: () => context.newPage() }, stack.page, 60_000)
     await page.locator('#talk:enabled').waitFor({ timeout: 20_000 })
     return page
   }
@@ -112,33 +52,13 @@ test('what is spoken into the browser is played by the robot, one viewer at a ti
     await states.next({ where: ({ speaker, muted }) => speaker?.playing === 'talk' && muted === 'talk' })
     await sleep(TALK_MS)
     const others = await note(first)
-    const spoken = await second.evaluate(() => (globalThis as unknown as { spoken: number[] }).spoken)
     await second.keyboard.up('t')
     await states.next({ where: ({ speaker }) => speaker?.playing === null, within: 10_000 })
-    const bytes = readFileSync(out ?? '')
-    const heard = new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
-    const played = onsets(heard, readFileSync(times ?? '', 'utf8'))
-    const delays = spoken
-      .flatMap((at) =>
-        played
-          .filter((one) => one >= at && one < at + 900)
-          .slice(0, 1)
-          .map((one) => one - at),
-      )
-      .toSorted((a, b) => a - b)
-    const p95 = delays[Math.floor(delays.length * 0.95)] ?? Number.NaN
-    // a machine that is busy delays packets, which shifts the sound within a second
-    const seconds = Array.from({ length: Math.floor(heard.length / 48_000) }, (_, n) =>
-      correlation(heard.subarray(n * 48_000, (n + 1) * 48_000), speech.subarray(0, 96_000)),
-    ).toSorted((a, b) => b - a)
-    const match = seconds[0] ?? 0
-    const median = seconds[Math.floor(seconds.length / 2)]
-    t.diagnostic(
-      JSON.stringify({ spoken: spoken.length, delays: delays.map(Math.round), p95, match, median }),
-    )
-    assert.ok(delays.length >= 8, `${delays.length} chirps of ${spoken.length}`)
-    assert.ok(match >= 0.9, `correlation ${match}`)
-    assert.ok(p95 <= 250, `${p95} ms`)
+    const talked = await meter.compare(second)
+    t.diagnostic(JSON.stringify(talked))
+    assert.ok(talked.seconds >= TALK_MS / 1_000 - 4, `${talked.seconds} seconds`)
+    assert.ok(talked.correlation.median >= 0.9, `correlation ${talked.correlation.median}`)
+    assert.ok(talked.delay.p95 <= 250, `${talked.delay.p95} ms`)
     assert.equal(others, 'Someone else is talking.')
   })
 

@@ -125,3 +125,17 @@ test('a viewer that sends more than a voice is limited', (t) => {
   assert.ok(published.length < 70, `${published.length} packets`)
   assert.ok((discarded.totals['talk: too much'] ?? 0) > 400)
 })
+
+test('two viewers who press all the time begin a few talks a second, and the page that repeats its press gets one', (t) => {
+  const { join, published, discarded } = open(t)
+  const [one, two] = [join(), join()]
+  for (let n = 1; n <= 500; n++) {
+    one.talk(true, n)
+    one.say(n % 200)
+    two.talk(true, n)
+    two.say(n % 200)
+  }
+  const talks = new Set(published.map(({ talk }) => talk)).size
+  assert.ok(talks >= 2 && talks <= 20, `${talks} talks`)
+  assert.ok((discarded.totals['talk: too many'] ?? 0) > 400)
+})

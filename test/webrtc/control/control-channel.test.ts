@@ -166,3 +166,19 @@ test('a viewer takes over from another, whose motion ends; both are told, and so
   first.app.leave()
   assert.deepEqual(standing().slice(1), ['this', 'other'])
 })
+
+test('messages about sound are limited, and cost no command', async (t) => {
+  let [talked, heard] = [0, 0]
+  const { say, commands, discarded } = await openSession(t, {
+    talk: () => talked++,
+    sound: () => heard++,
+  })
+  for (let n = 0; n < 1_000; n++) {
+    say(`{"type":"talk","active":${n % 2 === 0},"press":${n + 1}}`)
+    say('{"type":"sound","on":true}')
+  }
+  say('{"type":"stop","id":"s"}')
+  await commands.next({ where: ({ name }) => name === 'stop' })
+  assert.ok(talked + heard >= 50 && talked + heard < 200, `${talked + heard} messages`)
+  assert.ok((discarded.totals['control: too many'] ?? 0) > 1_500)
+})

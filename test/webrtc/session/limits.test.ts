@@ -61,10 +61,7 @@ test('a compound of many NACKs is read packet by packet, up to a limit', () => {
 test('datagrams beyond the rate of their kind are dropped, and a flood is reported once', () => {
   let now = 0
   let floods = 0
-  const limit = new DatagramLimit(
-    () => floods++,
-    () => now,
-  )
+  const limit = new DatagramLimit(() => floods++, { now: () => now })
   const accepted = (count: number, head: string) => {
     const datagram = Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(100)])
     return Array.from({ length: count }, () => limit.accepts(datagram)).filter(Boolean).length
@@ -81,4 +78,14 @@ test('datagrams beyond the rate of their kind are dropped, and a flood is report
   assert.equal(floods, 0)
   accepted(12_000, '17')
   assert.equal(floods, 1)
+})
+
+test('a viewer that may talk sends its voice for as long as it likes, and a flood of media is dropped', () => {
+  let now = 0
+  const limit = new DatagramLimit(() => assert.fail('a flood'), { talk: true, now: () => now })
+  const voice = Buffer.concat([Buffer.from('806f', 'hex'), Buffer.alloc(100)])
+  // packets of 10 ms, for 10 minutes
+  for (; now < 600_000; now += 10) assert.ok(limit.accepts(voice), `after ${now} ms`)
+  const accepted = Array.from({ length: 2_000 }, () => limit.accepts(voice)).filter(Boolean).length
+  assert.ok(accepted <= 300, `${accepted} at once`)
 })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { raiseSession } from '#lib/process/priority.ts'
 import type { OpenSink } from './sink.ts'
 
 /** What the program has not read: 100 ms. The kernel holds more. */
@@ -16,6 +17,7 @@ export function openProgram(command: readonly string[]): OpenSink {
   return ({ onFailed }) => {
     // its own process group, so that the children of a shell end too
     const child = spawn(file, args, { stdio: ['pipe', 'ignore', 'pipe'], detached: true })
+    raiseSession(child.pid)
     let [stderr, closing, failed] = ['', false, false]
     const fail = (reason: string) => {
       if (closing || failed) return
@@ -35,14 +37,7 @@ export function openProgram(command: readonly string[]): OpenSink {
       (err: NodeJS.ErrnoException) =>
         fail(`cannot run ${file}: ${err.code === 'ENOENT' ? 'not found' : err.message}`),
     )
-    const kill = (signal: NodeJS.Signals) => {
-      if (child.pid === undefined) return
-      try {
-        process.kill(-child.pid, signal)
-      } catch {
-        // it has ended
-      }
-    }
+    const kill = (signal: NodeJS.Signals) => killGroup(child.pid, signal)
     return {
       write(block) {
         const { stdin } = child
@@ -68,5 +63,14 @@ export function openProgram(command: readonly string[]): OpenSink {
         child.stderr.destroy()
       },
     }
+  }
+}
+
+function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // it has ended
   }
 }
