@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,19 +7,16 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { print } from '#dev/harness/print.ts'
 import { startStack } from '#dev/harness/stack.ts'
+import { rawSource, startFfmpeg, writeRawClip } from './growth/raw-camera.ts'
 
 // CPU of vision and of ffmpeg for the same stream, side by side: both read raw 720p15 of their own copy of one camera
 // program and encode it with the same settings of libx264. Percent of a core, user and system time, without the camera.
 const SETTLE_MS = 6_000
 const WATCH_MS = 15_000
 const CLOCK_TICKS = 100
-const CLIP = 'demo/clip.mp4'
-/** Writes the clip as raw yuv420p at its own rate, without end. */
-const camera = (raw: string) => [
-  'sh',
-  '-c',
-  `exec ffmpeg -v error -re -stream_loop -1 -f rawvideo -pix_fmt yuv420p -s 1280x720 -r 15 -i ${raw} -c copy -f rawvideo -`,
-]
+const CAMERA = { width: 1280, height: 720, fps: 15 }
+const BITRATE = 1_500_000
+const CLIP_SECONDS = 10
 
 /** CPU time of each thread so far, ticks. */
 function threadTimes(pid: number): Map<string, number> {
@@ -53,46 +48,9 @@ async function measure(pids: Record<string, number>) {
   }
 }
 
-/** ffmpeg with the settings of `services/vision/encode/encoder.ts`. */
-function startFfmpeg(raw: string): ChildProcess[] {
-  const [program = '', ...args] = camera(raw)
-  const source = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const input = ['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', '1280x720', '-r', '15', '-i', 'pipe:0']
-  const x264 = ['-preset', 'superfast', '-tune', 'zerolatency', '-profile:v', 'baseline', '-g', '150']
-  const rate = ['-b:v', '1500k', '-maxrate', '1500k', '-bufsize', '600k', '-threads', '2']
-  const encoder = spawn(
-    'ffmpeg',
-    [
-      '-v',
-      'error',
-      ...input,
-      '-c:v',
-      'libx264',
-      ...x264,
-      ...rate,
-      '-x264-params',
-      'repeat-headers=1:scenecut=0',
-      '-f',
-      'h264',
-      '-',
-    ],
-    { stdio: [source.stdout as never, 'pipe', 'inherit'] },
-  )
-  encoder.stdout?.resume()
-  return [encoder, source]
-}
-
 await using folder = await mkdtempDisposable(join(tmpdir(), 'wimz-bench-'))
-const raw = join(folder.path, 'clip.yuv')
-const make = spawn(
-  'ffmpeg',
-  ['-v', 'error', '-i', CLIP, '-t', '10', '-pix_fmt', 'yuv420p', '-s', '1280x720', raw],
-  {
-    stdio: 'inherit',
-  },
-)
-await once(make, 'exit')
-const source = { type: 'exec', command: camera(raw), format: 'yuv420p', width: 1280, height: 720, fps: 15 }
+const raw = await writeRawClip(folder.path, CAMERA, CLIP_SECONDS)
+const source = rawSource(raw, CAMERA)
 for (const [name, vision] of [
   ['detector and overlay off', { detector: { enabled: false }, overlay: false, snapshot_fps: 0 }],
   ['detector, overlay and snapshots on', {}],
@@ -106,11 +64,11 @@ for (const [name, vision] of [
   await measure({ vision: pid })
   const bus = await stack.join('bench')
   const states = await collect(bus, topics.serviceState, { service: 'vision' })
-  const layers = { high: { bitrate: 1_500_000 } }
+  const layers = { high: { bitrate: BITRATE } }
   await bus.publish(topics.demand, { codec: 'h264', layers, until: Date.now() + 120_000 }, { who: 'debug' })
   let frames = 0
   await bus.subscribe(topics.video, () => void frames++)
-  const peers = startFfmpeg(raw)
+  const peers = startFfmpeg(raw, CAMERA, { ...CAMERA, bitrate: BITRATE })
   await sleep(SETTLE_MS)
   frames = 0
   print(`${name}, one layer of 720p at 1.5 Mbit/s`)

@@ -22,12 +22,14 @@ async function glassToGlass(browser: Browser): Promise<void> {
   const page = await openViewer(browser, `${stack.page}?latency`)
   await sleep(3_000)
   await sleep(WATCH)
-  const { p50, p95, n } = await page.evaluate(
-    () => globalThis.wimz.latency ?? { p50: Number.NaN, p95: Number.NaN, n: 0 },
-  )
+  const pictures = await page.evaluate(() => globalThis.wimz.pictures)
+  const ages = pictures.flatMap(([, age]) => age ?? [])
+  const gaps = pictures.slice(1).map(([at], i) => at - (pictures[i]?.[0] ?? at))
+  const show = (samples: number[], fraction: number) => `${fixed(percentile(samples, fraction))} ms`
   print(
-    `| glass to glass, 720p15 H.264, loopback | p50 ${fixed(p50)} ms, p95 ${fixed(p95)} ms (${n} frames) |`,
+    `| glass to glass, 720p15 H.264, loopback | p50 ${show(ages, 0.5)}, p95 ${show(ages, 0.95)}, p99 ${show(ages, 0.99)} (${ages.length} frames) |`,
   )
+  print(`| gap between two frames on the screen | p50 ${show(gaps, 0.5)}, p99 ${show(gaps, 0.99)} |`)
   await page.close()
 }
 

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline'
 import type { Writable } from 'node:stream'
 import { PROJECT_ROOT } from '#lib/version.ts'
 
-const PROGRAM = process.env.WIMZ_BENCH_RECEIVER ?? join(PROJECT_ROOT, 'bench/viewers/receiver/receiver')
+/** Where `npm run bench:build` puts it. */
+export const RECEIVER = process.env.WIMZ_BENCH_RECEIVER ?? join(PROJECT_ROOT, 'bench/viewers/receiver/receiver')
 
 /** What one viewer received since the previous request; times in ms. */
 export interface Received {
@@ -46,10 +47,10 @@ export interface GoTool extends Disposable {
 }
 
 export function startGoTool(mode: 'receive' | 'fanout'): GoTool {
-  if (!existsSync(PROGRAM)) throw new Error('no receiver: run npm run bench:build first (needs Go)')
-  const child: ChildProcess = spawn(PROGRAM, [mode], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] })
+  if (!existsSync(RECEIVER)) throw new Error('no receiver: run npm run bench:build first (needs Go)')
+  const child: ChildProcess = spawn(RECEIVER, [mode], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] })
   const { stdin, stdout, pid } = child
-  if (!stdin || !stdout || pid === undefined) throw new Error(`cannot start ${PROGRAM}`)
+  if (!stdin || !stdout || pid === undefined) throw new Error(`cannot start ${RECEIVER}`)
   const waiting = new Map<string, PromiseWithResolvers<Line>>()
   createInterface(stdout).on('line', (text) => {
     const line: Line = JSON.parse(text)

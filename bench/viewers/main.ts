@@ -11,21 +11,26 @@ import { parseArgs } from 'node:util'
 import { print } from '#dev/harness/print.ts'
 import { cpuOf, rss } from '#dev/harness/process-usage.ts'
 import { percentile } from '#dev/harness/statistics.ts'
+import { recordCpuProfile } from '../flame/cpu-profile.ts'
+import { flameGraph } from '../flame/flame-graph.ts'
+import { flameTree } from '../flame/flame-tree.ts'
 import { playCannedVideo } from './canned-video.ts'
-import { recordCpuProfile } from './cpu-profile.ts'
 import { type GoTool, type Received, startGoTool } from './go-tool.ts'
 import { ourServer, type Server } from './our-server.ts'
 import { PEERS } from './peers.ts'
+import type { ViewersRow } from './row.ts'
 import { startServices } from './services.ts'
 
 const { values } = parseArgs({
   options: {
     viewers: { type: 'string', default: '1,4,16' },
     seconds: { type: 'string', default: '10' },
-    servers: { type: 'string', default: 'fanout,ours' },
-    /** With aiortc, go2rtc and MediaMTX, those that are installed. */
+    /** Those of PEERS that are not installed are left out. */
+    servers: { type: 'string', default: 'fanout,ours,aiortc' },
+    /** With go2rtc and MediaMTX. */
     peers: { type: 'boolean', default: false },
     json: { type: 'string' },
+    /** Prefix of a CPU profile of `webrtc` and its flame graph, for each number of viewers. */
     profile: { type: 'string' },
   },
 })
@@ -38,20 +43,6 @@ const MAX_AIORTC_VIEWERS = 4
 /** Port of the inspector of `webrtc`, with `--profile`. */
 const INSPECTOR_PORT = 19_229
 
-interface Row {
-  server: string
-  viewers: number
-  cpu: number
-  perProcess: Record<string, number>
-  rssMiB: number
-  fps: { min: number; mean: number }
-  mbits: number
-  gapP99: number
-  jitterP99: number
-  lost: number
-  load: number
-}
-
 function fanoutServer(server: GoTool, receivers: GoTool): Server {
   return {
     pids: new Map([['fanout', server.pid]]),
@@ -62,7 +53,7 @@ function fanoutServer(server: GoTool, receivers: GoTool): Server {
   }
 }
 
-async function measure(name: string, server: Server, receivers: GoTool, viewers: number): Promise<Row> {
+async function measure(name: string, server: Server, receivers: GoTool, viewers: number): Promise<ViewersRow> {
   await sleep(SETTLE_MS)
   await receivers.received()
   const from = performance.now()
@@ -105,9 +96,11 @@ print('|---|---|---|---|---|---|---|---|---|---|---|')
 await using services = await startServices({ stun_servers: [], max_connections: 64 }, INSPECTOR_PORT)
 const { bus } = services
 using video = await playCannedVideo(bus)
-const rows: Row[] = []
-const peers = Object.keys(PEERS).filter((name) => values.peers && PEERS[name]?.isInstalled())
-for (const name of [...values.servers.split(','), ...peers]) {
+const rows: ViewersRow[] = []
+const servers = new Set([...values.servers.split(','), ...(values.peers ? Object.keys(PEERS) : [])])
+for (const name of servers) {
+  const counts = COUNTS.filter((viewers) => name !== 'aiortc' || viewers <= MAX_AIORTC_VIEWERS)
+  if (counts.length === 0 || PEERS[name]?.isInstalled() === false) continue
   using receivers = startGoTool('receive')
   using fanout = name === 'fanout' ? startGoTool('fanout') : undefined
   using peer = await PEERS[name]?.start(receivers)
@@ -119,14 +112,15 @@ for (const name of [...values.servers.split(','), ...peers]) {
     fanout.video.write(Buffer.concat([length, data]))
   }
   let connected = 0
-  for (const viewers of COUNTS) {
-    if (name === 'aiortc' && viewers > MAX_AIORTC_VIEWERS) continue
+  for (const viewers of counts) {
     while (connected < viewers) await server.connect(`${name}-${connected++}`)
     const row = await measure(name, server, receivers, viewers)
     rows.push(row)
     if (values.profile && name === 'ours') {
       const profile = await recordCpuProfile(services.pids.get('webrtc') ?? 0, INSPECTOR_PORT, SECONDS * 1000)
       writeFileSync(`${values.profile}-${viewers}.cpuprofile`, JSON.stringify(profile))
+      const graph = flameGraph(flameTree(profile), { title: `webrtc, ${viewers} viewers` })
+      writeFileSync(`${values.profile}-${viewers}.svg`, graph)
     }
     const parts = Object.entries(row.perProcess).map(([part, cpu]) => `${part} ${cpu.toFixed(1)}`)
     print(

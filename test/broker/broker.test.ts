@@ -8,6 +8,7 @@ import { connectBus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { until } from '#dev/harness/until.ts'
+import { withParent } from '#dev/harness/with-parent.ts'
 import { ConfigError } from '#lib/config-error.ts'
 import { createLogger } from '#lib/logger.ts'
 import { startOpenBroker } from '#test/helpers/broker.ts'
@@ -83,7 +84,7 @@ test('a stalled subscriber does not delay other clients', {
 }, async (t) => {
   const { broker, join } = await listening(t, 0, { ...BACKPRESSURE_LIMITS, closeAfter: 1_000 })
   const args = ['-p', String(broker.port), '-t', 'wimz/#', '-N']
-  const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const frozen = spawn(...withParent('mosquitto_sub', args), { stdio: ['ignore', 'pipe', 'ignore'] })
   t.after(() => frozen.kill('SIGKILL'))
   await once(frozen.stdout, 'data') // the retained state of the broker: it is subscribed
   frozen.stdout.resume()

@@ -11,7 +11,8 @@ test('after random faults the picture and commands come back, no event is lost, 
   skip: without('chromium', 'ffmpeg'),
 }, async (t) => {
   const minutes = rounds({ merge: 2, night: 15 })
-  const chaos = spawn(process.execPath, ['test/chaos/main.ts', '--minutes', String(minutes), '--seed', '1'], {
+  const args = ['test/chaos/main.ts', '--minutes', String(minutes), '--seed', '1', '--no-docs']
+  const chaos = spawn(process.execPath, args, {
     cwd: PROJECT_ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { endProcess } from '#dev/harness/end-process.ts'
 import type { Stack } from '#dev/harness/stack.ts'
+import { withParent } from '#dev/harness/with-parent.ts'
 import { without } from '#test/helpers/tools.ts'
 import type { RelayTap } from './relay-tap.ts'
 import type { RobotClock } from './robot-clock.ts'
@@ -95,7 +97,7 @@ export function faultsOf({ disk, clock }: Scene): Fault[] {
             async happen({ stack }: Scene) {
               const reader = await stalledSubscriber(stack)
               await sleep(8_000)
-              reader.kill('SIGKILL')
+              await endProcess(reader)
             },
           },
         ]),
@@ -149,9 +151,8 @@ export function unmount(folder: string): void {
 
 /** A client that has subscribed to everything and then reads nothing more; end it with SIGKILL. */
 export async function stalledSubscriber({ brokerPort }: Stack): Promise<ChildProcess> {
-  const reader = spawn('mosquitto_sub', ['-p', String(brokerPort), '-t', 'wimz/#', '-N'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  const args = ['-p', String(brokerPort), '-t', 'wimz/#', '-N']
+  const reader = spawn(...withParent('mosquitto_sub', args), { stdio: ['ignore', 'pipe', 'ignore'] })
   reader.stdout.resume()
   await Promise.race([once(reader.stdout, 'data'), sleep(5_000)])
   reader.kill('SIGSTOP')

@@ -7,6 +7,7 @@ import type { Layer } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { ON_MOSQUITTO, startStack } from '#dev/harness/stack.ts'
 import { until } from '#dev/harness/until.ts'
+import { withParent } from '#dev/harness/with-parent.ts'
 import { rssOf } from '#test/broker/broker-process.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
 import { without } from '#test/helpers/tools.ts'
@@ -52,7 +53,7 @@ test('a stopped mosquitto_sub beside two layers of video for two minutes: no oth
   await driving.publish(topics.demand, { ...demand, until: end }, { who: 'debug' })
 
   const args = ['-p', String(stack.brokerPort), '-t', 'wimz/#', '-N']
-  const frozen = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const frozen = spawn(...withParent('mosquitto_sub', args), { stdio: ['ignore', 'pipe', 'ignore'] })
   closeAfter(t, () => frozen.kill('SIGKILL'))
   frozen.stdout.resume()
   await once(frozen.stdout, 'data')

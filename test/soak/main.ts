@@ -1,14 +1,19 @@
 /**
- * The whole stack under ordinary use: `npm run soak -- --minutes 60 --out folder`. Viewers come and go, a service publishes events, an
- * app sends commands, and a subscriber of everything does not read. Every 10 s each process is measured; `soak.csv` and
- * `soak.svg` go to the folder. Exits with 1 after a trend, a freeze, a lost event, an error in the log or a restart.
+ * The whole stack under ordinary use: `npm run soak -- --minutes 60`. Viewers come and go, a service publishes events, an app sends
+ * commands, and a subscriber of everything does not read. Every 10 s each process is measured; figures go to `bench/results/` and into
+ * docs/performance.md, with `--out` only to that folder. Exits with 1 after a trend, a freeze, a lost event, an error in the log or a
+ * restart; SIGINT and SIGTERM end it early.
  */
 
+import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { writeReport } from '#bench/report/document.ts'
+import { soakPlot } from '#bench/report/plots.ts'
+import { observeRun, RESULTS, writeResult } from '#bench/report/result.ts'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { endProcess } from '#dev/harness/end-process.ts'
@@ -16,10 +21,11 @@ import { freePorts } from '#dev/harness/ports.ts'
 import { print } from '#dev/harness/print.ts'
 import { type Stack, startStack } from '#dev/harness/stack.ts'
 import { percentile } from '#dev/harness/statistics.ts'
-import { type Line, type Panel, svgPlot } from '#dev/harness/svg-plot.ts'
+import { withParent } from '#dev/harness/with-parent.ts'
 import { stalledSubscriber } from '#test/chaos/faults.ts'
 import { eventsArrived, publishEvents, sendCommands } from '#test/chaos/observers.ts'
 import { openRelayTap } from '#test/chaos/relay-tap.ts'
+import { endSignal } from '#test/helpers/end-signal.ts'
 import { without } from '#test/helpers/tools.ts'
 import { ProcessSamples, type Sample } from './process-samples.ts'
 import { growths } from './verdict.ts'
@@ -28,7 +34,8 @@ import { Viewers } from './viewers.ts'
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
-    out: { type: 'string', default: 'bench/results' },
+    /** Folder for `soak.csv` and `soak.svg`; the documentation stays as it is. */
+    out: { type: 'string' },
     /** Longest interval between two frames of the viewer that stays (ms). */
     'max-gap': { type: 'string', default: '1000' },
   },
@@ -46,17 +53,28 @@ const show = (value: number | null, digits = 1) =>
   value === null || Number.isNaN(value) ? '–' : value.toFixed(digits)
 const problems: string[] = []
 const gaps: number[] = []
+const printed: string[] = []
+const ending = endSignal()
 
+const facts = await observeRun()
 const samples = await soak()
 report(samples)
+
+function say(line = ''): void {
+  printed.push(line)
+  print(line)
+}
 
 async function soak(): Promise<readonly Sample[]> {
   const [relayPort = 0, metricsPort = 0] = await freePorts(2)
   await using tap = await openRelayTap(relayPort)
-  await using stack = await startStack({
+  const config = {
     cloud: { relay_url: tap.url },
     local_relay: { enabled: true, port: relayPort },
     metrics: { port: metricsPort },
+  }
+  await using stack = await startStack(config, {
+    start: (program, args, options) => spawn(...withParent(program, args, 'TERM'), options),
   })
   stack.relayPort = relayPort
   const startedPids = new Map(stack.pids)
@@ -66,9 +84,16 @@ async function soak(): Promise<readonly Sample[]> {
   const events = await publishEvents(stack)
   const commands = await sendCommands(stack)
   await using viewers = await Viewers.open(relayPort)
-  let stalled = without('mosquitto_sub') ? undefined : await stalledSubscriber(stack)
-  if (!stalled) print('no mosquitto_sub: no subscriber stalls')
-  await sleep(INTERVAL_MS) // first metrics, and the climb to the layer that the path carries
+  await using stalled = new AsyncDisposableStack()
+  const stall = async () => {
+    const reader = await stalledSubscriber(stack)
+    stalled.defer(() => endProcess(reader))
+    return reader
+  }
+  let reader = without('mosquitto_sub') ? undefined : await stall()
+  if (!reader) print('no mosquitto_sub: no subscriber stalls')
+  const pause = () => sleep(INTERVAL_MS, undefined, { signal: ending }).catch(() => undefined)
+  await pause() // first metrics, and the climb to the layer that the path carries
   viewers.read()
   print(`${cpus().length} cores, ${MINUTES} minutes, warm-up ${WARM_UP_SECONDS} s`)
   print('| s | load | viewer fps | longest gap ms | command p95 ms | PSS MiB: all | by process |')
@@ -77,20 +102,18 @@ async function soak(): Promise<readonly Sample[]> {
   for (let n = 1; n <= count; n++) {
     const row = { fps: 0, gap: 0, command: Number.NaN }
     const start = performance.now()
-    const added = await sampled.add(
-      () => sleep(INTERVAL_MS),
-      () => {
-        const { frames, longestGap } = viewers.read()
-        row.fps = (frames * 1000) / (performance.now() - start)
-        row.gap = longestGap
-        row.command = percentile(commands.roundTrips.splice(0), 0.95)
-        return {
-          webrtc: { fps: row.fps },
-          'relay-bridge': { latency_p95_ms: row.command },
-          broker: { latency_p95_ms: percentile(passed.splice(0), 0.95) },
-        }
-      },
-    )
+    const added = await sampled.add(pause, () => {
+      const { frames, longestGap } = viewers.read()
+      row.fps = (frames * 1000) / (performance.now() - start)
+      row.gap = longestGap
+      row.command = percentile(commands.roundTrips.splice(0), 0.95)
+      return {
+        webrtc: { fps: row.fps },
+        'relay-bridge': { latency_p95_ms: row.command },
+        broker: { latency_p95_ms: percentile(passed.splice(0), 0.95) },
+      }
+    })
+    if (ending.aborted) break
     commands.reopenIfClosed()
     judge(row, n * 10)
     const all = added.reduce((sum, { pss_mib }) => sum + pss_mib, 0)
@@ -98,16 +121,16 @@ async function soak(): Promise<readonly Sample[]> {
     print(
       `| ${n * 10} | ${show(loadavg()[0] ?? null)} | ${show(row.fps)} | ${show(row.gap, 0)} | ${show(row.command)} | ${show(all, 0)} | ${parts} |`,
     )
-    if (stalled && n % STALLED_SAMPLES === 0) {
-      await endProcess(stalled)
-      stalled = await stalledSubscriber(stack)
+    if (reader && n % STALLED_SAMPLES === 0) {
+      await endProcess(reader)
+      reader = await stall()
     }
   }
+  if (ending.aborted) problems.push('ended early')
   events.stop()
   commands.stop()
   problems.push(...(await eventsArrived(events.accepted, tap.events)), ...viewers.problems)
-  print(`${events.accepted.length} events, ${viewers.visits} visits of viewers`)
-  if (stalled) await endProcess(stalled)
+  say(`${events.accepted.length} events, ${viewers.visits} visits of viewers`)
   problems.push(...errorsOf(stack, startedPids))
   return sampled.all
 }
@@ -143,11 +166,11 @@ function judge({ fps, gap, command }: { fps: number; gap: number; command: numbe
 }
 
 function report(all: readonly Sample[]): void {
-  print()
-  print(
+  say()
+  say(
     '| process | PSS MiB: first, last | growth after the warm-up: MiB (at least) | descriptors | threads | loop lag p99 |',
   )
-  print('|---|---|---|---|---|---|')
+  say('|---|---|---|---|---|---|')
   const warm = all.filter(({ seconds }) => seconds > WARM_UP_SECONDS)
   const found = growths(warm)
   for (const name of new Set(all.map((one) => one.process))) {
@@ -157,23 +180,34 @@ function report(all: readonly Sample[]): void {
       return one ? `${show(one.growth)} (${show(one.atLeast)})` : '–'
     }
     const lag = percentile(of.map((one) => one.loop_lag_p99_ms ?? Number.NaN).filter(Number.isFinite), 0.5)
-    print(
+    say(
       `| ${name} | ${show(of[0]?.pss_mib ?? null)}, ${show(of.at(-1)?.pss_mib ?? null)} | ${growth('pss_mib')} | ${growth('descriptors')} | ${growth('threads')} | ${show(lag)} ms |`,
     )
   }
-  print(
+  say()
+  say(
     `longest gap between two frames: median of the intervals ${show(percentile(gaps, 0.5), 0)} ms, largest ${show(Math.max(...gaps), 0)} ms`,
   )
   for (const { process: name, figure, atLeast, unit, isTrend } of found) {
     if (isTrend) problems.push(`${name}: ${figure} grew by at least ${atLeast.toFixed(1)} ${unit}`)
   }
-  mkdirSync(values.out, { recursive: true })
-  writeFileSync(join(values.out, 'soak.csv'), csv(all))
-  writeFileSync(join(values.out, 'soak.svg'), svgPlot(panels(all)))
-  print()
-  for (const problem of problems) print(problem)
-  print(problems.length === 0 ? 'passed' : `${problems.length} problems`)
+  say()
+  for (const problem of problems) say(problem)
+  say(problems.length === 0 ? 'Passed.' : `${problems.length} problems.`)
   process.exitCode = problems.length === 0 ? 0 : 1
+  keep(csv(all))
+}
+
+/** In the folder that was asked for, or as the last soak of the documentation: a failed one as well, with its problems. */
+function keep(text: string): void {
+  if (ending.aborted && values.out === undefined) return
+  const folder = values.out ?? RESULTS
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'soak.csv'), text)
+  if (values.out !== undefined) return writeFileSync(join(folder, 'soak.svg'), soakPlot(text))
+  const command = `npm run soak -- --minutes ${MINUTES}`
+  writeResult({ name: 'soak', title: 'Soak', command, ...facts(), exitCode: 0, output: printed.join('\n').trim() })
+  writeReport()
 }
 
 function csv(all: readonly Sample[]): string {
@@ -182,29 +216,4 @@ function csv(all: readonly Sample[]): string {
   const cell = (value: string | number | null) =>
     typeof value === 'number' ? String(+value.toFixed(2)) : (value ?? '')
   return `${[keys.join(','), ...all.map((sample) => keys.map((key) => cell(sample[key])).join(','))].join('\n')}\n`
-}
-
-function panels(all: readonly Sample[]): Panel[] {
-  const of = (title: string, key: keyof Sample): Panel => ({
-    title,
-    x: 'minutes',
-    lines: [...Map.groupBy(all, (one) => one.process)]
-      .map(([name, list]): Line => {
-        const points = list.map((one) => [one.seconds / 60, one[key]] as const)
-        return {
-          name,
-          points: points.filter((point): point is readonly [number, number] => point[1] !== null),
-        }
-      })
-      .filter(({ points }) => points.length > 0),
-  })
-  const load = of('Load average', 'load')
-  return [
-    of('Memory (PSS), MiB', 'pss_mib'),
-    of('Descriptors', 'descriptors'),
-    of('Lag of the event loop, p99, ms', 'loop_lag_p99_ms'),
-    of('Frames a second at the viewer', 'fps'),
-    of('Latency, p95, ms: frame published, frame sent, command answered', 'latency_p95_ms'),
-    { ...load, lines: load.lines.slice(0, 1).map((line) => ({ ...line, name: 'machine' })) },
-  ]
 }

@@ -5,6 +5,8 @@ import { WebSocket } from 'ws'
 interface CallFrame {
   functionName: string
   url: string
+  /** From 0; -1 where there is no source. */
+  lineNumber: number
 }
 
 /** What the inspector returns: V8's samples of one thread, in microseconds. */
