@@ -8,7 +8,11 @@ const TITLE_HEIGHT = 44
 const MIN_WIDTH = 1
 const CHARACTER_WIDTH = 6.1
 const KINDS = [
-  { name: 'this project', color: '#7fb2e5', is: ({ file }: FlameNode) => /^(services|broker|bus|commands|lib|dev)\//.test(file) },
+  {
+    name: 'this project',
+    color: '#7fb2e5',
+    is: ({ file }: FlameNode) => /^(services|broker|bus|commands|lib|dev)\//.test(file),
+  },
   { name: 'Node', color: '#f5b971', is: ({ file }: FlameNode) => file.startsWith('node:') },
   { name: 'packages', color: '#8fd19e', is: ({ file }: FlameNode) => file !== '' },
   { name: 'V8 and native code', color: '#e08f8f', is: () => true },

@@ -38,11 +38,16 @@ export function flameTree({ nodes, samples, timeDeltas }: CpuProfile): { root: F
   return { root, wall: timeDeltas.reduce((sum, delta) => sum + delta, 0) }
 }
 
-function childOf(parent: FlameNode, { functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): FlameNode {
+function childOf(
+  parent: FlameNode,
+  { functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame'],
+): FlameNode {
   const [name, file] = [functionName || '(anonymous)', shortFile(url)]
   // an anonymous function has no other name than its place
   const line = functionName ? 0 : lineNumber + 1
-  const found = parent.children.find((child) => child.name === name && child.file === file && child.line === line)
+  const found = parent.children.find(
+    (child) => child.name === name && child.file === file && child.line === line,
+  )
   if (found) return found
   const child = { name, file, line, total: 0, self: 0, children: [] }
   parent.children.push(child)

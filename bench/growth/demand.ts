@@ -33,7 +33,9 @@ export async function measureDemand(
   const cpu = await cpuOf(new Map([['vision', pid], ...beside]), () => sleep(WATCH_MS))
   const seconds = (performance.now() - start) / 1000
   const { layers: encoded = {} } = Object(states.all.at(-1)?.payload)
-  const sizes = Object.values<{ width: number; height: number }>(encoded).map(({ width, height }) => `${width}×${height}`)
+  const sizes = Object.values<{ width: number; height: number }>(encoded).map(
+    ({ width, height }) => `${width}×${height}`,
+  )
   return {
     cpu: Object.fromEntries(cpu),
     fps: Math.min(...frames.values()) / seconds,

@@ -18,7 +18,9 @@ function table(rows: readonly GrowthRow[]): void {
   print(`|---|${names.map(() => '---|').join('')}---|---|---|---|`)
   for (const { name, cpu, size, fps, pssMiB, load } of rows) {
     const cells = names.map((one) => (cpu[one] === undefined ? '–' : `${cpu[one].toFixed(1)} %`))
-    print(`| ${name} | ${cells.join(' | ')} | ${size} | ${fps.toFixed(1)} | ${pssMiB.toFixed(0)} MiB | ${load.toFixed(1)} |`)
+    print(
+      `| ${name} | ${cells.join(' | ')} | ${size} | ${fps.toFixed(1)} | ${pssMiB.toFixed(0)} MiB | ${load.toFixed(1)} |`,
+    )
   }
   print()
 }

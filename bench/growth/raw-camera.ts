@@ -48,12 +48,32 @@ export function startFfmpeg(
   const { width, height, fps } = video
   const [program = '', ...args] = camera(raw, video)
   const source = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const input = ['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', `${width}x${height}`, '-r', `${fps}`, '-i', 'pipe:0']
+  const input = [
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'yuv420p',
+    '-s',
+    `${width}x${height}`,
+    '-r',
+    `${fps}`,
+    '-i',
+    'pipe:0',
+  ]
   const isScaled = encoded.width !== width || encoded.height !== height
   const scaling = isScaled ? ['-vf', `scale=${encoded.width}:${encoded.height}:flags=bilinear`] : []
   const x264 = ['-preset', 'superfast', '-tune', 'zerolatency', '-profile:v', 'baseline', '-g', `${fps * 10}`]
   const kbits = Math.round(encoded.bitrate / 1000)
-  const rate = ['-b:v', `${kbits}k`, '-maxrate', `${kbits}k`, '-bufsize', `${Math.round(kbits * 0.4)}k`, '-threads', '2']
+  const rate = [
+    '-b:v',
+    `${kbits}k`,
+    '-maxrate',
+    `${kbits}k`,
+    '-bufsize',
+    `${Math.round(kbits * 0.4)}k`,
+    '-threads',
+    '2',
+  ]
   const output = ['-x264-params', 'repeat-headers=1:scenecut=0', '-f', 'h264', '-']
   const encoder = spawn(
     'ffmpeg',

@@ -32,12 +32,21 @@ export async function measureSizes(): Promise<GrowthRow[]> {
       const encoded = { width: size.width * factor, height: size.height * factor, bitrate }
       await using stack = await startStack({
         webrtc: { stun_servers: [], video: { ...size, fps } },
-        vision: { source: rawSource(raw, camera), detector: { enabled: false }, overlay: false, snapshot_fps: 0 },
+        vision: {
+          source: rawSource(raw, camera),
+          detector: { enabled: false },
+          overlay: false,
+          snapshot_fps: 0,
+        },
       })
       const peers = startFfmpeg(raw, camera, encoded)
       try {
         const beside = new Map([['ffmpeg', peers[0]?.pid ?? 0]])
-        rows.push({ group: GROUP, name: `${name} at ${fps}/s`, ...(await measureDemand(stack, { high: bitrate }, beside)) })
+        rows.push({
+          group: GROUP,
+          name: `${name} at ${fps}/s`,
+          ...(await measureDemand(stack, { high: bitrate }, beside)),
+        })
       } finally {
         for (const peer of peers) peer.kill('SIGKILL')
       }

@@ -32,10 +32,15 @@ const COUNTS = [1, 4, 16, 32, 64]
 export function costTable(rows: readonly ViewersRow[]): string {
   const heads = COUNTS.map((count) => `${count} viewer${count === 1 ? '' : 's'}`)
   const columns = ['server', '', ...heads, 'each more (1 to 16)', 'RSS at 16', 'jitter p99 at 16']
-  const now = new Map([...Map.groupBy(rows, ({ server }) => server)].map(([server, of]) => [server, costOf(server, of)]))
+  const now = new Map(
+    [...Map.groupBy(rows, ({ server }) => server)].map(([server, of]) => [server, costOf(server, of)]),
+  )
   const lines = BEFORE.flatMap((before) => {
     const after = now.get(before.server)
-    return [line(NAMES[before.server] ?? before.server, 'before', before), ...(after ? [line('', 'now', after)] : [])]
+    return [
+      line(NAMES[before.server] ?? before.server, 'before', before),
+      ...(after ? [line('', 'now', after)] : []),
+    ]
   })
   return [columns, columns.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

@@ -65,7 +65,11 @@ ${plot}`
 }
 
 /** A result with its table, and a plot of its rows. */
-function plotted<Row>(name: string, alt: string, draw: (rows: readonly Row[]) => string): string[] {
+function plotted<Row extends object>(
+  name: string,
+  alt: string,
+  draw: (rows: readonly Row[]) => string,
+): string[] {
   const result = readResult<Row>(name)
   if (!result) return []
   return [section(result), ...(result.rows?.length ? [embed(name, alt, draw(result.rows))] : [])]

@@ -46,7 +46,10 @@ export function soakPlot(csv: string): string {
     lines: [...Map.groupBy(samples, (sample) => sample.process ?? '')]
       .map(([name, of]) => {
         const filled = of.filter((sample) => sample[column])
-        return { name, points: filled.map((sample) => [Number(sample.seconds) / 60, Number(sample[column])] as const) }
+        return {
+          name,
+          points: filled.map((sample) => [Number(sample.seconds) / 60, Number(sample[column])] as const),
+        }
       })
       .filter(({ points }) => points.length > 0),
   })
@@ -58,7 +61,10 @@ export function soakPlot(csv: string): string {
     panel('CPU, % of one core', 'cpu_percent'),
     panel('Lag of the event loop, p99, ms', 'loop_lag_p99_ms'),
     panel('Frames a second: at the viewer, of the camera', 'fps'),
-    panel('Latency, p95, ms: frame published, frame sent, command answered, message passed', 'latency_p95_ms'),
+    panel(
+      'Latency, p95, ms: frame published, frame sent, command answered, message passed',
+      'latency_p95_ms',
+    ),
     { ...load, lines: load.lines.slice(0, 1).map((line) => ({ ...line, name: 'machine' })) },
   ])
 }

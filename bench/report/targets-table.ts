@@ -16,7 +16,11 @@ interface Target {
 
 /** Markdown: encoder, latency and overload before and now, beside their targets; undefined without one of the results. */
 export function targetsTable(inputs: Inputs): string | undefined {
-  const known = [...encoderTargets(inputs.encoder), ...videoTargets(inputs.video), ...overloadTargets(inputs.overload)]
+  const known = [
+    ...encoderTargets(inputs.encoder),
+    ...videoTargets(inputs.video),
+    ...overloadTargets(inputs.overload),
+  ]
   const rows = known.filter(({ now }) => now !== undefined)
   if (rows.length === 0) return undefined
   return `### Encoder, latency and overload, before and now
@@ -34,8 +38,18 @@ function encoderTargets(encoder: Result | undefined): Target[] {
   const vision = percent(/one layer.*\n\s*vision\s+([\d.]+) %/)
   const ffmpeg = percent(/\n\s*ffmpeg\s+([\d.]+) %/)
   return [
-    { what: 'vision without a viewer, detector off', before: '11–12 %', now: show(idle, ' %'), target: '3 %' },
-    { what: 'vision, one layer of 720p15, detector off', before: '32–36 %', now: show(vision, ' %'), target: '' },
+    {
+      what: 'vision without a viewer, detector off',
+      before: '11–12 %',
+      now: show(idle, ' %'),
+      target: '3 %',
+    },
+    {
+      what: 'vision, one layer of 720p15, detector off',
+      before: '32–36 %',
+      now: show(vision, ' %'),
+      target: '',
+    },
     { what: 'FFmpeg, the same stream', before: '18–19 %', now: show(ffmpeg, ' %'), target: '' },
     { what: 'vision / FFmpeg', before: '1.8', now: show(vision / ffmpeg, '', 2), target: '1.15' },
   ]
@@ -43,7 +57,8 @@ function encoderTargets(encoder: Result | undefined): Target[] {
 
 function videoTargets(video: Result | undefined): Target[] {
   const rows = tablesIn(video?.output ?? '').flatMap((table) => table.rows)
-  const figures = (what: string) => rows.find(([name]) => name?.startsWith(what))?.[1]?.replace(/ \(.*\)$/, '')
+  const figures = (what: string) =>
+    rows.find(([name]) => name?.startsWith(what))?.[1]?.replace(/ \(.*\)$/, '')
   return [
     {
       what: 'glass to glass in Chromium',
@@ -51,7 +66,12 @@ function videoTargets(video: Result | undefined): Target[] {
       now: figures('glass to glass'),
       target: '20, 40, 70 ms',
     },
-    { what: 'gap between two frames on the screen', before: 'p99 109 ms', now: figures('gap between'), target: '90 ms' },
+    {
+      what: 'gap between two frames on the screen',
+      before: 'p99 109 ms',
+      now: figures('gap between'),
+      target: '90 ms',
+    },
     {
       what: 'request to first decoded frame, warm',
       before: 'p50 248 ms, p95 425 ms',

@@ -6,7 +6,8 @@ import type { Writable } from 'node:stream'
 import { PROJECT_ROOT } from '#lib/version.ts'
 
 /** Where `npm run bench:build` puts it. */
-export const RECEIVER = process.env.WIMZ_BENCH_RECEIVER ?? join(PROJECT_ROOT, 'bench/viewers/receiver/receiver')
+export const RECEIVER =
+  process.env.WIMZ_BENCH_RECEIVER ?? join(PROJECT_ROOT, 'bench/viewers/receiver/receiver')
 
 /** What one viewer received since the previous request; times in ms. */
 export interface Received {

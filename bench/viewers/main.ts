@@ -53,7 +53,12 @@ function fanoutServer(server: GoTool, receivers: GoTool): Server {
   }
 }
 
-async function measure(name: string, server: Server, receivers: GoTool, viewers: number): Promise<ViewersRow> {
+async function measure(
+  name: string,
+  server: Server,
+  receivers: GoTool,
+  viewers: number,
+): Promise<ViewersRow> {
   await sleep(SETTLE_MS)
   await receivers.received()
   const from = performance.now()

@@ -204,9 +204,19 @@ function keep(text: string): void {
   const folder = values.out ?? RESULTS
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'soak.csv'), text)
-  if (values.out !== undefined) return writeFileSync(join(folder, 'soak.svg'), soakPlot(text))
+  if (values.out !== undefined) {
+    writeFileSync(join(folder, 'soak.svg'), soakPlot(text))
+    return
+  }
   const command = `npm run soak -- --minutes ${MINUTES}`
-  writeResult({ name: 'soak', title: 'Soak', command, ...facts(), exitCode: 0, output: printed.join('\n').trim() })
+  writeResult({
+    name: 'soak',
+    title: 'Soak',
+    command,
+    ...facts(),
+    exitCode: 0,
+    output: printed.join('\n').trim(),
+  })
   writeReport()
 }
 

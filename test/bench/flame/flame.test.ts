@@ -28,9 +28,10 @@ test('the tree adds up the calls from one place, and idle time is no work', () =
   assert.deepEqual(others, [])
   assert.equal(send?.total, 400)
   assert.equal(send?.self, 150)
-  assert.deepEqual(send?.children.map(({ name, file, line, total }) => [name, file, line, total]), [
-    ['(anonymous)', 'node:dgram', 21, 250],
-  ])
+  assert.deepEqual(
+    send?.children.map(({ name, file, line, total }) => [name, file, line, total]),
+    [['(anonymous)', 'node:dgram', 21, 250]],
+  )
 })
 
 test('a file has no path of the machine', () => {

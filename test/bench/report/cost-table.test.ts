@@ -21,8 +21,30 @@ const row = (server: string, viewers: number, cpu: number): ViewersRow => ({
 test('each server has a line of before, and one of now if it was measured', () => {
   const [table] = tablesIn(costTable([row('ours', 1, 8), row('ours', 16, 23), row('ours', 64, 63)]))
   const at = table?.rows.findIndex(([name]) => name === '**this stack**') ?? -1
-  assert.deepEqual(table?.rows[at], ['**this stack**', 'before', '13.9 %', '25.3 %', '64.8 %', '97.7 %', '–', '3.39 %', '542 MiB', '66 ms'])
-  assert.deepEqual(table?.rows[at + 1], ['', 'now', '8.0 %', '–', '23.0 %', '–', '63.0 %', '1.00 %', '256 MiB', '24 ms'])
+  assert.deepEqual(table?.rows[at], [
+    '**this stack**',
+    'before',
+    '13.9 %',
+    '25.3 %',
+    '64.8 %',
+    '97.7 %',
+    '–',
+    '3.39 %',
+    '542 MiB',
+    '66 ms',
+  ])
+  assert.deepEqual(table?.rows[at + 1], [
+    '',
+    'now',
+    '8.0 %',
+    '–',
+    '23.0 %',
+    '–',
+    '63.0 %',
+    '1.00 %',
+    '256 MiB',
+    '24 ms',
+  ])
   assert.equal(table?.rows.filter(([, when]) => when === 'now').length, 1)
 })
 
