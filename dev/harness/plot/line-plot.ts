@@ -1,7 +1,7 @@
 import { colorOf, escapeText, legendEntry, niceCeiling, round, svgFile, titleAt, WIDTH } from './svg.ts'
 
 /** One line of a panel; `points` in the order of x. A point without a finite y is left out. */
-export interface Line {
+interface Line {
   name: string
   points: readonly (readonly [x: number, y: number])[]
 }
@@ -24,6 +24,8 @@ const MARGIN = { left: 60, right: 150, top: 30, bottom: 40 }
 const PLOT = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom }
 const TICKS = 4
 const LEGEND_STEP = 16
+/** Radius. */
+const DOT = 3
 
 /** The diagrams one below the other. */
 export function linePlot(panels: readonly Panel[]): string {
@@ -53,7 +55,7 @@ function draw(panel: Panel, id: string): string {
   const { title, x, lines, dots = false } = panel
   const { toX, toY, ticksX, ticksY } = axes(panel)
   const right = MARGIN.left + PLOT.width
-  const clip = `<rect x="${MARGIN.left}" y="${MARGIN.top}" width="${PLOT.width}" height="${PLOT.height}"/>`
+  const clip = `<rect x="${MARGIN.left - DOT}" y="${MARGIN.top}" width="${PLOT.width + 2 * DOT}" height="${PLOT.height + DOT}"/>`
   const grid = ticksY.map(
     (y) => `<line x1="${MARGIN.left}" x2="${right}" y1="${toY(y)}" y2="${toY(y)}" stroke="#ddd"/>
 <text x="${MARGIN.left - 6}" y="${toY(y) + 4}" text-anchor="end">${round(y)}</text>`,
@@ -65,7 +67,7 @@ function draw(panel: Panel, id: string): string {
     const shown = points.filter(([, y]) => Number.isFinite(y)).map(([at, y]) => [toX(at), toY(y)] as const)
     const path = shown.map((point) => point.join(',')).join(' ')
     const circles = dots
-      ? shown.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${colorOf(i)}"/>`)
+      ? shown.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="${DOT}" fill="${colorOf(i)}"/>`)
       : []
     return `<g clip-path="url(#${id})"><polyline points="${path}" fill="none" stroke="${colorOf(i)}" stroke-width="1.5"/>
 ${circles.join('\n')}</g>

@@ -36,11 +36,14 @@ export function legendEntry(x: number, y: number, index: number, name: string): 
 <text x="${x + 15}" y="${y + 1}">${escapeText(name)}</text>`
 }
 
-/** The next of 1, 2, 4, 5, 8 or 10 times a power of ten. */
+/** The next of these multiples of a power of ten, whose quarters are short numbers. */
 export function niceCeiling(value: number): number {
   if (!(value > 0) || !Number.isFinite(value)) return 1
   const power = 10 ** Math.floor(Math.log10(value))
-  return round(([1, 2, 4, 5, 8].find((step) => step * power >= value) ?? 10) * power, 9)
+  return round(
+    ([1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8].find((step) => step * power >= value) ?? 10) * power,
+    9,
+  )
 }
 
 export function round(value: number, digits = 2): number {
