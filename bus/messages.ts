@@ -51,6 +51,11 @@ const DetectorState = z.looseObject({
   max_fps: z.number(),
   threads: z.int(),
   format: z.string().optional().describe('of the loaded model, see models/README.md; absent without one'),
+  basis: z
+    .enum(['config', 'names', 'shape'])
+    .optional()
+    .describe('how the format is known; `shape`: guessed, other families of models have the same output'),
+  description: z.string().nullable().optional().describe('what the model is, by its metadata'),
   letterbox: z.string().optional(),
   scale: z.string().optional(),
   colours: z.string().optional(),

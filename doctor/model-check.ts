@@ -42,9 +42,11 @@ const ADVICE = 'models/README.md lists the supported formats'
 
 async function loadAndRun(detector: RobotConfig['vision']['detector']): Promise<CheckResult> {
   try {
-    const { loadMs, inferenceMs, format, size } = await tryModel(detector, RUNS)
+    const { loadMs, inferenceMs, format, size, description } = await tryModel(detector, RUNS)
     const ms = Math.min(...inferenceMs.slice(1))
-    const kind = `${format} ${size?.width}x${size?.height}`
+    const kind = [description, `format ${format}`, `${size?.width}x${size?.height}`]
+      .filter(Boolean)
+      .join(', ')
     const found = `${detector.model}, ${kind}: loaded in ${Math.round(loadMs)} ms, inference takes ${ms.toFixed(1)} ms`
     if (ms * detector.max_fps < 1_000) return ok('model', found)
     const advice = 'a smaller model, a lower vision.detector.max_fps, or more threads'

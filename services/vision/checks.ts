@@ -11,6 +11,7 @@ import { captureFrom } from './camera/sources/open.ts'
 import type { CaptureOptions } from './camera/sources/source.ts'
 import { DetectorSection, type SourceSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
+import { formatText } from './detect/model-io.ts'
 import { ModelThread } from './detect/model-thread.ts'
 import { createPreprocessor } from './detect/preprocess.ts'
 import { copyShared, grayFrame } from './detect/shared-frame.ts'
@@ -37,8 +38,9 @@ export async function tryModel(settings: DetectorSection, runs: number) {
   for (let run = 0; run < runs; run++) {
     inferenceMs.push((await thread.detect(grayFrame(), settings.min_score)).runMs)
   }
-  const { format, size } = thread.facts ?? {}
-  return { loadMs, inferenceMs, format, size }
+  const { facts } = thread
+  const format = facts && formatText(facts)
+  return { loadMs, inferenceMs, format, size: facts?.size, description: facts?.description }
 }
 
 interface DetectionTimes {

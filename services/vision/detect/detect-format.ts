@@ -56,8 +56,8 @@ export function detectFormat(file: ModelFile, settings: Settings): ModelIo {
   const size = inputSize(file, settings) ?? refuse('the input has no fixed size: set detector.size')
   if (Math.max(size.width, size.height) > MAX_SIDE) refuse(`the input is larger than ${MAX_SIDE}x${MAX_SIDE}`)
   const given = settings.names ?? parseNames(file.metadata.get('names'))
-  const found = settings.format === 'auto' ? formatOf(file, size, given?.length) : settings.format
-  const format = found ?? refuse('cannot identify the format of this model: set detector.format')
+  const found = identify(file, { size, names: given?.length, configured: settings.format })
+  const { format, basis } = found ?? refuse('cannot identify the format of this model: set detector.format')
   const classes = outputClasses(format, file)
   const names = given ?? cocoNames(format, classes) ?? refuse(unnamed(classes))
   if (!fitsClasses(format, classes, names.length)) {
@@ -65,7 +65,7 @@ export function detectFormat(file: ModelFile, settings: Settings): ModelIo {
     refuse(`${names.length} class names in ${origin}, but the model has ${classes} classes`)
   }
   const logits = logitsOf(format, classes, names)
-  return { format, size, names, logits, ...inputOf({ format, file, size, logits }, settings) }
+  return { format, basis, size, names, logits, ...inputOf({ format, file, size, logits }, settings) }
 }
 
 function checkPurpose({ inputs, metadata }: ModelFile, refuse: (why: string) => never): void {
@@ -80,12 +80,26 @@ function unnamed(classes: number | undefined): string {
   return `a model with ${count} classes: set detector.names, or names: coco if it was trained on that`
 }
 
-function formatOf(file: ModelFile, size: Size, names: number | undefined): Format | undefined {
+interface Known {
+  size: Size
+  /** Number of class names, if given. */
+  names: number | undefined
+  configured: Settings['format']
+}
+
+function identify(
+  file: ModelFile,
+  { size, names, configured }: Known,
+): Pick<ModelIo, 'format' | 'basis'> | undefined {
+  if (configured !== 'auto') return { format: configured, basis: 'config' }
   const [images] = file.inputs
   if (images?.shape.length !== 4 || (knownDimension(images, 1) ?? 3) !== 3) return undefined
   // boxes are then in pixels of the image, whatever the shape of the output
-  if (file.inputs.some(({ name }) => name === 'orig_target_sizes')) return formatWithSizes(file)
-  return formatByNames(file) ?? formatByShape(file, size, names)
+  const hasSizes = file.inputs.some(({ name }) => name === 'orig_target_sizes')
+  const byNames = hasSizes ? formatWithSizes(file) : formatByNames(file)
+  if (byNames) return { format: byNames, basis: 'names' }
+  const byShape = hasSizes ? undefined : formatByShape(file, size, names)
+  return byShape && { format: byShape, basis: 'shape' }
 }
 
 function inputSize({ inputs, metadata }: ModelFile, { size }: Settings): Size | undefined {

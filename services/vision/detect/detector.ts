@@ -13,6 +13,7 @@ import { type ConflatingQueue, createConflatingQueue } from '../frame/conflating
 import { createRateMeter } from '../frame/rate-meter.ts'
 import { createThrottle } from '../frame/throttle.ts'
 import { ScratchFrame } from '../image/scratch-frame.ts'
+import { formatText } from './model-io.ts'
 import { ModelThread } from './model-thread.ts'
 import type { Candidate } from './nms.ts'
 import type { Yuv420 } from './preprocess.ts'
@@ -197,8 +198,10 @@ export class Detector extends EventEmitter<DetectorEvents> implements AsyncDispo
 
   #ready(): void {
     const { model } = this.#config
-    const { licence, format, size } = this.#thread?.facts ?? {}
-    this.#options.log.info({ model, format, size, licence }, 'detector ready')
+    const { facts } = this.#thread ?? {}
+    const { licence, size, description } = facts ?? {}
+    const format = facts && formatText(facts)
+    this.#options.log.info({ model, description, format, size, licence }, 'detector ready')
     if (licence?.includes('AGPL')) {
       this.#options.log.warn(
         { model, licence },

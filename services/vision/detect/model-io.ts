@@ -14,9 +14,13 @@ export interface ModelInput {
   colours: 'rgb' | 'bgr'
 }
 
+/** What shows the format of a model: the config, distinctive names of inputs and outputs, or the shape of the output alone. */
+type FormatBasis = 'config' | 'names' | 'shape'
+
 /** Everything needed to run a model: input, output format, class names. */
 export interface ModelIo extends ModelInput {
   format: Format
+  basis: FormatBasis
   /** By class index; detections of a class without a name are discarded. */
   names: readonly string[]
   /** Activation that turns scores into probabilities; with softmax the last class is "no object". */
@@ -42,6 +46,18 @@ export const NO_TENSOR: TensorShape = { name: '', type: '', shape: [] }
 /** `images float32 [1, 3, 640, 640]` */
 export function shapeText({ name, type, shape }: TensorShape): string {
   return `${name} ${type} [${shape.join(', ')}]`
+}
+
+const BASES: Readonly<Record<FormatBasis, string>> = {
+  config: 'set in the config',
+  names: 'by the names of its inputs and outputs',
+  // families of models share output layouts: the format does not name the model
+  shape: 'guessed from the shape of its output',
+}
+
+/** The format and how it is known, for people. */
+export function formatText({ format, basis }: Pick<ModelIo, 'format' | 'basis'>): string {
+  return `${format} (${BASES[basis]})`
 }
 
 /** A dimension; undefined where it is open. */

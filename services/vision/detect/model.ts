@@ -13,6 +13,7 @@ import { createPreprocessor, place, type Yuv420 } from './preprocess.ts'
 /** Boxes with a larger IoU are the same object. */
 const SUPPRESSION_IOU = 0.5
 const MAX_CANDIDATES = 50
+const MAX_DESCRIPTION_LENGTH = 100
 /** The runtime writes its log to stderr, past our logger; what is fatal to us it throws as well. */
 const ONLY_FATAL = 4
 env.logLevel = 'fatal'
@@ -28,10 +29,11 @@ export interface Inference {
 }
 
 /** What is known of a loaded model. */
-export interface ModelFacts extends Pick<ModelIo, 'format' | 'letterbox' | 'scale' | 'colours'> {
+export interface ModelFacts extends Pick<ModelIo, 'format' | 'basis' | 'letterbox' | 'scale' | 'colours'> {
   size: Size
   classes: number
-  /** By its metadata. */
+  /** What the model is, and its license, by its metadata. */
+  description: string | null
   licence: string | null
 }
 
@@ -98,10 +100,11 @@ async function open(session: InferenceSession, io: ModelIo, file: ModelFile): Pr
   }
 
   decode(io, (await run()).outputs, 1)
-  const { format, size, letterbox, scale, colours, names } = io
+  const { names, logits: _, ...facts } = io
   const licence = file.metadata.get('license') ?? null
+  const description = plainText(file.metadata.get('description'))
   return {
-    facts: { format, size, letterbox, scale, colours, classes: names.length, licence },
+    facts: { ...facts, classes: names.length, description, licence },
     async detect(image, minScore) {
       preprocess(image, feeds.pixels)
       const { outputs, runMs } = await run()
@@ -110,6 +113,16 @@ async function open(session: InferenceSession, io: ModelIo, file: ModelFile): Pr
     },
     [Symbol.asyncDispose]: () => session.release(),
   }
+}
+
+/** Text of a file for log and page; null where there is none. */
+function plainText(text = ''): string | null {
+  return (
+    text
+      .replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ')
+      .trim()
+      .slice(0, MAX_DESCRIPTION_LENGTH) || null
+  )
 }
 
 /** As fractions of the image, clipped to it; classes without a name are discarded. */

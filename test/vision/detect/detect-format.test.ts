@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { detectFormat } from '#services/vision/detect/detect-format.ts'
-import type { ModelIo, TensorShape } from '#services/vision/detect/model-io.ts'
+import { formatText, type ModelIo, type TensorShape } from '#services/vision/detect/model-io.ts'
 import { COCO, COCO_91 } from '#services/vision/detect/names.ts'
 
 type Shape = TensorShape['shape']
@@ -258,3 +258,17 @@ for (const [what, [draft, error]] of Object.entries(DOUBTFUL)) {
     )
   })
 }
+
+test('how a format is known: the config, distinctive names, or the shape alone', () => {
+  const known: [Draft, string][] = [
+    [{ outputs: [1, 7, 84] }, 'yolov8 (guessed from the shape of its output)'],
+    [
+      { outputs: [1, 300, 6], metadata: { end2end: 'true' } },
+      'end2end (guessed from the shape of its output)',
+    ],
+    [{ outputs: detr(3) }, 'detr (by the names of its inputs and outputs)'],
+    [{ inputs: [SIZES], outputs: DFINE }, 'dfine (by the names of its inputs and outputs)'],
+    [{ outputs: [1, 7, 84], settings: { format: 'yolov8' } }, 'yolov8 (set in the config)'],
+  ]
+  for (const [draft, text] of known) assert.equal(formatText(detect(draft)), text)
+})

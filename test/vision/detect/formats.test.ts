@@ -132,6 +132,18 @@ test('the config takes precedence over the file', async (t) => {
   await assertSeesDog(t, draft, settings, 'yolov8')
 })
 
+test('a model is named by its metadata, in plain text of one short line', async (t) => {
+  const described = async (description?: string) => {
+    const metadata = { names: NAMED, ...(description === undefined ? {} : { description }) }
+    return (await load(t, { inputs: [images()], outputs: [v8], metadata })).facts.description
+  }
+  assert.equal(await described(), null)
+  assert.equal(await described(' '), null)
+  assert.equal(await described('Ultralytics YOLO11n'), 'Ultralytics YOLO11n')
+  assert.equal(await described('Größe\u001b[31m\n\u202eneu\u0000'), 'Größe [31m neu')
+  assert.equal((await described('x'.repeat(1_000)))?.length, 100)
+})
+
 for (const [format, { draft, settings = {} }] of Object.entries(MODELS)) {
   if (!draft.metadata?.names) continue
   test(`class names in Python and JSON syntax give the same labels: ${format}`, async (t) => {

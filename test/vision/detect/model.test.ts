@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { Input } from '#services/vision/camera/sources/input.ts'
 import { DetectorSection } from '#services/vision/config.ts'
 import { loadModel } from '#services/vision/detect/model.ts'
+import { formatText } from '#services/vision/detect/model-io.ts'
 import { type Box, iou } from '#services/vision/detect/nms.ts'
 import { copyShared } from '#services/vision/detect/shared-frame.ts'
 import { planesOf } from '#services/vision/image/pixels.ts'
@@ -18,6 +19,12 @@ type Truth = [x: number, y: number, width: number, height: number, visible: numb
 test('the default model is the one of models/README.md', () => {
   const sum = createHash('sha256').update(readFileSync(MODEL)).digest('hex')
   assert.ok(readFileSync('models/README.md', 'utf8').includes(sum))
+})
+
+test('the default model is named as what it is, and its output format as a guess', async () => {
+  await using model = await loadModel(SETTINGS)
+  assert.equal(model.facts.description, 'SSDLite MobileNetV2 300x300, COCO')
+  assert.equal(formatText(model.facts), 'yolov8 (guessed from the shape of its output)')
 })
 
 /** Every fifth picture of the clip and what the model sees in it. */
