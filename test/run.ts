@@ -19,7 +19,7 @@ const LONGEST = [
   'test/relay-bridge/connection',
   'test/doctor',
   'test/e2e/shared-stack',
-  'test/dev/page.test.ts',
+  'test/dev/page/page.test.ts',
 ]
 
 /** Folders whose tests start a whole stack or a browser: each file has a process of its own. */

@@ -24,6 +24,8 @@ const MUCH_BYTES = 64 * 1024
 /** A longer stop is forwarded without anything else of its frame while others are rejected. */
 const MAX_STOP_LENGTH = 1_024
 const PAUSE_MS = 20
+/** Bytes that wait for an app, above which it gets no snapshot. */
+const MAX_BUFFERED_SNAPSHOTS = 64 * 1024
 const BARE_STOP: Frame = { type: 'command', command: 'stop', data: {} }
 const WATCH_ONLY = 'this login is for watching: of all commands it may send stop only'
 
@@ -46,6 +48,7 @@ export class App implements AppConnection {
     ['webrtc_ice', (frame, sessionId) => this.#signal(frame, sessionId)],
     ['webrtc_close', (frame, sessionId) => this.#close(frame, sessionId)],
     ['client_closing', () => this.#leave()],
+    ['snapshot_request', () => this.#hub.stateOf(this.deviceId).snapshots.request(this)],
   ])
 
   constructor({ deviceId, role }: Pick<AppConnection, 'deviceId' | 'role'>, socket: WebSocket, hub: Hub) {
@@ -61,6 +64,10 @@ export class App implements AppConnection {
 
   get sessionId(): string | undefined {
     return this.#sessionId
+  }
+
+  get isCongested(): boolean {
+    return this.#socket.bufferedAmount > MAX_BUFFERED_SNAPSHOTS
   }
 
   send(frame: Frame): void {

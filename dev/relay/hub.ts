@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from '#lib/logger.ts'
 import type { Role } from './access/role.ts'
 import type { Frame } from './frame.ts'
+import { SnapshotRequests } from './snapshot-requests.ts'
 import type { RelayTimes } from './times.ts'
 
 /** Apps and WHEP players. */
@@ -30,6 +31,8 @@ export interface AppConnection {
   supersede(): void
   /** Its robot has disconnected; apps receive `robot_status`. */
   robotDisconnected?(): void
+  /** Whether so much waits to be sent to it that another snapshot would only be late. */
+  readonly isCongested?: boolean
 }
 
 /** The connection of a robot, as the hub needs it. */
@@ -48,6 +51,7 @@ interface DeviceState {
   battery?: Frame
   seq: number
   lastDisconnectedApp?: AppConnection
+  readonly snapshots: SnapshotRequests
 }
 
 /** Apps that have disconnected, whose session may still be resumed. */
@@ -127,6 +131,7 @@ export class Hub {
   robotDisconnected(robot: RobotConnection): void {
     if (this.robots.get(robot.deviceId) !== robot) return
     this.robots.delete(robot.deviceId)
+    this.stateOf(robot.deviceId).snapshots.clear()
     for (const [id, app] of this.routes) {
       if (app.deviceId !== robot.deviceId) continue
       this.routes.delete(id)
@@ -155,7 +160,7 @@ export class Hub {
   stateOf(deviceId: string): DeviceState {
     let state = this.#states.get(deviceId)
     if (!state) {
-      state = { seq: 0 }
+      state = { seq: 0, snapshots: new SnapshotRequests((frame) => this.robots.get(deviceId)?.send(frame)) }
       this.#states.set(deviceId, state)
     }
     return state

@@ -137,7 +137,7 @@ export function sendAnswer(
   response.end(body)
 }
 
-/** The page, and what makes it an app: each by its plain name. */
+/** The page, and its style and what makes it an app: each by its plain name. */
 function pageFiles(): URL[] {
   const folders = [FOLDER, new URL('app/', FOLDER)]
   const files = folders.flatMap((folder) =>

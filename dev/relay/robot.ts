@@ -93,6 +93,7 @@ export class Robot implements RobotConnection {
     else if (ROUTED.has(type) || this.#isForPlayer(frame)) this.#route(frame)
     else if (type === 'webrtc_close') this.#close(frame)
     else if (type.startsWith('webrtc_')) this.#hub.broadcast(this.deviceId, frame)
+    else if (type === 'snapshot') this.#hub.stateOf(this.deviceId).snapshots.received(frame)
     else this.#forward(frame)
   }
 

@@ -28,6 +28,7 @@ import type { Bounds } from './outbox/outbox-store.ts'
 import { InboundFrames } from './signaling/inbound.ts'
 import { forwardToRelay } from './signaling/outbound.ts'
 import { PendingRequests } from './signaling/pending-requests.ts'
+import { SnapshotForwarder } from './signaling/snapshot-forwarder.ts'
 
 export const relayBridge = defineService({
   name: 'relay-bridge',
@@ -121,8 +122,9 @@ async function buildParts(deps: BridgeDeps, stack: AsyncDisposableStack) {
     new StaleRegistrationCheck({ deviceId, relay, auth, log, times: { ...CHECK_TIMES, ...deps.checkTimes } }),
   )
   const requests = stack.use(new PendingRequests({ bus, log, videoEnabled: config.webrtc.enabled }))
+  const snapshots = stack.use(new SnapshotForwarder({ bus, log, deviceId, connection }))
   const inbound = stack.use(
-    new InboundFrames({ bus, log, deviceId, relay, commands, requests, cloud: cloudMessages }),
+    new InboundFrames({ bus, log, deviceId, relay, commands, requests, snapshots, cloud: cloudMessages }),
   )
   return {
     ...{ relay, auth, deviceId, outbox, connection, clock, commands, telemetry, check, requests, inbound },

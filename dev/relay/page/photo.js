@@ -33,8 +33,8 @@ export class Photo {
   }
 }
 
-/** @param {string} data */
-function decode(data) {
+/** The bytes of base64 text; null for anything else. @param {string} data */
+export function decode(data) {
   if (data.length > MAX_LENGTH || !BASE64.test(data)) return null
   return Uint8Array.from(atob(data), (character) => character.charCodeAt(0))
 }

@@ -12,6 +12,8 @@ const CONNECT_MS = 8_000
 const OFFER_MS = [2_500, 2_500, 4_000, 8_000]
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 8_000
+/** While pictures are shown: each attempt may end the session of another viewer. */
+const MAX_PATIENT_RETRY_MS = 60_000
 const STALLED_MS = 1_500
 
 /** @typedef {'waiting' | 'asking' | 'connecting' | 'playing' | 'stalled' | 'taken' | 'paused' | 'unsupported'} Phase */
@@ -32,6 +34,10 @@ export class Player {
   /** @type {Viewing | null} */
   viewing = null
   robotOnline = false
+  /** Why the last attempt brought no video; empty after one that did. */
+  whyNot = HAS_WEBRTC ? '' : 'this browser has no WebRTC'
+  /** Whether something else is on the screen, so that attempts may be rare. */
+  patient = false
   #requestedAt = 0
   #frameAt = Number.NEGATIVE_INFINITY
   #packetAt = Number.NEGATIVE_INFINITY
@@ -167,9 +173,11 @@ export class Player {
 
   /** The session has failed: another one follows. @param {string} why */
   #fail(why) {
+    this.whyNot = why
     this.#drop()
     this.hooks.onLost(why)
-    this.#retryAt = performance.now() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++)
+    const longest = this.patient ? MAX_PATIENT_RETRY_MS : MAX_RETRY_MS
+    this.#retryAt = performance.now() + Math.min(longest, FIRST_RETRY_MS * 2 ** this.#failures++)
     this.#enter('waiting')
   }
 
@@ -192,6 +200,7 @@ export class Player {
     if (this.phase === 'playing') return
     this.firstFrameMs ??= this.#frameAt - this.#requestedAt
     this.#failures = 0
+    this.whyNot = ''
     this.#enter('playing')
   }
 
@@ -202,7 +211,10 @@ export class Player {
     const quiet = now - Math.max(this.#frameAt, this.#requestedAt, this.viewing?.offeredAt ?? 0)
     if (this.phase === 'playing' && quiet > STALLED_MS) this.#enter('stalled')
     if (quiet > this.#timeout(now) && this.robotOnline) {
-      this.hooks.onLost(this.phase === 'asking' ? 'the robot made no offer' : 'no video')
+      const why = this.viewing?.whyNot ?? 'the robot made no offer'
+      if (this.patient) return this.#fail(why)
+      this.whyNot = why
+      this.hooks.onLost(why)
       this.#failures++
       this.request()
     }

@@ -5,6 +5,7 @@ import { Freshness } from './freshness.js'
 import { GamepadSticks } from './gamepad.js'
 import { createLatencyReader } from './latency.js'
 import { Photo } from './photo.js'
+import { Pictures } from './pictures.js'
 import { Player } from './player.js'
 import { RelayLink } from './relay-link.js'
 import { copyReport } from './report.js'
@@ -85,6 +86,15 @@ const sound = new Sound({ video, channel, pc: () => player.viewing?.pc ?? null }
 const talk = new Talk({ channel, transceiver: () => player.viewing?.voiceTransceiver ?? null })
 const wakeLock = new WakeLock()
 const drive = new Drive({ channel, stop: emergencyStop, onArmed: (armed) => wakeLock.set(armed) })
+const pictures = new Pictures({
+  send: (frame) => link.send(frame),
+  player,
+  onPicture: (age) => freshness.shown(age),
+  onChange() {
+    player.patient = pictures.shown
+    showPhase(player.phase)
+  },
+})
 const freshness = new Freshness((fresh) => drive.setFresh(fresh))
 const health = new RobotHealth(() => {
   showRobotLamp(player.robotOnline)
@@ -131,6 +141,7 @@ const handlers = new Map([
   ['robot_status', ({ online }) => showRobot(online === true)],
   ['command_ack', (ack) => commands.acknowledged(ack, 'relay')],
   ['error', showError],
+  ['snapshot', (frame) => pictures.received(frame)],
 ])
 for (const type of ['credentials', 'offer', 'ice', 'close', 'error'])
   handlers.set(`webrtc_${type}`, (frame) => player.signal(frame))
@@ -197,8 +208,9 @@ const LAMPS = { playing: 'good', unsupported: 'bad' }
 function showPhase(phase) {
   document.body.dataset.phase = phase
   if (phase === 'playing' && !health.cameraOk) setLamp('video', 'bad', 'no camera')
+  else if (pictures.shown) setLamp('video', 'waiting', 'pictures')
   else setLamp('video', LAMPS[phase] ?? 'waiting', phase === 'playing' ? 'live' : phase)
-  setNotice(noticeFor(phase), phase === 'taken')
+  setNotice(pictures.shown ? '' : noticeFor(phase), phase === 'taken')
 }
 
 /** @param {import('./player.js').Phase} phase */

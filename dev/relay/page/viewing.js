@@ -28,6 +28,8 @@ export class Viewing {
   offeredAt = 0
   /** Identifies the robot's end of this connection in its offers. */
   #origin = ''
+  /** Whether this browser has found a UDP address of its own. */
+  #hasUdp = false
   #closed = false
   /** @type {RTCIceCandidateInit[]} */
   #early = []
@@ -50,10 +52,11 @@ export class Viewing {
       if (stream) this.#show(stream)
     }
     this.pc.onicecandidate = ({ candidate }) => {
+      if (candidate?.protocol === 'udp') this.#hasUdp = true
       if (candidate) this.#send({ type: 'webrtc_ice', candidate: candidate.toJSON() })
     }
     this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === 'failed') this.#fail('the connection failed')
+      if (this.pc.connectionState === 'failed') this.#fail(this.whyNot)
     }
     this.pc.ondatachannel = ({ channel }) => this.#adopt(channel)
   }
@@ -61,6 +64,16 @@ export class Viewing {
   /** Whether this offer is for this connection: its first, the same again, or an ICE restart. @param {any} sdp */
   takes(sdp) {
     return this.#origin === '' || this.#origin === originOf(sdp)
+  }
+
+  /** Why there is no video over this connection. */
+  get whyNot() {
+    const { iceConnectionState, connectionState } = this.pc
+    if (!this.offeredAt) return 'the robot made no offer'
+    if (connectionState === 'connected') return 'no video arrives'
+    if (['connected', 'completed'].includes(iceConnectionState)) return 'the encryption was not agreed on'
+    if (!this.#hasUdp) return 'this browser may not use UDP'
+    return 'no path to the robot, UDP may be blocked'
   }
 
   /** Answers. @param {RTCSessionDescriptionInit} sdp */

@@ -14,6 +14,7 @@ import { type Frame, kindOf, parseFrame } from '../protocol/frame.ts'
 import { FrameLimits } from '../protocol/frame-limits.ts'
 import { FrameQueue } from './frame-queue.ts'
 import type { PendingRequests } from './pending-requests.ts'
+import type { SnapshotForwarder } from './snapshot-forwarder.ts'
 
 /** Sessions that the relay requested and has not ended; the oldest is dropped beyond this. */
 const MAX_SESSIONS = 64
@@ -51,6 +52,7 @@ interface InboundDeps {
   relay: URL
   commands: RelayCommands
   requests: PendingRequests
+  snapshots: Pick<SnapshotForwarder, 'request'>
   /** Takes everything that is neither signaling nor a command. */
   cloud: CloudMessages
   deviceId: string
@@ -86,6 +88,7 @@ export class InboundFrames extends EventEmitter<InboundEvents> implements Dispos
         () => this.emit('reply', { type: 'pong', device_id: deps.deviceId, timestamp: Date.now() / 1000 }),
       ],
       ['pong', () => this.emit('pong')],
+      ['snapshot_request', (frame) => deps.snapshots.request(frame)],
       ...IGNORED.map((type) => [type, () => {}] as const),
     ])
     this.#ordered = new Map<string, (frame: Frame) => Promise<void>>([

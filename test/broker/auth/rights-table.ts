@@ -72,8 +72,8 @@ wimz/video/demand/debug          -   -   s   -   -   -   -   -   -   -   ps  ps
 wimz/video/demand/recorder       -   -   s   -   p   -   -   -   -   -   ps  s
 wimz/vision/detections           -   -   p   -   -   s   -   -   -   -   s   s
 wimz/vision/track                -   -   p   -   s   s   -   -   -   -   s   s
-wimz/vision/frame                -   -   p   -   -   -   s   -   -   s   s   s
-wimz/vision/frame/request        -   -   s   -   -   p   -   -   -   p   ps  s
+wimz/vision/frame                s   -   p   -   -   -   s   -   -   s   s   s
+wimz/vision/frame/request        p   -   s   -   -   p   -   -   -   p   ps  s
 wimz/command/treat               ps  ps  s   -   -   ps  -   -   -   -   ps  s
 wimz/command/emergency_stop      ps  ps  s   -   -   ps  -   -   -   -   ps  s
 wimz/command/set_volume          ps  ps  s   s   -   s   -   -   -   -   ps  s

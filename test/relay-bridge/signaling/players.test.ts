@@ -54,6 +54,7 @@ test('the end of a player stops no motor, and the app’s end does not end the p
         request: async ({ session_id }: { session_id: string }) => void requested.push(session_id),
         forget() {},
       } as never,
+      snapshots: { request() {} },
       cloud: { types: [], ingest: async () => {} } as never,
     }),
   )

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { without } from '#test/helpers/tools.ts'
+import { relayFor } from '../peers.ts'
 import { actAsRobot } from './browser-robot.ts'
-import { relayFor } from './peers.ts'
 
 export const skip = without('chromium')
 

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import type { BrowserContext, Page } from 'playwright-core'
-import type { Frame, Party } from './peers.ts'
+import type { Frame, Party } from '../peers.ts'
 
 interface RobotSide {
   offer(sessionId: string): Promise<string>
