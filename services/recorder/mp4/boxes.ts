@@ -1,4 +1,9 @@
-/** MP4 without an encoder: fragments of H.264 and Opus, each one write at the end of a file. The process loads no FFmpeg, and a file that was cut off is repaired by its boxes. */
+/**
+ * MP4 without FFmpeg: fragments of H.264 and Opus as they arrive, each one write at the end of a file. Nothing is decoded or encoded here,
+ * and FFmpeg's library alone would cost this process 49 MiB of memory (90 instead of 41 MiB after its import), as much as all the rest. A
+ * fragment in one write at a known place is what cutting off a half one, the flushes by a budget and the repair after a crash rest on; a
+ * muxer that writes by itself leaves neither in our hand. ffmpeg and Chromium read the files in the tests.
+ */
 
 /** A box. ISO/IEC 14496-12 §4.2. */
 export function box(type: string, ...content: readonly Uint8Array[]): Buffer {

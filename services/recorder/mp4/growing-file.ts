@@ -40,6 +40,11 @@ export class GrowingFile extends EventEmitter<GrowingFileEvents> {
     this.#nextSync = performance.now() + syncInterval
   }
 
+  /** Nothing waits to be written. */
+  get idle(): boolean {
+    return this.#working === undefined
+  }
+
   get failed(): boolean {
     return this.#failed
   }

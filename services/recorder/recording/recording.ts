@@ -85,8 +85,10 @@ export class Recording extends EventEmitter<RecordingEvents> {
   addReason(reason: ClipReason): void {
     if (this.#reasons.length >= MAX_REASONS) return
     this.#reasons.push(reason)
-    const clip = this.#open?.clip
-    if (!clip) return
+    if (this.#open) this.#tellReasons(this.#open.clip)
+  }
+
+  #tellReasons(clip: Clip): void {
     clip.reasons = [...this.#reasons]
     this.#options.store.change(clip).catch((err: unknown) => this.#fail(err))
   }
@@ -182,6 +184,8 @@ export class Recording extends EventEmitter<RecordingEvents> {
     this.#last = first
     this.#lostSince = undefined
     this.#open = { clip, sets, first, movie, file }
+    // those that came while the file was being opened
+    if (clip.reasons.length < this.#reasons.length) this.#tellReasons(clip)
     this.#markGap(clip, first, first)
   }
 

@@ -54,6 +54,7 @@ export class FileClipStore extends EventEmitter<ClipStoreEvents> implements Clip
   }
 
   async finish(clip: Clip): Promise<void> {
+    this.#clips.set(clip.id, clip)
     await this.#write(clip)
     this.emit('finished', clip)
   }
