@@ -1,7 +1,8 @@
 import type { Bus } from '#bus/bus.ts'
-import { type Demand, type Layer, VIDEO_CODECS, type VideoCodec } from '#bus/messages.ts'
+import { type Demand, LAYERS, type Layer, VIDEO_CODECS, type VideoCodec } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import type { Logger } from '#lib/logger.ts'
+import { Demands } from '#lib/media/demands.ts'
 import type { FrameSink } from './layer-feed.ts'
 
 /** A layer that one viewer needs; `bitrate` in bit/s. */
@@ -12,6 +13,8 @@ export interface LayerRequest {
   sink: FrameSink
 }
 
+const RECORDER = 'recorder'
+
 /** bit/s by layer. */
 export type Bitrates = Partial<Record<Layer, number>>
 
@@ -20,6 +23,8 @@ export class VideoDemand {
   readonly #bus: Bus
   readonly #log: Logger
   readonly #requests = new Set<LayerRequest>()
+  /** Of the recorder, which encodes a layer at no less, whatever a viewer can receive. */
+  readonly #recorder = new Demands<NonNullable<Demand>>()
   #lastPublished = ''
 
   constructor(bus: Bus, log: Logger) {
@@ -43,9 +48,29 @@ export class VideoDemand {
     this.#requests.clear()
   }
 
-  /** The largest bitrates that other viewers request in the codec of this one. */
+  /** Follows the demand of the recorder. */
+  async follow(): Promise<Disposable> {
+    using stack = new DisposableStack()
+    const bus = this.#bus
+    stack.use(
+      await bus.subscribe(topics.demand, (demand) => this.#recorder.set(RECORDER, demand), { who: RECORDER }),
+    )
+    const onState = ({ state }: { state: string }) => this.#recorder.setOnline(RECORDER, state === 'online')
+    stack.use(await bus.subscribe(topics.serviceState, (state) => void onState(state), { service: RECORDER }))
+    return stack.move()
+  }
+
+  /** The largest bitrates that others request in the codec of this one. */
   others({ sink, codec }: LayerRequest): Bitrates {
-    return largestBitrates(this.#requests, (one) => one.sink !== sink && one.codec === codec)
+    const bitrates = largestBitrates(this.#requests, (one) => one.sink !== sink && one.codec === codec)
+    for (const demand of this.#recorder.valid(Date.now()).values()) {
+      if (demand.codec !== codec) continue
+      for (const layer of LAYERS) {
+        const { bitrate } = demand.layers[layer] ?? {}
+        if (bitrate !== undefined) bitrates[layer] = Math.max(bitrates[layer] ?? 0, bitrate)
+      }
+    }
+    return bitrates
   }
 
   /** Publishes after a change of a request. */

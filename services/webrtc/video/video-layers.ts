@@ -31,6 +31,9 @@ const LINGER_MS = 10_000
 export async function openVideoLayers(deps: FeedDeps): Promise<VideoLayers> {
   const demand = new VideoDemand(deps.bus, deps.log)
   const feeds = new Feeds(deps)
+  const following = await demand.follow().catch((err: unknown) => {
+    deps.log.warn({ err }, 'demand of the recorder unknown: copy the user webrtc from configs/broker.yaml')
+  })
   await demand.publish()
   return {
     subscribe(given) {
@@ -66,6 +69,7 @@ export async function openVideoLayers(deps: FeedDeps): Promise<VideoLayers> {
     },
     async [Symbol.asyncDispose]() {
       feeds[Symbol.dispose]()
+      following?.[Symbol.dispose]()
       demand.clear()
       await demand.publish()
     },

@@ -28,7 +28,7 @@ wimz/audio/demand/doctor         -   -   -   s   -   -   -   -   -   p   ps  s
 wimz/audio/demand/debug          -   -   -   s   -   -   -   -   -   -   ps  ps
 wimz/metrics/audio               -   -   -   p   -   -   -   -   s   -   s   s
 wimz/command/ptt_play            ps  ps  s   s   -   s   -   -   -   -   ps  s
-wimz/recorder/state              -   -   s   s   ps  -   s   s   s   s   s   s
+wimz/recorder/state              -   s   s   s   ps  -   s   s   s   s   s   s
 wimz/recorder/clips              -   -   -   -   p   -   -   -   -   -   s   s
 wimz/metrics/recorder            -   -   -   -   p   -   -   -   s   -   s   s
 wimz/audio/demand/recorder       -   -   -   s   p   -   -   -   -   -   ps  s
@@ -69,7 +69,7 @@ wimz/video/high/keyframe         -   p   s   -   p   -   -   -   -   -   ps  s
 wimz/video/demand/webrtc         -   p   s   -   -   -   -   -   -   -   ps  s
 wimz/video/demand/doctor         -   -   s   -   -   -   -   -   -   p   ps  s
 wimz/video/demand/debug          -   -   s   -   -   -   -   -   -   -   ps  ps
-wimz/video/demand/recorder       -   -   s   -   p   -   -   -   -   -   ps  s
+wimz/video/demand/recorder       -   s   s   -   p   -   -   -   -   -   ps  s
 wimz/vision/detections           -   -   p   -   -   s   -   -   -   -   s   s
 wimz/vision/track                -   -   p   -   s   s   -   -   -   -   s   s
 wimz/vision/frame                s   -   p   -   -   -   s   -   -   s   s   s
