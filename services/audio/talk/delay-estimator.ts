@@ -1,41 +1,42 @@
 /** Packets of the last 10 s, of 20 ms each. */
 const WINDOW = 500
-/** Calculated again after so many packets. */
-const EVERY = 10
-/** Packets of the window that may come later: a delay of 100 ms in 10 s is not worth waiting longer for all others. */
-const MAX_LATE = 5
+/** Of the last second: a sender whose microphone has lost time sends later from then on. */
+const SHORT_WINDOW = 50
 /** Beside the variation of the arrivals. */
 const MARGIN_MS = 20
-/** Before the first estimate. */
+/** Before there are a few packets. */
 const FIRST_TARGET_MS = 60
+const FIRST_PACKETS = 10
 const MIN_TARGET_MS = 40
-const MAX_TARGET_MS = 120
+export const MAX_TARGET_MS = 120
 
-/** How long packets wait before they are played, by the variation of their delays in the last seconds. */
+/**
+ * How long packets travel, as arrival minus media time: by the slowest of the last seconds a buffer knows what it may leave out, by
+ * the fastest how long it is. Both follow a path, or a clock, that changes.
+ */
 export class DelayEstimator {
-  /** Arrival minus media time of the newest packets, ms. */
+  /** Of the newest packets, ms. */
   readonly #transits: number[] = []
-  #at = 0
-  #count = 0
-  /** The transit of the fastest packet in the window. */
-  base = Number.POSITIVE_INFINITY
-  /** ms */
-  target = FIRST_TARGET_MS
 
   /** A packet with this media time has arrived (both ms). */
   arrived(mediaTime: number, now: number): void {
-    const transit = now - mediaTime
-    this.#transits[this.#at] = transit
-    this.#at = (this.#at + 1) % WINDOW
-    this.base = Math.min(this.base, transit)
-    if (++this.#count % EVERY === 0) this.#estimate()
+    this.#transits.push(now - mediaTime)
+    if (this.#transits.length > WINDOW) this.#transits.shift()
   }
 
-  #estimate(): void {
-    const sorted = this.#transits.toSorted((a, b) => a - b)
-    // of the window only, so that it follows the drift between the clocks
-    this.base = sorted[0] ?? 0
-    const late = (sorted.at(-1 - MAX_LATE) ?? this.base) - this.base
-    this.target = Math.min(MAX_TARGET_MS, Math.max(MIN_TARGET_MS, late + MARGIN_MS))
+  /** The slowest of the last 10 s. */
+  get slowest(): number {
+    return Math.max(...this.#transits)
+  }
+
+  /** The fastest of the last second. */
+  get fastest(): number {
+    return Math.min(...this.#transits.slice(-SHORT_WINDOW))
+  }
+
+  /** ms that packets wait where a buffer begins: 40 to 120. */
+  get target(): number {
+    if (this.#transits.length < FIRST_PACKETS) return FIRST_TARGET_MS
+    return Math.min(MAX_TARGET_MS, Math.max(MIN_TARGET_MS, this.slowest - this.fastest + MARGIN_MS))
   }
 }

@@ -1,15 +1,20 @@
 import { SAMPLE_RATE, SAMPLES_PER_MS } from '../sound/format.ts'
-import { DelayEstimator } from './delay-estimator.ts'
+import { DelayEstimator, MAX_TARGET_MS } from './delay-estimator.ts'
 
 /** A larger step of the timestamp begins a new stream. */
 const MAX_STEP = 10 * SAMPLE_RATE
 const MAX_PACKETS = 100
 /** So many late packets without one in time are a sender whose timestamps have stepped back: a new stream. */
 const MAX_LATE_IN_A_ROW = 25
-/** A delay so far above the target is reduced by leaving out a packet, one in {@link SKIP_INTERVAL_MS}. */
-const SKIP_ABOVE_MS = 30
+/** What is left out at once. */
+const BLOCK_MS = 20
+/** One packet in this time is left out where packets wait too long. */
 const SKIP_INTERVAL_MS = 200
-/** A delay so far above the target is left at once. */
+/** The slowest packet of the last seconds still waits so long after another is left out. */
+const LEAST_WAIT_MS = 20
+/** The fastest waits at least so long. */
+const MIN_DELAY_MS = 40
+/** More sound than this above the target is left out at once. */
 const JUMP_ABOVE_MS = 200
 /** What is missing for longer is silence, not concealed. */
 const MAX_CONCEALED_MS = 100
@@ -102,18 +107,30 @@ export class JitterBuffer {
   }
 
   #play(first: Buffered, due: number): Playout {
-    const delay = () => due - this.#delays.base - (this.#packets[0]?.at ?? first.at) / SAMPLES_PER_MS
-    if (delay() > this.target + JUMP_ABOVE_MS) {
-      while (this.#packets.length > 1 && delay() > this.target) this.#skip()
+    if (this.#length > this.target + JUMP_ABOVE_MS) {
+      while (this.#packets.length > 1 && this.#length > this.target) this.#skip()
     }
     const packet = this.#packets.shift() ?? first
     this.#next = packet.at + packet.samples
-    const above = due - this.#delays.base - packet.at / SAMPLES_PER_MS - this.target
-    const mayShorten = this.#packets.length > 0 && due - this.#skippedAt > SKIP_INTERVAL_MS
-    if (above <= SKIP_ABOVE_MS || !mayShorten) return { type: 'packet', data: packet.data }
+    if (!this.#isTooLong(packet, due)) return { type: 'packet', data: packet.data }
     this.#skippedAt = due
     this.#counts.skipped += packet.samples / SAMPLES_PER_MS
     return { type: 'skip', data: packet.data }
+  }
+
+  /** ms from the first to the end of the last packet. */
+  get #length(): number {
+    const [first, last] = [this.#packets[0], this.#packets.at(-1)]
+    return first && last ? (last.at + last.samples - first.at) / SAMPLES_PER_MS : 0
+  }
+
+  /** Whether this packet can be left out: all of the last seconds have waited longer than they need, or longer than may be. */
+  #isTooLong({ at }: Buffered, due: number): boolean {
+    if (this.#packets.length === 0 || due - this.#skippedAt <= SKIP_INTERVAL_MS) return false
+    const played = due - at / SAMPLES_PER_MS
+    const [least, most] = [played - this.#delays.slowest, played - this.#delays.fastest]
+    if (most - BLOCK_MS > MAX_TARGET_MS) return true
+    return least - BLOCK_MS >= LEAST_WAIT_MS && most - BLOCK_MS >= MIN_DELAY_MS
   }
 
   #skip(): void {
@@ -131,7 +148,7 @@ export class JitterBuffer {
 
   /** The next packet may still come: the playout waits for it. */
   #starve(): Playout | undefined {
-    const samples = 20 * SAMPLES_PER_MS
+    const samples = BLOCK_MS * SAMPLES_PER_MS
     this.#waited += samples
     if (this.#waited > MAX_CONCEALED_MS * SAMPLES_PER_MS) {
       this.#next = undefined

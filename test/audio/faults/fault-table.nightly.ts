@@ -22,6 +22,8 @@ const MAX_STATE_MS = 5_000
 /** After a short fault. */
 const MAX_RECOVERY_MS = 12_000
 const TALK_SECONDS = 60
+/** What a device says that cannot be opened, not one that has just ended. */
+const LASTING = /exited with code 1|cannot open|cannot run/
 /** Where the table stands in docs/audio.md; with WIMZ_WRITE_TABLE=1 it is written. */
 const TABLE = /(<!-- faults: begin -->\n)[\s\S]*?(<!-- faults: end -->)/
 
@@ -51,19 +53,21 @@ async function suffer(t: TestContext, name: string, device: Device, part: Part):
   t.after(() => ended.abort())
   const talking = isSource ? undefined : speak(audio.app, 1, TALK_SECONDS, ended.signal)
   if (isSource) await audio.demand()
-  const become = async (ok: boolean, within: number) => {
-    const where = (state: AudioState) => part(state).ok === ok
+  const become = async (ok: boolean, within: number, reason = /^/) => {
+    const where = (state: AudioState) => part(state).ok === ok && reason.test(part(state).error ?? '')
     return part((await audio.states.next({ where, within })).payload)
   }
   await become(true, 10_000)
   const cells: Cell[] = []
   for (const fault of device.faults) {
-    await sleep(1_000)
+    // a device that has worked for 3 s begins again with the shortest interval
+    await sleep(4_000)
     const broken = performance.now()
     await device.break(fault)
-    const { error } = await become(false, MAX_STATE_MS)
-    const stateMs = performance.now() - broken
     const lasts = fault === 'missing' || fault === 'busy'
+    // the first attempt to open it again says what is wrong
+    const { error } = await become(false, MAX_STATE_MS, lasts ? LASTING : undefined)
+    const stateMs = performance.now() - broken
     if (lasts) await sleep(FAULT_MS)
     const repaired = lasts ? performance.now() : broken + stateMs
     await device.repair()

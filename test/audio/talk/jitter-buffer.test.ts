@@ -125,6 +125,17 @@ test('where the path stands still for 40 to 100 ms each second, most seconds are
   assert.ok(115 - changed.size >= 100, `${115 - changed.size} of 115 seconds`)
 })
 
+test('a microphone that loses time is followed: nothing is left out for what is missing', () => {
+  // 10 ms each 0.7 s, and 100 ms once
+  const { counts } = play(
+    steady(1_500, (n) => Math.floor(n / 35) * 10 + (n > 700 ? 100 : 0)),
+    30_500,
+  )
+  // 520 ms are missing, and 100 ms after the end
+  assert.ok(counts.concealed >= 400 && counts.concealed <= 700, `${counts.concealed} ms concealed`)
+  assert.ok(counts.skipped <= 60, `${counts.skipped} ms left out`)
+})
+
 test('10 minutes with 5 % loss and 30 ms of jitter: concealed, no drift, and back to a short delay', () => {
   const random = randomNumbers(2)
   const bad = 30_000

@@ -42,9 +42,11 @@ class Recording {
   }
 }
 
-/** Samples of the microphone, and when the last one was spoken. */
+/** Samples of the microphone. */
 interface Chunk {
-  at: number
+  /** By the clock of the device, and when the page read them, ms since the epoch. */
+  end: number
+  readAt: number
   samples: Int16Array
 }
 
@@ -62,9 +64,12 @@ export interface Talked {
 /** A microphone that chirps, and a speaker that records. */
 export class TalkMeter {
   readonly #folder: string
-  readonly #spoken: { times: [position: number, at: number][]; parts: Int16Array[]; count: number } = {
-    times: [],
-    parts: [],
+  readonly #spoken = {
+    /** By the clock of the device. */
+    times: [] as [position: number, at: number][],
+    /** To ours. */
+    offset: Number.POSITIVE_INFINITY,
+    parts: [] as Int16Array[],
     count: 0,
   }
   /** Of {@link launchBrowser}. */
@@ -87,18 +92,20 @@ export class TalkMeter {
   async fetch(page: Page): Promise<void> {
     const chunks = await page.evaluate(() => {
       const { spoken } = globalThis as unknown as { spoken: Chunk[] }
-      return spoken.splice(0).map(({ at, samples }) => {
+      return spoken.splice(0).map(({ samples, ...times }) => {
         const bytes = new Uint8Array(samples.buffer)
-        return { at, text: btoa(String.fromCharCode(...bytes)) }
+        return { ...times, text: btoa(String.fromCharCode(...bytes)) }
       })
     })
     const { times, parts } = this.#spoken
-    for (const { at, text } of chunks) {
+    for (const { end, readAt, text } of chunks) {
       const bytes = Uint8Array.from(Buffer.from(text, 'base64'))
       const samples = new Int16Array(bytes.buffer)
       parts.push(samples)
       this.#spoken.count += samples.length
-      times.push([this.#spoken.count, at])
+      times.push([this.#spoken.count, end])
+      // the earliest reading
+      this.#spoken.offset = Math.min(this.#spoken.offset, readAt - end)
     }
   }
 
@@ -132,14 +139,17 @@ export class TalkMeter {
   }
 
   #said(): Recording {
-    const { parts, times, count } = this.#spoken
+    const { parts, times, count, offset } = this.#spoken
     const samples = new Int16Array(count)
     let at = 0
     for (const part of parts) {
       samples.set(part, at)
       at += part.length
     }
-    return new Recording(samples, times)
+    return new Recording(
+      samples,
+      times.map(([position, at]) => [position, at + offset]),
+    )
   }
 
   #heard(): Recording {
@@ -166,33 +176,42 @@ export async function openSpeakers(
   return context
 }
 
-/** Before the page loads. `spoken` has chunks of samples, each with the time of its end. */
+/** Chromium's, not in the types of the DOM. */
+declare class MediaStreamTrackProcessor {
+  constructor(options: { track: MediaStreamTrack; maxBufferSize: number })
+  readonly readable: ReadableStream<AudioData>
+}
+
+/** Before the page loads. `spoken` has the samples of the microphone, as they come from the device. */
 function observeMicrophone() {
   const spoken: Chunk[] = []
   Object.assign(globalThis, { spoken })
   const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
-  // on the thread of the sound, so that a busy page notes no later time
-  const tap = `registerProcessor('tap', class extends AudioWorkletProcessor {
-    #samples = new Int16Array(1920)
-    #count = 0
-    process([[channel]]) {
-      if (!channel) return true
-      for (const sample of channel) this.#samples[this.#count++] = Math.round(sample * 32767)
-      if (this.#count === 1920) {
-        this.port.postMessage({ at: Date.now(), samples: this.#samples.slice() })
-        this.#count = 0
-      }
-      return true
+  const read = async (track: MediaStreamTrack) => {
+    // a page that is busy reads later, and loses nothing
+    const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 3_000 })
+    const reader = readable.getReader()
+    for (let { value } = await reader.read(); value; { value } = await reader.read()) {
+      const floats = new Float32Array(value.numberOfFrames)
+      value.copyTo(floats, { planeIndex: 0, format: 'f32-planar' })
+      // the device may have 44.1 kHz; linear interpolation is good enough below 1 kHz
+      const step = value.sampleRate / 48_000
+      const samples = Int16Array.from({ length: Math.round(floats.length / step) }, (_, i) => {
+        const at = i * step
+        const from = floats[Math.floor(at)] ?? 0
+        const to = floats[Math.floor(at) + 1] ?? from
+        return Math.round((from + (to - from) * (at % 1)) * 32_767)
+      })
+      // a clock of its own, which is never ahead of ours by more than the delay of the reading
+      const end = value.timestamp / 1_000 + value.duration / 1_000
+      spoken.push({ end, readAt: performance.timeOrigin + performance.now(), samples })
+      value.close()
     }
-  })`
+  }
   navigator.mediaDevices.getUserMedia = async () => {
     const off = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
-    const stream = await getUserMedia({ audio: off })
-    const context = new AudioContext({ sampleRate: 48_000 })
-    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([tap], { type: 'text/javascript' })))
-    const node = new AudioWorkletNode(context, 'tap', { channelCount: 1, channelCountMode: 'explicit' })
-    node.port.onmessage = ({ data }) => spoken.push(data)
-    context.createMediaStreamSource(stream).connect(node).connect(context.destination)
+    const stream = await getUserMedia({ audio: { ...off, channelCount: 1, sampleRate: 48_000 } })
+    for (const track of stream.getAudioTracks()) void read(track.clone())
     return stream
   }
 }
