@@ -21,8 +21,9 @@ function sevenZip(): CoreScore | undefined {
     const { stdout, status } = spawnSync(program, SEVEN_ZIP_ARGS, { encoding: 'utf8' })
     if (status !== 0) continue
     const [compressing = '', decompressing = ''] = /^Avr:(.*)$/m.exec(stdout)?.[1]?.split('|') ?? []
-    const last = (columns: string) => Number(columns.trim().split(/\s+/).at(-1))
-    return { compressing: last(compressing), decompressing: last(decompressing) }
+    // the rating for each percent of CPU that it was given, so that other work does not count
+    const rating = (columns: string) => Number(columns.trim().split(/\s+/).at(-2))
+    return { compressing: rating(compressing), decompressing: rating(decompressing) }
   }
   return undefined
 }

@@ -20,11 +20,14 @@ const KINDS = [
 
 interface Options {
   title: string
-  /** Percent of a core that the whole width stands for, so that two graphs compare; the time of the work unless set. */
+  /** Percent of the time that the whole width stands for, so that two graphs compare; the time of the work unless set. */
   full?: number
 }
 
-/** The call stacks as a picture: width is CPU time, callers are below what they call. Each frame has its figures as a tooltip. */
+/**
+ * The call stacks as a picture: width is time, callers are below what they call. Each frame has its figures as a tooltip. A profile samples
+ * by the clock, so that on a busy machine the time includes waiting for a CPU.
+ */
 export function flameGraph({ root, wall }: ReturnType<typeof flameTree>, { title, full }: Options): string {
   const whole = full === undefined ? root.total : (wall * full) / 100
   const frames: { node: FlameNode; x: number; depth: number }[] = []
@@ -45,7 +48,7 @@ export function flameGraph({ root, wall }: ReturnType<typeof flameTree>, { title
     const [left, width] = [round((x / whole) * WIDTH), round((node.total / whole) * WIDTH)]
     const top = height - (depth + 1) * ROW_HEIGHT
     const place = [node.file, node.line > 0 ? `:${node.line}` : ''].join('')
-    const tip = `${node.name}${place && ` ${place}`}: ${percent(node.total)} of a core, ${percent(node.self)} in itself`
+    const tip = `${node.name}${place && ` ${place}`}: ${percent(node.total)} of the time, ${percent(node.self)} in itself`
     const color = KINDS.find(({ is }) => is(node))?.color
     const shown = label(node, width)
     return `<g><title>${escapeText(tip)}</title><rect x="${left}" y="${top}" width="${width}" height="${ROW_HEIGHT - 1}" fill="${color}"/>${shown && `<text x="${left + 3}" y="${top + 11}" font-size="10">${escapeText(shown)}</text>`}</g>`
@@ -54,7 +57,7 @@ export function flameGraph({ root, wall }: ReturnType<typeof flameTree>, { title
     ({ name, color }, i) => `<rect x="${8 + i * 150}" y="26" width="10" height="10" fill="${color}"/>
 <text x="${23 + i * 150}" y="35">${name}</text>`,
   )
-  const heading = `<text x="8" y="16" font-weight="bold">${escapeText(title)}: ${percent(root.total)} of a core${full === undefined ? '' : `; the whole width is ${full} %`}</text>`
+  const heading = `<text x="8" y="16" font-weight="bold">${escapeText(title)}: ${percent(root.total)} of the time${full === undefined ? '' : `; the whole width is ${full} %`}</text>`
   return svgFile([{ height, body: [heading, ...legend, ...drawn].join('\n') }], WIDTH)
 }
 

@@ -5,7 +5,7 @@ import { flameTree } from './flame-tree.ts'
 
 /**
  * Draws a CPU profile as a static flame graph without paths of the machine:
- * `npm run bench:flame -- cost-16.cpuprofile graph.svg --title "webrtc, 16 viewers" --full 70`. `--full` sets the percent of a core that
+ * `npm run bench:flame -- cost-16.cpuprofile graph.svg --title "webrtc, 16 viewers" --full 70`. `--full` sets the percent of the time that
  * the whole width stands for.
  */
 const { values, positionals } = parseArgs({

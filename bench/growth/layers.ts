@@ -2,7 +2,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startStack } from '#dev/harness/stack.ts'
-import { measureDemand } from './demand.ts'
+import { measureDemand, START } from './demand.ts'
 import { rawSource, writeRawClip } from './raw-camera.ts'
 import type { GrowthRow } from './row.ts'
 
@@ -18,9 +18,12 @@ const DEMANDS = [
 export async function measureLayers(): Promise<GrowthRow[]> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'wimz-growth-'))
   const source = rawSource(await writeRawClip(folder.path, CAMERA), CAMERA)
-  await using stack = await startStack({
-    vision: { source, detector: { enabled: false }, overlay: false, snapshot_fps: 0 },
-  })
+  await using stack = await startStack(
+    {
+      vision: { source, detector: { enabled: false }, overlay: false, snapshot_fps: 0 },
+    },
+    START,
+  )
   const rows: GrowthRow[] = []
   for (const demand of DEMANDS) {
     const name = `${Object.keys(demand).length}: ${Object.keys(demand).join(', ')}`

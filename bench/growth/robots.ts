@@ -6,11 +6,11 @@ import { cpuOf, pss } from '#dev/harness/process-usage.ts'
 import { startStack } from '#dev/harness/stack.ts'
 import { RECEIVER, startGoTool } from '../viewers/go-tool.ts'
 import { ourServer } from '../viewers/our-server.ts'
+import { START } from './demand.ts'
 import type { GrowthRow } from './row.ts'
 
 const GROUP = 'robots on one machine'
 const COUNTS = [1, 2, 4]
-const START_TIMEOUT_MS = 60_000
 const SETTLE_MS = 8_000
 const WATCH_MS = 8_000
 
@@ -26,7 +26,7 @@ export async function measureRobots(): Promise<GrowthRow[]> {
   using receivers = startGoTool('receive')
   const pids = new Map<string, number>()
   for (let robots = 1; robots <= Math.max(...COUNTS); robots++) {
-    const stack = stacks.use(await startStack({}, { within: START_TIMEOUT_MS }))
+    const stack = stacks.use(await startStack({}, START))
     for (const [service, pid] of stack.pids) pids.set(`${service} ${robots}`, pid)
     const server = await ourServer({ bus: await stack.join('bench'), pids: stack.pids }, receivers)
     await server.connect(`robot-${robots}`)

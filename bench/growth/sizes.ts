@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { print } from '#dev/harness/print.ts'
 import { startStack } from '#dev/harness/stack.ts'
-import { measureDemand } from './demand.ts'
+import { measureDemand, START } from './demand.ts'
 import { rawSource, startFfmpeg, writeRawClip } from './raw-camera.ts'
 import type { GrowthRow } from './row.ts'
 
@@ -30,15 +30,18 @@ export async function measureSizes(): Promise<GrowthRow[]> {
       const bitrate = fps > 15 ? base * DOUBLE_RATE : base
       const factor = Math.min(1, MAX_HEIGHT / size.height)
       const encoded = { width: size.width * factor, height: size.height * factor, bitrate }
-      await using stack = await startStack({
-        webrtc: { stun_servers: [], video: { ...size, fps } },
-        vision: {
-          source: rawSource(raw, camera),
-          detector: { enabled: false },
-          overlay: false,
-          snapshot_fps: 0,
+      await using stack = await startStack(
+        {
+          webrtc: { stun_servers: [], video: { ...size, fps } },
+          vision: {
+            source: rawSource(raw, camera),
+            detector: { enabled: false },
+            overlay: false,
+            snapshot_fps: 0,
+          },
         },
-      })
+        START,
+      )
       const peers = startFfmpeg(raw, camera, encoded)
       try {
         const beside = new Map([['ffmpeg', peers[0]?.pid ?? 0]])

@@ -42,12 +42,12 @@ test('a file has no path of the machine', () => {
   assert.equal(shortFile(''), '')
 })
 
-test('width is CPU time: of all work, or of a given percentage so that two graphs compare', () => {
+test('width is time: of all work, or of a given percentage so that two graphs compare', () => {
   const tree = flameTree(PROFILE)
   const all = flameGraph(tree, { title: 'webrtc' })
-  assert.match(all, /webrtc: 40 % of a core</)
+  assert.match(all, /webrtc: 40 % of the time</)
   assert.match(all, /width="1200" height="15"/)
   assert.match(flameGraph(tree, { title: 'webrtc', full: 80 }), /width="600" height="15"/)
-  assert.match(all, /send services\/webrtc\/rtp\/rtp-sender.ts: 40 % of a core, 15 % in itself/)
+  assert.match(all, /send services\/webrtc\/rtp\/rtp-sender.ts: 40 % of the time, 15 % in itself/)
   assert.doesNotMatch(all, /home\/robot/)
 })
