@@ -29,3 +29,16 @@ test('the log is for people on a terminal, and JSON lines anywhere else', {
   const [line = ''] = (await run(process.execPath, command.slice(1))).trim().split('\n')
   assert.match(JSON.parse(line).msg, /bad configuration: .*max_connections/)
 })
+
+test('npm start prints no warning of npm itself', { timeout: 120_000 }, async (t) => {
+  const path = join(temporaryFolder(t), 'wrong.yaml')
+  writeFileSync(path, 'visoin: {}')
+  const { stdout, stderr } = await execute('npm', ['start', '--', '--config', path], {
+    cwd: PROJECT_ROOT,
+    timeout: 110_000,
+    // one of the npm that runs the tests
+    env: { ...process.env, npm_config_loglevel: undefined },
+  }).catch((err: { stdout: string; stderr: string }) => err)
+  assert.match(stdout, /visoin: unknown section/)
+  assert.doesNotMatch(stdout + stderr, /npm warn|EBADENGINE|Unknown (project|user|env) config/i)
+})
