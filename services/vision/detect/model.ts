@@ -89,17 +89,19 @@ async function open(session: InferenceSession, io: ModelIo, file: ModelFile): Pr
   const preprocess = createPreprocessor(io)
   const feeds = createFeeds(file, io.size)
 
-  async function run() {
+  async function run(minScore: number) {
     const start = performance.now()
     const results = await session.run(feeds.tensors)
     const runMs = performance.now() - start
-    return {
-      outputs: new Map(Object.entries(results).map(([name, tensor]) => [name, outputOf(tensor)])),
-      runMs,
+    const outputs = new Map(Object.entries(results).map(([name, tensor]) => [name, outputOf(tensor)]))
+    try {
+      return { raws: decode(io, outputs, minScore), runMs }
+    } finally {
+      for (const { data } of Object.values(results)) free(data)
     }
   }
 
-  decode(io, (await run()).outputs, 1)
+  await run(1)
   const { names, logits: _, ...facts } = io
   const licence = file.metadata.get('license') ?? null
   const description = plainText(file.metadata.get('description'))
@@ -107,8 +109,8 @@ async function open(session: InferenceSession, io: ModelIo, file: ModelFile): Pr
     facts: { ...facts, classes: names.length, description, licence },
     async detect(image, minScore) {
       preprocess(image, feeds.pixels)
-      const { outputs, runMs } = await run()
-      const candidates = toCandidates(decode(io, outputs, minScore), io, image)
+      const { raws, runMs } = await run(minScore)
+      const candidates = toCandidates(raws, io, image)
       return { candidates: suppress(candidates, SUPPRESSION_IOU, MAX_CANDIDATES), runMs }
     },
     [Symbol.asyncDispose]: () => session.release(),
@@ -163,6 +165,13 @@ function furtherInput(input: TensorShape, { width, height }: Size): Tensor {
     return new Tensor('int64', new BigInt64Array(area).fill(1n), dims)
   }
   throw new UnavailableError(`unsupported input: ${shapeText(input)}`)
+}
+
+/** Returns the memory of a result at once. V8 does not see it and would keep more than 60 MiB of results before it collects them. */
+function free(data: Tensor['data']): void {
+  if (!ArrayBuffer.isView(data) || !(data.buffer instanceof ArrayBuffer)) return
+  // two results may share it
+  if (!data.buffer.detached) data.buffer.transfer(0)
 }
 
 function outputOf({ data, dims }: Tensor): Output {

@@ -58,6 +58,20 @@ test('the model detects dog and cat in the demo clip at their true positions', a
   assert.ok(found.cat >= there.cat * 0.95)
 })
 
+test('the memory of the results is returned after each inference', async (t) => {
+  await using input = await Input.open('demo/clip.mp4', { signal: t.signal })
+  await using model = await loadModel(SETTINGS)
+  using pixels = (await input.next())?.pixels
+  assert.ok(pixels)
+  const image = copyShared(planesOf(pixels))
+  const before = process.memoryUsage().external
+  for (let i = 0; i < 20; i++) await model.detect(image, 0.5)
+  const kept = process.memoryUsage().external - before
+  t.diagnostic(`${Math.round(kept / 1024)} KiB`)
+  // one result has 644 KB
+  assert.ok(kept < 2_000_000, `${kept} bytes of results are kept`)
+})
+
 test('a file that is not a model is rejected', async () => {
   await assert.rejects(loadModel({ ...SETTINGS, model: 'demo/dog.png' }))
   await assert.rejects(loadModel({ ...SETTINGS, model: 'models/no-such-file.onnx' }), /not found/)
