@@ -56,7 +56,7 @@ export class MovieWriter {
   /** ms of what was written, and what waits for the end of a fragment. */
   get durationMs(): number {
     const last = this.#frames.at(-1)
-    return last ? last.at - this.#options.first.at : (this.#at * 1_000) / VIDEO_CLOCK_HZ
+    return last ? last.at + LAST_FRAME_MS - this.#options.first.at : (this.#at * 1_000) / VIDEO_CLOCK_HZ
   }
 
   /** Written, or waiting for the disk. */

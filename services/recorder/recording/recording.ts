@@ -12,6 +12,8 @@ import type { GopRing, VideoFrame } from '../ring/gop-ring.ts'
 const MAX_CLIP_BYTES = 1_900 * 1024 * 1024
 const MAX_REASONS = 100
 const MAX_GAPS = 100
+/** A frame that is later does not come. */
+const MAX_LATENCY_MS = 5_000
 /** Frames are at most this far apart, or some are missing. */
 const MIN_GAP_MS = 2_000
 
@@ -36,6 +38,8 @@ interface RecordingOptions {
   until: number
   /** Stays open so long after `until`, ms, without a frame more, so that what overlaps becomes one clip. */
   linger: number
+  /** It begins at the keyframe before `from`, else at the one after it. */
+  hasPreRoll: boolean
   maxClipMs: number
   syncInterval: number
   reasons: readonly ClipReason[]
@@ -78,7 +82,10 @@ export class Recording extends EventEmitter<RecordingEvents> {
 
   /** The frames up to `until` are written, and what overlaps would still become a part of this one. */
   isOver(now: number): boolean {
-    return now > this.until + this.#options.linger
+    const { ring, linger } = this.#options
+    const newest = ring.last?.at ?? -Infinity
+    // on a busy machine frames arrive late
+    return newest > this.until + linger || now > this.until + linger + MAX_LATENCY_MS
   }
 
   /** A further reason to keep this. */
@@ -100,7 +107,8 @@ export class Recording extends EventEmitter<RecordingEvents> {
 
   #drain(): void {
     const { ring, from } = this.#options
-    const next = this.#last ? this.#last.index + 1 : ring.keyframeAt(from)?.index
+    const first = this.#options.hasPreRoll ? ring.keyframeAt(from) : ring.keyframeAfter(from)
+    const next = this.#last ? this.#last.index + 1 : first?.index
     if (next === undefined) return
     for (const frame of ring.from(next)) {
       if (frame.at > this.until) return

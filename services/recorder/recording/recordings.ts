@@ -25,8 +25,6 @@ interface RecordingsOptions {
   syncInterval: number
 }
 
-/** Frames of the end of a clip are on their way so long. */
-const LATENCY_MS = 500
 /** Objects that keep a clip open at the same time. */
 const MAX_HOLDS = 256
 
@@ -118,7 +116,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
     }
     for (const recording of this.#all) {
       recording.pull()
-      if (recording.isOver(now - LATENCY_MS)) this.#end(recording)
+      if (recording.isOver(now)) this.#end(recording)
     }
   }
 
@@ -149,7 +147,11 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
     const { ring, store, log, maxClipMs, continuousMs, syncInterval } = this.#options
     const isContinuous = span.reasons[0]?.kind === 'continuous'
     const longest = isContinuous ? (continuousMs ?? maxClipMs) : maxClipMs
-    const recording = new Recording({ ...span, ring, store, log, maxClipMs: longest, syncInterval })
+    const recording = new Recording({
+      ...{ ...span, ring, store, log, syncInterval },
+      maxClipMs: longest,
+      hasPreRoll: !isContinuous && span.reasons[0]?.kind !== 'command',
+    })
     recording.on('written', (ms) => this.emit('written', ms))
     recording.on('synced', (ms) => this.emit('synced', ms))
     recording.on('failed', (err) => this.emit('failed', err))

@@ -88,6 +88,11 @@ export class GopRing {
     return (gop ?? this.#gops[0])?.frames[0]
   }
 
+  /** The oldest keyframe of this time or later. */
+  keyframeAfter(time: number): VideoFrame | undefined {
+    return this.#gops.find(({ frames }) => (frames[0]?.at ?? -Infinity) >= time)?.frames[0]
+  }
+
   /** The frames from this index on, oldest first. */
   *from(index: number): Generator<VideoFrame> {
     const start = this.#gops.findLastIndex(({ frames }) => (frames[0]?.index ?? 0) <= index)

@@ -33,6 +33,10 @@ test('a clip begins at the keyframe before its time, or else at the oldest', () 
   assert.equal(ring.keyframeAt(3_999)?.index, 30)
   assert.equal(ring.keyframeAt(4_000)?.index, 40)
   assert.equal(ring.keyframeAt(0)?.index, 20)
+  assert.deepEqual(
+    [2_001, 4_000, 4_001].map((time) => ring.keyframeAfter(time)?.index),
+    [30, 40, undefined],
+  )
   assert.equal(new GopRing({ maxBytes: 1, keepMs: 1 }).keyframeAt(0), undefined)
 })
 
