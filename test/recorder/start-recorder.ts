@@ -1,11 +1,11 @@
 import type { TestContext } from 'node:test'
+import { z } from 'zod'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
 import { RecorderSection } from '#services/recorder/config.ts'
 import { startRecorder } from '#services/recorder/index.ts'
-import { VisionSection } from '#services/vision/config.ts'
-import { startVision } from '#services/vision/index.ts'
+import { startVision, vision } from '#services/vision/index.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
@@ -30,16 +30,15 @@ export async function startTestRecorder(t: TestContext, { recorder = {}, cloud =
     await startVision({
       bus: visionBus,
       log: memory.log,
-      config: {
-        vision: VisionSection.parse({
+      config: z.object(vision.config).parse({
+        vision: {
           source: { type: 'synthetic' },
           snapshot_fps: 0,
           overlay: false,
           detector: { enabled: false },
-        }),
-        webrtc,
+        },
         data_dir: dataDir,
-      },
+      }),
     }),
   )
   const service = memory.use(
