@@ -238,11 +238,7 @@ export const RemoteCandidate = z.object({
 })
 
 export const Close = z.object({ session_id: sessionId, reason: z.string() })
-export const Closed = z.object({
-  session_id: sessionId,
-  reason: z.string(),
-  by: z.enum(['viewer', 'robot']),
-})
+export const Closed = z.object({ session_id: sessionId, reason: z.string(), by: z.enum(['viewer', 'robot']) })
 export const SignalingError = z.object({ session_id: sessionId, code: z.string(), error: z.string() })
 
 /** Codes of `signaling/error` for the offer of a viewer, which the relay passes on as well. */
@@ -252,6 +248,7 @@ export type OfferRefusal = (typeof OFFER_REFUSALS)[number]
 /** One viewer on `webrtc/sessions`. */
 export const SessionSummary = z.object({
   session_id: sessionId,
+  role: z.enum(['drive', 'watch']).optional().describe('`watch`: it may send no command but stop'),
   state: z.enum(['new', 'offered', 'answered', 'connected', 'closed']),
   since: time,
   codec: z.string().nullable(),

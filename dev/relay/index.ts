@@ -13,6 +13,7 @@ import { Access } from './access/access.ts'
 import { config, type LocalRelaySection } from './config.ts'
 import { authenticate } from './device-auth.ts'
 import { Discovery } from './discovery.ts'
+import { HistoryProxy } from './history-proxy.ts'
 import { Hub } from './hub.ts'
 import { MediaEndpoint } from './media/media-endpoint.ts'
 import { sendAnswer, servePage } from './page-server.ts'
@@ -68,12 +69,13 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   const rejections = stack.use(createEventCounter(log, 'connections rejected', { every: 10_000 }))
   const access = Access.open({ drive: section.token, watch: section.watch_token }, data_dir, log)
   const origins = { hosts: section.hosts }
-  const isRobot = (request: IncomingMessage) =>
-    authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined
+  const isRobot = robotCheck(secrets)
   const page = servePage(hub, { access, isRobot, ...origins })
-  const whep = new WhepEndpoint(hub, { access, ...origins })
-  const folder = join(data_dir, 'relay/media')
-  const media = stack.use(new MediaEndpoint({ hub, access, isRobot, folder, ...origins }))
+  const media = stack.use(
+    new MediaEndpoint({ hub, access, isRobot, folder: join(data_dir, 'relay/media'), ...origins }),
+  )
+  const others = { access, dataDir: data_dir, ...origins }
+  const parts = [new WhepEndpoint(hub, others), media, new HistoryProxy(others)]
   const sockets = new WebSocketServer(SOCKETS)
   const httpsOnly = section.https
   const upgrade = createUpgradeHandler({ hub, sockets, secrets, access, origins, httpsOnly })
@@ -82,7 +84,7 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
       ...{ section, dataDir: data_dir, localName: `${hostLabel(cloud.device_id)}.local`, log },
       onRequest(request, response) {
         if (httpsOnly && !isPrivate(request)) sendAnswer(response, toHttps(request))
-        else if (!whep.serve(request, response) && !media.serve(request, response)) page(request, response)
+        else if (!parts.some((part) => part.serve(request, response))) page(request, response)
       },
       onUpgrade(request, socket, head, exempt) {
         socket.on('error', () => {}) // the client disconnected before the answer
@@ -103,6 +105,12 @@ export async function startRelay({ config, log, times = {} }: RelayDeps): Promis
   }
   const owned = stack.move()
   return { port, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Whether a request is signed by one of the robots. */
+function robotCheck(secrets: ReadonlyMap<string, string>) {
+  return (request: IncomingMessage) =>
+    authenticate(request, new URLSearchParams(), (id) => secrets.get(id)) !== undefined
 }
 
 function report(

@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
 const HEADERS = { ...OWN_SITE_HEADERS, 'Cache-Control': 'no-store' }
 
 /** What is served beside the files of the page. */
-const PATHS = ['/', '/login', '/health', '/debug/latency', '/debug/pairing'] as const
+const PATHS = ['/', '/history', '/login', '/health', '/debug/latency', '/debug/pairing'] as const
 
 const WRONG_TOKEN = 'The token in the address is not that of this robot, or too many others were tried.'
 const NO_LOGIN =
@@ -29,7 +29,8 @@ type Handler = (query: URLSearchParams) => Answer
 
 /** Paths without a login: what the page loads, and the health check; both the same for every client. */
 const PUBLIC = /^\/(health|login|offline\.html|[\w-]+\.(js|css|svg|png|webmanifest))$/
-const PAGE: ReadonlySet<string> = new Set(['/', '/index.html'])
+/** Pages that show the login form to a browser that is not logged in. */
+const PAGES: ReadonlySet<string> = new Set(['/', '/index.html', '/history'])
 
 /** Every path that {@link servePage} answers a GET of. */
 export function servedPaths(): string[] {
@@ -66,6 +67,7 @@ class PageServer {
     const files = new Map(pageFiles().map((url) => [pathOf(url), file(url)]))
     const fixed: Record<(typeof PATHS)[number], Handler> = {
       '/': viewerPage(hub, options.access),
+      '/history': file(new URL('history/history.html', FOLDER)),
       '/login': () => loginPage('', { status: 200 }),
       '/health': () => json({ status: 'ok' }),
       '/debug/latency': (query) => json(latency(query.get('client_ts'))),
@@ -101,8 +103,8 @@ class PageServer {
     if (handler === notFound || PUBLIC.test(path)) return handler(query)
     // a robot checks at the debug addresses whether it is registered, and the relay's clock
     const isAllowed = access.roleOf(request, query) || (path.startsWith('/debug/') && isRobot(request))
-    if (!PAGE.has(path)) return isAllowed ? handler(query) : forbidden(NO_LOGIN)
-    if (isAllowed) return page(request, query, access, handler)
+    if (!PAGES.has(path)) return isAllowed ? handler(query) : forbidden(NO_LOGIN)
+    if (isAllowed) return page(request, { path, query }, access, handler)
     return loginPage(query.has('token') ? WRONG_TOKEN : '')
   }
 }
@@ -111,13 +113,18 @@ class PageServer {
  * The page for a client that may see it. A browser whose address has the token gets the cookie and the address without it, which
  * can be shared; a login by cookie begins its time again.
  */
-function page(request: IncomingMessage, query: URLSearchParams, access: Access, handler: Handler): Answer {
+function page(
+  request: IncomingMessage,
+  { path, query }: { path: string; query: URLSearchParams },
+  access: Access,
+  handler: Handler,
+): Answer {
   const token = query.get('token')
   if (token !== null && !access.isOpen && request.headers.accept?.includes('text/html')) {
     const login = access.login(request, token)
     const rest = new URLSearchParams(query)
     rest.delete('token')
-    if (login.role) return redirect(rest.size > 0 ? `/?${rest}` : '/', { 'Set-Cookie': login.cookie })
+    if (login.role) return redirect(rest.size > 0 ? `${path}?${rest}` : path, { 'Set-Cookie': login.cookie })
   }
   const cookie = access.renew(request)
   return cookie === undefined ? handler(query) : { ...handler(query), headers: { 'Set-Cookie': cookie } }
@@ -139,7 +146,7 @@ export function sendAnswer(
 
 /** The page, and its style and what makes it an app: each by its plain name. */
 function pageFiles(): URL[] {
-  const folders = [FOLDER, new URL('app/', FOLDER)]
+  const folders = [FOLDER, new URL('app/', FOLDER), new URL('history/', FOLDER)]
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isFile())

@@ -11,6 +11,7 @@ import { recordVideoCommands } from './commands/record-video.ts'
 import { config, type RecorderConfig } from './config.ts'
 import { soundFeed } from './feed/sound-feed.ts'
 import { VideoFeed } from './feed/video-feed.ts'
+import { startHistory } from './history/start.ts'
 import { createMetrics } from './metrics.ts'
 import { keepEvent } from './reasons/event-reasons.ts'
 import { TrackReasons } from './reasons/track-reasons.ts'
@@ -67,6 +68,7 @@ type Parts = Awaited<ReturnType<typeof buildParts>>
 async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: AsyncDisposableStack) {
   const { recorder: section, data_dir: dataDir } = config
   const store = await FileClipStore.open(join(dataDir, 'recorder/clips'), log)
+  stack.use(await startHistory({ bus, log, dataDir, clips: store, days: section.retention.days }))
   const lost = stack.use(createEventCounter(log, 'frames not recorded'))
   const maxPre = longestPre(section.keep) * 1_000
   const keepMs = maxPre + section.keyframe_interval * 1_000

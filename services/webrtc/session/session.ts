@@ -263,6 +263,7 @@ export class Session {
   summary(): SessionSummary {
     return {
       session_id: this.id,
+      role: this.watchOnly ? 'watch' : 'drive',
       state: this.state,
       since: this.#since,
       layer: this.#video?.layer ?? null,

@@ -1,0 +1,6 @@
+import { test } from 'node:test'
+import { killAgainAndAgain } from './killed.ts'
+
+test('a history that is killed 200 times loses nothing that was written', async (t) => {
+  await killAgainAndAgain(t, 200)
+})
