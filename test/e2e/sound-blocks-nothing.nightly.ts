@@ -18,14 +18,14 @@ const MAX_STOP_MS = 100
 
 /** Stops of a viewer for a while: ms until each is on the bus, and the frames that the viewer gets. */
 async function stops(driver: TalkingViewer, bus: Bus) {
-  const sent = new Map<string, number>()
+  // one after the other, so that each is on the bus before the next
+  const sent: number[] = []
   const times: number[] = []
   using _commands = await bus.subscribe(
     topics.command,
-    ({ params }) => {
-      const at = sent.get(String(params.mark))
+    () => {
+      const at = sent.shift()
       if (at !== undefined) times.push(performance.now() - at)
-      sent.delete(String(params.mark))
     },
     { name: 'stop' },
   )
@@ -34,15 +34,14 @@ async function stops(driver: TalkingViewer, bus: Bus) {
   driver.viewer.longestGap()
   const start = performance.now()
   for (let n = 0; performance.now() - start < MEASURE_MS; n++) {
-    const mark = `${start}-${n}`
-    sent.set(mark, performance.now())
-    driver.send({ command: 'stop', id: mark, mark })
+    sent.push(performance.now())
+    driver.send({ command: 'stop', id: `${start}-${n}` })
     await sleep(STOP_INTERVAL_MS)
   }
   const frames = video.filter(({ header }) => header.marker).length - before
   return {
     stops: times.length,
-    unanswered: sent.size,
+    unanswered: sent.length,
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
     frames,
