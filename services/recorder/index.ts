@@ -74,10 +74,7 @@ async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: As
   const keepMs = maxPre + section.keyframe_interval * 1_000
   const ring = new GopRing({ maxBytes: section.buffer_mb * MiB, keepMs })
   const { layer } = section
-  const bitrate =
-    section.bitrate_kbps === null
-      ? layerLadder(config.webrtc.video.bitrate_kbps * 1_000)[layer].bitrate
-      : section.bitrate_kbps * 1_000
+  const bitrate = bitrateOf(config)
   const keyframeInterval = section.keyframe_interval * 1_000
   const video = stack.use(new VideoFeed({ bus, log, lost, layer, bitrate, keyframeInterval }))
   const sound = stack.use(soundFeed({ bus, log, onPacket: (packet) => ring.addSound(packet) }))
@@ -143,6 +140,11 @@ function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
     log.info('recording again')
     recordings.resume()
   })
+}
+
+/** bit/s */
+function bitrateOf({ recorder: { bitrate_kbps: own, layer }, webrtc }: RecorderConfig): number {
+  return own === null ? layerLadder(webrtc.video.bitrate_kbps * 1_000)[layer].bitrate : own * 1_000
 }
 
 function targetOf({ config: { cloud }, env = process.env }: RecorderDeps) {
