@@ -1,4 +1,5 @@
-import { run } from '#lib/process/run.ts'
-import { recorder } from './index.ts'
+import '#lib/process/lean-modules.ts'
 
+const { run } = await import('#lib/process/run.ts')
+const { recorder } = await import('./index.ts')
 await run(recorder)

@@ -1,6 +1,6 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { addCauseCounter } from '#lib/metrics/cause-counter.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { Counter, Gauge, Histogram, Registry } from '#lib/metrics/prometheus.ts'
 import type { ClipStore } from './clip.ts'
 import type { Recordings } from './recording/recordings.ts'
 import type { GopRing } from './ring/gop-ring.ts'
