@@ -7,6 +7,7 @@ import { openViewer, type Viewer } from '../viewer.ts'
 
 const BLOCK = 960
 const REPEAT_PACKETS = 20
+const CONNECT_WITHIN_MS = 30_000
 
 /** A viewer that can talk, on werift. */
 export interface TalkingViewer {
@@ -39,11 +40,15 @@ export async function openTalkingViewer(
   packets ??= encode()
   const speech = await packets
   const viewer = await openViewer(t, bus, id, { talk: true })
-  await viewer.connected
-  const channel = await viewer.channel
+  const late = sleep(CONNECT_WITHIN_MS, undefined, { ref: false }).then(() => {
+    throw new Error(`${id} is not connected within ${CONNECT_WITHIN_MS} ms`)
+  })
+  await Promise.race([viewer.connected, late])
+  const channel = await Promise.race([viewer.channel, late])
+  late.catch(() => {})
   const told: Record<string, unknown>[] = []
   channel.onMessage.subscribe((text) => void told.push(JSON.parse(String(text))))
-  while (channel.readyState === 'connecting') await sleep(10)
+  while (channel.readyState === 'connecting' && viewer.pc.connectionState !== 'closed') await sleep(10)
   const send = (message: object) => {
     if (channel.readyState === 'open') channel.send(JSON.stringify(message))
   }
