@@ -9,6 +9,7 @@ export const CONTROLS = [
   'detector',
   'treat',
   'mode',
+  'volume',
   'restart',
 ] as const
 export type Control = (typeof CONTROLS)[number]

@@ -27,15 +27,16 @@ export const HomeAssistantSection = z
   })
   .prefault({})
 
-/** What this service reads of `audio`: whether there is a microphone. */
-const AudioSource = z
-  .looseObject({ source: z.looseObject({ type: z.string() }).prefault({ type: 'none' }) })
-  .prefault({})
+/** A part of `audio` that the robot may lack. */
+const device = z.looseObject({ type: z.string() }).prefault({ type: 'none' })
+
+/** What this service reads of `audio`: whether there are a microphone and a speaker. */
+const AudioDevices = z.looseObject({ source: device, speaker: device }).prefault({})
 
 export const config = {
   homeassistant: HomeAssistantSection,
   cloud: CloudIdentity.unwrap().extend({ command_limits: CommandLimits }).prefault({}),
-  audio: AudioSource,
+  audio: AudioDevices,
   bus: BusSection,
   data_dir: DataDir,
 }

@@ -46,6 +46,22 @@ const CONTROL_SPECS: Readonly<Record<Control, ControlSpec>> = {
     state: topics.webrtcState.name(),
     services: ['webrtc'],
   },
+  volume: {
+    entity: {
+      platform: 'number',
+      name: 'Volume',
+      icon: 'mdi:volume-high',
+      entity_category: 'config',
+      ...{ min: 0, max: 100, step: 1, mode: 'slider', unit_of_measurement: '%' },
+      value_template: "{{ (value_json | default({})).get('volume') }}",
+    },
+    services: ['audio'],
+    state: topics.telemetry.name({ source: 'audio' }),
+    request: (payload) =>
+      /^\d{1,3}$/.test(payload) && Number(payload) <= 100
+        ? { name: 'audio_volume', params: { volume: Number(payload) } }
+        : undefined,
+  },
   restart: {
     entity: {
       platform: 'button',

@@ -21,7 +21,7 @@ export function objectId({ deviceId, prefix }: Pick<Robot, 'deviceId' | 'prefix'
  */
 export function deviceDiscovery(robot: Robot): Record<string, unknown> {
   const id = objectId(robot)
-  const scope = { reachableTopic: null, controls: [], hasAudio: false, ...robot }
+  const scope = { reachableTopic: null, controls: [], hasAudio: false, hasSpeaker: false, ...robot }
   const components = Object.entries(entities(scope)).map(([key, component]) => {
     const name = `${entityName(id)}_${key}`
     const ids = {

@@ -11,10 +11,18 @@ export interface Scope {
   controls: readonly Control[]
   /** The robot has a microphone. */
   hasAudio: boolean
+  /** The robot has a speaker. */
+  hasSpeaker: boolean
 }
 
 /** Entities of the robot in Home Assistant, by key. */
-export function entities({ prefix, reachableTopic, controls, hasAudio }: Scope): Record<string, Entity> {
+export function entities({
+  prefix,
+  reachableTopic,
+  controls,
+  hasAudio,
+  hasSpeaker,
+}: Scope): Record<string, Entity> {
   const at = (name: string) => `${prefix}/${name}`
   // the last will of each service sets its state to offline
   const whileUp = (...services: string[]) => [
@@ -26,11 +34,16 @@ export function entities({ prefix, reachableTopic, controls, hasAudio }: Scope):
   ]
   return {
     ...ofDog(at, whileUp),
-    ...controlEntities(controls, at, whileUp),
+    ...controlEntities(
+      controls.filter((control) => hasSpeaker || control !== 'volume'),
+      at,
+      whileUp,
+    ),
     ...ofEvents(at, whileUp),
     ...ofRobot(at, whileUp),
     ...ofReadings(at, whileUp, hasAudio),
     ...ofVideo(at, whileUp),
+    software: softwareUpdate(at, whileUp),
   }
 }
 
@@ -180,6 +193,25 @@ function ofVideo(at: At, whileUp: WhileUp): Record<string, Entity> {
     },
   }
 }
+
+/** Without a command: the robot is updated on the robot. Its state is unknown until a newest version is reported. */
+function softwareUpdate(at: At, whileUp: WhileUp): Entity {
+  return {
+    platform: 'update',
+    name: 'Software',
+    title: 'WIM-Z robot',
+    device_class: 'firmware',
+    entity_category: 'diagnostic',
+    state_topic: at(topics.serviceState.name({ service: 'homeassistant' })),
+    value_template: '{{ value_json.version }}',
+    latest_version_topic: at(topics.telemetry.name({ source: 'software' })),
+    latest_version_template: LATEST_VERSION,
+    availability: whileUp('homeassistant'),
+  }
+}
+
+/** Home Assistant ignores an empty text; a reading that is withdrawn changes nothing. */
+const LATEST_VERSION = "{% set told = value_json | default({}) %}{{ told.get('latest_version') or '' }}"
 
 /** Details are missing while the service starts. */
 const FRAME_RATE =

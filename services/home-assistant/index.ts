@@ -112,6 +112,7 @@ async function announce(bus: Bus, config: HomeAssistantConfig, repeat: () => voi
   const robot = {
     ...{ name, controls, reachableTopic, deviceId: config.cloud.device_id, prefix: config.bus.prefix },
     hasAudio: config.audio.source.type !== 'none',
+    hasSpeaker: config.audio.speaker.type !== 'none',
   }
   const { discovery, status } = homeAssistantTopics(discovery_prefix)
   const publish = () => {

@@ -33,6 +33,7 @@ const TABLE: [Exclude<Control, 'restart'>, string, string, object][] = [
   ['detector', 'OFF', 'set_detector', { enabled: false }],
   ['quality', 'low', 'set_video_quality', { mode: 'low' }],
   ['mode', 'silent_guardian', 'set_mode', { mode: 'silent_guardian' }],
+  ['volume', '40', 'audio_volume', { volume: 40 }],
 ]
 
 test('each control becomes its command, and the result an event', async (t) => {
@@ -72,6 +73,9 @@ test('a value that is none of the entity is refused', async (t) => {
     ['detector', '{"model":"/etc/passwd"}'],
     ['mode', 'drive'],
     ['treat', ''],
+    ['volume', '101'],
+    ['volume', '-1'],
+    ['volume', 'PRESS'],
   ]
   for (const [control, payload] of wrong) {
     await use(home, control, payload)

@@ -19,7 +19,13 @@ const TOPIC = 'homeassistant/device/Wimz-robot_06/config'
 const LOG = createLogger('test', { write: () => undefined })
 
 /** The service on a broker with the rights of its user. */
-async function startThere(t: TestContext, port: number, password: string, section: object = {}) {
+async function startThere(
+  t: TestContext,
+  port: number,
+  password: string,
+  section: object = {},
+  hasSpeaker = false,
+) {
   const bus = await connectBus({
     url: `mqtt://127.0.0.1:${port}`,
     username: 'homeassistant',
@@ -30,7 +36,7 @@ async function startThere(t: TestContext, port: number, password: string, sectio
     log: LOG,
   })
   t.after(() => bus[Symbol.asyncDispose]())
-  const service = await startService(t, bus, { log: LOG, section })
+  const service = await startService(t, bus, { log: LOG, section, hasSpeaker })
   t.after(() => service[Symbol.asyncDispose]())
   return bus
 }
@@ -87,6 +93,7 @@ test('the retained discovery message is what Home Assistant documents, key by ke
     ['storage_free', 'sensor', 'data_size'],
     ['fps', 'sensor', undefined],
     ['picture_age', 'sensor', 'duration'],
+    ['software', 'update', 'firmware'],
   ])
   const ids = Object.values(message.components).flatMap((one) => [one.unique_id, one.default_entity_id])
   assert.equal(new Set(ids).size, 2 * kinds.length)
@@ -121,7 +128,7 @@ test('the schema of these tests refuses what Home Assistant does not document', 
 test('the user ha reads all that the message names, uses its controls, and may forget the robot', async (t) => {
   const controls = [...CONTROLS]
   const { broker, passwordOf } = await startUsersBroker(t, { homeassistant: { enabled: true, controls } })
-  const bus = await startThere(t, broker.port, passwordOf('homeassistant'), { controls })
+  const bus = await startThere(t, broker.port, passwordOf('homeassistant'), { controls }, true)
   const login = { username: 'ha', password: passwordOf('ha') }
   const url = `mqtt://127.0.0.1:${broker.port}`
   // as Home Assistant asks
@@ -131,6 +138,7 @@ test('the user ha reads all that the message names, uses its controls, and may f
   t.after(() => client.endAsync(true))
   const named = Object.values(components).flatMap((one) => [
     ...('topic' in one ? [one.topic] : 'state_topic' in one && one.state_topic ? [one.state_topic] : []),
+    ...('latest_version_topic' in one && one.latest_version_topic ? [one.latest_version_topic] : []),
     ...(one.availability ?? []).map(({ topic }) => topic),
   ])
   const used = Object.values(components).flatMap((one) => ('command_topic' in one ? [one.command_topic] : []))

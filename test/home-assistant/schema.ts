@@ -2,9 +2,9 @@ import { z } from 'zod'
 
 /**
  * What Home Assistant's documentation allows in a device's discovery message (home-assistant.io: MQTT, "Device discovery
- * payload"; MQTT camera, MQTT binary sensor, MQTT sensor, MQTT event, MQTT button, MQTT switch, MQTT select; binary sensor and
- * sensor, "Device class"). Keys that are not
- * documented are refused, though Home Assistant itself would ignore them.
+ * payload"; MQTT camera, MQTT binary sensor, MQTT sensor, MQTT event, MQTT button, MQTT switch, MQTT select, MQTT number,
+ * MQTT update; binary sensor and sensor, "Device class"). Keys that are not documented are refused, though Home Assistant itself
+ * would ignore them.
  */
 
 /** A topic that can be subscribed to [MQTT-4.7.1]. */
@@ -196,8 +196,37 @@ const select = z.strictObject({
   options: z.array(text).min(1),
 })
 
+const numeric = z.strictObject({
+  ...stateful,
+  ...commanded,
+  state_topic: topic.optional(),
+  platform: z.literal('number'),
+  default_entity_id: entityId('number'),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  step: z.number().min(0.001).optional(),
+  mode: z.enum(['auto', 'box', 'slider']).optional(),
+  optimistic: z.boolean().optional(),
+  unit_of_measurement: text.optional(),
+})
+
+/** Without `command_topic` it only shows versions. */
+const update = z.strictObject({
+  ...stateful,
+  platform: z.literal('update'),
+  default_entity_id: entityId('update'),
+  command_topic: topic.optional(),
+  device_class: z.enum(['firmware']).optional(),
+  latest_version_template: template.optional(),
+  latest_version_topic: topic.optional(),
+  payload_install: text.optional(),
+  release_summary: text.max(255).optional(),
+  release_url: z.url().optional(),
+  title: text.optional(),
+})
+
 const component = z
-  .discriminatedUnion('platform', [camera, binarySensor, sensor, event, button, switchable, select])
+  .discriminatedUnion('platform', [camera, binarySensor, sensor, event, button, switchable, select, numeric, update])
   .refine((one) => !(one.availability && one.availability_topic), 'availability or availability_topic')
   .refine(
     (one) => one.default_entity_id === `${one.platform}.${one.object_id}`,

@@ -16,6 +16,7 @@ interface Options {
   /** `cloud.command_limits` */
   limits?: object
   hasAudio?: boolean
+  hasSpeaker?: boolean
   /** `bus.prefix` */
   prefix?: string
   dataDir?: string
@@ -25,14 +26,15 @@ interface Options {
 
 /** The service as its process starts it, but looking more often. */
 export function startService(t: TestContext, bus: Bus, options: Options) {
-  const { log, section, limits, hasAudio, prefix, dataDir, silence = 30_000 } = options
+  const { log, section, limits, hasAudio, hasSpeaker, prefix, dataDir, silence = 30_000 } = options
+  const device = (exists?: boolean) => ({ type: exists ? 'synthetic' : 'none' })
   const config = {
     homeassistant: HomeAssistantSection.parse({ enabled: true, ...section }),
     cloud: {
       ...CloudIdentity.parse({ device_id: 'Wimz-robot.06' }),
       command_limits: CommandLimits.parse(limits),
     },
-    audio: { source: { type: hasAudio ? 'synthetic' : 'none' } },
+    audio: { source: device(hasAudio), speaker: device(hasSpeaker) },
     bus: BusSection.parse({ prefix }),
     data_dir: dataDir ?? temporaryFolder(t),
   }

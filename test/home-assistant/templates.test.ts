@@ -18,6 +18,7 @@ const { components } = DeviceDiscovery.parse(
     prefix: 'wimz',
     controls: [...CONTROLS],
     hasAudio: true,
+    hasSpeaker: true,
   }),
 )
 
@@ -150,6 +151,23 @@ test('readings and figures of the video are numbers, or None where unknown', { s
     assert.deepEqual(states(key, payload), [`${value ?? 'None'}`])
 })
 
+test('the update entity has the installed version, and the newest where it is reported', { skip }, () => {
+  const state = { state: 'online' as const, version: '0.2.0', since: 1 }
+  assert.deepEqual(states('software', [encodePayload(topics.serviceState, state)]), ['0.2.0'])
+  const { software } = components
+  assert.ok(software && 'latest_version_template' in software && software.latest_version_template)
+  assert.equal('command_topic' in software, false)
+  const readings = [{ latest_version: '0.3.0' }, { latest_version: null }, {}, null]
+  const payloads = readings.map((reading) => encodePayload(topics.telemetry, reading))
+  assert.deepEqual(render(software.latest_version_template, payloads), ['0.3.0', '', '', ''])
+})
+
+test('the volume is that of the speaker, in percent', { skip }, () => {
+  const readings = [{ volume: 40 }, { volume: 0 }, {}, null]
+  const payloads = readings.map((reading) => encodePayload(topics.telemetry, reading))
+  assert.deepEqual(states('volume', payloads), ['40', '0', 'None', 'None'])
+})
+
 test('each entity is available while the services that it needs say so', { skip }, () => {
   const since = Date.now()
   const payloads = (['online', 'offline'] as const).map((state) =>
@@ -179,6 +197,7 @@ test('each entity is available while the services that it needs say so', { skip 
     detector: ['homeassistant', 'vision'],
     quality: ['homeassistant', 'webrtc'],
     restart: ['homeassistant'],
+    volume: ['homeassistant', 'audio'],
     dog: ['homeassistant', 'vision'],
     zone: ['homeassistant', 'vision'],
     bark: ['homeassistant'],
@@ -190,5 +209,6 @@ test('each entity is available while the services that it needs say so', { skip 
     sound_level: ['homeassistant', 'audio'],
     fps: ['vision'],
     picture_age: ['vision'],
+    software: ['homeassistant'],
   })
 })
