@@ -3,7 +3,8 @@ import { importsOf, type Source } from './sources.ts'
 
 /**
  * What each area may import, beside itself. `checks` stands for the `checks.ts` of services and broker: the functions that
- * the doctor and the benchmarks use; `harness` for dev/harness, which starts the stack for tests and benchmarks.
+ * the doctor and the benchmarks use; `harness` for dev/harness, which starts the stack for tests and benchmarks. Generators of docs
+ * read the tables of tests.
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   bus: [],
@@ -16,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   examples: ['bus', 'lib'],
   doctor: ['root', 'commands', 'bus', 'lib', 'checks'],
   bench: ['root', 'commands', 'bus', 'lib', 'checks', 'harness'],
-  docs: ['root', 'bus', 'lib'],
+  docs: ['root', 'bus', 'lib', 'test'],
 }
 
 /** First folder of a path; the files beside package.json are `root`. */

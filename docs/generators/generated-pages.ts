@@ -1,4 +1,5 @@
 import { configurationPage } from './configuration-page.ts'
+import { conformancePage } from './conformance-page.ts'
 import { fieldFailuresPage } from './field-failures-page.ts'
 import { noticesPage } from './notices-page.ts'
 import { topicsPage } from './topics-page.ts'
@@ -9,6 +10,7 @@ export function generatedPages(): Map<string, string> {
     ['docs/topics.md', topicsPage()],
     ['docs/field-failures.md', fieldFailuresPage()],
     ['docs/configuration.md', configurationPage()],
+    ['docs/mqtt-conformance.md', conformancePage()],
     ['THIRD_PARTY_NOTICES.md', noticesPage()],
   ])
 }
