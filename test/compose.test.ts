@@ -39,6 +39,36 @@ test('the doctor has room for a model, the camera, and no more rights than the s
   }
 })
 
+test('the profile rtsp runs go2rtc with the config of this project, and the address and password of .env', {
+  skip: without('docker-compose'),
+}, async () => {
+  const env = {
+    ...process.env,
+    ...{
+      COMPOSE_PROFILES: 'local-relay,rtsp',
+      PAGE_TOKEN: 'page',
+      RTSP_LISTEN: ':8554',
+      RTSP_PASSWORD: 'rtsp',
+    },
+  }
+  const { stdout } = await execute('docker-compose', ['-f', join(PROJECT_ROOT, 'compose.yaml'), 'config'], {
+    env,
+  })
+  const { rtsp, 'local-relay': relay } = parse(stdout).services
+  assert.ok(relay)
+  assert.deepEqual(rtsp.command, ['go2rtc', '-config', '/etc/go2rtc.yaml'])
+  const { PAGE_TOKEN, RTSP_LISTEN, RTSP_USER, RTSP_PASSWORD } = rtsp.environment
+  assert.deepEqual([PAGE_TOKEN, RTSP_LISTEN, RTSP_USER, RTSP_PASSWORD], ['page', ':8554', 'robot', 'rtsp'])
+  const [volume] = rtsp.volumes
+  const [source = ''] = typeof volume === 'string' ? volume.split(':') : [volume.source]
+  const streams = parse(readFileSync(source, 'utf8')).streams.robot
+  assert.match(streams, /^webrtc:http:\/\/127\.0\.0\.1:8080\/whep\?token=\$\{PAGE_TOKEN:\}$/)
+  // each variable that the config reads is passed
+  for (const [, name] of readFileSync(source, 'utf8').matchAll(/\$\{(\w+):/g)) {
+    if (name !== 'NAME') assert.ok(name && name in rtsp.environment, name)
+  }
+})
+
 test('with compose.rpicam.yaml the image is built with the camera of the Raspberry Pi', {
   skip: without('docker-compose'),
 }, async () => {

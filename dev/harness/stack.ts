@@ -51,7 +51,7 @@ type Config = Record<string, unknown>
 /** Starts a process, perhaps elsewhere than here. */
 type Start = (program: string, args: string[], options: SpawnOptions) => ChildProcess
 
-/** Starts it and waits until all services started. `config` replaces sections of a demo-like one, and keys of `cloud` and `local_relay`. */
+/** Starts it and waits until all services started. `config` replaces sections of a demo-like one, and keys of `bus`, `cloud` and `local_relay`. */
 export async function startStack(
   config: Config = {},
   { within = 30_000, start = spawn as Start } = {},
@@ -89,7 +89,8 @@ export async function startStack(
     async join(service = 'robot') {
       const bus = await connectBus({
         ...login,
-        prefix: 'wimz',
+        url: Object(config.bus).url ?? login.url,
+        prefix: Object(config.bus).prefix ?? 'wimz',
         service,
         version: '0',
         log: SILENT,
@@ -151,7 +152,8 @@ export function writeStackConfig(folder: string, base: Config, config: Config = 
   const cloud = { ...Object(base.cloud), ...Object(config.cloud) }
   const local_relay = { ...Object(base.local_relay), ...Object(config.local_relay) }
   const path = join(folder, 'stack.yaml')
-  writeFileSync(path, stringify({ ...base, ...config, cloud, local_relay }))
+  const bus = { ...Object(base.bus), ...Object(config.bus) }
+  writeFileSync(path, stringify({ ...base, ...config, bus, cloud, local_relay }))
   return path
 }
 

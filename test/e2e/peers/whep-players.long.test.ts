@@ -1,12 +1,11 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict'
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import test, { type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { topics } from '#bus/topics.ts'
@@ -19,15 +18,10 @@ import { closeAfter } from '#test/helpers/close-after.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { without, withoutAiortc } from '#test/helpers/tools.ts'
 import { launchFirefox } from '../browser/firefox.ts'
+import { run, startGo2rtc, withoutProgram } from './go2rtc.ts'
 
 const TOKEN = 'whep-test-token'
 const FRAMES = 60
-
-/** Neither is in Debian: they come from their releases or from the Go module proxy. */
-function withoutProgram(name: string): string | false {
-  const { error } = spawnSync(name, ['--version'], { stdio: 'ignore' })
-  return error ? `needs ${name} in PATH` : without('ffmpeg')
-}
 
 /** Reads {@link FRAMES} frames; resolves with the number that ffmpeg has decoded. */
 async function decodedFrames(url: string): Promise<number> {
@@ -43,16 +37,6 @@ async function decodedFrames(url: string): Promise<number> {
       ?.at(-1)
       ?.slice(6) ?? 0,
   )
-}
-
-/** Runs a program until the end of the test. */
-function run(t: TestContext, program: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-  closeAfter(t, () => child.kill('SIGKILL'))
-  const lines: string[] = []
-  for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on('line', (line) => lines.push(line))
-  return { child, lines }
 }
 
 /** Waits until the RTSP server has an answer. */
@@ -113,17 +97,7 @@ test('WHEP players of other software decode the robot’s video', { timeout: 400
   )
 
   await t.test('go2rtc, and from it ffmpeg by RTSP', { skip: withoutProgram('go2rtc') }, async (t) => {
-    const [rtsp = 0] = await freePorts(1)
-    const shipped = readFileSync(join(PROJECT_ROOT, 'configs/go2rtc.yaml'), 'utf8')
-    const config = join(temporaryFolder(t), 'go2rtc.yaml')
-    writeFileSync(
-      config,
-      // other ports: this machine may run one
-      shipped.replace('127.0.0.1:8080', `127.0.0.1:${stack.relayPort}`).replace('"127.0.0.1:1984"', '""'),
-    )
-    const env = { PAGE_TOKEN: TOKEN, RTSP_LISTEN: `127.0.0.1:${rtsp}`, RTSP_PASSWORD: 'rtsp-test' }
-    const { lines } = run(t, 'go2rtc', ['-config', config], env)
-    const url = `rtsp://robot:rtsp-test@127.0.0.1:${rtsp}/robot`
+    const { url, lines } = await startGo2rtc(t, stack.relayPort, TOKEN)
     assert.ok((await readFromRtsp(url, () => lines)) >= FRAMES)
     await endOf(stack, 'connection-lost')
   })

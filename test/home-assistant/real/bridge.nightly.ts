@@ -1,49 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { parse, stringify } from 'yaml'
-import { hashPassword } from '#broker/auth/password-hash.ts'
 import { connectBus } from '#bus/bus.ts'
-import { startMosquitto } from '#dev/harness/mosquitto.ts'
-import { freePorts } from '#dev/harness/ports.ts'
-import { type Stack, startStack } from '#dev/harness/stack.ts'
+import { startStack } from '#dev/harness/stack.ts'
 import { createLogger } from '#lib/logger.ts'
 import { closeAfter } from '#test/helpers/close-after.ts'
-import { temporaryFolder } from '#test/helpers/folder.ts'
 import { startService } from '../start.ts'
 import { Hass } from './hass.ts'
+import { startHouse } from './house.ts'
 import { installations, withoutHomeAssistant } from './install.ts'
 
 const within = 120_000
-const PASSWORD = 'site-password'
-
-/** The second `site` of configs/broker.yaml, on a broker that reloads its users. */
-async function addSite(stack: Stack): Promise<void> {
-  const comments = readFileSync('configs/broker.yaml', 'utf8').matchAll(/^ {2}# site:\n(?: {2}#.*\n)+/gm)
-  const [, site = ''] = Array.from(comments, ([found]) => found)
-  const user = parse(site.replaceAll(/^ {2}# ?/gm, '')).site
-  const file = join(dirname(stack.config), 'broker.yaml')
-  const users = parse(readFileSync(file, 'utf8'))
-  users.users.site = { ...user, password: await hashPassword(PASSWORD) }
-  const reloaded = stack.line(({ msg }) => msg === 'users and certificates reloaded', within)
-  writeFileSync(file, stringify(users))
-  await reloaded
-}
-
-/** The Mosquitto of the house with the documented bridge, on this machine without TLS. */
-async function startHouse(t: TestContext, { brokerPort }: Stack): Promise<number> {
-  const [port = 0] = await freePorts(1)
-  const bridge = readFileSync('configs/mosquitto-bridge.conf', 'utf8')
-    .replace('robot.local:8883', `127.0.0.1:${brokerPort}`)
-    .replace(/^bridge_cafile .*$/m, '')
-    .replace('SECRET', PASSWORD)
-    .replaceAll(/^#topic/gm, 'topic')
-  const conf = `listener ${port} 127.0.0.1\nallow_anonymous true\n${bridge}`
-  const mosquitto = await startMosquitto(temporaryFolder(t), port, conf)
-  closeAfter(t, () => mosquitto[Symbol.asyncDispose]())
-  return port
-}
 
 /** Another robot, of which only the service for Home Assistant runs, directly at the Mosquitto of the house. */
 async function joinAnotherRobot(t: TestContext, port: number): Promise<void> {
@@ -82,8 +48,7 @@ for (const installation of installations()) {
       },
       { within },
     )
-    await addSite(stack)
-    const port = await startHouse(t, stack)
+    const port = await startHouse(t, [{ stack, prefix: 'wimz' }])
     await using hass = await Hass.start(installation)
     await hass.addMqtt({ port, protocol: '5' })
 

@@ -18,6 +18,7 @@ const CONFIGURATION = (port: number) => `
 homeassistant: { name: Home, latitude: 0, longitude: 0, elevation: 0, unit_system: metric, time_zone: UTC, country: DE }
 http: { server_host: 127.0.0.1, server_port: ${port} }
 api:
+stream:
 frontend:
 config:
 logger: { default: warning, logs: { homeassistant.components.mqtt: info, homeassistant.components.automation: info } }
@@ -189,6 +190,26 @@ export class Hass implements AsyncDisposable {
       const entries = await this.get<{ domain: string; state: string }[]>('/api/config/config_entries/entry')
       return entries.some(({ domain, state }) => domain === 'mqtt' && state === 'loaded')
     })
+  }
+
+  /** Adds a Generic Camera with this stream by its config flow; resolves to its entity id. */
+  async addGenericCamera(stream_source: string): Promise<string> {
+    const flow = await this.post<Flow>('/api/config/config_entries/flow', { handler: 'generic' })
+    const path = `/api/config/config_entries/flow/${flow.flow_id}`
+    const values = { stream_source, framerate: 2, verify_ssl: true, rtsp_transport: 'tcp' }
+    const confirm = await this.post<Flow>(path, fill(flow, values))
+    const result = await this.post<Flow>(path, fill(confirm, { confirmed_ok: true }))
+    if (result.type !== 'create_entry') throw new Error(`the flow ends with ${JSON.stringify(result)}`)
+    return await this.until('the camera', async () => {
+      const entities = await this.ask<{ entity_id: string; platform: string }[]>(
+        'config/entity_registry/list',
+      )
+      return entities.find(({ platform }) => platform === 'generic')?.entity_id
+    })
+  }
+
+  async text(path: string): Promise<string> {
+    return await (await this.request(path)).text()
   }
 
   /** Warnings and errors of its log that name MQTT or one of our entities. */

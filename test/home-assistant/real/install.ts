@@ -32,6 +32,7 @@ const INTEGRATIONS = [
   'history',
   'logbook',
   'stream',
+  'generic',
   'image',
   'file',
 ]
