@@ -6,7 +6,7 @@ import { HomeAssistantSection } from '#services/home-assistant/config.ts'
 import { RecorderSection } from '#services/recorder/config.ts'
 import { CloudSection } from '#services/relay-bridge/config.ts'
 import { SimulatorSection } from '#services/simulator/config.ts'
-import { VisionSection } from '#services/vision/config.ts'
+import { PrivacySection, VisionSection } from '#services/vision/config.ts'
 
 /** The schema of a whole config file; each process reads only the sections that it needs. */
 export const ALL_SECTIONS = {
@@ -15,6 +15,7 @@ export const ALL_SECTIONS = {
   vision: VisionSection,
   audio: AudioSection,
   recorder: RecorderSection,
+  privacy: PrivacySection,
   bus: BusSection,
   broker: BrokerSection,
   local_relay: LocalRelaySection,

@@ -49,3 +49,15 @@ export const RecorderState = ServiceState.extend({
     .optional()
     .describe('video in memory, for the seconds before an event'),
 })
+
+/** `state/privacy`. */
+export const PrivacyState = z.object({
+  enabled: z.boolean().describe('camera and microphone are closed, and nothing may be recorded'),
+  until: z.number().nullable().describe('when this changes (ms since the epoch), if that is known'),
+  source: z
+    .enum(['relay', 'datachannel', 'homeassistant', 'schedule', 'config', 'recovered'])
+    .describe(
+      'what decided: a command by its source, `privacy.schedule`, the default, or a stored state that was damaged',
+    ),
+})
+export type PrivacyState = z.infer<typeof PrivacyState>

@@ -104,6 +104,16 @@ export const EVENT_TYPES: Readonly<Record<string, EventType>> = {
     fields: z.looseObject(camera),
     delivery: 'kept',
   },
+  privacy_changed: {
+    description:
+      'Privacy was turned on or off: camera and microphone are closed or open again. Published by vision.',
+    fields: z.looseObject({
+      enabled: flag('whether it is on'),
+      until: integer('when this changes, if that is known', 'ms since the epoch'),
+      source: text('what decided, as in `state/privacy`'),
+    }),
+    delivery: 'kept',
+  },
   battery: {
     description: 'Charge of the battery. Built by the bridge from `telemetry/battery`.',
     fields: z.looseObject({

@@ -80,6 +80,7 @@ export const VisionState = ServiceState.extend({
   source: z.string().optional().describe('type of `vision.source`'),
   camera_ok: z.boolean().optional(),
   camera_error: z.string().nullable().optional().describe('why the camera delivers no frames'),
+  privacy: z.boolean().optional().describe('the camera is closed because privacy is on'),
   camera_since: time.optional().describe('when `camera_ok` last changed'),
   camera_retries: z.int().optional(),
   size: z.object(size).optional().describe('of the video'),
@@ -138,12 +139,10 @@ export const AudioState = ServiceState.extend({
   audio_since: time.optional().describe('when `audio_ok` last changed'),
   audio_retries: z.int().optional(),
   muted: z
-    .enum(['mode', 'clip', 'talk'])
+    .enum(['privacy', 'mode', 'clip', 'talk'])
     .nullable()
     .optional()
-    .describe(
-      'why silence is sent: the mode is not in `audio.modes`, or the robot plays a clip or the voice of a viewer',
-    ),
+    .describe('why silence is sent: privacy, the mode, a clip, or the voice of a viewer'),
   demand: z.array(z.string()).optional().describe('clients that need the sound'),
   speaker: SpeakerState.optional().describe('only if `audio.speaker` is set'),
   dropped: z

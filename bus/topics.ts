@@ -170,6 +170,15 @@ export const topics = {
     description:
       'A clip begins (`new`), gets a further reason (`update`), is complete (`end`), or was deleted (`removed`).',
   }),
+  privacy: json('state/privacy', {
+    payload: clip.PrivacyState,
+    qos: 1,
+    retain: true,
+    from: 'vision',
+    to: 'anyone',
+    description:
+      'While `enabled`, vision closes the camera and audio the microphone. A service that records or has a camera or microphone of its own must stop until it is false. Set by `command/set_privacy` or `privacy.schedule`.',
+  }),
   opus: binary('audio/opus', {
     qos: 0,
     maxBytes: 4096,

@@ -7,6 +7,7 @@ export const CONTROLS = [
   'overlay',
   'quality',
   'detector',
+  'privacy',
   'treat',
   'mode',
   'volume',

@@ -14,6 +14,7 @@ export async function checkMicrophone(context: CheckContext): Promise<CheckResul
   if (!audio || audio.source.type === 'none') return []
   const { bus } = context
   const sound = bus && isOnline(context, 'audio') ? await askAudio(bus) : await openSource(audio.source)
+  if ('closed' in sound) return [ok('microphone', `${audio.source.type}: closed, privacy is on`)]
   if ('problem' in sound) {
     return [failure('microphone', `${audio.source.type}: ${sound.problem}`, 'see docs/audio.md, microphones')]
   }
@@ -25,7 +26,7 @@ export async function checkMicrophone(context: CheckContext): Promise<CheckResul
   return [warning('microphone', `${found}: silence`, 'check its switch, the device, and audio.gain')]
 }
 
-type Sound = { peak: number } | { problem: string }
+type Sound = { peak: number } | { problem: string } | { closed: true }
 
 async function askAudio(bus: Bus): Promise<Sound> {
   const level = Promise.withResolvers<Sound>()
@@ -33,6 +34,7 @@ async function askAudio(bus: Bus): Promise<Sound> {
   using _levels = await bus.subscribe(topics.audioLevel, ({ peak_dbfs: peak }) => level.resolve({ peak }))
   using _states = await bus.subscribe(topics.audioState, ({ audio_error, muted }) => {
     if (audio_error) problem = audio_error
+    if (muted === 'privacy') level.resolve({ closed: true })
     if (muted === 'mode') problem = 'closed, because the robot is in a mode that is not in audio.modes'
   })
   await bus.publish(topics.audioDemand, { until: Date.now() + FIRST_SOUND_TIMEOUT_MS }, { who: 'doctor' })

@@ -44,6 +44,12 @@ export class AtomicFile implements AsyncDisposable {
     })
   }
 
+  /** Resolves when everything saved so far is written, to whether the newest text is. */
+  async settled(): Promise<boolean> {
+    await this.#writing
+    return !this.#failed
+  }
+
   /** Resolves when everything is written. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()

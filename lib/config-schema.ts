@@ -8,6 +8,7 @@ export const SECTION_NAMES = [
   'vision',
   'audio',
   'recorder',
+  'privacy',
   'bus',
   'broker',
   'local_relay',

@@ -10,7 +10,7 @@ export function generatedPages(): Map<string, string> {
     ['docs/topics.md', topicsPage()],
     ['docs/field-failures.md', fieldFailuresPage()],
     ['docs/configuration.md', configurationPage()],
-    ['docs/mqtt-conformance.md', conformancePage()],
+    ['broker/mqtt-conformance.md', conformancePage()],
     ['THIRD_PARTY_NOTICES.md', noticesPage()],
   ])
 }

@@ -1,6 +1,7 @@
 import { decodeTalkPacket } from '#bus/talk-packet.ts'
 import { topics } from '#bus/topics.ts'
 import { subscribeCommands } from '#commands/command-handlers.ts'
+import { DataDir } from '#lib/config-schema.ts'
 import { createEventCounter, type EventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import { Microphone } from './capture/microphone.ts'
@@ -19,11 +20,11 @@ import { Speaker } from './speaker/speaker.ts'
 import { StatePublisher } from './state-publisher.ts'
 import { Voice } from './talk/voice.ts'
 
-type AudioDeps = Deps<{ audio: AudioSection }>
+type AudioDeps = Deps<{ audio: AudioSection; data_dir: string }>
 
 export const audio = defineService({
   name: 'audio',
-  config: { audio: AudioSection },
+  config: { audio: AudioSection, data_dir: DataDir },
   start: startAudio,
 })
 
@@ -72,7 +73,8 @@ async function createCapture(
 ) {
   const { gain, noise_gate_dbfs: gate, bitrate_kbps, dtx, modes } = config.audio
   const encoder = stack.use(await OpusEncoder.open({ bitrate: bitrate_kbps * 1_000, dtx }))
-  const hearing = stack.use(new Hearing(bus, modes, config.audio.speaker.type !== 'none'))
+  const ownSpeaker = config.audio.speaker.type !== 'none'
+  const hearing = stack.use(new Hearing({ bus, log, dataDir: config.data_dir, modes, ownSpeaker }))
   const recorder = new Recorder(hearing)
   const loudness = new Loudness({ gain, gate })
   const publisher = new Publisher({

@@ -39,6 +39,18 @@ const CONTROL_SPECS: Readonly<Record<Control, ControlSpec>> = {
     'set_detector',
     "(value_json.detector | default({})).get('enabled')",
   ),
+  privacy: {
+    entity: {
+      platform: 'switch',
+      name: 'Privacy',
+      icon: 'mdi:eye-off',
+      value_template: "{{ 'ON' if value_json.enabled else 'OFF' }}",
+      qos: 1,
+    },
+    services: ['vision'],
+    state: topics.privacy.name(),
+    request: onOff('set_privacy'),
+  },
   quality: {
     ...select('set_video_quality', 'quality', QUALITIES, {
       ...{ name: 'Video quality', icon: 'mdi:quality-high', entity_category: 'config' },
@@ -114,11 +126,15 @@ function toggle(name: string, icon: string, command: string, enabled: string): C
     entity: { platform: 'switch', name, icon, entity_category: 'config', value_template },
     services: ['vision'],
     state: topics.visionState.name(),
-    request: (payload) =>
-      payload === 'ON' || payload === 'OFF'
-        ? { name: command, params: { enabled: payload === 'ON' } }
-        : undefined,
+    request: onOff(command),
   }
+}
+
+function onOff(command: string): ControlSpec['request'] {
+  return (payload) =>
+    payload === 'ON' || payload === 'OFF'
+      ? { name: command, params: { enabled: payload === 'ON' } }
+      : undefined
 }
 
 /** `field` holds the option in the state. One that is not listed is unknown: Home Assistant would log it as an error. */

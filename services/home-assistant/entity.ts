@@ -3,7 +3,16 @@
  * number, update).
  */
 export interface Entity extends Record<string, unknown> {
-  platform: 'camera' | 'binary_sensor' | 'sensor' | 'event' | 'button' | 'switch' | 'select' | 'number' | 'update'
+  platform:
+    | 'camera'
+    | 'binary_sensor'
+    | 'sensor'
+    | 'event'
+    | 'button'
+    | 'switch'
+    | 'select'
+    | 'number'
+    | 'update'
 }
 
 /** Name of a topic with the prefix. */

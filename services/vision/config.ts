@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { number } from '#lib/coerced-number.ts'
+import { isCron } from './privacy/schedule.ts'
 
 /** Pixels; even, as 4:2:0 video requires. */
 export const Side = number.pipe(z.int().min(16).max(4096).multipleOf(2))
@@ -121,6 +122,19 @@ export const VisionSection = z
   })
   .prefault({})
 export type VisionSection = z.infer<typeof VisionSection>
+
+const cron = z.string().refine(isCron, 'expected a cron expression that will be due, such as "0 22 * * *"')
+
+/** `privacy`: when camera and microphone are closed. */
+export const PrivacySection = z
+  .strictObject({
+    schedule: z
+      .array(z.strictObject({ from: cron, to: cron }))
+      .max(50)
+      .default([]),
+  })
+  .prefault({})
+export type PrivacySection = z.infer<typeof PrivacySection>
 
 /** Camera settings that `command/camera_control` changes at run time. */
 export interface CameraSettings extends Pick<VisionSection, 'source' | 'rotate' | 'flip'> {

@@ -13,8 +13,9 @@ import { captureFrom } from './camera/sources/open.ts'
 import { cameraControl } from './commands/camera-control.ts'
 import { setDetector } from './commands/set-detector.ts'
 import { setOverlay } from './commands/set-overlay.ts'
+import { setPrivacy } from './commands/set-privacy.ts'
 import { takePhoto } from './commands/take-photo.ts'
-import { VisionSection } from './config.ts'
+import { PrivacySection, VisionSection } from './config.ts'
 import { Detector } from './detect/detector.ts'
 import { subscribeDemand } from './encode/demand.ts'
 import { LayerEncoders } from './encode/layer-encoders.ts'
@@ -25,12 +26,15 @@ import { createConflatingQueue } from './frame/conflating-queue.ts'
 import { LatestFrame } from './frame/latest-frame.ts'
 import { createMetrics } from './metrics.ts'
 import { OverlayRenderer } from './overlay/overlay-renderer.ts'
+import { PrivacySwitch } from './privacy/privacy-switch.ts'
+import { Schedule } from './privacy/schedule.ts'
 import { StatePublisher } from './state-publisher.ts'
 import { DetectionTracking } from './track/detection-tracking.ts'
 import { createProfiles } from './track/profiles.ts'
 
 interface VisionConfig {
   vision: VisionSection
+  privacy: PrivacySection
   /** Size, rate and bitrate of the video. */
   webrtc: Pick<WebrtcSection, 'video'>
   data_dir: string
@@ -38,7 +42,7 @@ interface VisionConfig {
 
 export const vision = defineService({
   name: 'vision',
-  config: { vision: VisionSection, webrtc: WebrtcSection, data_dir: DataDir },
+  config: { vision: VisionSection, privacy: PrivacySection, webrtc: WebrtcSection, data_dir: DataDir },
   start: startVision,
 })
 
@@ -48,7 +52,9 @@ export async function startVision(deps: Deps<VisionConfig>): Promise<AsyncDispos
   const parts = createParts(deps, stack)
   connectFrames(parts, deps.bus)
   connectState(parts)
-  const { camera, detector, tracking, overload, state } = parts
+  const { camera, detector, tracking, overload, privacy, state } = parts
+  // before the camera opens
+  await privacy.start()
   detector.start()
   tracking.start()
   overload.start()
@@ -90,7 +96,9 @@ function createParts(
   )
   const shown = { camera, detector, tracking, overlay, layers, overload, metrics, drops }
   const state = stack.use(new StatePublisher({ bus, ...shown }))
-  return { ...shown, profiles, mode, latestFrame, snapshots, afterEncoding, state }
+  const schedule = new Schedule(config.privacy.schedule)
+  const privacy = stack.use(new PrivacySwitch({ bus, log, dataDir: config.data_dir, schedule }))
+  return { ...shown, privacy, profiles, mode, latestFrame, snapshots, afterEncoding, state }
 }
 
 /** A frame from the camera to the encoders, the detector and the tracks. */
@@ -118,7 +126,20 @@ function connectFrames(parts: Parts, bus: Bus): void {
 }
 
 /** Changed settings and conditions. */
-function connectState({ camera, detector, tracking, layers, overload, state }: Parts): void {
+function connectState({
+  camera,
+  detector,
+  tracking,
+  layers,
+  overload,
+  latestFrame,
+  privacy,
+  state,
+}: Parts): void {
+  privacy.on('change', (enabled) => {
+    camera.setPrivate(enabled)
+    if (enabled) latestFrame.clear()
+  })
   camera.on('change', () => {
     layers.setFps(camera.settings.fps)
     state.changed()
@@ -158,11 +179,12 @@ function commandsOf(
   log: Logger,
   parts: Parts,
 ) {
-  const { camera, detector, overlay, latestFrame, state } = parts
+  const { camera, detector, overlay, latestFrame, privacy, state } = parts
   return [
     setDetector({ detector, configured: section.detector, dataDir }),
     cameraControl({ camera, dataDir, hosts: section.sources_from_commands }),
     setOverlay(overlay, () => state.changed()),
+    setPrivacy(privacy, camera),
     takePhoto({ bus, log, dataDir, latestFrame, camera, overlay, limits: section.photos }),
   ]
 }

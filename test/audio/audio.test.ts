@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { until } from '#dev/harness/until.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
+import { running } from './marked-processes.ts'
 import { decodeOpus } from './opus.ts'
 import { correlation } from './signals.ts'
 import { player, startTestAudio } from './start-audio.ts'
-
-/** Processes with this word in their command line. */
-function running(mark: string): number {
-  const isIt = (pid: string) => {
-    try {
-      return readFileSync(join('/proc', pid, 'cmdline'), 'utf8').includes(mark)
-    } catch {
-      return false // it has ended
-    }
-  }
-  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isIt(pid)).length
-}
 
 test('what a program plays is what the packets hold', async (t) => {
   const audio = await startTestAudio(t, { source: { type: 'exec', command: player() } })

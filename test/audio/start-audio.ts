@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { AudioSection } from '#services/audio/config.ts'
 import { startAudio } from '#services/audio/index.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
 import { memoryBus } from '#test/helpers/memory-bus.ts'
 
 /** The command of a program that plays chirps in real time. */
@@ -12,14 +13,14 @@ export function player(...args: string[]): string[] {
 }
 
 /** The service on an in-memory broker, and an app that needs its sound. */
-export async function startTestAudio(t: TestContext, section: object) {
+export async function startTestAudio(t: TestContext, section: object, dataDir = temporaryFolder(t)) {
   const memory = await memoryBus(t)
   const app = await memory.connect('app')
   const states = await collect(app, topics.audioState)
   const packets = await collect(app, topics.opus)
   const service = await startAudio({
     bus: await memory.connect('audio'),
-    config: { audio: AudioSection.parse(section) },
+    config: { audio: AudioSection.parse(section), data_dir: dataDir },
     log: memory.log,
   })
   t.after(() => service[Symbol.asyncDispose]())

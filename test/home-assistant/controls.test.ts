@@ -31,6 +31,7 @@ const TABLE: [Exclude<Control, 'restart'>, string, string, object][] = [
   ['overlay', 'OFF', 'set_overlay', { enabled: false }],
   ['overlay', 'ON', 'set_overlay', { enabled: true }],
   ['detector', 'OFF', 'set_detector', { enabled: false }],
+  ['privacy', 'ON', 'set_privacy', { enabled: true }],
   ['quality', 'low', 'set_video_quality', { mode: 'low' }],
   ['mode', 'silent_guardian', 'set_mode', { mode: 'silent_guardian' }],
   ['volume', '40', 'audio_volume', { volume: 40 }],

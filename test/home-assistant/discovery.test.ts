@@ -141,7 +141,9 @@ test('the user ha reads all that the message names, uses its controls, and may f
     ...('latest_version_topic' in one && one.latest_version_topic ? [one.latest_version_topic] : []),
     ...(one.availability ?? []).map(({ topic }) => topic),
   ])
-  const used = Object.values(components).flatMap((one) => ('command_topic' in one ? [one.command_topic] : []))
+  const used = Object.values(components).flatMap((one) =>
+    'command_topic' in one && one.command_topic ? [one.command_topic] : [],
+  )
   assert.equal(used.length, controls.length)
   for (const topic of used) await client.publishAsync(topic, 'nothing', { qos: 1 })
   for (const topic of new Set(named)) {

@@ -226,7 +226,17 @@ const update = z.strictObject({
 })
 
 const component = z
-  .discriminatedUnion('platform', [camera, binarySensor, sensor, event, button, switchable, select, numeric, update])
+  .discriminatedUnion('platform', [
+    camera,
+    binarySensor,
+    sensor,
+    event,
+    button,
+    switchable,
+    select,
+    numeric,
+    update,
+  ])
   .refine((one) => !(one.availability && one.availability_topic), 'availability or availability_topic')
   .refine(
     (one) => one.default_entity_id === `${one.platform}.${one.object_id}`,

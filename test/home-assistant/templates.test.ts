@@ -109,6 +109,10 @@ test('switches and selects show what services report; what is missing or unknown
   ]
   assert.deepEqual(states('overlay', payloads), ['ON', 'OFF', 'None'])
   assert.deepEqual(states('detector', payloads), ['OFF', 'ON', 'None'])
+  const privacy = [true, false].map((enabled) =>
+    encodePayload(topics.privacy, { enabled, until: null, source: 'config' }),
+  )
+  assert.deepEqual(states('privacy', privacy), ['ON', 'OFF'])
   const webrtc = ['low', undefined].map((quality) =>
     encodePayload(topics.webrtcState, {
       state: 'online',
@@ -195,6 +199,7 @@ test('each entity is available while the services that it needs say so', { skip 
     mode: ['homeassistant'],
     overlay: ['homeassistant', 'vision'],
     detector: ['homeassistant', 'vision'],
+    privacy: ['homeassistant', 'vision'],
     quality: ['homeassistant', 'webrtc'],
     restart: ['homeassistant'],
     volume: ['homeassistant', 'audio'],

@@ -37,6 +37,7 @@ export async function startTestVision(t: TestContext, { vision = {}, webrtc = {}
     log: memory.log,
     config: {
       vision: VisionSection.parse({ source: CLIP, snapshot_fps: 0, detector: { enabled: false }, ...vision }),
+      privacy: { schedule: [] },
       webrtc: WebrtcSection.parse(webrtc),
       data_dir: folder,
     },

@@ -24,6 +24,7 @@ async function startTestVision(t: TestContext, section: object) {
     log: memory.log,
     config: {
       vision: VisionSection.parse({ snapshot_fps: 0, ...section }),
+      privacy: { schedule: [] },
       webrtc: WebrtcSection.parse({}),
       data_dir: temporaryFolder(t),
     },

@@ -9,6 +9,7 @@ const METER_INTERVAL_MS = 100
 const NOTES = {
   none: 'The robot has no microphone.',
   failed: 'No microphone',
+  privacy: 'Privacy is on.',
   mode: 'The robot does not listen in this mode.',
   clip: 'The robot is playing a clip.',
   talk: 'The robot is playing a voice.',

@@ -120,6 +120,8 @@ const SHED = [
 /** What the robot reports of its camera and of its load, over either path. */
 export class RobotHealth {
   cameraOk = true
+  /** Camera and microphone are closed because privacy is on. */
+  isPrivate = false
   /** 0 to 4; 0 where the robot does not report it. */
   overload = 0
 
@@ -129,7 +131,9 @@ export class RobotHealth {
   }
 
   /** @param {any} facts `video_quality` of the data channel, or the data of a `status` event */
-  update({ camera_ok, overload }) {
+  update({ camera_ok, overload, privacy, type }) {
+    // only `video_quality` tells of privacy
+    const privacyChanged = type === 'video_quality' && this.#setPrivacy(privacy === true)
     const cameraChanged = typeof camera_ok === 'boolean' && camera_ok !== this.cameraOk
     const overloadChanged = typeof overload === 'number' && overload !== this.overload
     if (cameraChanged) {
@@ -140,6 +144,14 @@ export class RobotHealth {
       this.overload = overload
       showEvent('overload', SHED[overload] ?? `level ${overload}`)
     }
-    if (cameraChanged || overloadChanged) this.onChange()
+    if (cameraChanged || overloadChanged || privacyChanged) this.onChange()
+  }
+
+  /** Returns whether it has changed. @param {boolean} isPrivate */
+  #setPrivacy(isPrivate) {
+    if (isPrivate === this.isPrivate) return false
+    this.isPrivate = isPrivate
+    showEvent('privacy', isPrivate ? 'on: camera and microphone are closed' : 'off')
+    return true
   }
 }

@@ -207,7 +207,8 @@ const LAMPS = { playing: 'good', unsupported: 'bad' }
 /** @param {import('./player.js').Phase} phase */
 function showPhase(phase) {
   document.body.dataset.phase = phase
-  if (phase === 'playing' && !health.cameraOk) setLamp('video', 'bad', 'no camera')
+  if (phase === 'playing' && health.isPrivate) setLamp('video', 'waiting', 'private')
+  else if (phase === 'playing' && !health.cameraOk) setLamp('video', 'bad', 'no camera')
   else if (pictures.shown) setLamp('video', 'waiting', 'pictures')
   else setLamp('video', LAMPS[phase] ?? 'waiting', phase === 'playing' ? 'live' : phase)
   setNotice(pictures.shown ? '' : noticeFor(phase), phase === 'taken')

@@ -7,9 +7,14 @@ const OPEN_MS = 5_000
 export const MAX_SECONDS = 10
 export const DEFAULT_SECONDS = 5
 
+const REFUSALS = {
+  privacy: 'no recording: privacy is on',
+  mode: 'the robot does not listen in this mode',
+}
+
 interface RecorderOptions {
-  /** Whether this mode hears. */
-  readonly hears: boolean
+  /** Why the microphone stays closed. */
+  readonly deaf: 'privacy' | 'mode' | null
   /** Opens the microphone while the result is not disposed. */
   need(): Disposable
 }
@@ -31,7 +36,8 @@ export class Recorder {
   /** AAC of so many seconds. Rejects with the reason, for the app. */
   async record(seconds: number): Promise<{ data: Buffer; ms: number }> {
     if (this.#listener) throw new ContractError('a recording is running already')
-    if (!this.#options.hears) throw new ContractError('the robot does not listen in this mode')
+    const { deaf } = this.#options
+    if (deaf) throw new ContractError(REFUSALS[deaf])
     using _needed = this.#options.need()
     using encoder = new AacEncoder()
     const wanted = seconds * 1_000
@@ -47,6 +53,7 @@ export class Recorder {
     await promise
     clearTimeout(timer)
     this.#listener = undefined
+    if (this.#options.deaf === 'privacy') throw new ContractError(REFUSALS.privacy)
     if (ms === 0) throw new ContractError('the microphone delivers no sound')
     return { data: encoder.finish(), ms }
   }

@@ -2,7 +2,7 @@
  * The camera: frames of the configured source, reopened with backoff when it fails, and a placeholder in between.
  * `sources/` has one file for each type of source.
  */
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Frame } from 'node-av/lib'
 import { createBackoff } from '#lib/backoff.ts'
@@ -37,6 +37,7 @@ interface CameraOptions {
 const RETRY = { first: 500, cap: 10_000, least: 250 }
 /** Captures shorter than this do not reset the backoff: apps would be notified several times a second. */
 const MIN_RECOVERED_MS = 3_000
+export const PRIVACY_IS_ON = 'privacy is on'
 
 interface PendingChange {
   settings: CameraSettings
@@ -62,6 +63,8 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
   #interrupt = new AbortController()
   /** An abandoned capture that has not ended yet. */
   #stuck: Promise<void> = Promise.resolve()
+  #capturing: Promise<unknown> = Promise.resolve()
+  #private = false
   #index = 0
   #size: Size
   #error: string | null = 'starting'
@@ -81,7 +84,7 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
 
   /** Opens the source. */
   start(): void {
-    this.#freezeFrame.showPlaceholder('starting', this.#size, this.#settings.fps)
+    if (!this.#private) this.#showPlaceholder('starting')
     this.#running = this.#run()
   }
 
@@ -93,6 +96,7 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
       source: source.type,
       camera_ok: this.#error === null,
       camera_error: this.#error,
+      privacy: this.#private,
       camera_since: this.#since,
       camera_retries: this.#retries,
       size: { width, height },
@@ -126,12 +130,35 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
    * {@link UnavailableError}, also when a newer change supersedes this one.
    */
   async reconfigure(settings: CameraSettings): Promise<void> {
+    if (this.#private) throw new UnavailableError(PRIVACY_IS_ON)
     this.#change?.outcome.reject(new UnavailableError('superseded by a newer change'))
     const outcome = Promise.withResolvers<void>()
     this.#change = { settings, outcome }
     if (this.#error === null) this.#freezeFrame.hold(this.#settings.fps)
     this.#interrupt.abort(new Error('settings changed'))
     await outcome.promise
+  }
+
+  get isPrivate(): boolean {
+    return this.#private
+  }
+
+  /** Closes the source, and shows a placeholder in its place; or opens it again. No frame of the source is emitted from now on. */
+  setPrivate(isPrivate: boolean): void {
+    if (isPrivate === this.#private) return
+    this.#private = isPrivate
+    this.#change?.outcome.reject(new UnavailableError(PRIVACY_IS_ON))
+    this.#change = undefined
+    if (isPrivate) this.#freezeFrame.forget()
+    this.#fail(isPrivate ? PRIVACY_IS_ON : 'starting')
+    this.#backoff.reset()
+    this.#interrupt.abort(new Error(PRIVACY_IS_ON))
+  }
+
+  /** Resolves when no source is open; it must have been closed. */
+  async released(): Promise<void> {
+    await this.#capturing
+    await this.#stuck
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,8 +176,9 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
       this.#interrupt = new AbortController()
       const change = this.#change
       const begin = performance.now()
-      const { reason, worked } = await this.#capture(change)
-      if (signal.aborted) return
+      const ended = await this.#captureUnlessPrivate(change)
+      if (!ended || signal.aborted) continue
+      const { reason, worked } = ended
       // a newer change is pending, or this one failed: no wait before the next capture
       if (this.#change) {
         this.#reject(change, reason)
@@ -163,6 +191,18 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
       this.#retries++
       await sleep(this.#backoff.next(), undefined, { signal: this.#interrupt.signal }).catch(() => {})
     }
+  }
+
+  /** Undefined after privacy has interrupted. */
+  async #captureUnlessPrivate(change: PendingChange | undefined) {
+    if (this.#private) {
+      await once(this.#interrupt.signal, 'abort')
+      return undefined
+    }
+    const capturing = this.#capture(change)
+    this.#capturing = capturing
+    const ended = await capturing
+    return this.#private ? undefined : ended
   }
 
   /** Ends a change that failed, unless a newer one is pending. */
@@ -184,7 +224,7 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
     this.#watchdog = watchdog
     let abandoned = false
     const emit = async (pixels: Frame, lores?: Frame) => {
-      if (abandoned) {
+      if (abandoned || this.#private) {
         pixels.free()
         lores?.free()
         return
@@ -221,6 +261,10 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
     const images = await normalizer.normalize(source)
     if (!images) return
     const { pixels } = images
+    if (this.#private) {
+      for (const image of Object.values(images)) image?.free()
+      return
+    }
     this.#rate.count()
     this.#size = { width: pixels.width, height: pixels.height }
     if (change && this.#change === change) this.#accept(change)
@@ -250,11 +294,15 @@ export class Camera extends EventEmitter<CameraEvents> implements AsyncDisposabl
   }
 
   #fail(reason: string): void {
-    const { fps } = this.#settings
-    if (this.#error !== reason) this.#freezeFrame.showPlaceholder(reason, this.#size, fps)
+    if (this.#error !== reason) this.#showPlaceholder(reason)
     if (this.#error === null) this.#since = Date.now()
     this.#error = reason
     this.#publish(false)
+  }
+
+  #showPlaceholder(reason: string): void {
+    const lines = this.#private ? ['Private', '', 'Camera and microphone are off'] : ['No camera', '', reason]
+    this.#freezeFrame.showPlaceholder(lines, this.#size, this.#settings.fps)
   }
 
   #publish(ok: boolean): void {

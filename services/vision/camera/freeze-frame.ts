@@ -23,9 +23,9 @@ export class FreezeFrame implements Disposable {
     if (last) this.#begin(last, fps)
   }
 
-  /** Repeats a placeholder with this reason. */
-  showPlaceholder(reason: string, size: Size, fps: number): void {
-    this.#begin(drawPlaceholder(size, reason), fps)
+  /** Repeats a placeholder with this text. */
+  showPlaceholder(lines: string[], size: Size, fps: number): void {
+    this.#begin(drawPlaceholder(size, lines), fps)
   }
 
   /** Stops repeating: the camera has delivered this frame. */
@@ -35,10 +35,15 @@ export class FreezeFrame implements Disposable {
     this.#last = pixels.clone() ?? undefined
   }
 
-  [Symbol.dispose](): void {
-    this.#stop()
+  /** Discards the last camera frame. */
+  forget(): void {
     this.#last?.free()
     this.#last = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop()
+    this.forget()
   }
 
   #begin(pixels: Frame, fps: number): void {
@@ -57,10 +62,10 @@ export class FreezeFrame implements Disposable {
   }
 }
 
-function drawPlaceholder(size: Size, reason: string): Frame {
+function drawPlaceholder(size: Size, lines: string[]): Frame {
   const pixels = allocate(size, size.height >= 720 ? 'bt709' : 'bt601')
   const planes = planesOf(pixels)
   fillRect(planes, { x: 0, y: 0, ...size }, toYuv([24, 32, 48], planes.matrix))
-  paintLines(planes, ['No camera', '', reason])
+  paintLines(planes, lines)
   return pixels
 }

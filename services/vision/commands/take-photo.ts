@@ -6,7 +6,7 @@ import { type CommandHandler, paramsOf } from '#commands/command-handlers.ts'
 import type { Logger } from '#lib/logger.ts'
 import { toEpoch } from '#lib/media/wall-clock.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
-import type { Camera } from '../camera/camera.ts'
+import { type Camera, PRIVACY_IS_ON } from '../camera/camera.ts'
 import type { VisionSection } from '../config.ts'
 import type { LatestFrame } from '../frame/latest-frame.ts'
 import type { OverlayRenderer } from '../overlay/overlay-renderer.ts'
@@ -19,7 +19,7 @@ interface TakePhotoOptions {
   dataDir: string
   limits: VisionSection['photos']
   latestFrame: LatestFrame
-  camera: Pick<Camera, 'error'>
+  camera: Pick<Camera, 'error' | 'isPrivate'>
   overlay: Pick<OverlayRenderer, 'draw'>
 }
 
@@ -49,6 +49,7 @@ export function takePhoto(options: TakePhotoOptions): CommandHandler {
     async run(params) {
       const { with_hud } = paramsOf(Params, params)
       using captured = await latestFrame.wait(MAX_AGE_MS, FRAME_TIMEOUT_MS)
+      if (camera.isPrivate) throw new UnavailableError(`no photo: ${PRIVACY_IS_ON}`)
       if (!captured?.live) throw new UnavailableError(`no camera: ${camera.error ?? 'no frame'}`)
       const draw = with_hud ? overlay.draw.bind(overlay) : undefined
       const time = toEpoch(captured.at)

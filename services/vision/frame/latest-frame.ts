@@ -15,6 +15,12 @@ export class LatestFrame implements Disposable {
     this.#waiting = Promise.withResolvers()
   }
 
+  /** Discards the frame. */
+  clear(): void {
+    this.#held?.[Symbol.dispose]()
+    this.#held = undefined
+  }
+
   /** The latest frame, if captured at most `maxAgeMs` ago. The caller disposes of it. */
   get(maxAgeMs: number): CapturedFrame | undefined {
     const held = this.#held
@@ -37,8 +43,7 @@ export class LatestFrame implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true
-    this.#held?.[Symbol.dispose]()
-    this.#held = undefined
+    this.clear()
     this.#waiting.resolve()
   }
 }

@@ -14,10 +14,10 @@ export interface VideoQualitySettings {
   resolution(layer: Layer): string
   /** Why frames are smaller than configured; null while they are not, or their size is not known. */
   limitedBy(layer: Layer): 'overload' | 'camera' | null
-  /** What viewers are told of `vision/state`: whether the camera delivers frames, and the overload level. */
-  readonly vision: Pick<VideoQuality, 'camera_ok' | 'overload'>
+  /** What viewers are told of `vision/state`: whether the camera delivers frames, the overload level, and privacy. */
+  readonly vision: Pick<VideoQuality, 'camera_ok' | 'overload' | 'privacy'>
   /** Takes over `vision/state`. Returns whether what viewers are told has changed. */
-  setVision(state: Pick<VisionState, 'layers' | 'camera_ok' | 'load' | 'state'>): boolean
+  setVision(state: Pick<VisionState, 'layers' | 'camera_ok' | 'privacy' | 'load' | 'state'>): boolean
 }
 
 /** `video`: size of the captured frames, and highest bitrate. */
@@ -43,12 +43,16 @@ export function createVideoQualitySettings(video: {
     get vision() {
       return vision
     },
-    setVision({ state, layers, camera_ok, load }) {
+    setVision({ state, layers, camera_ok, privacy, load }) {
       reported = layers
       steps = load?.steps ?? 0
       const before = vision
-      vision = state === 'online' ? { camera_ok, overload: load?.level } : {}
-      return before.camera_ok !== vision.camera_ok || before.overload !== vision.overload
+      vision = state === 'online' ? { camera_ok, overload: load?.level, ...(privacy && { privacy }) } : {}
+      return (
+        before.camera_ok !== vision.camera_ok ||
+        before.overload !== vision.overload ||
+        before.privacy !== vision.privacy
+      )
     },
     resolution(layer) {
       const { width, height } = { ...configured(layer), ...reported?.[layer] }
@@ -80,6 +84,8 @@ export interface VideoQuality {
   camera_ok?: boolean | undefined
   /** Level 0 to 4 of `vision/state`; absent while vision is offline. */
   overload?: number | undefined
+  /** True while privacy is on: camera and microphone are closed. Else absent. */
+  privacy?: boolean
 }
 
 /** 4, minus one for each threshold exceeded; 0 before the first report. `loss` 0..1, `rtt` in ms. */

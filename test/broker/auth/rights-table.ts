@@ -77,11 +77,13 @@ wimz/vision/frame/request        p   -   s   -   p   p   -   -   -   p   ps  s
 wimz/command/treat               ps  ps  s   -   s   ps  -   -   -   -   ps  s
 wimz/command/emergency_stop      ps  ps  s   -   s   ps  -   -   -   -   ps  s
 wimz/command/set_volume          ps  ps  s   s   s   s   -   -   -   -   ps  s
-wimz/command/audio_volume        ps  ps  s   s   -   ps  -   -   -   -   ps  s
+wimz/command/set_privacy         ps  ps  s   -   s   ps  -   -   -   -   ps  s
+wimz/command/audio_volume        ps  ps  s   s   s   ps  -   -   -   -   ps  s
 wimz/command/motor               ps  ps  s   -   s   s   -   -   -   -   ps  s
 wimz/command-result              s   ps  p   p   ps  s   -   -   -   -   ps  ps
 wimz/event/audio_played          s   -   p   p   s   s   -   -   -   -   ps  ps
 wimz/telemetry/audio             s   -   -   p   -   s   s   -   -   -   ps  ps
+wimz/state/privacy               -   -   p   s   s   -   s   -   -   -   s   s
 wimz/telemetry/software          s   -   -   -   -   s   s   -   -   -   ps  ps
 wimz/cloud/audio_message         p   -   -   s   -   -   -   -   -   -   s   s
 wimz/event/bark                  s   -   p   -   s   s   -   -   -   -   ps  ps

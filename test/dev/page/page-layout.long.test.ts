@@ -65,6 +65,9 @@ test('the layout of the viewer page', { skip, timeout: 280_000 }, async (t) => {
     for (const text of [/^overloaded$/, /no camera/, /^Take over$/, /smaller: robot overloaded/])
       await says(page, text)
     await examine(page, 'reduced', [1440, 844, 360])
+    const isPrivate = { type: 'video_quality', ...facts, privacy: true }
+    await robotPage.evaluate((message) => globalThis.robot.tell(message), isPrivate)
+    await says(page, /^private$/)
     await robotPage.evaluate(() => globalThis.robot.tell({ type: 'video_quality', driver: 'this' }))
     await says(page, /^Drive$/)
   })

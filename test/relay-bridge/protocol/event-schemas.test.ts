@@ -29,6 +29,7 @@ const schedule = { schedule: { id: 's1', mission: 'm1', at: '08:00' } }
 /** What a robot service publishes on `event/<name>`, for every event that apps know. */
 const PAYLOADS: Record<string, Record<string, unknown>> = {
   camera_status_changed: { data: { camera_ok: false, camera_error: 'no picture for 2 s' } },
+  privacy_changed: { enabled: true, until: null, source: 'relay' },
   battery: { level: 76.3, charging: false, voltage: 15.7, temperature: 41.5, treats_today: 4, mode: 'idle' },
   mode_changed: { mode: 'coach', previous_mode: 'idle', locked: false, reason: 'app' },
   network_state: { mode: 'ap', ssid: 'wimz', ip: '10.0.0.1', signal: -40, local_ap: { ssid: 'wimz' } },

@@ -89,6 +89,17 @@ test('the app reads that the camera is lost, and that it is back', { timeout: 60
   assert.equal((await next('camera_status_changed')).camera_ok, true)
 })
 
+test('the app reads that privacy is on, and off', { timeout: 60_000 }, async (t) => {
+  const { memory, send, cameraOk } = await startTestVision(t, { vision: { source: { type: 'synthetic' } } })
+  const next = await startRelay(t, memory)
+  await cameraOk()
+  for (const enabled of [true, false]) {
+    await send('set_privacy', { enabled })
+    const event = await next('privacy_changed')
+    assert.deepEqual([event.enabled, event.source], [enabled, 'relay'])
+  }
+})
+
 test('the app reads the recording, and what became of a clip, that audio publishes', {
   timeout: 60_000,
 }, async (t) => {

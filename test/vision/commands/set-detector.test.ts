@@ -32,6 +32,7 @@ async function startWithModels(t: TestContext) {
         snapshot_fps: 0,
         detector: { labels: [], max_fps: MAX_FPS },
       }),
+      privacy: { schedule: [] },
       webrtc: WebrtcSection.parse({}),
       data_dir: dataDir,
     },

@@ -33,6 +33,7 @@ test('an overloaded machine detects less often, then sends smaller frames, never
     config: {
       // twice as many pictures as the encoders of six streams can take
       vision: VisionSection.parse({ source: { type: 'synthetic' }, snapshot_fps: 0 }),
+      privacy: { schedule: [] },
       webrtc: WebrtcSection.parse({ video: { fps: 60 } }),
       data_dir: temporaryFolder(t),
     },

@@ -27,7 +27,7 @@ async function startHearing(t: TestContext, audio: object = {}) {
   const section = AudioSection.parse({ source: { type: 'exec', command: player() }, ...audio })
   const service = await startAudio({
     bus: await robot.connect('audio'),
-    config: { audio: section },
+    config: { audio: section, data_dir: temporaryFolder(t) },
     log: robot.log,
   })
   t.after(() => service[Symbol.asyncDispose]())

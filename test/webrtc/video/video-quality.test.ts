@@ -131,6 +131,10 @@ test('a layer that vision reduces is reported with its real size, and why it is 
   assert.deepEqual(quality.vision, { camera_ok: true, overload: 3 })
   assert.ok(quality.setVision({ ...state, camera_ok: false }))
   assert.equal(quality.limitedBy('high'), 'camera')
+  assert.ok(quality.setVision({ ...state, camera_ok: false, privacy: true }))
+  assert.equal('privacy' in quality.vision, true)
+  assert.ok(quality.setVision({ ...state, camera_ok: false, privacy: false }))
+  assert.equal('privacy' in quality.vision, false)
   assert.ok(quality.setVision({ state: 'offline' }))
   assert.deepEqual(
     [quality.resolution('high'), quality.limitedBy('high'), quality.vision],

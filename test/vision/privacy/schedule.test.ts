@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PrivacySection } from '#services/vision/config.ts'
+import { Schedule } from '#services/vision/privacy/schedule.ts'
+
+/** Local time on a day without a change of the clocks. */
+const at = (text: string) => new Date(`2026-01-${text}`).getTime()
+const NIGHT = { from: '0 22 * * *', to: '0 7 * * *' }
+
+test('a period lasts from one expression to the next time of the other, over midnight too', () => {
+  const schedule = new Schedule([NIGHT])
+  const rows: [string, string | null][] = [
+    ['14T21:59:59', null],
+    ['14T22:00:00', '15T07:00:00'],
+    ['15T03:00:00', '15T07:00:00'],
+    ['15T06:59:59', '15T07:00:00'],
+    ['15T07:00:00', null],
+  ]
+  for (const [now, end] of rows) assert.equal(schedule.endOf(at(now)), end && at(end), now)
+  assert.equal(schedule.startAfter(at('15T03:00:00')), at('15T22:00:00'))
+})
+
+test('of overlapping periods the last end counts; without periods there is none', () => {
+  const schedule = new Schedule([NIGHT, { from: '0 6 * * *', to: '0 9 * * *' }])
+  assert.equal(schedule.endOf(at('15T06:30:00')), at('15T09:00:00'))
+  assert.equal(schedule.startAfter(at('15T12:00:00')), at('15T22:00:00'))
+  const none = new Schedule([])
+  assert.deepEqual([none.isEmpty, none.endOf(0), none.startAfter(0)], [true, null, null])
+})
+
+test('the config takes cron expressions that will be due', () => {
+  const parses = (from: string) => PrivacySection.safeParse({ schedule: [{ from, to: '0 7 * * *' }] }).success
+  assert.ok(['0 22 * * *', '30 8 * * MON-FRI', '*/15 * * * *'].every(parses))
+  assert.ok(!['', 'tonight', '61 * * * *', '0 0 31 2 *', '0 22 * *'].some(parses))
+  assert.deepEqual(PrivacySection.parse(undefined), { schedule: [] })
+})
