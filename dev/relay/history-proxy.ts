@@ -1,4 +1,5 @@
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { request as httpRequest } from '#lib/http/node-http.ts'
 import { type OriginRule, OWN_SITE_HEADERS, rejectedOrigin } from '#lib/http/request-origin.ts'
 import { historySocketPath, socketAddress } from '#lib/http/unix-socket.ts'
 import type { Access } from './access/access.ts'

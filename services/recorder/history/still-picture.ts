@@ -1,5 +1,17 @@
 import {
+  AV_CODEC_FLAG_QSCALE,
+  AV_CODEC_ID_MJPEG,
+  AV_LOG_FATAL,
+  AV_PIX_FMT_YUVJ420P,
+  AVCOL_RANGE_JPEG,
+  AVCOL_SPC_SMPTE170M,
+  type AVCodecID,
   AVERROR_EAGAIN,
+  AVMEDIA_TYPE_VIDEO,
+  AVSEEK_FLAG_BACKWARD,
+  FF_ENCODER_MJPEG,
+} from 'node-av/constants'
+import {
   Codec,
   CodecContext,
   type CodecParameters,
@@ -11,19 +23,7 @@ import {
   Packet,
   Rational,
   SoftwareScaleContext,
-} from 'node-av'
-import {
-  AV_CODEC_FLAG_QSCALE,
-  AV_CODEC_ID_MJPEG,
-  AV_LOG_FATAL,
-  AV_PIX_FMT_YUVJ420P,
-  AVCOL_RANGE_JPEG,
-  AVCOL_SPC_SMPTE170M,
-  type AVCodecID,
-  AVMEDIA_TYPE_VIDEO,
-  AVSEEK_FLAG_BACKWARD,
-  FF_ENCODER_MJPEG,
-} from 'node-av/constants'
+} from 'node-av/lib'
 
 // errors are returned as codes; FFmpeg's log on stderr adds nothing to them
 Log.setLevel(AV_LOG_FATAL)
