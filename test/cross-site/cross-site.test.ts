@@ -31,6 +31,8 @@ const OPENERS: Readonly<Record<string, string>> = {
   'services/metrics/index.ts': 'test/cross-site/cross-site.test.ts',
   'services/vision/camera/sources/http/http-gateway.ts': 'test/cross-site/cross-site.test.ts',
   'lib/media/rtsp-gateway.ts': 'test/lib/media/rtsp-gateway.test.ts',
+  // a Unix socket, which the local relay passes requests on to
+  'services/recorder/history/start.ts': 'test/dev/history/history-proxy.test.ts',
   // UDP
   'dev/relay/discovery.ts': 'test/dev/discovery.test.ts',
   'lib/media/rtp-relay.ts': 'test/lib/media/rtp-relay.test.ts',
