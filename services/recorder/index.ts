@@ -4,6 +4,7 @@ import { topics } from '#bus/topics.ts'
 import { subscribeCommands } from '#commands/command-handlers.ts'
 import { relayAddress } from '#lib/http/relay-address.ts'
 import { layerLadder } from '#lib/layer-ladder.ts'
+import { createPrivacy } from '#lib/media/privacy.ts'
 import { createEventCounter } from '#lib/metrics/event-counter.ts'
 import { type Deps, defineService } from '#lib/process/service.ts'
 import type { Clip } from './clip.ts'
@@ -56,6 +57,7 @@ export async function startRecorder(deps: RecorderDeps): Promise<AsyncDisposable
     subscribeCommands({ bus, log }, recordVideoCommands({ bus, log, ...parts, target: targetOf(deps) })),
   ]
   for (const subscription of await Promise.all(subscribing)) stack.use(subscription)
+  await parts.privacy.start()
   await parts.disk.check()
   parts.update()
   state.changed()
@@ -85,9 +87,15 @@ async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: As
     continuousMs: section.continuous.enabled ? section.continuous.minutes * 60_000 : undefined,
     syncInterval: section.sync_interval * 1_000,
   })
-  stack.defer(() => recordings.stop('the recorder was stopped'))
+  stack.defer(() => recordings.stop('end', 'the recorder was stopped'))
   const tracks = new TrackReasons(section.keep, recordings)
-  const state = stack.use(new StatePublisher({ bus, store, ring, recordings, disk, isPrivate: () => false }))
+  const onChanged = () => {
+    if (privacy.enabled) void recordings.stop('privacy', 'privacy is on')
+    else recordings.resume('privacy')
+  }
+  const privacy = stack.use(createPrivacy({ bus, log, dataDir, onChanged }))
+  const isPrivate = () => privacy.enabled
+  const state = stack.use(new StatePublisher({ bus, store, ring, recordings, disk, isPrivate }))
   createMetrics({ lost, ring, store, recordings }, metrics)
   const isKeeping = section.continuous.enabled || hasReasons(section.keep)
   /** Video is needed for the seconds before an event, and while an app records. */
@@ -100,7 +108,7 @@ async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: As
   }
   const timer = setInterval(() => recordings.advance(), TICK_MS)
   stack.defer(() => clearInterval(timer))
-  return { store, ring, video, disk, recordings, tracks, state, update }
+  return { store, ring, video, disk, recordings, tracks, privacy, state, update }
 }
 
 function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
@@ -126,7 +134,7 @@ function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
   })
   disk.on('full', (reason) => {
     log.error({ reason }, 'recording stopped: free some space, or lower recorder.retention')
-    void recordings.stop(reason)
+    void recordings.stop('disk', reason)
     bus
       .publish(
         topics.event,
@@ -138,7 +146,7 @@ function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
   })
   disk.on('free', () => {
     log.info('recording again')
-    recordings.resume()
+    recordings.resume('disk')
   })
 }
 

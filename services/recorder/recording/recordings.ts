@@ -25,6 +25,9 @@ interface RecordingsOptions {
   syncInterval: number
 }
 
+/** What may stop all recordings. */
+type StopCause = 'privacy' | 'disk' | 'end'
+
 /** Objects that keep a clip open at the same time. */
 const MAX_HOLDS = 256
 
@@ -38,7 +41,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
   #continuous: Recording | undefined
   #commanded: Recording | undefined
   readonly #ending = new Set<Promise<unknown>>()
-  #stopped: string | undefined
+  readonly #stops = new Map<StopCause, string>()
 
   constructor(options: RecordingsOptions) {
     super()
@@ -47,7 +50,8 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
 
   /** Why nothing is recorded. */
   get stopped(): string | undefined {
-    return this.#stopped
+    const [why] = this.#stops.values()
+    return why
   }
 
   get active(): boolean {
@@ -65,7 +69,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
 
   /** Keeps what was and will be captured between these times. */
   keep(reason: ClipReason, from: number, until: number): void {
-    if (this.#stopped !== undefined) return
+    if (this.stopped !== undefined) return
     if (this.#kept && from <= this.#kept.until) {
       this.#keptUntil = Math.max(this.#keptUntil, until)
       this.#kept.addReason(reason)
@@ -80,7 +84,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
 
   /** As {@link keep}, until {@link release}. */
   hold(key: string, reason: ClipReason, from: number): void {
-    if (this.#stopped !== undefined || this.#holds.size >= MAX_HOLDS) return
+    if (this.stopped !== undefined || this.#holds.size >= MAX_HOLDS) return
     this.#holds.add(key)
     this.keep(reason, from, from)
   }
@@ -109,7 +113,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
 
   /** Writes new frames, and ends what is over. */
   advance(now = performance.now()): void {
-    if (this.#options.continuousMs !== undefined && !this.#continuous && this.#stopped === undefined) {
+    if (this.#options.continuousMs !== undefined && !this.#continuous && this.stopped === undefined) {
       const reasons: ClipReason[] = [{ kind: 'continuous', at: Date.now() }]
       this.#continuous = this.#start({ from: now, until: Infinity, linger: 0, reasons })
       this.emit('change')
@@ -120,19 +124,17 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
     }
   }
 
-  /** Ends all, and records nothing until {@link resume}. */
-  async stop(why: string): Promise<void> {
-    this.#stopped = why
+  /** Ends all, and records nothing until {@link resume} of every cause. */
+  async stop(cause: StopCause, why: string): Promise<void> {
+    this.#stops.set(cause, why)
     this.#holds.clear()
     for (const recording of this.#all) this.#end(recording, why)
     this.emit('change')
     await Promise.all(this.#ending)
   }
 
-  resume(): void {
-    if (this.#stopped === undefined) return
-    this.#stopped = undefined
-    this.emit('change')
+  resume(cause: StopCause): void {
+    if (this.#stops.delete(cause)) this.emit('change')
   }
 
   get #all(): Recording[] {
