@@ -73,6 +73,8 @@ test('what sound costs', { timeout: 300_000 }, async (t) => {
     t.diagnostic(`${what}: ${cells.join(', ')} (load ${loadavg()[0]?.toFixed(1)})`)
     return cost
   }
+  // what a start costs
+  await sleep(20_000)
   const idle = show('no demand', await costOf(stack))
   await bus.publish(topics.audioDemand, { until: Date.now() + 500_000 }, { who: 'debug' })
   await states.next({ where: ({ audio_ok }) => audio_ok === true, within: 20_000 })

@@ -24,10 +24,10 @@ async function delay(network: Network) {
   const relay = network.spawn('router', process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   if (relay.stdout) await once(relay.stdout, 'data')
   network.forward('meta l4proto udp drop')
-  network.run('router', 'nft', 'add table ip redirect')
-  network.run('router', 'nft', 'add chain ip redirect pre { type nat hook prerouting priority -100; }')
+  network.run('router', 'nft', 'add table ip detour')
+  network.run('router', 'nft', 'add chain ip detour pre { type nat hook prerouting priority -100; }')
   const ports = `udp dport ${PORTS.join('-')} redirect`
-  network.run('router', 'nft', `add rule ip redirect pre ip daddr ${network.address.robot} ${ports}`)
+  network.run('router', 'nft', `add rule ip detour pre ip daddr ${network.address.robot} ${ports}`)
   network.run('router', 'nft', 'add table inet loss')
   return {
     /** Longest delay (ms) and loss in each direction (percent) from now on. */
