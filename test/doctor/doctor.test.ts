@@ -29,7 +29,7 @@ test('a running robot passes every check, and its relay connection and viewers a
   // how fast they are is a matter of the machine, and a warning there
   for (const check of ['model', 'camera']) assert.notEqual(statusOf(report, check), 'failure', output)
   const model = report.findings.find(({ check }) => check === 'model')
-  assert.match(model?.message ?? '', /yolov8 300x300: loaded in \d+ ms/)
+  assert.match(model?.message ?? '', /format yolov8 .*, 300x300: loaded in \d+ ms/)
   const camera = report.findings.find(({ check }) => check === 'camera')
   assert.match(camera?.message ?? '', /through vision: 640x360/)
   assert.ok(links.all.slice(before).every(({ payload }) => payload.connected))
