@@ -252,6 +252,11 @@ export const EVENT_TYPES: Readonly<Record<string, EventType>> = {
     }),
     delivery: 'kept',
   },
+  recording_stopped: {
+    description: 'The disk is full or cannot be written: nothing is recorded. Published by the recorder.',
+    fields: z.looseObject({ reason: text('why'), message: text('the same as a sentence') }),
+    delivery: 'kept',
+  },
   upload_complete: {
     description: 'A file of the app has arrived on the robot.',
     fields: upload,

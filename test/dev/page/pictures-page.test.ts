@@ -22,7 +22,7 @@ async function sendPictures(device: Party, delay = { ms: 0 }) {
     const { type, id } = JSON.parse(text.toString())
     if (type !== 'snapshot_request') return
     requests.count++
-    setTimeout(() => device.send({ type: 'snapshot', id, data }), delay.ms)
+    setTimeout(() => device.send({ type: 'snapshot', id, data }), delay.ms).unref()
   })
   return requests
 }

@@ -13,7 +13,7 @@ const MISTAKES: [yaml: string, ...problems: string[]][] = [
   ['visoin: {}', ':1:1: visoin: unknown section; did you mean vision?'],
   [
     'camera: {}',
-    ':1:1: camera: unknown section; known: cloud, webrtc, vision, audio, recorder, bus, broker, local_relay, metrics, homeassistant, simulator, data_dir',
+    ':1:1: camera: unknown section; known: cloud, webrtc, vision, audio, recorder, privacy, bus, broker, local_relay, metrics, homeassistant, simulator, data_dir',
   ],
   ['webrtc:\n  video:\n    widht: 640', ':3:5: webrtc.video.widht: unknown key; did you mean width?'],
   ['webrtc:\n  maxConnections: 2', ':2:3: webrtc.maxConnections: unknown key; did you mean max_connections?'],

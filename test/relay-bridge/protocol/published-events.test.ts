@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -16,6 +17,7 @@ import { fakeRelay } from '#test/helpers/fake-relay.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { type MemoryBus, memoryBus } from '#test/helpers/memory-bus.ts'
 import { withoutPaho } from '#test/helpers/tools.ts'
+import { startTestRecorder } from '#test/recorder/start-recorder.ts'
 import { startTestVision } from '#test/vision/start-vision.ts'
 import { online, startBridge } from '../bridge.ts'
 import { checkCasts, TEXT_DATA } from './app-casts.ts'
@@ -25,9 +27,12 @@ const PUBLISHERS = [
   'examples/treat-dispenser.ts',
   'examples/treat_dispenser.py',
   'services/audio/clips/clip-commands.ts',
+  'services/recorder/commands/record-video.ts',
+  'services/recorder/index.ts',
   'services/simulator/index.ts',
   'services/vision/commands/take-photo.ts',
   'services/vision/index.ts',
+  'services/vision/privacy/privacy-switch.ts',
   'services/vision/track/detection-events.ts',
 ]
 
@@ -98,6 +103,29 @@ test('the app reads that privacy is on, and off', { timeout: 60_000 }, async (t)
     const event = await next('privacy_changed')
     assert.deepEqual([event.enabled, event.source], [enabled, 'relay'])
   }
+})
+
+test('the app reads that a recording could not be uploaded, and that the disk is full', {
+  timeout: 90_000,
+}, async (t) => {
+  const refusing = createHttpServer((_request, response) => response.writeHead(413).end())
+  await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve))
+  closeAfter(t, () => {
+    refusing.closeAllConnections()
+    refusing.close()
+  })
+  const { port } = refusing.address() as AddressInfo
+  const keep = { labels: {}, events: {}, treats: null }
+  const cloud = { relay_url: `ws://127.0.0.1:${port}/ws/device` }
+  const recorder = await startTestRecorder(t, { recorder: { keep }, cloud })
+  const { send, dataDir } = recorder
+  const next = await startRelay(t, recorder)
+  assert.equal((await send('record_video', { duration: 1 })).success, true)
+  assert.equal((await next('video_ready', 60_000)).success, false)
+  rmSync(join(dataDir, 'recorder/clips'), { recursive: true })
+  writeFileSync(join(dataDir, 'recorder/clips'), '')
+  await send('record_video', { duration: 1 })
+  assert.match(String((await next('recording_stopped')).message), /^recording stopped: /)
 })
 
 test('the app reads the recording, and what became of a clip, that audio publishes', {
