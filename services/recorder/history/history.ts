@@ -159,7 +159,8 @@ export class History extends EventEmitter<HistoryEvents> implements AsyncDisposa
   #write(): void {
     clearTimeout(this.#flush)
     this.#flush = undefined
-    if (this.#waiting.length === 0 || this.#ended) return
+    // a second write of the same records would store them twice
+    if (this.#writing || this.#waiting.length === 0 || this.#ended) return
     const records = this.#waiting.slice(0, MAX_BATCH)
     const last = records.at(-1)
     this.#writing = this.#request({ type: 'write', records }).then(

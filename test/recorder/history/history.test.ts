@@ -41,6 +41,13 @@ test('what was recorded is there after a restart', async (t) => {
   assert.equal(await history.count(ALL), 1_001)
 })
 
+test('requests at the same time write each record once', async (t) => {
+  const { history } = await open(t, join(temporaryFolder(t), 'history.db'))
+  history.record(event(1))
+  await Promise.all([history.flush(), history.flush(), history.flush()])
+  assert.equal(await history.count(ALL), 1)
+})
+
 test('a disk that refuses the file stops nothing: the history is in memory, and moves to the file when it can', async (t) => {
   const folder = join(temporaryFolder(t), 'data')
   writeFileSync(folder, 'in the way')
