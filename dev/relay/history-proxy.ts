@@ -5,7 +5,8 @@ import { historySocketPath, socketAddress } from '#lib/http/unix-socket.ts'
 import type { Access } from './access/access.ts'
 
 /** What the recorder gets of a request: neither token nor cookie. */
-const REQUEST_HEADERS = ['range', 'if-range', 'if-none-match', 'content-type', 'content-length'] as const
+const REQUEST_HEADERS = ['range', 'if-range', 'if-none-match'] as const
+const BODY_HEADERS = ['content-type', 'content-length'] as const
 /** What a client gets of the answer. */
 const RESPONSE_HEADERS = [
   ...['content-type', 'content-length', 'content-range', 'content-disposition', 'accept-ranges'],
@@ -52,7 +53,8 @@ export class HistoryProxy {
     using stack = new DisposableStack()
     try {
       const address = stack.use(socketAddress(historySocketPath(this.#options.dataDir)))
-      const headers = pick(request.headers, REQUEST_HEADERS)
+      const hasBody = !READS.has(request.method ?? '')
+      const headers = pick(request.headers, hasBody ? [...REQUEST_HEADERS, ...BODY_HEADERS] : REQUEST_HEADERS)
       const upstream = httpRequest({
         ...{ socketPath: address.path, path, method: request.method, headers, agent: false },
       })
@@ -71,7 +73,9 @@ export class HistoryProxy {
       const open = stack.move()
       upstream.once('close', () => open.dispose())
       response.once('close', () => upstream.destroy())
-      request.pipe(upstream)
+      // Node sends the body of a GET without its framing, so that the recorder would read it as the next request
+      if (hasBody) request.pipe(upstream)
+      else upstream.end()
     } catch {
       refuse(response, 503, NOT_RUNNING)
     }

@@ -34,6 +34,24 @@ test('the history is for logged-in clients; those that may only watch change not
   assert.equal((await request('/history/items', { method: 'PUT', headers: as('drive-it') })).status, 405)
 })
 
+test('the body of a GET does not reach the recorder, where it could be a request of its own', async (t) => {
+  const { dataDir, clips } = await serving(t)
+  clips.add(clipOf(1))
+  const { relay } = await relayFor(t, { token: 'drive-it', watch_token: 'look' }, {}, dataDir)
+  const change = '{"favorite":true}'
+  const body = `POST /history/clips/clip-1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${change.length}\r\n\r\n${change}`
+  const framings = [
+    ['Transfer-Encoding', 'chunked'],
+    ['Content-Length', String(body.length)],
+  ] as const
+  for (const [name, value] of framings) {
+    const headers = { Authorization: 'Bearer look', [name]: value }
+    const answer = await ask({ port: relay.port }, '/history/items', { headers, body })
+    assert.deepEqual([answer.status, answer.json().total], [200, 1])
+  }
+  assert.equal(clips.get('clip-1')?.favorite, undefined)
+})
+
 test('without a recorder the page is told so', async (t) => {
   const { relay } = await relayFor(t, {}, {}, temporaryFolder(t))
   const answer = await ask({ port: relay.port }, '/history/items')
