@@ -58,13 +58,11 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
   }
 
   async #check(): Promise<void> {
-    const { rules, store, log } = this.#options
+    const { rules, log } = this.#options
     const limit = rules.retention.min_free_mb * MiB
     try {
-      const free = await this.#read()
-      if (free < limit) this.#setFull('disk full')
-      const needed = free < limit * MARGIN ? limit * MARGIN - free : 0
-      for (const { id } of expired(store.list(), rules, { now: Date.now(), needed })) await store.remove(id)
+      if ((await this.#read()) < limit) this.#setFull('disk full')
+      await this.#deleteExpired(limit * MARGIN)
       if ((await this.#read()) < limit) return
       if (this.#full === undefined) return
       this.#full = undefined
@@ -72,6 +70,19 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
     } catch (err) {
       log.warn({ err }, 'cannot check the disk of the clips')
     }
+  }
+
+  /** Others are deleted in place of clips that are being watched, and of those that became a favorite during it. */
+  async #deleteExpired(wantedFree: number): Promise<void> {
+    const { rules, store } = this.#options
+    const held = new Set<string>()
+    let before: number
+    do {
+      before = held.size
+      const needed = Math.max(0, wantedFree - (await this.#read()))
+      for (const { id } of expired(store.list(), rules, { now: Date.now(), needed, held }))
+        if (store.get(id)?.favorite || !(await store.remove(id))) held.add(id)
+    } while (held.size > before)
   }
 
   async #read(): Promise<number> {

@@ -13,26 +13,28 @@ interface Disk {
   now: number
   /** Bytes that must become free. */
   needed: number
+  /** Ids of clips that cannot be deleted now. */
+  held?: ReadonlySet<string> | undefined
 }
 
 /**
  * The clips to delete, oldest first: those that are too old, then those that exceed their size, then more until the disk has space.
  * Favorites stay, and what is being recorded.
  */
-export function expired(clips: readonly Clip[], rules: RetentionRules, { now, needed }: Disk): Clip[] {
+export function expired(clips: readonly Clip[], rules: RetentionRules, { now, needed, held }: Disk): Clip[] {
   const oldestFirst = [...clips].sort((one, other) => one.sequence - other.sequence)
   const [continuous, events] = [
     oldestFirst.filter(isContinuous),
     oldestFirst.filter((clip) => !isContinuous(clip)),
   ]
   const deleted = new Set([
-    ...beyond(continuous, rules.continuous, now),
-    ...beyond(events, rules.retention, now),
+    ...beyond(continuous, rules.continuous, { now, held }),
+    ...beyond(events, rules.retention, { now, held }),
   ])
   let missing = needed - sum([...deleted])
-  for (const clip of oldestFirst.filter(isDeletable)) {
+  for (const clip of oldestFirst) {
     if (missing <= 0) break
-    if (deleted.has(clip)) continue
+    if (deleted.has(clip) || !isDeletable(clip, held)) continue
     deleted.add(clip)
     missing -= clip.bytes
   }
@@ -43,11 +45,11 @@ export function expired(clips: readonly Clip[], rules: RetentionRules, { now, ne
 function beyond(
   clips: readonly Clip[],
   { days, max_mb }: { days: number; max_mb: number },
-  now: number,
+  { now, held }: Pick<Disk, 'now' | 'held'>,
 ): Clip[] {
   let excess = sum(clips) - max_mb * MiB
   return clips.filter((clip) => {
-    if (!isDeletable(clip)) return false
+    if (!isDeletable(clip, held)) return false
     const isTooOld = clip.startedAt > EARLIEST && clip.startedAt + clip.durationMs < now - days * DAY_MS
     if (!isTooOld && excess <= 0) return false
     excess -= clip.bytes
@@ -55,8 +57,8 @@ function beyond(
   })
 }
 
-function isDeletable({ favorite, complete }: Clip): boolean {
-  return !favorite && complete
+function isDeletable({ id, favorite, complete }: Clip, held: Disk['held']): boolean {
+  return !favorite && complete && !held?.has(id)
 }
 
 function isContinuous({ reasons }: Clip): boolean {

@@ -35,13 +35,9 @@ test('on a full disk a file ends with its last whole piece, and takes no more', 
   for (let at = 0; at < content.length; at += PIECE) assert.equal(content[at], at / PIECE)
 })
 
-test('when space runs out clips go, the oldest first; then recording stops until there is space', {
-  skip,
-}, async (t) => {
-  const disk = openSmallDisk(t, '8m')
-  const store = await FileClipStore.open(join(disk.outside, 'clips'), log)
-  const clips = []
-  for (let n = 1; n <= 3; n++) {
+async function clipsOf1MiB(store: FileClipStore, count: number): Promise<string[]> {
+  const clips: string[] = []
+  for (let n = 1; n <= count; n++) {
     const id = `2026-11-29T00-00-0${n}.000Z-000${n}`
     const clip = {
       ...{ id, sequence: store.nextSequence(), file: `${id}.mp4`, startedAt: Date.now(), durationMs: 1_000 },
@@ -62,6 +58,15 @@ test('when space runs out clips go, the oldest first; then recording stops until
     await store.finish({ ...clip, complete: true })
     clips.push(id)
   }
+  return clips
+}
+
+test('when space runs out clips go, the oldest first; then recording stops until there is space', {
+  skip,
+}, async (t) => {
+  const disk = openSmallDisk(t, '8m')
+  const store = await FileClipStore.open(join(disk.outside, 'clips'), log)
+  const clips = await clipsOf1MiB(store, 3)
   const rules = RecorderSection.parse({ retention: { min_free_mb: 2 } })
   await using guard = new DiskGuard({ store, rules, log })
   const seen: string[] = []
@@ -81,6 +86,30 @@ test('when space runs out clips go, the oldest first; then recording stops until
   disk.free()
   await guard.check()
   assert.equal(seen.at(-1), 'free')
+})
+
+test('clips that are watched, and a favorite of this moment, do not keep others from making space', {
+  skip,
+}, async (t) => {
+  const disk = openSmallDisk(t, '8m')
+  const store = await FileClipStore.open(join(disk.outside, 'clips'), log)
+  const [first = '', second = '', third = ''] = await clipsOf1MiB(store, 3)
+  // less than a clip is needed
+  const rules = RecorderSection.parse({ retention: { min_free_mb: 4 } })
+  await using guard = new DiskGuard({ store, rules, log })
+  using _watched = store.watch(first)
+  const remove = store.remove.bind(store)
+  store.remove = async (id) => {
+    const clip = store.get(second)
+    if (clip && !clip.favorite) await store.change({ ...clip, favorite: true })
+    return await remove(id)
+  }
+  await guard.check()
+  assert.deepEqual(
+    store.list().map(({ id }) => id),
+    [first, second],
+  )
+  assert.equal(store.get(third), undefined)
 })
 
 test('after a kill the store repairs or removes what was being recorded', async (t) => {
