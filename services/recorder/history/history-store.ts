@@ -2,7 +2,7 @@ import { renameSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Clip } from '../clip.ts'
 import { countItems, type ItemPage, type ItemQuery, listItems } from './items.ts'
-import { writeRecord } from './record-writer.ts'
+import { UnusableError, writeRecord } from './record-writer.ts'
 import type { HistoryRecord } from './records.ts'
 import { LaterVersionError, migrate } from './schema.ts'
 
@@ -75,13 +75,13 @@ export class HistoryStore implements Disposable {
     return this.#transaction(() => records.filter((record) => !this.#isWritten(record)).length)
   }
 
-  /** Makes the table of clips that of the files. */
+  /** Makes the table of clips that of the files; one that cannot be stored is not listed. */
   reconcile(clips: readonly Clip[]): void {
     this.#transaction(() => {
       const known = new Set(clips.map(({ id }) => id))
       for (const { id } of this.#prepare('SELECT id FROM clips').all())
         if (!known.has(String(id))) writeRecord({ type: 'clip-removed', id: String(id) }, this.#prepare)
-      for (const clip of clips) writeRecord({ type: 'clip', clip }, this.#prepare)
+      for (const clip of clips) this.#isWritten({ type: 'clip', clip })
     })
   }
 
@@ -243,7 +243,11 @@ export function isDamage(err: unknown): boolean {
 /** The fault is in the record: SQLITE_CONSTRAINT (19), SQLITE_MISMATCH (20), SQLITE_TOOBIG (18), or a value that SQLite does not have. */
 function isUnusable(err: unknown): boolean {
   const { errcode, code } = err as { errcode?: number; code?: string }
-  return (errcode !== undefined && [18, 19, 20].includes(errcode & 0xff)) || code === 'ERR_INVALID_ARG_TYPE'
+  return (
+    err instanceof UnusableError ||
+    (errcode !== undefined && [18, 19, 20].includes(errcode & 0xff)) ||
+    code === 'ERR_INVALID_ARG_TYPE'
+  )
 }
 
 /** Renames the file to `<path>.damaged`, in place of an earlier one; returns the new path. */

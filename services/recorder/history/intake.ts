@@ -89,7 +89,7 @@ class Intake {
 
   track(event: TrackEvent): void {
     const { id, label, top_score, entered_zones, start_time, end_time } = event.after
-    const times = { at: Math.round(start_time), endedAt: end_time === null ? null : Math.round(end_time) }
+    const times = { at: start_time, endedAt: end_time }
     this.record({ type: 'track', id, ...times, label, topScore: top_score, zones: entered_zones })
     this.#deps.onTrack(event)
   }

@@ -8,6 +8,16 @@ const MAX_PER_CLIP = 100
 /** Prepares a statement, once. */
 export type Prepare = (sql: string) => StatementSync
 
+/** The record cannot be stored. */
+export class UnusableError extends Error {}
+
+/** A time as SQLite stores it. Throws for one that JavaScript could not read again, which would fail every list with it. */
+function wholeMs(time: number): number {
+  const ms = Math.round(time)
+  if (!Number.isSafeInteger(ms)) throw new UnusableError('not a time')
+  return ms
+}
+
 type Of<T extends HistoryRecord['type']> = Extract<HistoryRecord, { type: T }>
 type Writers = { [T in HistoryRecord['type']]: (record: Of<T>, prepare: Prepare) => void }
 
@@ -20,7 +30,8 @@ const WRITERS: Writers = {
         top_score = MAX(top_score, excluded.top_score), zones = excluded.zones`
     const { id, at, endedAt, label, topScore, zones } = track
     const names = JSON.stringify(zones.slice(0, 20).map((zone) => bounded(zone)))
-    prepare(upsert).run(bounded(id), at, endedAt, bounded(label), topScore, names)
+    const times = [wholeMs(at), endedAt === null ? null : wholeMs(endedAt)]
+    prepare(upsert).run(bounded(id), ...times, bounded(label), topScore, names)
   },
   'track-picture': ({ id, file }, prepare) =>
     void prepare('UPDATE tracks SET picture = ? WHERE id = ?').run(file, bounded(id)),
@@ -67,7 +78,7 @@ const WRITERS: Writers = {
   },
 }
 
-/** Writes one record. Throws the error of SQLite. */
+/** Writes one record. Throws the error of SQLite, or an {@link UnusableError}. */
 export function writeRecord(record: HistoryRecord, prepare: Prepare): void {
   const write = WRITERS[record.type] as (record: HistoryRecord, prepare: Prepare) => void
   write(record, prepare)
@@ -76,8 +87,8 @@ export function writeRecord(record: HistoryRecord, prepare: Prepare): void {
 /** A clip that is known already keeps what only the history knows: whether it was deleted a moment ago. */
 function writeClip(clip: Clip, prepare: Prepare): void {
   const columns = {
-    at: Math.round(clip.startedAt),
-    ended_at: Math.round(clip.startedAt + clip.durationMs),
+    at: wholeMs(clip.startedAt),
+    ended_at: wholeMs(clip.startedAt + clip.durationMs),
     file: clip.file,
     bytes: clip.bytes,
     width: clip.width,
@@ -95,5 +106,5 @@ function writeClip(clip: Clip, prepare: Prepare): void {
   prepare('DELETE FROM reasons WHERE clip = ?').run(n)
   const insert = prepare('INSERT INTO reasons (clip, at, kind, label, zone, event) VALUES (?, ?, ?, ?, ?, ?)')
   for (const { at, kind, label, zone, event } of clip.reasons.slice(0, MAX_PER_CLIP))
-    insert.run(n, Math.round(at), kind, label ?? null, zone ?? null, event ?? null)
+    insert.run(n, wholeMs(at), kind, label ?? null, zone ?? null, event ?? null)
 }

@@ -191,6 +191,16 @@ test('facts and texts of clients are bounded, and a record that cannot be stored
   assert.equal(store.count({ limit: 1 }), 2)
 })
 
+test('a time that cannot be read again is not stored, and hides no other item', () => {
+  using store = HistoryStore.open(':memory:').store
+  const far = 1e17
+  const records = [track(1), track(2, { at: far }), track(3, { at: -far }), track(4, { endedAt: far })]
+  assert.equal(store.write(records), 3)
+  store.reconcile([clipOf(1), clipOf(2, { startedAt: far }), clipOf(3, { durationMs: 1e300 })])
+  assert.deepEqual(all(store).map(nameOf), ['clip-1', 't1'])
+  assert.equal(store.filterValues().first, START + 1)
+})
+
 test('a damaged file, and one of a later version, is set aside', (t) => {
   const folder = temporaryFolder(t)
   const path = join(folder, 'history.db')
