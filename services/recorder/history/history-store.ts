@@ -46,17 +46,17 @@ export class HistoryStore implements Disposable {
   }
 
   /**
-   * Opens or creates the file. A damaged one, or one of a later version, is renamed to `<path>.damaged`, and a new one created.
-   * Throws the error of SQLite where that is not possible either.
+   * Opens or creates the file. A damaged one, or one of a later version, is renamed to `<path>.damaged`, and a new one created;
+   * `isDamaged`: it is known to be, though its check may not find that. Throws the error of SQLite where that is not possible either.
    */
-  static open(path: string): { store: HistoryStore; damaged: string | undefined } {
+  static open(path: string, isDamaged = false): { store: HistoryStore; damaged: string | undefined } {
     try {
-      return { store: new HistoryStore(openDatabase(path)), damaged: undefined }
+      if (!isDamaged) return { store: new HistoryStore(openDatabase(path)), damaged: undefined }
     } catch (err) {
       if (!isDamage(err)) throw err
-      const aside = setAside(path)
-      return { store: new HistoryStore(openDatabase(path)), damaged: aside }
     }
+    const aside = setAside(path)
+    return { store: new HistoryStore(openDatabase(path)), damaged: aside }
   }
 
   /** Ends what an earlier run left open: it was open until then at least. */

@@ -72,17 +72,22 @@ export class RecoveringHistory implements Disposable {
     this.#store[Symbol.dispose]()
   }
 
-  /** Repeats the work with a new file where the present one is damaged. */
+  /**
+   * Repeats the work where the file is damaged: with the file as its check leaves it, then, since that does not find all damage,
+   * such as a wrong entry of an index, with a new one.
+   */
   #guarded<T>(work: () => T): T {
-    try {
-      return work()
-    } catch (err) {
-      if (!isDamage(err) || this.#unwritable !== undefined) throw err
-      this.#store[Symbol.dispose]()
-      this.#store = this.#open() ?? inMemory()
-      this.#generation++
-      return work()
+    for (const isDamaged of [false, true]) {
+      try {
+        return work()
+      } catch (err) {
+        if (!isDamage(err) || this.#unwritable !== undefined) throw err
+        this.#store[Symbol.dispose]()
+        this.#store = this.#open(isDamaged) ?? inMemory()
+        this.#generation++
+      }
     }
+    return work()
   }
 
   /** Moves the records in memory to the file, if it can be opened now. */
@@ -102,18 +107,31 @@ export class RecoveringHistory implements Disposable {
     this.#generation++
   }
 
-  #open(): HistoryStore | undefined {
+  /** `isDamaged`: a new file in place of this one. */
+  #open(isDamaged = false): HistoryStore | undefined {
     try {
       createFolder(dirname(this.#path))
-      const { store, damaged } = HistoryStore.open(this.#path)
-      store.closeOpen(Date.now())
+      const { store, damaged } = openAndEnd(this.#path, isDamaged)
       if (damaged !== undefined) this.#damaged = damaged
       this.#unwritable = undefined
       return store
     } catch (err) {
+      if (isDamage(err) && !isDamaged) return this.#open(true)
       this.#unwritable = (err as Error).message
       return undefined
     }
+  }
+}
+
+/** Opens the file, and ends what an earlier run left open. Throws the error of SQLite. */
+function openAndEnd(path: string, isDamaged: boolean): ReturnType<typeof HistoryStore.open> {
+  const opened = HistoryStore.open(path, isDamaged)
+  try {
+    opened.store.closeOpen(Date.now())
+    return opened
+  } catch (err) {
+    opened.store[Symbol.dispose]()
+    throw err
   }
 }
 
