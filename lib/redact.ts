@@ -7,6 +7,9 @@ export function hideSignatures(text: string): string {
 }
 
 const SECRET_NAMES = 'credential|password|passwd|passphrase|psk|secret|token|signature|authorization'
+const SECRET_NAME = new RegExp(SECRET_NAMES, 'i')
+/** Whether a field of this name has a secret. */
+export const isSecretName = (name: string) => SECRET_NAME.test(name)
 /** A text with such a name in JSON, and the same in JSON that is a text itself. */
 const SECRET_TEXT = new RegExp(`("[\\w-]{0,64}?(?:${SECRET_NAMES})[\\w-]{0,64}":")(?:[^"\\\\]|\\\\.)*`, 'gi')
 const QUOTED_SECRET_TEXT = new RegExp(

@@ -10,7 +10,7 @@ import { workerEnv } from '#lib/process/hardening.ts'
 import type { Clip } from '../clip.ts'
 import type { FilterValues, HistoryBounds, HistoryStore } from './history-store.ts'
 import type { ItemPage, ItemQuery } from './items.ts'
-import type { HistoryRecord } from './records.ts'
+import { boundedRecord, type HistoryRecord } from './records.ts'
 import type { FileState, HistoryQuery } from './recovering-history.ts'
 
 export interface HistoryData {
@@ -98,7 +98,7 @@ export class History extends EventEmitter<HistoryEvents> implements AsyncDisposa
   /** Writes a record soon. Never throws: what cannot be written is dropped, counted and logged. */
   record(record: HistoryRecord): void {
     if (this.#waiting.length >= MAX_WAITING) this.#dropped.count(this.#waiting.shift()?.type ?? '')
-    this.#waiting.push(record)
+    this.#waiting.push(boundedRecord(record))
     if (!this.#writing) this.#flush ??= setTimeout(() => this.#write(), BATCH_MS)
   }
 

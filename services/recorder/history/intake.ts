@@ -5,6 +5,7 @@ import { topics } from '#bus/topics.ts'
 import { isDrive } from '#commands/drive/drive.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { EventCounter } from '#lib/metrics/event-counter.ts'
+import { hideCredentials } from '#lib/redact.ts'
 import { TokenBucket } from '#lib/token-bucket.ts'
 import type { HistoryRecord } from './records.ts'
 import { SessionTracker } from './session-tracker.ts'
@@ -114,7 +115,9 @@ class Intake {
     success: boolean
     error?: string | undefined
   }): void {
-    if (!isDrive(name)) this.record({ type: 'command-result', id, at: Date.now(), success, error })
+    if (isDrive(name)) return
+    const shown = error && hideCredentials(error)
+    this.record({ type: 'command-result', id, at: Date.now(), success, error: shown })
   }
 
   /** An empty outbox has sent all events of before, unless it has dropped one: then it is not known which. */

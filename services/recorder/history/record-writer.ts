@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite'
 import type { Clip } from '../clip.ts'
-import { bounded, boundedFacts, type HistoryRecord } from './records.ts'
+import { bounded, type HistoryRecord } from './records.ts'
 
 /** Reasons and gaps of one clip that are listed. */
 const MAX_PER_CLIP = 100
@@ -37,7 +37,7 @@ const WRITERS: Writers = {
     void prepare('UPDATE tracks SET picture = ? WHERE id = ?').run(file, bounded(id)),
   event({ at, name, facts, kept }, prepare) {
     prepare('INSERT INTO events (at, name, facts, kept) VALUES (?, ?, ?, ?)').run(
-      ...[at, bounded(name), boundedFacts(facts), Number(kept)],
+      ...[at, bounded(name), JSON.stringify(facts), Number(kept)],
     )
   },
   'events-sent': ({ before, at }, prepare) =>
@@ -48,7 +48,7 @@ const WRITERS: Writers = {
   command({ id, at, name, source, sessionId, params }, prepare) {
     const insert = 'INSERT INTO commands (id, at, name, source, session_id, params) VALUES (?, ?, ?, ?, ?, ?)'
     const session = sessionId === undefined ? null : bounded(sessionId)
-    prepare(insert).run(bounded(id), at, bounded(name), bounded(source), session, boundedFacts(params))
+    prepare(insert).run(bounded(id), at, bounded(name), bounded(source), session, JSON.stringify(params))
   },
   'command-result'({ id, at, success, error }, prepare) {
     const update = `UPDATE commands SET ended_at = ?, success = ?, error = ?

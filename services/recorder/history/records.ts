@@ -1,3 +1,4 @@
+import { hideCredentials, isSecretName } from '#lib/redact.ts'
 import type { Clip } from '../clip.ts'
 
 /** A viewer that watches, or a client that drives. */
@@ -45,25 +46,46 @@ export interface SessionFacts {
 
 const MAX_TEXT = 300
 const MAX_FACTS_LENGTH = 4_096
+/** Nesting of facts; deeper values are null. */
+const MAX_DEPTH = 16
 
 /** Text of a client, bounded. */
 export function bounded(text: string, most = MAX_TEXT): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text
 }
 
+/** The record as it is kept; another one may have megabytes, or nesting that no thread can be sent. */
+export function boundedRecord(record: HistoryRecord): HistoryRecord {
+  if (record.type === 'event') return { ...record, facts: boundedFacts(record.facts) }
+  return record.type === 'command' ? { ...record, params: boundedFacts(record.params) } : record
+}
+
 /**
- * Facts of an event or a command as JSON of at most 4 KiB: long texts, such as the base64 of a photo, are cut, and fields beyond
- * the limit are left out.
+ * Facts of an event or a command, as JSON of at most 4 KiB and without secrets: long texts, such as the base64 of a photo, are cut,
+ * and fields beyond the limit are left out.
  */
-export function boundedFacts(facts: Readonly<Record<string, unknown>>): string {
-  const kept: Record<string, unknown> = {}
+function boundedFacts(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept: [string, unknown][] = []
   let length = 2
   for (const [name, value] of Object.entries(facts)) {
-    const short = typeof value === 'string' ? bounded(value) : value
+    const shown = withoutSecrets(value, name)
+    const short = typeof shown === 'string' ? bounded(shown) : shown
     const size = (JSON.stringify(short) ?? '').length + JSON.stringify(name).length + 2
     if (length + size > MAX_FACTS_LENGTH) continue
     length += size
-    kept[name] = short
+    kept.push([name, short])
   }
-  return JSON.stringify(kept)
+  return Object.fromEntries(kept)
+}
+
+/** Viewers that only watch read the history: no passwords, by name or in URLs. */
+function withoutSecrets(value: unknown, name = '', depth = 0): unknown {
+  if (value === null || typeof value === 'boolean') return value
+  if (isSecretName(name)) return '[secret]'
+  if (typeof value === 'string') return hideCredentials(bounded(value, MAX_FACTS_LENGTH))
+  if (typeof value !== 'object') return value
+  if (depth >= MAX_DEPTH) return null
+  if (Array.isArray(value)) return value.map((one) => withoutSecrets(one, '', depth + 1))
+  const fields = Object.entries(value).map(([key, one]) => [key, withoutSecrets(one, key, depth + 1)])
+  return Object.fromEntries(fields)
 }

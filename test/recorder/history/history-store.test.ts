@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { HistoryStore } from '#services/recorder/history/history-store.ts'
 import type { Item, ItemQuery } from '#services/recorder/history/items.ts'
-import type { HistoryRecord } from '#services/recorder/history/records.ts'
+import { boundedRecord, type HistoryRecord } from '#services/recorder/history/records.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { clipOf, START } from './clips.ts'
 
@@ -184,7 +184,10 @@ test('facts and texts of clients are bounded, and a record that cannot be stored
   using store = HistoryStore.open(':memory:').store
   const facts = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`f${n}`, 'y'.repeat(1_000)]))
   const unusable = { ...event(Number.NaN), at: Number.NaN }
-  assert.equal(store.write([event(1, 'n'.repeat(9_999), { ...facts, small: 1 }), unusable, event(2)]), 1)
+  assert.equal(
+    store.write([event(1, 'n'.repeat(9_999), { ...facts, small: 1 }), unusable, event(2)].map(boundedRecord)),
+    1,
+  )
   const [, long] = store.list({ limit: 9 }).items
   assert.ok(JSON.stringify(long).length < 5_000)
   assert.equal(String(long?.name).length, 300)

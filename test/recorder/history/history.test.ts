@@ -48,6 +48,32 @@ test('requests at the same time write each record once', async (t) => {
   assert.equal(await history.count(ALL), 1)
 })
 
+test('facts have no secrets, and deep ones keep no other record from the file', async (t) => {
+  const { history, lines } = await open(t, join(temporaryFolder(t), 'history.db'))
+  const deep = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000))
+  history.record(
+    event(3, { deep, ssid: 'robot', wifi: { password: 'sesame', psk: 12345678, hasPassword: true } }),
+  )
+  const source = { url: 'rtsp://admin:sesame@10.0.0.9/live?pwd=sesame', note: '"sesame" is no secret here' }
+  const command = {
+    name: 'camera_control',
+    source: 'relay',
+    sessionId: undefined,
+    params: { source, fps: 15 },
+  }
+  history.record({ type: 'command', id: 'c', at: 2, ...command })
+  history.record(event(1))
+  await history.flush()
+  const [secret, control, plain] = (await history.list(ALL)).items
+  assert.ok(plain, lines.join())
+  const { deep: left, ...facts } = Object(secret?.facts)
+  assert.ok(JSON.stringify(left).length < 100)
+  const wifi = { password: '[secret]', psk: '[secret]', hasPassword: true }
+  assert.deepEqual(facts, { ssid: 'robot', wifi })
+  const shown = { url: 'rtsp://10.0.0.9/live?[hidden]', note: source.note }
+  assert.deepEqual(control?.params, { source: shown, fps: 15 })
+})
+
 test('a disk that refuses the file stops nothing: the history is in memory, and moves to the file when it can', async (t) => {
   const folder = join(temporaryFolder(t), 'data')
   writeFileSync(folder, 'in the way')
