@@ -66,6 +66,7 @@ export class History extends EventEmitter<HistoryEvents> implements AsyncDisposa
   #isFailing = false
   #id = 0
   #ended: Error | undefined
+  #closing = false
 
   private constructor(data: HistoryData, log: Logger) {
     super()
@@ -149,6 +150,7 @@ export class History extends EventEmitter<HistoryEvents> implements AsyncDisposa
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true
     if (!this.#ended) await this.flush()
     clearTimeout(this.#flush)
     if (!this.#ended) await this.#request({ type: 'close' }).catch(() => {})
@@ -233,6 +235,6 @@ export class History extends EventEmitter<HistoryEvents> implements AsyncDisposa
     this.#ended = err
     for (const { reject } of this.#pending.values()) reject(err)
     this.#pending.clear()
-    this.emit('failed', err)
+    if (!this.#closing) this.emit('failed', err)
   }
 }

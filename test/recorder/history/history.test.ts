@@ -41,6 +41,15 @@ test('what was recorded is there after a restart', async (t) => {
   assert.equal(await history.count(ALL), 1_001)
 })
 
+test('a history that is closed has not failed', async (t) => {
+  const { history } = await open(t, join(temporaryFolder(t), 'history.db'))
+  const failures: Error[] = []
+  history.on('failed', (err) => failures.push(err))
+  await history[Symbol.asyncDispose]()
+  assert.deepEqual(failures, [])
+  await assert.rejects(history.count(ALL), /the history is closed/)
+})
+
 test('requests at the same time write each record once', async (t) => {
   const { history } = await open(t, join(temporaryFolder(t), 'history.db'))
   history.record(event(1))
