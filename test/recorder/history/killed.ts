@@ -42,7 +42,8 @@ async function killOnce(path: string, first: number): Promise<number> {
     flushed = Number(line)
   })
   const exited = once(child, 'close')
-  await begun
+  // one that ends by itself prints no line
+  await Promise.race([begun, exited])
   const moment = setTimeout(() => child.kill('SIGKILL'), Math.random() * 30)
   await exited
   clearTimeout(moment)
