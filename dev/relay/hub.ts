@@ -160,7 +160,8 @@ export class Hub {
   stateOf(deviceId: string): DeviceState {
     let state = this.#states.get(deviceId)
     if (!state) {
-      state = { seq: 0, snapshots: new SnapshotRequests((frame) => this.robots.get(deviceId)?.send(frame)) }
+      const send = (frame: Frame) => this.robots.get(deviceId)?.send(frame)
+      state = { seq: 0, snapshots: new SnapshotRequests(send, this.options.times.snapshot) }
       this.#states.set(deviceId, state)
     }
     return state

@@ -8,8 +8,6 @@ interface Requester {
 
 /** Five snapshots a second, for all apps of a robot together. */
 const MIN_INTERVAL_MS = 200
-/** A robot that does not answer is asked again. */
-const ANSWER_TIMEOUT_MS = 2_000
 
 /**
  * Requests snapshots of one robot, for its apps whose WebRTC does not connect: one at a time for all of them, and none without an
@@ -17,6 +15,7 @@ const ANSWER_TIMEOUT_MS = 2_000
  */
 export class SnapshotRequests {
   readonly #sendToRobot: (frame: Frame) => void
+  readonly #timeoutMs: number
   /** Apps for the next request, and those of the current one. */
   #waiting = new Set<Requester>()
   #asked = new Set<Requester>()
@@ -24,8 +23,10 @@ export class SnapshotRequests {
   #askedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
-  constructor(sendToRobot: (frame: Frame) => void) {
+  /** `timeoutMs`: after it a robot that does not answer is asked again. */
+  constructor(sendToRobot: (frame: Frame) => void, timeoutMs: number) {
     this.#sendToRobot = sendToRobot
+    this.#timeoutMs = timeoutMs
   }
 
   /** An app wants the next snapshot. */
@@ -67,6 +68,6 @@ export class SnapshotRequests {
     this.#timer = setTimeout(() => {
       this.#asked.clear()
       this.#schedule()
-    }, ANSWER_TIMEOUT_MS).unref()
+    }, this.#timeoutMs).unref()
   }
 }

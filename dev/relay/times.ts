@@ -13,6 +13,8 @@ export interface RelayTimes {
   pong: number
   /** Timeout for the previous connection of a robot to close. */
   replace: number
+  /** After this time a robot that sends no snapshot is asked again. */
+  snapshot: number
   /** Maximum age of a command. */
   stale: number
 }
@@ -25,5 +27,6 @@ export const RELAY_TIMES: RelayTimes = {
   ping: 30_000,
   pong: 60_000,
   replace: 20_000,
+  snapshot: 2_000,
   stale: 2_000,
 }
