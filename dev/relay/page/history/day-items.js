@@ -17,7 +17,7 @@ export class DayItems {
   total = 0
   /** @type {AbortController | undefined} */
   #loading
-  /** @type {ReturnType<typeof setInterval> | undefined} */
+  /** Of the next refresh, or of the next attempt to load. @type {ReturnType<typeof setInterval> | undefined} */
   #timer
 
   /** @param {{ api: import('./history-api.js').HistoryApi, onChange: () => void, onError: (err: Error) => void }} deps */
@@ -37,7 +37,10 @@ export class DayItems {
       await this.#loadPages(query, signal)
       if (query.to > Date.now()) this.#timer = setInterval(() => this.#refresh(query, signal), REFRESH_MS)
     } catch (err) {
-      if (!signal.aborted) this.deps.onError(/** @type {Error} */ (err))
+      if (signal.aborted) return
+      this.deps.onError(/** @type {Error} */ (err))
+      // the recorder may be starting
+      this.#timer = setTimeout(() => this.load(query), REFRESH_MS)
     }
   }
 
