@@ -27,12 +27,11 @@ export class Schedule {
     return this.#periods.length === 0
   }
 
-  /** The end of the periods that this time is in; null for none. A period lasts while its end is due before its next start. */
+  /** The end of the periods that this time is in; null for none. */
   endOf(now: number): number | null {
-    const ends = this.#periods.flatMap(({ from, to }) => {
-      const end = next(to, now)
-      return end !== null && end < (next(from, now) ?? Number.POSITIVE_INFINITY) ? [end] : []
-    })
+    const ends = this.#periods.flatMap(({ from, to }) =>
+      isWithin(from, to, now) ? (next(to, now) ?? []) : [],
+    )
     return ends.length === 0 ? null : Math.max(...ends)
   }
 
@@ -41,6 +40,23 @@ export class Schedule {
     const starts = this.#periods.flatMap(({ from }) => next(from, now) ?? [])
     return starts.length === 0 ? null : Math.min(...starts)
   }
+}
+
+/**
+ * Whether the last time of `from` is after the last one of `to`. Where both are the same the period is empty, as one from 2:00 to
+ * 3:00 when the clocks are put forward, unless their expressions are the same, too.
+ */
+function isWithin(from: Cron, to: Cron, now: number): boolean {
+  const start = last(from, now)
+  if (start === null) return false
+  const end = last(to, now) ?? Number.NEGATIVE_INFINITY
+  return start > end || (start === end && from.getPattern() === to.getPattern())
+}
+
+/** At `now`, or before; croner counts in whole seconds, and leaves out the reference. */
+function last(cron: Cron, now: number): number | null {
+  const [run] = cron.previousRuns(1, new Date(now + 1_000))
+  return run?.getTime() ?? null
 }
 
 /** After `now`, not at it. */

@@ -20,6 +20,23 @@ test('a period lasts from one expression to the next time of the other, over mid
   assert.equal(schedule.startAfter(at('15T03:00:00')), at('15T22:00:00'))
 })
 
+test('a period begins with the first start after its last end, and is over at the next end', () => {
+  const rows: [string, string, string, string | null][] = [
+    // further starts within a period
+    ['0 8,12 * * *', '0 17 * * *', '14T09:00:00', '14T17:00:00'],
+    ['0 8 * * MON-FRI', '0 17 * * FRI', '13T20:00:00', '16T17:00:00'],
+    ['*/15 * * * *', '0 7 * * *', '14T12:00:00', '15T07:00:00'],
+    // further ends after it
+    ['0 22 * * MON-FRI', '0 7 * * *', '17T06:00:00', '17T07:00:00'],
+    ['0 22 * * MON-FRI', '0 7 * * *', '17T12:00:00', null],
+    // without a break
+    ['0 0 * * *', '0 0 * * *', '14T12:00:00', '15T00:00:00'],
+  ]
+  for (const [from, to, now, end] of rows) {
+    assert.equal(new Schedule([{ from, to }]).endOf(at(now)), end && at(end), `${from} to ${to}, ${now}`)
+  }
+})
+
 test('of overlapping periods the last end counts; without periods there is none', () => {
   const schedule = new Schedule([NIGHT, { from: '0 6 * * *', to: '0 9 * * *' }])
   assert.equal(schedule.endOf(at('15T06:30:00')), at('15T09:00:00'))
