@@ -68,7 +68,8 @@ export class PrivacySwitch extends EventEmitter<PrivacySwitchEvents> implements 
     const end = enabled ? null : this.#options.schedule.startAfter(this.#now())
     this.#manual = { enabled, until: until ?? end, source }
     this.#heldUntil = 0
-    this.#update({ announce: true })
+    // an equal one may not have been stored: the disk was full
+    this.#update({ announce: true, store: true })
     return await this.#file.settled()
   }
 
@@ -77,7 +78,7 @@ export class PrivacySwitch extends EventEmitter<PrivacySwitchEvents> implements 
     await this.#file[Symbol.asyncDispose]()
   }
 
-  #update({ announce = false } = {}): void {
+  #update({ announce = false, store = false } = {}): void {
     const now = this.#now()
     if (this.#manual?.until && now >= this.#manual.until) this.#manual = null
     const before = this.#state
@@ -85,7 +86,7 @@ export class PrivacySwitch extends EventEmitter<PrivacySwitchEvents> implements 
     this.#state = state
     const isSame = JSON.stringify(state) === JSON.stringify(before)
     if (!isSame || announce) this.#publish()
-    if (!isSame) this.#store(now)
+    if (!isSame || store) this.#store(now)
     if (state.enabled !== before.enabled) this.#changed(state)
     clearTimeout(this.#timer)
     const wait = Math.min((state.until ?? Number.POSITIVE_INFINITY) - now, MAX_WAIT_MS)
@@ -113,7 +114,9 @@ export class PrivacySwitch extends EventEmitter<PrivacySwitchEvents> implements 
   }
 
   #store(now: number): void {
-    const stored: StoredPrivacy = { enabled: this.#state.enabled, manual: this.#manual, saved_at: now }
+    // a clock that still is in the past at a second start must not open anything either
+    const saved_at = Math.max(now, this.#heldUntil)
+    const stored: StoredPrivacy = { enabled: this.#state.enabled, manual: this.#manual, saved_at }
     this.#file.save(`${JSON.stringify(stored)}\n`)
   }
 }

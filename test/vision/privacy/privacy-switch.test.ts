@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { topics } from '#bus/topics.ts'
@@ -90,8 +90,12 @@ test('a machine whose clock starts in the past opens nothing that was closed', a
   now = at('10T12:00:00')
   const again = await start(t, { schedule: NIGHT, now: () => now, dataDir })
   assert.equal(again.privacy.state.enabled, true)
-  await again.privacy.set(false, null, 'relay')
-  assert.equal(again.privacy.state.enabled, false, 'an order counts at once')
+  await again.privacy[Symbol.asyncDispose]() // it is stored
+  now = at('10T12:01:00')
+  const second = await start(t, { schedule: NIGHT, now: () => now, dataDir })
+  assert.equal(second.privacy.state.enabled, true, 'nor at a second start')
+  await second.privacy.set(false, null, 'relay')
+  assert.equal(second.privacy.state.enabled, false, 'an order counts at once')
 })
 
 test('a damaged file means on', async (t) => {
@@ -111,4 +115,6 @@ test('where the state cannot be stored it counts nevertheless, and the answer sa
   const { privacy } = await start(t, { dataDir })
   assert.equal(await privacy.set(true, null, 'relay'), false)
   assert.equal(privacy.state.enabled, true)
+  rmSync(join(dataDir, 'privacy'))
+  assert.equal(await privacy.set(true, null, 'relay'), true, 'the same again, when it can be')
 })
