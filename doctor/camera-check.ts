@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
-import { createLogger } from '#lib/logger.ts'
-import { privacyFile, readPrivacy } from '#lib/media/privacy.ts'
 import { captureFrames } from '#services/vision/checks.ts'
 import { cameraAdvice } from './advice.ts'
-import { type CheckContext, isOnline } from './check-context.ts'
+import { type CheckContext, isOnline, isPrivate } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
 const FIRST_FRAME_TIMEOUT_MS = 12_000
@@ -18,9 +16,8 @@ const MIN_RATE_SHARE = 0.8
 export async function checkCamera(context: CheckContext): Promise<CheckResult[]> {
   const { bus } = context
   if (bus && isOnline(context, 'vision')) return [await askVision(bus, context)]
-  const { vision, webrtc, data_dir } = context.config
-  if (data_dir !== undefined && (await isPrivate(data_dir)))
-    return [ok('camera', 'not opened: privacy is on')]
+  const { vision, webrtc } = context.config
+  if (await isPrivate(context)) return [ok('camera', 'not opened: privacy is on')]
   if (!vision || !webrtc) return [warning('camera', 'skipped', 'fix the config first')]
   return [await openSource(vision.source, webrtc.video)]
 }
@@ -46,11 +43,6 @@ async function askVision(bus: Bus, { services, config }: CheckContext): Promise<
   const kib = Math.round(picture.length / 1024)
   const found = `${source} through vision: ${size.width}x${size.height}, ${fps}/s, a JPEG of ${kib} KiB`
   return judgeRate(found, Number(fps), config.webrtc?.video.fps)
-}
-
-async function isPrivate(dataDir: string): Promise<boolean> {
-  const log = createLogger('doctor', { write: () => undefined })
-  return (await readPrivacy(privacyFile(dataDir, log), log))?.enabled ?? false
 }
 
 async function openSource(

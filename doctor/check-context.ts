@@ -1,6 +1,8 @@
 import type { z } from 'zod'
 import type { Bus } from '#bus/bus.ts'
 import type { RelayConnectionState, ServiceState } from '#bus/messages.ts'
+import { createLogger } from '#lib/logger.ts'
+import { privacyFile, readPrivacy } from '#lib/media/privacy.ts'
 import type { ALL_SECTIONS } from '../config-schema.ts'
 
 export type RobotConfig = z.infer<z.ZodObject<typeof ALL_SECTIONS>>
@@ -22,4 +24,16 @@ export interface CheckContext {
 /** Whether the retained state of this service is online. */
 export function isOnline({ services }: CheckContext, service: string): boolean {
   return services.get(service)?.state === 'online'
+}
+
+/** Whether privacy is on by the stored state, which counts where the services do not run; false where this user cannot read it. */
+export async function isPrivate({ config: { data_dir } }: CheckContext): Promise<boolean> {
+  if (data_dir === undefined) return false
+  const log = createLogger('doctor', { write: () => undefined })
+  const file = privacyFile(data_dir, log)
+  const isReadable = await file.load().then(
+    () => true,
+    () => false,
+  )
+  return isReadable && ((await readPrivacy(file, log))?.enabled ?? false)
 }

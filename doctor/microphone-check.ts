@@ -1,7 +1,7 @@
 import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { recordLevel } from '#services/audio/checks.ts'
-import { type CheckContext, isOnline } from './check-context.ts'
+import { type CheckContext, isOnline, isPrivate } from './check-context.ts'
 import { type CheckResult, failure, ok, reasonOf, warning } from './check-result.ts'
 
 const FIRST_SOUND_TIMEOUT_MS = 12_000
@@ -12,8 +12,7 @@ const MIN_DBFS = -80
 export async function checkMicrophone(context: CheckContext): Promise<CheckResult[]> {
   const { audio, webrtc } = context.config
   if (!audio || audio.source.type === 'none') return []
-  const { bus } = context
-  const sound = bus && isOnline(context, 'audio') ? await askAudio(bus) : await openSource(audio.source)
+  const sound = await measure(audio.source, context)
   if ('closed' in sound) return [ok('microphone', `${audio.source.type}: closed, privacy is on`)]
   if ('problem' in sound) {
     return [failure('microphone', `${audio.source.type}: ${sound.problem}`, 'see docs/audio.md, microphones')]
@@ -26,7 +25,14 @@ export async function checkMicrophone(context: CheckContext): Promise<CheckResul
   return [warning('microphone', `${found}: silence`, 'check its switch, the device, and audio.gain')]
 }
 
+type Source = Parameters<typeof recordLevel>[0]
 type Sound = { peak: number } | { problem: string } | { closed: true }
+
+async function measure(source: Source, context: CheckContext): Promise<Sound> {
+  const { bus } = context
+  if (bus && isOnline(context, 'audio')) return await askAudio(bus)
+  return (await isPrivate(context)) ? { closed: true } : await openSource(source)
+}
 
 async function askAudio(bus: Bus): Promise<Sound> {
   const level = Promise.withResolvers<Sound>()
@@ -45,7 +51,7 @@ async function askAudio(bus: Bus): Promise<Sound> {
   return sound
 }
 
-async function openSource(source: Parameters<typeof recordLevel>[0]): Promise<Sound> {
+async function openSource(source: Source): Promise<Sound> {
   try {
     return { peak: await recordLevel(source, FIRST_SOUND_TIMEOUT_MS) }
   } catch (err) {

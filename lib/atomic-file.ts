@@ -24,12 +24,21 @@ export class AtomicFile implements AsyncDisposable {
   /** The text; undefined when the file does not exist, or cannot be read (logged). */
   async read(): Promise<string | undefined> {
     try {
+      return await this.load()
+    } catch (err) {
+      this.#log.warn({ path: this.#path, err }, 'cannot read file; continuing without it')
+      return undefined
+    }
+  }
+
+  /** As {@link read}; rejects when the file is there, but cannot be read. */
+  async load(): Promise<string | undefined> {
+    try {
       return await readFile(this.#path, 'utf8')
     } catch (err) {
-      if ((err as NodeJS.ErrnoException).code !== 'ENOENT') {
-        this.#log.warn({ path: this.#path, err }, 'cannot read file; continuing without it')
-      }
-      return undefined
+      const { code } = err as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw err
     }
   }
 

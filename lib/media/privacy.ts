@@ -20,14 +20,17 @@ export function privacyFile(dataDir: string, log: Logger): AtomicFile {
   return new AtomicFile(join(dataDir, 'privacy', 'state.json'), log)
 }
 
-/** The stored state; undefined before the first. A damaged file means that privacy is on. */
+/** The stored state; undefined before the first. A file that is damaged or cannot be read means that privacy is on. */
 export async function readPrivacy(file: AtomicFile, log: Logger): Promise<StoredPrivacy | undefined> {
-  const text = await file.read()
-  if (text === undefined) return undefined
   try {
+    const text = await file.load()
+    if (text === undefined) return undefined
     return StoredPrivacy.parse(JSON.parse(text))
   } catch (err) {
-    log.error({ err }, 'stored privacy state is damaged: privacy is on until it is turned off')
+    log.error(
+      { err },
+      'stored privacy state is damaged or cannot be read: privacy is on until it is turned off',
+    )
     const manual = { enabled: true, until: null, source: 'recovered' as const }
     return { enabled: true, manual, saved_at: 0 }
   }
@@ -68,7 +71,11 @@ export function createPrivacy({ bus, log, dataDir, onChanged }: PrivacyOptions):
       try {
         stack.use(await bus.subscribe(topics.privacy, (state) => set(state.enabled)))
       } catch (err) {
-        log.error({ err }, 'cannot follow privacy: allow ~/state/privacy in the users file of the broker')
+        log.error(
+          { err },
+          'cannot follow privacy, so it counts as on: allow ~/state/privacy in the users file of the broker',
+        )
+        set(true)
       }
     },
     [Symbol.dispose]: () => stack.dispose(),
