@@ -133,12 +133,16 @@ function connectState({
   layers,
   overload,
   latestFrame,
+  snapshots,
   privacy,
   state,
 }: Parts): void {
   privacy.on('change', (enabled) => {
     camera.setPrivate(enabled)
-    if (enabled) latestFrame.clear()
+    if (!enabled) return
+    latestFrame.clear()
+    // Home Assistant shows the last picture until there is another
+    snapshots.renew()
   })
   camera.on('change', () => {
     layers.setFps(camera.settings.fps)

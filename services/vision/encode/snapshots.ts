@@ -30,6 +30,7 @@ export class Snapshots implements AsyncDisposable {
   readonly #isDue: (now: number) => boolean
   #encoder: JpegEncoder | undefined
   #requested = false
+  #notBefore = Number.NEGATIVE_INFINITY
 
   constructor(options: SnapshotOptions) {
     this.#options = options
@@ -47,7 +48,14 @@ export class Snapshots implements AsyncDisposable {
     else this.#requested = true
   }
 
+  /** Discards frames that were captured before now, and publishes the next one. */
+  renew(): void {
+    this.#notBefore = performance.now()
+    this.#requested = true
+  }
+
   offer(captured: CapturedFrame): void {
+    if (captured.at < this.#notBefore) return
     const due = this.#isDue(captured.at)
     if (!due && !this.#requested) return
     this.#requested = false

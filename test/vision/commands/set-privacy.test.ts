@@ -35,6 +35,8 @@ test('privacy ends the program of the camera; pictures are placeholders, a photo
   const { id, name, ...facts } = on
   assert.deepEqual(facts, { success: true, enabled: true, until: null, stored: true, camera_closed: true })
   assert.equal(running(mark), 0)
+  // one that was asked for by no client, in place of the last one
+  assert.equal(await isPlaceholder((await pictures.next({ within: 10_000 })).payload), true)
   assert.equal(await isPlaceholder(await picture()), true)
   assert.match(String((await send('take_photo', {})).error), /no photo: privacy is on/)
   const other = { source: { type: 'synthetic' } }
