@@ -92,7 +92,7 @@ export class AtomicFile implements AsyncDisposable {
   }
 }
 
-/** Temp file, fsync, rename. */
+/** Temp file, fsync, rename, fsync of the folder: a power cut within seconds would otherwise bring the old file back. */
 async function replace(path: string, text: string): Promise<void> {
   createFolder(dirname(path))
   const draft = `${path}.new`
@@ -105,4 +105,15 @@ async function replace(path: string, text: string): Promise<void> {
     throw err
   }
   await rename(draft, path)
+  await syncFolder(dirname(path))
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } catch (err) {
+    // some file systems of networks and of FUSE have no such call
+    if ((err as NodeJS.ErrnoException).code !== 'EINVAL') throw err
+  }
 }

@@ -96,7 +96,7 @@ test('the old file stays whole for a reader that has it open', async (t) => {
   assert.equal(await file.read(), 'new')
 })
 
-test('the whole text is on the disk before the file gets its name, and the file is closed', async (t) => {
+test('the whole text is on the disk before the file gets its name, then the name is, and the file is closed', async (t) => {
   const probe = await open(join(temporaryFolder(t), 'probe'), 'w')
   const handle = Object.getPrototypeOf(probe) as Record<'sync', () => Promise<void>>
   await probe.close()
@@ -104,17 +104,20 @@ test('the whole text is on the disk before the file gets its name, and the file 
   const path = join(temporaryFolder(t), 'state.json')
   // takes several writes
   const text = 'x'.repeat(4 * 1024 * 1024)
-  const found: [draft: number, named: boolean][] = []
+  const found: [draft: number | undefined, named: boolean][] = []
   t.mock.method(handle, 'sync', async function (this: { sync: () => Promise<void> }) {
-    const { size } = statSync(`${path}.new`)
+    const draft = statSync(`${path}.new`, { throwIfNoEntry: false })
     await sync.call(this)
     await new Promise((resolve) => setTimeout(resolve, 20)) // a slow disk
-    found.push([size, existsSync(path)])
+    found.push([draft?.size, existsSync(path)])
   })
   await using file = new AtomicFile(path, recorded().log)
   file.save(text)
   await file[Symbol.asyncDispose]()
-  assert.deepEqual(found, [[text.length, false]])
+  assert.deepEqual(found, [
+    [text.length, false],
+    [undefined, true],
+  ])
   const left = readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`)?.startsWith(path))
   assert.deepEqual(left, [])
 })
