@@ -26,7 +26,7 @@ interface SnapshotDeps {
  * Answers `snapshot_request` with the next JPEG of `vision/frame`, for viewers whose WebRTC does not connect: one request at a
  * time, so that the newest frame is sent and none waits.
  */
-export class SnapshotForwarder implements AsyncDisposable {
+export class SnapshotForwarder implements Disposable {
   readonly #deps: SnapshotDeps
   readonly #dropped: EventCounter
   #subscription: Promise<Disposable> | undefined
@@ -51,10 +51,10 @@ export class SnapshotForwarder implements AsyncDisposable {
     this.#timer = setTimeout(() => this.#ask(), Math.max(0, wait))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#closed = true
     clearTimeout(this.#timer)
-    await this.#unsubscribe()
+    this.#unsubscribe()
     this.#dropped[Symbol.dispose]()
   }
 
@@ -62,7 +62,7 @@ export class SnapshotForwarder implements AsyncDisposable {
     this.#timer = undefined
     this.#askedAt = performance.now()
     clearTimeout(this.#idle)
-    this.#idle = setTimeout(() => void this.#unsubscribe(), this.#deps.idleMs ?? IDLE_MS).unref()
+    this.#idle = setTimeout(() => this.#unsubscribe(), this.#deps.idleMs ?? IDLE_MS).unref()
     this.#requestFrame().catch(() => {
       // a broker that is down, or a users file without the right: the bus logs it
       this.#subscription = undefined
@@ -74,7 +74,7 @@ export class SnapshotForwarder implements AsyncDisposable {
     const { bus } = this.#deps
     this.#subscription ??= bus.subscribe(topics.frame, (jpeg) => this.#answer(jpeg))
     await this.#subscription
-    await bus.publish(topics.frameRequest, {})
+    if (!this.#closed) await bus.publish(topics.frameRequest, {})
   }
 
   #answer(jpeg: Buffer): void {
@@ -93,12 +93,14 @@ export class SnapshotForwarder implements AsyncDisposable {
       })
   }
 
-  async #unsubscribe(): Promise<void> {
+  /** Waits for nothing: without a broker a subscription stays pending, and the bridge must be able to stop. */
+  #unsubscribe(): void {
     clearTimeout(this.#idle)
-    const subscription = this.#subscription
+    this.#subscription?.then(
+      (open) => open[Symbol.dispose](),
+      () => {}, // counted
+    )
     this.#subscription = undefined
     this.#pending = undefined
-    const open = await subscription?.catch(() => undefined)
-    open?.[Symbol.dispose]()
   }
 }

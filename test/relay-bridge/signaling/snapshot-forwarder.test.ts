@@ -33,17 +33,18 @@ test('the relay gets the next frame, with the id of its request', async (t) => {
 })
 
 /** A forwarder, and both of its ends. */
-function forwarder(t: TestContext, { denied = false, bufferedBytes = 0 } = {}) {
+function forwarder(t: TestContext, { denied = false, bufferedBytes = 0, broker = Promise.resolve() } = {}) {
   const sent: Frame[] = []
   const requests: object[] = []
   let subscribers = 0
   let deliver: ((jpeg: Buffer) => void) | undefined
   const bus = {
-    subscribe(_topic: unknown, handler: (jpeg: Buffer) => void) {
-      if (denied) return Promise.reject(new Error('denied'))
+    async subscribe(_topic: unknown, handler: (jpeg: Buffer) => void) {
+      if (denied) throw new Error('denied')
       subscribers++
       deliver = handler
-      return Promise.resolve({ [Symbol.dispose]: () => void subscribers-- })
+      await broker
+      return { [Symbol.dispose]: () => void subscribers-- }
     },
     publish(_topic: unknown, request: object) {
       requests.push(request)
@@ -58,7 +59,7 @@ function forwarder(t: TestContext, { denied = false, bufferedBytes = 0 } = {}) {
     connection,
     idleMs: 200,
   })
-  t.after(() => snapshots[Symbol.asyncDispose]())
+  t.after(() => snapshots[Symbol.dispose]())
   const request = async (id: number) => {
     const before = requests.length
     snapshots.request({ type: 'snapshot_request', id })
@@ -124,4 +125,15 @@ test('without the right to subscribe it ends nothing, and asks for no frame', as
     await sleep(120)
   }
   assert.deepEqual([sent, requests], [[], []])
+})
+
+test('it stops without waiting for a broker, and leaves no subscription', async (t) => {
+  const { promise: broker, resolve } = Promise.withResolvers<void>()
+  const { snapshots, requests, subscribers } = forwarder(t, { broker })
+  snapshots.request({ type: 'snapshot_request', id: 1 })
+  await until(() => subscribers() === 1)
+  snapshots[Symbol.dispose]()
+  resolve()
+  await until(() => subscribers() === 0)
+  assert.deepEqual(requests, [])
 })
