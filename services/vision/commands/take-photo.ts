@@ -49,7 +49,7 @@ export function takePhoto(options: TakePhotoOptions): CommandHandler {
     async run(params) {
       const { with_hud } = paramsOf(Params, params)
       using captured = await latestFrame.wait(MAX_AGE_MS, FRAME_TIMEOUT_MS)
-      if (camera.isPrivate) throw new UnavailableError(`no photo: ${PRIVACY_IS_ON}`)
+      checkPrivacy()
       if (!captured?.live) throw new UnavailableError(`no camera: ${camera.error ?? 'no frame'}`)
       const draw = with_hud ? overlay.draw.bind(overlay) : undefined
       const time = toEpoch(captured.at)
@@ -57,6 +57,7 @@ export function takePhoto(options: TakePhotoOptions): CommandHandler {
       const best = await encodePhoto(captured, draw)
       const isSmallEnough = best.jpeg.length <= MAX_SENT_BYTES
       const sent = isSmallEnough ? best : await encodePhotoWithin(captured, MAX_SENT_BYTES, draw)
+      checkPrivacy() // it may have begun since
       const facts = {
         filename,
         resolution: `${sent.width}x${sent.height}`,
@@ -68,6 +69,10 @@ export function takePhoto(options: TakePhotoOptions): CommandHandler {
       await bus.publish(topics.event, event, { name: 'photo' })
       return { ...facts, kept: await store(filename, best.jpeg) }
     },
+  }
+
+  function checkPrivacy(): void {
+    if (camera.isPrivate) throw new UnavailableError(`no photo: ${PRIVACY_IS_ON}`)
   }
 
   async function store(filename: string, jpeg: Buffer): Promise<boolean> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
@@ -47,6 +49,16 @@ test('privacy ends the program of the camera; pictures are placeholders, a photo
   await states.next({ where: ({ privacy, camera_ok }) => privacy === false && camera_ok === true })
   assert.equal(running(mark), 1)
   await until(async () => !(await isPlaceholder(await picture())))
+})
+
+test('a photo that is being encoded when privacy begins is neither sent nor stored', async (t) => {
+  const { app, send, dataDir, cameraOk } = await startTestVision(t)
+  const photos = await collect(app, topics.event, { name: 'photo' })
+  await cameraOk()
+  const [photo, privacy] = await Promise.all([send('take_photo', {}), send('set_privacy', { enabled: true })])
+  assert.equal(privacy.success, true)
+  assert.match(String(photo.error), /no photo: privacy is on/)
+  assert.deepEqual([photos.all.length, existsSync(join(dataDir, 'photos'))], [0, false])
 })
 
 test('a restarted vision opens no camera while privacy is on', async (t) => {
