@@ -162,10 +162,7 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
   }
 
   #end(recording: Recording, why?: string): void {
-    if (this.#kept === recording) {
-      this.#kept = undefined
-      this.#holds.clear()
-    }
+    if (this.#kept === recording) this.#kept = undefined
     if (this.#continuous === recording) this.#continuous = undefined
     if (this.#commanded === recording) this.#commanded = undefined
     const ended: Promise<unknown> = recording

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { createLogger } from '#lib/logger.ts'
+import { Recordings } from '#services/recorder/recording/recordings.ts'
+import { GopRing } from '#services/recorder/ring/gop-ring.ts'
+import { FileClipStore } from '#services/recorder/store/file-clip-store.ts'
+import { temporaryFolder } from '#test/helpers/folder.ts'
+import { codedFrames } from '../coded-frames.ts'
+
+const log = createLogger('test', { write: () => {} })
+const MAX_PRE_MS = 5_000
+
+/** Recordings of 10 s of frames, of which `play` adds those up to a time. */
+async function recordingsOf(t: TestContext) {
+  const store = await FileClipStore.open(temporaryFolder(t), log)
+  const ring = new GopRing({ maxBytes: 1e8, keepMs: MAX_PRE_MS + 2_000 })
+  const options = { continuousMs: undefined, maxClipMs: 300_000, maxPre: MAX_PRE_MS, syncInterval: 0 }
+  const recordings = new Recordings({ ...options, ring, store, log })
+  const failures: unknown[] = []
+  recordings.on('failed', (err) => failures.push(err))
+  t.after(() => recordings.stop('end', 'the test is over'))
+  const frames = await codedFrames({ count: 150, gop: 15 })
+  return {
+    ...{ store, recordings, failures },
+    play(until: number) {
+      while (frames[0] && frames[0].at <= until) {
+        const [frame] = frames.splice(0, 1)
+        if (frame && ring.add(frame)) recordings.advance(frame.at)
+      }
+    },
+    /** No more frames come: what is over is completed. */
+    async complete() {
+      recordings.advance(1e6)
+      while (recordings.busy) await once(recordings, 'change')
+    },
+  }
+}
+
+const bark = { kind: 'event', event: 'bark', at: 0 } as const
+const dog = { kind: 'label', label: 'dog', at: 0 } as const
+
+test('an object that appears after the end of a clip that is still open keeps the next one open', async (t) => {
+  const { store, recordings, play, complete } = await recordingsOf(t)
+  play(1_000)
+  recordings.keep(bark, 0, 2_000)
+  play(4_000)
+  recordings.hold('dog', dog, 3_000)
+  play(8_000)
+  recordings.release('dog', 7_000)
+  await complete()
+  const clips = store
+    .list()
+    .map(({ reasons, durationMs }) => [reasons[0]?.kind, Math.round(durationMs / 1_000)])
+  assert.deepEqual(clips, [
+    ['event', 2],
+    ['label', 4],
+  ])
+})
