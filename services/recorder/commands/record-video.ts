@@ -94,6 +94,7 @@ async function announce(
     bus.publish(topics.event, event, { name: 'video_ready' })
   const fail = (error: string) => publish({ ...(clip && facts(clip)), success: false, error })
   if (!clip) return await fail('no video from the camera')
+  if (clip.bytes === 0) return await fail(`nothing could be written: ${clip.cutShort ?? 'disk error'}`)
   if (!target) return await fail('the robot has no relay to upload to; the clip is on the robot')
   if (clip.bytes > MAX_UPLOAD_BYTES) return await fail('the recording is larger than the relay accepts')
   using _watched = store.watch(clip.id)

@@ -66,6 +66,9 @@ export class Recording extends EventEmitter<RecordingEvents> {
   #last: VideoFrame | undefined
   #lostSince: number | undefined
   #opening: Promise<void> | undefined
+  #cannotOpen = false
+  /** Files before the open one that are being completed. */
+  #completing: Promise<unknown> = Promise.resolve()
   #ending: Promise<Clip | undefined> | undefined
 
   constructor(options: RecordingOptions) {
@@ -131,7 +134,7 @@ export class Recording extends EventEmitter<RecordingEvents> {
       const sets = parameterSets(frame.data)
       const isFull = frame.at - open.first.at >= maxClipMs || open.movie.bytes > MAX_CLIP_BYTES
       if (isFull || (sets && !isSame(sets, open.sets))) {
-        this.#close(open).catch((err: unknown) => this.#fail(err))
+        this.#completing = Promise.all([this.#completing, this.#complete(open)])
         this.#open = undefined
         return this.#begin(frame)
       }
@@ -144,8 +147,12 @@ export class Recording extends EventEmitter<RecordingEvents> {
 
   /** Opens a file for this frame. The ring keeps it until then. */
   #begin(frame: VideoFrame): false {
+    if (this.#cannotOpen) return false
     this.#opening = this.#openFile(frame)
-      .catch((err: unknown) => this.#fail(err))
+      .catch((err: unknown) => {
+        this.#cannotOpen = true
+        this.#fail(err)
+      })
       .then(() => {
         this.#opening = undefined
         this.pull()
@@ -154,7 +161,7 @@ export class Recording extends EventEmitter<RecordingEvents> {
   }
 
   async #openFile(first: VideoFrame): Promise<void> {
-    const { ring, store, syncInterval } = this.#options
+    const { ring, store } = this.#options
     const sets = parameterSets(first.data)
     if (!sets) throw new Error('keyframe without parameter sets')
     const id = clipId(first.capturedAt)
@@ -175,7 +182,7 @@ export class Recording extends EventEmitter<RecordingEvents> {
     }
     // the side-car first: a file without one has no reasons
     await store.begin(clip)
-    const file = await GrowingFile.create(join(store.folder, clip.file), syncInterval)
+    const file = await this.#create(clip)
     file.on('failed', (err) => this.#fail(err))
     file.on('synced', (ms) => this.emit('synced', ms))
     file.on('written', (bytes, ms) => {
@@ -195,6 +202,17 @@ export class Recording extends EventEmitter<RecordingEvents> {
     // those that came while the file was being opened
     if (clip.reasons.length < this.#reasons.length) this.#tellReasons(clip)
     this.#markGap(clip, first, first)
+  }
+
+  async #create(clip: Clip): Promise<GrowingFile> {
+    const { store, syncInterval } = this.#options
+    try {
+      return await GrowingFile.create(join(store.folder, clip.file), syncInterval)
+    } catch (err) {
+      clip.complete = true
+      await store.remove(clip.id).catch((cause: unknown) => this.#fail(cause))
+      throw err
+    }
   }
 
   /** Frames are missing before this one, or it is not of the camera. */
@@ -217,6 +235,7 @@ export class Recording extends EventEmitter<RecordingEvents> {
       // what has come since the file began to open
       if (cutShort === undefined) this.#drain()
     } while (this.#opening !== undefined)
+    await this.#completing
     const open = this.#open
     this.#open = undefined
     if (!open) {
@@ -224,12 +243,18 @@ export class Recording extends EventEmitter<RecordingEvents> {
       return undefined
     }
     if (cutShort !== undefined) open.clip.cutShort = cutShort
-    const clip = await this.#close(open)
+    const clip = await this.#complete(open)
     this.emit('finished', clip)
     return clip
   }
 
-  async #close({ clip, first, movie, file }: OpenClip): Promise<Clip> {
+  /** Never rejects: the clip is what its file has. */
+  async #complete(open: OpenClip): Promise<Clip> {
+    await this.#close(open).catch((err: unknown) => this.#fail(err))
+    return open.clip
+  }
+
+  async #close({ clip, first, movie, file }: OpenClip): Promise<void> {
     const last = this.#last
     if (this.#lostSince !== undefined && last) addGap(clip, this.#lostSince - first.at, last.at - first.at)
     this.#lostSince = undefined
@@ -238,7 +263,6 @@ export class Recording extends EventEmitter<RecordingEvents> {
     if (!file.failed) clip.bytes = movie.bytes
     clip.complete = true
     await this.#options.store.finish(clip)
-    return clip
   }
 
   #fail(err: unknown): void {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createLogger } from '#lib/logger.ts'
 import { Recordings } from '#services/recorder/recording/recordings.ts'
@@ -56,4 +58,34 @@ test('an object that appears after the end of a clip that is still open keeps th
     ['event', 2],
     ['label', 4],
   ])
+})
+
+test('a recording for a command is finished when its side-car cannot be written', async (t) => {
+  const { store, recordings, failures, play, complete } = await recordingsOf(t)
+  const full = new Error('disk full')
+  store.finish = () => Promise.reject(full)
+  const recording = recordings.record(0, 2_000, { kind: 'command', at: 0 })
+  const finished = once(recording, 'finished')
+  play(3_000)
+  await complete()
+  const [clip] = await finished
+  assert.equal(Math.round(clip.durationMs / 1_000), 2)
+  assert.deepEqual(failures, [full])
+})
+
+test('a recording that cannot be opened is not tried again, and leaves no clip', async (t) => {
+  const { store, recordings, failures, play, complete } = await recordingsOf(t)
+  // the side-car can be written, the movie cannot
+  let attempts = 0
+  store.on('begun', ({ file }) => {
+    if (++attempts < 50) writeFileSync(join(store.folder, file), '')
+  })
+  const recording = recordings.record(0, 2_000, { kind: 'command', at: 0 })
+  const finished = once(recording, 'finished')
+  play(1_000)
+  recordings.stopCommanded()
+  assert.deepEqual(await finished, [undefined])
+  await complete()
+  assert.equal(failures.length, 1)
+  assert.deepEqual(store.list(), [])
 })
