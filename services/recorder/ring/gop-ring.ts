@@ -21,6 +21,9 @@ export interface SoundPacket {
   data: Buffer
 }
 
+/** Sound this much after the last frame, ms, belongs to no video: the camera or vision has ended. */
+const MAX_SOUND_AHEAD_MS = 10_000
+
 interface RingOptions {
   /** Of video and sound. */
   maxBytes: number
@@ -59,8 +62,7 @@ export class GopRing {
   }
 
   addSound(packet: SoundPacket): void {
-    const first = this.first
-    if (!first) return
+    if (packet.at - (this.last?.at ?? -Infinity) > MAX_SOUND_AHEAD_MS) return
     this.#sounds.push(packet)
     this.#bytes += packet.data.length
   }

@@ -77,3 +77,15 @@ test('sound leaves with the frames of its time', () => {
   ring.clear()
   assert.equal(ring.summary.bytes, 0)
 })
+
+test('sound without video is bounded', () => {
+  const ring = new GopRing({ maxBytes: 1_000_000, keepMs: 5_000 })
+  ring.addSound({ at: 0, data: Buffer.alloc(100) })
+  assert.equal(ring.summary.bytes, 0)
+  ring.add(frame(0, { keyframe: true }))
+  for (let at = 0; at < 3_600_000; at += 20) ring.addSound({ at, data: Buffer.alloc(100) })
+  assert.ok(ring.summary.bytes < 100_000, `${ring.summary.bytes} bytes`)
+  ring.add(frame(40_000, { keyframe: true }))
+  ring.addSound({ at: 4_000_010, data: Buffer.alloc(100) })
+  assert.equal(ring.sounds(3_999_999, Infinity).length, 1)
+})
