@@ -112,7 +112,7 @@ async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: As
 }
 
 function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
-  const { store, ring, video, disk, recordings, state, update } = parts
+  const { store, ring, video, disk, recordings, tracks, state, update } = parts
   const tell = (type: 'new' | 'update' | 'end' | 'removed') => (clip: Clip) => {
     state.changed()
     bus.publish(topics.clips, { type, clip }).catch((err: unknown) => log.warn({ err }, 'clip not announced'))
@@ -128,6 +128,7 @@ function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {
     update()
     state.changed()
   })
+  recordings.on('resumed', () => tracks.holdAgain())
   recordings.on('failed', (err) => {
     log.warn({ err }, 'clip not written')
     disk.writeFailed(err)

@@ -19,7 +19,7 @@ export class TrackReasons {
   readonly #keep: Pick<RecorderSection['keep'], 'labels' | 'zones'>
   readonly #recordings: Pick<Recordings, 'hold' | 'release'>
   /** What is held, by track. */
-  readonly #held = new Map<string, Map<string, Span>>()
+  readonly #held = new Map<string, Map<string, Wanted>>()
 
   constructor(
     keep: Pick<RecorderSection['keep'], 'labels' | 'zones'>,
@@ -30,20 +30,20 @@ export class TrackReasons {
   }
 
   ingest({ type, after }: TrackEvent): void {
-    const held = this.#held.get(after.id) ?? new Map<string, Span>()
+    const held = this.#held.get(after.id) ?? new Map<string, Wanted>()
     const at = toMonotonic(after.end_time ?? after.frame_time)
     const wanted = type === 'end' ? new Map<string, Wanted>() : this.#wanted(after)
-    for (const [key, span] of held) if (!wanted.has(key)) this.#release(held, { key, span, at })
-    for (const [key, { span, reason }] of wanted) {
+    for (const [key, { span }] of held) if (!wanted.has(key)) this.#release(held, { key, span, at })
+    for (const [key, one] of wanted) {
       if (held.has(key) || this.#held.size >= MAX_TRACKS) continue
-      held.set(key, span)
-      this.#recordings.hold(key, reason, at - span.pre * 1_000)
+      held.set(key, one)
+      this.#recordings.hold(key, one.reason, at - one.span.pre * 1_000)
     }
     if (held.size > 0) this.#held.set(after.id, held)
     else this.#held.delete(after.id)
   }
 
-  #release(held: Map<string, Span>, { key, span, at }: { key: string; span: Span; at: number }): void {
+  #release(held: Map<string, Wanted>, { key, span, at }: { key: string; span: Span; at: number }): void {
     held.delete(key)
     this.#recordings.release(key, at + span.post * 1_000)
   }
@@ -51,9 +51,16 @@ export class TrackReasons {
   /** Vision has ended: it reports the end of no track. */
   releaseAll(now = performance.now()): void {
     for (const held of this.#held.values()) {
-      for (const [key, { post }] of held) this.#recordings.release(key, now + post * 1_000)
+      for (const [key, { span }] of held) this.#recordings.release(key, now + span.post * 1_000)
     }
     this.#held.clear()
+  }
+
+  /** Recording was stopped, which ended every hold, and goes on. */
+  holdAgain(now = performance.now()): void {
+    for (const held of this.#held.values()) {
+      for (const [key, { reason }] of held) this.#recordings.hold(key, { ...reason, at: Date.now() }, now)
+    }
   }
 
   #wanted(track: Track): Map<string, Wanted> {

@@ -8,6 +8,8 @@ import { Recording } from './recording.ts'
 interface RecordingsEvents {
   /** {@link Recordings.active} or {@link Recordings.stopped} may have changed. */
   change: []
+  /** The last cause that had stopped all recordings is gone. */
+  resumed: []
   written: [ms: number]
   synced: [ms: number]
   failed: [err: unknown]
@@ -134,7 +136,9 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
   }
 
   resume(cause: StopCause): void {
-    if (this.#stops.delete(cause)) this.emit('change')
+    if (!this.#stops.delete(cause)) return
+    this.emit('change')
+    if (this.stopped === undefined) this.emit('resumed')
   }
 
   get #all(): Recording[] {

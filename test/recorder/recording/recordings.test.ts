@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { TrackEvent } from '#bus/messages.ts'
 import { createLogger } from '#lib/logger.ts'
+import { TrackReasons } from '#services/recorder/reasons/track-reasons.ts'
 import { Recordings } from '#services/recorder/recording/recordings.ts'
 import { GopRing } from '#services/recorder/ring/gop-ring.ts'
 import { FileClipStore } from '#services/recorder/store/file-clip-store.ts'
@@ -88,4 +90,26 @@ test('a recording that cannot be opened is not tried again, and leaves no clip',
   await complete()
   assert.equal(failures.length, 1)
   assert.deepEqual(store.list(), [])
+})
+
+test('an object that is there when recording goes on is recorded', async (t) => {
+  const { store, recordings, play, complete } = await recordingsOf(t)
+  const keep = { labels: { dog: { pre: 0, post: 0 } }, zones: {} }
+  const tracks = new TrackReasons(keep, recordings)
+  recordings.on('resumed', () => tracks.holdAgain(5_000))
+  const now = Date.now()
+  const after: TrackEvent['after'] = {
+    ...{ id: 'track-1', track_id: 1, label: 'dog', score: 0.9, top_score: 0.9, box: [0, 0, 0.1, 0.1] },
+    ...{ zones: [], entered_zones: [], dwelling: [], stationary: false },
+    ...{ frame_time: now, start_time: now, end_time: null },
+  }
+  await recordings.stop('disk', 'disk full')
+  tracks.ingest({ type: 'new', before: null, after })
+  play(5_000)
+  recordings.resume('disk')
+  play(8_000)
+  tracks.releaseAll(7_000)
+  await complete()
+  const clips = store.list().map(({ reasons }) => reasons.map(({ label }) => label))
+  assert.deepEqual(clips, [['dog']])
 })
