@@ -8,6 +8,9 @@ const MiB = 1024 * 1024
 const CHECK_INTERVAL_MS = 10_000
 /** More than the limit is made free, so that recording does not stop and start all the time. */
 const MARGIN = 1.25
+/** Between a write that failed and the next attempt; doubled each time, since a broken disk may well report free space. */
+const FIRST_RETRY_MS = 10_000
+const MAX_RETRY_MS = 600_000
 
 interface DiskGuardEvents {
   /** Less is free than the limit, or the disk takes no writes. */
@@ -20,6 +23,8 @@ interface DiskGuardOptions {
   store: ClipStore
   rules: RetentionRules
   log: Logger
+  /** Monotonic, ms; another one in tests. */
+  clock?: () => number
 }
 
 /** Keeps clips within their retention, and watches the space on the disk. */
@@ -29,10 +34,14 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
   #freeBytes: number | null = null
   #full: string | undefined
   #checking: Promise<void> = Promise.resolve()
+  readonly #clock: () => number
+  #retryAt = -Infinity
+  #retryMs = FIRST_RETRY_MS
 
   constructor(options: DiskGuardOptions) {
     super()
     this.#options = options
+    this.#clock = options.clock ?? (() => performance.now())
     this.#timer = setInterval(() => void this.check(), CHECK_INTERVAL_MS)
   }
 
@@ -47,8 +56,15 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
     return this.#checking
   }
 
-  /** A write failed. Recording is tried again once a check finds space. */
+  /** A write failed. Recording is tried again after a while, once a check finds space. */
   writeFailed(err: unknown): void {
+    if (this.#full === undefined) {
+      const now = this.#clock()
+      // it has worked for long since
+      if (now - this.#retryAt > MAX_RETRY_MS) this.#retryMs = FIRST_RETRY_MS
+      this.#retryAt = now + this.#retryMs
+      this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2)
+    }
     this.#setFull(reasonOf(err))
   }
 
@@ -64,7 +80,7 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
       if ((await this.#read()) < limit) this.#setFull('disk full')
       await this.#deleteExpired(limit * MARGIN)
       if ((await this.#read()) < limit) return
-      if (this.#full === undefined) return
+      if (this.#full === undefined || this.#clock() < this.#retryAt) return
       this.#full = undefined
       this.emit('free')
     } catch (err) {
