@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { until } from '#dev/harness/until.ts'
 import { uploadClip } from '#services/recorder/upload/upload-clip.ts'
 import { temporaryFolder } from '#test/helpers/folder.ts'
 import { ROBOT, relayFor } from './peers.ts'
@@ -131,4 +132,26 @@ test('an upload that is refused is not retried', async (t) => {
 test('an upload that hangs ends with its window', async (t) => {
   const { upload } = await answering(t, ['hang'])
   await assert.rejects(upload(300), /upload to the relay failed: no answer within/)
+})
+
+test('an upload that is cut off leaves no file open', async (t) => {
+  const { url, dataDir } = await relayWithClip(t, 100)
+  const folder = join(dataDir, 'relay/media')
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder)
+      } catch {
+        return false // closed in between
+      }
+    }).length
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const head = ['POST /api/media/upload HTTP/1.1', 'Host: relay', 'Content-Length: 100000']
+  const part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+  socket.write(`${[...head, 'Content-Type: multipart/form-data; boundary=x'].join('\r\n')}\r\n\r\n${part}abc`)
+  socket.write('d'.repeat(1_000))
+  await until(() => openFiles() === 1)
+  socket.destroy()
+  await until(() => openFiles() === 0 && readdirSync(folder).length === 0)
 })

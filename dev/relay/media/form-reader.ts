@@ -27,12 +27,17 @@ export class FormError extends Error {
 
 /**
  * Reads a form of one file and some fields as it arrives, with no more than a chunk of it in memory: RFC 7578. Resolves with the
- * fields when the file is written. Throws a {@link FormError}.
+ * fields when the file is written. Throws a {@link FormError}, or the error of the body or the file; the file is closed then.
  */
 export async function readForm(body: Readable, options: FormOptions): Promise<Map<string, string>> {
   const reader = new FormReader(options)
-  for await (const chunk of body) await reader.add(chunk as Buffer)
-  return await reader.end()
+  try {
+    for await (const chunk of body) await reader.add(chunk as Buffer)
+    return await reader.end()
+  } catch (err) {
+    await reader.abort()
+    throw err
+  }
 }
 
 interface Part {
@@ -70,6 +75,16 @@ class FormReader {
     this.#file.end(resolve)
     await promise
     return this.#fields
+  }
+
+  /** Resolves when the file is closed. */
+  async abort(): Promise<void> {
+    const file = this.#file
+    if (!file || file.closed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    file.once('close', resolve)
+    file.destroy()
+    await promise
   }
 
   /** False when more is needed. */
