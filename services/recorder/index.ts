@@ -47,6 +47,9 @@ export async function startRecorder(deps: RecorderDeps): Promise<AsyncDisposable
   connectEvents(deps, parts)
   const { recordings, tracks, state } = parts
   const { keep } = config.recorder
+  await Promise.all([parts.video.reset(), parts.sound.reset()])
+  // before anything may be recorded
+  await parts.privacy.start()
   const subscribing = [
     bus.subscribe(topics.track, (event) => tracks.ingest(event)),
     bus.subscribe(topics.event, (_, { params }) => keepEvent(params.name, keep, recordings)),
@@ -57,7 +60,6 @@ export async function startRecorder(deps: RecorderDeps): Promise<AsyncDisposable
     subscribeCommands({ bus, log }, recordVideoCommands({ bus, log, ...parts, target: targetOf(deps) })),
   ]
   for (const subscription of await Promise.all(subscribing)) stack.use(subscription)
-  await parts.privacy.start()
   await parts.disk.check()
   parts.update()
   state.changed()
@@ -108,7 +110,7 @@ async function buildParts({ bus, config, log, metrics }: RecorderDeps, stack: As
   }
   const timer = setInterval(() => recordings.advance(), TICK_MS)
   stack.defer(() => clearInterval(timer))
-  return { store, ring, video, disk, recordings, tracks, privacy, state, update }
+  return { store, ring, video, sound, disk, recordings, tracks, privacy, state, update }
 }
 
 function connectEvents({ bus, log }: RecorderDeps, parts: Parts): void {

@@ -55,6 +55,26 @@ test('events that overlap make one clip with several reasons', { skip }, async (
   assert.ok(frames[0]?.keyframe)
 })
 
+test('a demand of a run that was killed is withdrawn', async (t) => {
+  const left = { codec: 'h264' as const, layers: { low: { bitrate: 100_000 } } }
+  const { connect } = await startTestRecorder(t, {
+    recorder: { keep: { labels: {}, events: {}, treats: null } },
+    async before(bus) {
+      await bus.publish(topics.demand, left, { who: 'recorder' })
+      await bus.publish(topics.audioDemand, {}, { who: 'recorder' })
+    },
+  })
+  const late = await connect('late')
+  const demands = await collect(late, topics.demand)
+  const sound = await collect(late, topics.audioDemand)
+  // retained messages are sent before what is published after the subscription
+  await late.publish(topics.demand, left, { who: 'late' })
+  await late.publish(topics.audioDemand, {}, { who: 'late' })
+  await Promise.all([demands.next(), sound.next()])
+  const clients = [...demands.all, ...sound.all].map(({ params }) => params.who)
+  assert.deepEqual(clients, ['late', 'late'])
+})
+
 test('the video is demanded only while something may be kept', async (t) => {
   const { app, states, send } = await startTestRecorder(t, {
     recorder: { keep: { labels: {}, events: {}, treats: null } },

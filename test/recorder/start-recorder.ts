@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
+import type { Bus } from '#bus/bus.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { WebrtcSection } from '#lib/config-schema.ts'
@@ -13,13 +14,19 @@ interface Options {
   recorder?: object
   cloud?: object
   folder?: string
+  /** What was on the bus before. */
+  before?(bus: Bus): Promise<void>
 }
 
 /** Vision with the clock in its frames, the recorder, and an app, on an in-memory broker. */
-export async function startTestRecorder(t: TestContext, { recorder = {}, cloud = {}, folder }: Options = {}) {
+export async function startTestRecorder(
+  t: TestContext,
+  { recorder = {}, cloud = {}, folder, before }: Options = {},
+) {
   const memory = await memoryBus(t)
   const dataDir = folder ?? temporaryFolder(t)
   const app = await memory.connect('app')
+  await before?.(app)
   const clips = await collect(app, topics.clips)
   const results = await collect(app, topics.commandResult)
   const events = await collect(app, topics.event)

@@ -27,6 +27,14 @@ export class DemandSwitch implements AsyncDisposable {
     this.#working = this.#working.then(() => this.#apply()).catch((err) => this.#options.onFailed(err))
   }
 
+  /** Withdraws the demand of an earlier run, which may have been killed. */
+  async reset(): Promise<void> {
+    this.#working = this.#working
+      .then(() => (this.#subscription ? undefined : this.#options.off()))
+      .catch((err) => this.#options.onFailed(err))
+    await this.#working
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.wanted = false
     await this.#working

@@ -73,6 +73,11 @@ export class VideoFeed extends EventEmitter<VideoFeedEvents> implements AsyncDis
     this.#demand.wanted = wanted
   }
 
+  /** Withdraws the demand of an earlier run, which may have been killed. */
+  async reset(): Promise<void> {
+    await this.#demand.reset()
+  }
+
   /** Whether frames are of the camera, not a placeholder. */
   live = true
 
