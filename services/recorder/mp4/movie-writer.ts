@@ -30,7 +30,7 @@ interface MovieWriterOptions extends Omit<Movie, 'startedAt'> {
 /** The fragments of one movie. The first frame is a keyframe. */
 export class MovieWriter {
   readonly #options: MovieWriterOptions
-  readonly #headerBytes: number
+  #headerBytes = 0
   readonly #index: IndexEntry[] = []
   #frames: VideoFrame[] = []
   #sequence = 0
@@ -40,17 +40,19 @@ export class MovieWriter {
   #nextSound = 0
   /** A fragment was not taken: up to the next keyframe nothing can be decoded. */
   #interrupted = false
-  #bytes: number
+  #bytes = 0
+  #hasSound = false
 
   constructor(options: MovieWriterOptions) {
     this.#options = options
     const { first } = options
     // one packet may have begun before the first frame
     this.#soundAt = first.at - 10
-    const header = initSegment({ ...options, startedAt: first.capturedAt })
-    this.#headerBytes = header.length
-    this.#bytes = header.length
-    options.write(header)
+  }
+
+  /** There is a track of sound: known with the first fragment. A microphone that was closed opens later than the encoder. */
+  get hasSound(): boolean {
+    return this.#hasSound
   }
 
   /** ms of what was written, and what waits for the end of a fragment. */
@@ -82,12 +84,14 @@ export class MovieWriter {
 
   /** `end`: time of the frame after it. */
   #flush(end: number): void {
-    const { first, hasSound, write } = this.#options
+    const { first, hasSound, sounds, write } = this.#options
     const position = (at: number) => Math.round(((at - first.at) * VIDEO_CLOCK_HZ) / 1_000)
     const frames = this.#frames
     this.#frames = []
     const next = position(end)
-    const packets = hasSound ? this.#options.sounds(this.#soundAt, end) : []
+    const heard = sounds(this.#soundAt, end)
+    if (this.#headerBytes === 0) this.#begin(hasSound || heard.length > 0)
+    const packets = this.#hasSound ? heard : []
     this.#soundAt = packets.at(-1)?.at ?? this.#soundAt
     const sync = frames[0]?.keyframe ?? false
     if (this.#interrupted && !sync) return
@@ -115,6 +119,15 @@ export class MovieWriter {
     this.#at = next
     this.#bytes += piece.length
     this.#index.push({ bytes: piece.length, duration: next - at, sync })
+  }
+
+  #begin(hasSound: boolean): void {
+    const startedAt = this.#options.first.capturedAt
+    const header = initSegment({ ...this.#options, startedAt, hasSound })
+    this.#hasSound = hasSound
+    this.#headerBytes = header.length
+    this.#bytes = header.length
+    this.#options.write(header)
   }
 
   #soundStart([packet]: SoundPacket[]): number {

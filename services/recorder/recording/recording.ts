@@ -187,6 +187,7 @@ export class Recording extends EventEmitter<RecordingEvents> {
     file.on('synced', (ms) => this.emit('synced', ms))
     file.on('written', (bytes, ms) => {
       clip.bytes = bytes
+      clip.hasAudio = movie.hasSound
       this.emit('written', ms)
     })
     const movie = new MovieWriter({

@@ -159,7 +159,7 @@ export class FileClipStore extends EventEmitter<ClipStoreEvents> implements Clip
     }
     const clip: Clip = {
       ...(known ?? found),
-      ...{ durationMs, bytes, complete: true, cutShort: 'interrupted' },
+      ...{ durationMs, bytes, hasAudio, complete: true, cutShort: 'interrupted' },
     }
     await this.#write(clip)
     this.#log.info({ clip: id, seconds: Math.round(durationMs / 1_000) }, 'interrupted clip repaired')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { TrackEvent } from '#bus/messages.ts'
 import { createLogger } from '#lib/logger.ts'
+import { repairMovie } from '#services/recorder/mp4/repair.ts'
 import { TrackReasons } from '#services/recorder/reasons/track-reasons.ts'
 import { Recordings } from '#services/recorder/recording/recordings.ts'
 import { GopRing } from '#services/recorder/ring/gop-ring.ts'
@@ -26,7 +27,7 @@ async function recordingsOf(t: TestContext) {
   t.after(() => recordings.stop('end', 'the test is over'))
   const frames = await codedFrames({ count: 150, gop: 15 })
   return {
-    ...{ store, recordings, failures },
+    ...{ store, recordings, ring, failures },
     play(until: number) {
       while (frames[0] && frames[0].at <= until) {
         const [frame] = frames.splice(0, 1)
@@ -112,4 +113,17 @@ test('an object that is there when recording goes on is recorded', async (t) => 
   await complete()
   const clips = store.list().map(({ reasons }) => reasons.map(({ label }) => label))
   assert.deepEqual(clips, [['dog']])
+})
+
+test('sound that comes after the first frame is recorded', async (t) => {
+  const { store, recordings, ring, play, complete } = await recordingsOf(t)
+  recordings.record(0, 5_000, { kind: 'command', at: 0 })
+  play(300)
+  await once(store, 'begun')
+  for (let at = 300; at < 6_000; at += 20) ring.addSound({ at, data: Buffer.of(0xfc) })
+  play(6_000)
+  await complete()
+  const [clip] = store.list()
+  assert.equal(clip?.hasAudio, true)
+  assert.equal((await repairMovie(join(store.folder, clip?.file ?? '')))?.hasAudio, true)
 })
