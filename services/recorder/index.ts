@@ -60,6 +60,8 @@ export async function startRecorder(deps: RecorderDeps): Promise<AsyncDisposable
     subscribeCommands({ bus, log }, recordVideoCommands({ bus, log, ...parts, target: targetOf(deps) })),
   ]
   for (const subscription of await Promise.all(subscribing)) stack.use(subscription)
+  // the end of a track may have been missed, which would keep a clip open for ever; a later update holds it again
+  stack.use(bus.onConnect(() => tracks.releaseAll()))
   await parts.disk.check()
   parts.update()
   state.changed()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { TrackEvent } from '#bus/messages.ts'
 import { topics } from '#bus/topics.ts'
 import { collect } from '#dev/harness/collect.ts'
 import { until } from '#dev/harness/until.ts'
@@ -53,6 +54,23 @@ test('events that overlap make one clip with several reasons', { skip }, async (
   assert.equal(clips.all.filter(({ payload: { type } }) => type === 'new').length, 1)
   const frames = await probe(join(dataDir, 'recorder/clips', payload.clip.file))
   assert.ok(frames[0]?.keyframe)
+})
+
+test('a clip ends when the end of its object was missed', async (t) => {
+  const keep = { labels: { dog: { pre: 0, post: 0 } }, events: {}, treats: null }
+  const { app, clips, states, cut } = await startTestRecorder(t, { recorder: { keep } })
+  await states.next({ where: ({ buffer }) => (buffer?.seconds ?? 0) > 0, within: 60_000 })
+  const now = Date.now()
+  const after: TrackEvent['after'] = {
+    ...{ id: 'track-1', track_id: 1, label: 'dog', score: 0.9, top_score: 0.9, box: [0, 0, 0.1, 0.1] },
+    ...{ zones: [], entered_zones: [], dwelling: [], stationary: false },
+    ...{ frame_time: now, start_time: now, end_time: null },
+  }
+  await app.publish(topics.track, { type: 'new', before: null, after })
+  await clips.next({ where: ({ type }) => type === 'new', within: 60_000 })
+  cut('recorder')
+  const { payload } = await clips.next({ where: ({ type }) => type === 'end', within: 60_000 })
+  assert.equal(payload.clip.cutShort, undefined)
 })
 
 test('a demand of a run that was killed is withdrawn', async (t) => {
