@@ -27,7 +27,7 @@ export interface ClipStore extends EventEmitter<ClipStoreEvents> {
   /** Replaces what is known of a clip that is being recorded, or changes `favorite`. */
   change(clip: Clip): Promise<void>
   finish(clip: Clip): Promise<void>
-  /** Deletes a clip; false when it is unknown, is being recorded, or is being watched. */
+  /** Deletes a clip; false when it is unknown, is being recorded, or is being watched. Rejects with the system's error; the clip stays. */
   remove(id: string): Promise<boolean>
   /** Oldest first. */
   list(): readonly Clip[]

@@ -88,17 +88,25 @@ export class DiskGuard extends EventEmitter<DiskGuardEvents> implements AsyncDis
     }
   }
 
-  /** Others are deleted in place of clips that are being watched, and of those that became a favorite during it. */
+  /** Others are deleted in place of clips that are being watched or cannot be deleted, and of those that became a favorite during it. */
   async #deleteExpired(wantedFree: number): Promise<void> {
-    const { rules, store } = this.#options
+    const { rules, store, log } = this.#options
     const held = new Set<string>()
+    const failures: unknown[] = []
+    const remove = (id: string) =>
+      store.remove(id).catch((err: unknown) => {
+        failures.push(err)
+        return false
+      })
     let before: number
     do {
       before = held.size
       const needed = Math.max(0, wantedFree - (await this.#read()))
       for (const { id } of expired(store.list(), rules, { now: Date.now(), needed, held }))
-        if (store.get(id)?.favorite || !(await store.remove(id))) held.add(id)
+        if (store.get(id)?.favorite || !(await remove(id))) held.add(id)
     } while (held.size > before)
+    const [err] = failures
+    if (err !== undefined) log.warn({ err, clips: failures.length }, 'clips cannot be deleted')
   }
 
   async #read(): Promise<number> {

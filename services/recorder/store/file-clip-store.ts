@@ -63,9 +63,14 @@ export class FileClipStore extends EventEmitter<ClipStoreEvents> implements Clip
     const clip = this.#clips.get(id)
     if (!clip?.complete || this.#watched.has(id)) return false
     this.#clips.delete(id)
-    // a side-car without its movie is deleted at the next start
-    await rm(join(this.folder, clip.file), { force: true })
-    await rm(this.#sideCar(id), { force: true })
+    try {
+      // a side-car without its movie is deleted at the next start
+      await rm(join(this.folder, clip.file), { force: true })
+      await rm(this.#sideCar(id), { force: true })
+    } catch (err) {
+      this.#clips.set(id, clip)
+      throw err
+    }
     this.emit('removed', clip)
     return true
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { createLogger } from '#lib/logger.ts'
 import { RecorderSection } from '#services/recorder/config.ts'
@@ -41,4 +43,30 @@ test('a disk that works again for long is tried again soon', async (t) => {
     waits.push((now - at) / 1_000)
   }
   assert.deepEqual(waits, [10, 20, 10])
+})
+
+test('a clip that cannot be deleted stays, and others go in its place', async (t) => {
+  const store = await FileClipStore.open(temporaryFolder(t), log)
+  const ids = [1, 2, 3].map((n) => `2026-11-29T00-00-0${n}.000Z-000${n}`)
+  for (const id of ids) {
+    await store.begin({
+      ...{ id, sequence: store.nextSequence(), file: `${id}.mp4`, startedAt: Date.now(), durationMs: 1_000 },
+      ...{
+        reasons: [],
+        bytes: 1024 * 1024,
+        width: 16,
+        height: 16,
+        hasAudio: false,
+        complete: true,
+        gaps: [],
+      },
+    })
+  }
+  // not a file
+  mkdirSync(join(store.folder, `${ids[0]}.mp4`))
+  const rules = RecorderSection.parse({ retention: { max_mb: 1, min_free_mb: 1 } })
+  await using guard = new DiskGuard({ store, rules, log })
+  await guard.check()
+  const left = store.list().map(({ id }) => id)
+  assert.deepEqual(left, [ids[0]])
 })
