@@ -146,7 +146,7 @@ class FormReader {
       name,
       write: async (content) => {
         this.#fileBytes += content.length
-        if (this.#fileBytes > this.#options.maxBytes) throw new FormError('the file is too large')
+        if (this.#fileBytes > this.#options.maxBytes) throw new FormError('the file is too large', 413)
         const { promise, resolve, reject } = Promise.withResolvers<void>()
         file.write(content, (err) => (err ? reject(err) : resolve()))
         await promise
