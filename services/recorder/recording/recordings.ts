@@ -152,11 +152,13 @@ export class Recordings extends EventEmitter<RecordingsEvents> {
   #start(span: { from: number; until: number; linger: number; reasons: readonly ClipReason[] }): Recording {
     const { ring, store, log, maxClipMs, continuousMs, syncInterval } = this.#options
     const isContinuous = span.reasons[0]?.kind === 'continuous'
+    const isCommanded = span.reasons[0]?.kind === 'command'
     const longest = isContinuous ? (continuousMs ?? maxClipMs) : maxClipMs
     const recording = new Recording({
       ...{ ...span, ring, store, log, syncInterval },
-      maxClipMs: longest,
-      hasPreRoll: !isContinuous && span.reasons[0]?.kind !== 'command',
+      // the app gets one file, whose length its command bounds
+      maxClipMs: isCommanded ? Infinity : longest,
+      hasPreRoll: !isContinuous && !isCommanded,
     })
     recording.on('written', (ms) => this.emit('written', ms))
     recording.on('synced', (ms) => this.emit('synced', ms))

@@ -17,10 +17,10 @@ const log = createLogger('test', { write: () => {} })
 const MAX_PRE_MS = 5_000
 
 /** Recordings of 10 s of frames, of which `play` adds those up to a time. */
-async function recordingsOf(t: TestContext) {
+async function recordingsOf(t: TestContext, maxClipMs = 300_000) {
   const store = await FileClipStore.open(temporaryFolder(t), log)
   const ring = new GopRing({ maxBytes: 1e8, keepMs: MAX_PRE_MS + 2_000 })
-  const options = { continuousMs: undefined, maxClipMs: 300_000, maxPre: MAX_PRE_MS, syncInterval: 0 }
+  const options = { continuousMs: undefined, maxClipMs, maxPre: MAX_PRE_MS, syncInterval: 0 }
   const recordings = new Recordings({ ...options, ring, store, log })
   const failures: unknown[] = []
   recordings.on('failed', (err) => failures.push(err))
@@ -126,4 +126,17 @@ test('sound that comes after the first frame is recorded', async (t) => {
   const [clip] = store.list()
   assert.equal(clip?.hasAudio, true)
   assert.equal((await repairMovie(join(store.folder, clip?.file ?? '')))?.hasAudio, true)
+})
+
+test('a recording for a command is one file, however short clips are', async (t) => {
+  const { store, recordings, play, complete } = await recordingsOf(t, 2_000)
+  recordings.record(0, 7_000, { kind: 'command', at: 0 })
+  play(300)
+  await once(store, 'begun')
+  play(8_000)
+  await complete()
+  assert.deepEqual(
+    store.list().map(({ durationMs }) => Math.round(durationMs / 1_000)),
+    [7],
+  )
 })
