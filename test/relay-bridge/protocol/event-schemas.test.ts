@@ -51,6 +51,7 @@ const PAYLOADS: Record<string, Record<string, unknown>> = {
   audio_message: { data: 'UklGRg==', format: 'wav', duration_ms: 900, size_bytes: 7 },
   audio_error: { error: 'no microphone' },
   photo: { data: '/9j/4AAQ', filename: 'a.jpg', resolution: '1280x720', size_bytes: 6, with_hud: true },
+  recording_stopped: { reason: 'the disk is full', message: 'recording stopped: the disk is full' },
   video_ready: { filename: 'a.mp4', download_url: '/api/media/a.mp4', size_bytes: 1_000_000, success: true },
   upload_complete: { success: true, filename: 'a.mp3', size_bytes: 5_000, dog_id: 'd1' },
   song_deleted: { success: true, filename: 'a.mp3' },
