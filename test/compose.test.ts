@@ -5,10 +5,17 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseEnv, promisify } from 'node:util'
 import { parse } from 'yaml'
+import { parseSections, readConfigFile, type Sections } from '#lib/config.ts'
+import type { Service } from '#lib/process/service.ts'
 import { PROJECT_ROOT } from '#lib/version.ts'
 import { without } from '#test/helpers/tools.ts'
 
 const execute = promisify(execFile)
+
+interface ComposeService {
+  command?: string[]
+  environment?: Record<string, string>
+}
 
 test('compose.yaml is accepted, and names only scripts that exist', {
   skip: without('docker-compose'),
@@ -173,6 +180,23 @@ test('only services that need the secret get it', () => {
     (name) => services[name].environment?.DEVICE_SECRET !== undefined,
   )
   assert.deepEqual(holders, ['relay-bridge', 'local-relay', 'doctor'])
+})
+
+test('each service reads its config with the variables that its container gets', async () => {
+  const { services } = parse(readFileSync(join(PROJECT_ROOT, 'compose.yaml'), 'utf8'), { merge: true })
+  const values: Record<string, string> = { DEVICE_ID: 'wimz_robot_01', DEVICE_SECRET: 'x'.repeat(32) }
+  let checked = 0
+  for (const { command = [], environment = {} } of Object.values<ComposeService>(services)) {
+    const [folder] = /^(?:services\/.+|broker|dev\/relay)(?=\/main\.ts$)/.exec(command[0] ?? '') ?? []
+    if (!folder) continue
+    const exported: object = await import(join(PROJECT_ROOT, folder, 'index.ts'))
+    const unit = Object.values(exported).find((one) => one?.config && one.start) as Service<Sections>
+    const given = Object.entries(values).filter(([name]) => name in environment)
+    const file = readConfigFile(join(PROJECT_ROOT, 'configs/robot.yaml'), Object.fromEntries(given))
+    assert.doesNotThrow(() => parseSections(file, unit.config, unit.optionalEnv), folder)
+    checked++
+  }
+  assert.equal(checked, 9)
 })
 
 test('the manual has the same commands for every variant, and sends no signal to a container', () => {

@@ -25,7 +25,7 @@ import { FileClipStore } from './store/file-clip-store.ts'
 export const recorder = defineService({
   name: 'recorder',
   config,
-  optionalEnv: ['cloud.device_id'],
+  optionalEnv: ['cloud.device_id', 'cloud.device_secret'],
   start: startRecorder,
 })
 
