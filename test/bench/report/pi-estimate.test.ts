@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { costsIn, PI_5, piEstimate, slowdown } from '#bench/report/pi-estimate.ts'
-import type { Result } from '#bench/report/result.ts'
+import { result } from './result.ts'
 
-const result = (output: string): Result => ({
-  name: 'x',
-  title: 'x',
-  command: 'x',
-  machine: 'x',
-  commit: 'x',
-  at: 'x',
-  load: { before: 0, after: 0, foreignPercent: 0 },
-  isForeign: false,
-  seconds: 1,
-  exitCode: 0,
-  output,
-})
 const TWICE = { compressing: PI_5.compressing * 2, decompressing: PI_5.decompressing * 2 }
 const encoder = result(
   'off, no viewer\n  vision     3.0 %   MainThread 2\noff, one layer of 720p at 1.5 Mbit/s\n  vision    18.0 %   MainThread 3',

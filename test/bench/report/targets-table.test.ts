@@ -1,22 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { tablesIn } from '#bench/report/figures.ts'
-import type { Result } from '#bench/report/result.ts'
 import { targetsTable } from '#bench/report/targets-table.ts'
-
-const result = (output: string): Result => ({
-  name: 'x',
-  title: 'x',
-  command: 'x',
-  machine: 'x',
-  commit: 'x',
-  at: 'x',
-  load: { before: 0, after: 0, foreignPercent: 0 },
-  isForeign: false,
-  seconds: 1,
-  exitCode: 0,
-  output,
-})
+import { result } from './result.ts'
 
 test('what was measured stands beside before and target, what was not is left out', () => {
   const encoder = result(
