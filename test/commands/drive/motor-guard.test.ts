@@ -110,7 +110,10 @@ test('a zero that was lost because the bus was away is published when it is back
   await channel.guard.drive(command(), HALF)
   await motor.next({ where: (one) => !isZero(one) })
   const { preConnect } = memory.broker.aedes
-  memory.broker.aedes.preConnect = (_client, _packet, done) => done(null, false)
+  memory.broker.aedes.preConnect = (client, _packet, done) => {
+    client.conn.destroy() // left open, it would be waited for until the client's own deadline
+    done(null, false)
+  }
   memory.cut('webrtc')
   await until(() => !channel.bus.connected)
   channel.guard.halt()

@@ -52,7 +52,8 @@ test('answers to the commands of the viewer page', { skip, concurrency: 2, timeo
   })
 
   void t.test('an error of the relay is shown with the command, until the robot is back', async (t) => {
-    const { view, device, robot, context } = await watching(t, browser)
+    const { view, device, robot, robotPage, context } = await watching(t, browser)
+    await robotPage.close() // a session that plays outlives the robot's link, and has a data channel
     const page = await view()
     await page.getByText('online').waitFor()
     device.socket.terminate()

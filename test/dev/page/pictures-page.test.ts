@@ -51,7 +51,7 @@ test('where the browser may not use UDP, pictures are shown with the reason', { 
   await says(page, /this browser may not use UDP/)
   await says(page, /^, \d+ a second$/)
   assert.equal(await page.locator('#lamp-video').textContent(), 'Video pictures')
-  assert.equal(await page.locator('#notice').isVisible(), false)
+  await page.locator('#notice').waitFor({ state: 'hidden' })
 
   await t.test('it fits every window, has no axe violation, and Stop works', async () => {
     for (const [width, height] of [

@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { on, once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { createSelfSignedCertificate, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift'
+import { freePorts } from '#dev/harness/ports.ts'
 import { until } from '#dev/harness/until.ts'
 import type { Network } from '#test/helpers/netns.ts'
 
@@ -22,7 +23,7 @@ export function noTurnServer(): string | false {
 export async function startTurnServer(t: TestContext, options: string[] = []) {
   const address = ownAddress()
   if (!address) throw new Error('this machine has no address but loopback')
-  const [port, tlsPort] = [await freePort(address), await freePort(address)]
+  const [port = 0, tlsPort = 0] = await freePorts(2, address)
   const directory = await mkdtemp(join(tmpdir(), 'turn-'))
   const { certPem, keyPem } = await createSelfSignedCertificate(
     { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 },
@@ -86,15 +87,6 @@ export async function startTurnServerIn(t: TestContext, { spawn: start, address,
 function ownAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
   return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address
-}
-
-async function freePort(address: string): Promise<number> {
-  const probe = createServer().listen(0, address)
-  await once(probe, 'listening')
-  const bound = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof bound === 'object' && bound ? bound.port : 0
 }
 
 async function listening(address: string, port: number): Promise<void> {
