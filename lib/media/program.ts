@@ -5,9 +5,12 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { raiseSession } from '#lib/process/priority.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
 
+/** From the end of its output, a program has this long to exit by itself. */
+const EXIT_MS = 500
 /** Time from SIGTERM to SIGKILL. */
 const KILL_AFTER_MS = 1_000
 const MAX_STDERR_CHARS = 2_000
@@ -68,6 +71,8 @@ export async function runProgram(
   try {
     if (signal.aborted) end()
     await output.ended
+    // a signal that overtakes its exit would replace the program's own reason
+    await Promise.race([closed, sleep(EXIT_MS, undefined, { ref: false })])
   } catch (err) {
     if (!signal.aborted) throw err
   } finally {
