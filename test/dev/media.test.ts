@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
@@ -127,6 +127,44 @@ test('an upload that is refused is not retried', async (t) => {
   const { seen, upload } = await answering(t, [413])
   await assert.rejects(upload(), /upload to the relay failed: HTTP 413/)
   assert.equal(seen.length, 1)
+})
+
+test('a relay that answers or goes before the end of an upload ends it, with nothing left open', async (t) => {
+  const unhandled: unknown[] = []
+  const note = (err: unknown) => void unhandled.push(err)
+  process.on('unhandledRejection', note)
+  t.after(() => process.off('unhandledRejection', note))
+  const path = join(temporaryFolder(t), 'clip.mp4')
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path)
+      } catch {
+        return false
+      }
+    })
+  const server = createServer((_request, response) => response.writeHead(413).end())
+  let isClosing = false
+  server.on('connection', (socket) => void (isClosing && socket.destroy()))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const relay = new URL(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws/device`)
+  const upload = (window: number) => {
+    writeFileSync(path, Buffer.alloc(3_000_000))
+    return uploadClip({ relay, deviceId: ROBOT, path, filename: 'clip.mp4', window })
+  }
+  await assert.rejects(upload(10_000), /HTTP 413/)
+  // the answer may be lost in the error of the connection, and the next attempt finds no file
+  const withoutFile = upload(3_000)
+  setImmediate(() => rmSync(path))
+  await assert.rejects(withoutFile, /HTTP 413|ENOENT/)
+  isClosing = true
+  await assert.rejects(upload(500), /ECONNRESET|EPIPE|socket hang up/)
+  await until(() => openFiles().length === 0)
+  assert.deepEqual(unhandled, [])
 })
 
 test('an upload that hangs ends with its window', async (t) => {

@@ -1,8 +1,8 @@
-import { openAsBlob } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { relayHttp } from '#lib/http/relay-address.ts'
 import { UnavailableError } from '#lib/unavailable-error.ts'
+import { postFile } from './post-file.ts'
 
 /** The app stops waiting 45 s after the end of the recording. */
 const WINDOW_MS = 30_000
@@ -46,15 +46,14 @@ export async function uploadClip({ window = WINDOW_MS, ...upload }: Upload): Pro
 
 type Attempt = { address: string } | { problem: string; isTemporary: boolean }
 
-async function post({ relay, deviceId, path, filename }: Upload, signal: AbortSignal): Promise<Attempt> {
+async function post(upload: Upload, signal: AbortSignal): Promise<Attempt> {
+  const { relay, deviceId, path, filename } = upload
   try {
-    const form = new FormData()
-    form.append('device_id', deviceId)
-    form.append('file', await openAsBlob(path, { type: 'video/mp4' }), filename)
-    const url = relayHttp(relay, '/api/media/upload')
-    const response = await fetch(url, { method: 'POST', body: form, redirect: 'error', signal })
-    const text = (await response.text()).slice(0, MAX_ANSWER_CHARS)
-    if (!response.ok) return { problem: `HTTP ${response.status}`, isTemporary: isTemporary(response.status) }
+    const { status, text } = await postFile(relayHttp(relay, '/api/media/upload'), {
+      ...{ path, filename, type: 'video/mp4', fields: { device_id: deviceId } },
+      ...{ signal, maxChars: MAX_ANSWER_CHARS },
+    })
+    if (status < 200 || status > 299) return { problem: `HTTP ${status}`, isTemporary: isTemporary(status) }
     return { address: Answer.parse(JSON.parse(text)).download_url }
   } catch (err) {
     if (err instanceof SyntaxError || err instanceof z.ZodError) {
@@ -68,9 +67,6 @@ function isTemporary(status: number): boolean {
   return status >= 500 || status === 408 || status === 429
 }
 
-/** undici puts the reason into `cause`. */
 function reasonOf(err: unknown): string {
-  const { cause } = err as { cause?: unknown }
-  const reason = cause instanceof Error ? cause : err
-  return reason instanceof Error ? ((reason as NodeJS.ErrnoException).code ?? reason.message) : String(reason)
+  return err instanceof Error ? ((err as NodeJS.ErrnoException).code ?? err.message) : String(err)
 }
